@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Training speed against PyTorch on the same machine, in one go.
+
+Runs build/release/bench_train and gmf_pytorch.py in turn (ours, PyTorch, ours, PyTorch, ...), so
+that both see the same load and clock, and compares medians over the rounds. Ours draws its pairs
+within the step; PyTorch's are drawn before its clock starts.
+
+  experiments/baselines/compare_training.py --data ml-1m --threads 1 2 --out compare.json
+  ... --python /usr/bin/python3 --python torch2/bin/python      several PyTorch versions
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shlex
+import statistics
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BASELINE = pathlib.Path(__file__).with_name("gmf_pytorch.py")
+
+
+def run_json(command, threads):
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    except OSError as error:
+        sys.exit(f"cannot run {command[0]}: {error.strerror}")
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        sys.exit(f"{shlex.join(command)} ended with exit code {done.returncode}: {reason}")
+    try:
+        return json.loads(done.stdout)
+    except json.JSONDecodeError as error:
+        sys.exit(f"{shlex.join(command)} printed no JSON: {error}")
+
+
+def model_options(args, embedding):
+    options = ["--embedding", embedding, "--dim", str(args.dim), "--batch", str(args.batch)]
+    if embedding == "mgqe":
+        options += ["--subspaces", str(args.subspaces), "--centroids", args.centroids,
+                    "--tiers", args.tiers]
+    return options
+
+
+def run_ours(args, embedding, threads):
+    command = [args.bench, "--data", args.data, *model_options(args, embedding), "--steps",
+               str(args.steps), "--warmup", str(args.warmup), "--device", "cpu", "--json", "-"]
+    op = f"gmf {embedding}"
+    found = [record for record in run_json(command, threads) if record["op"] == op]
+    if not found:
+        sys.exit(f"{shlex.join(command)} reports no op named {op}")
+    return found[0]
+
+
+def run_baseline(args, embedding, threads, python, optimizer):
+    command = [python, str(BASELINE), *model_options(args, embedding), "--optimizer", optimizer,
+               "--search", args.search, "--threads", str(threads), "--steps",
+               str(args.baseline_steps), "--warmup", str(args.baseline_warmup)]
+    text = sasrec_text(args.data)
+    return run_json(command + (["--data", text] if text else []), threads)
+
+
+def sasrec_text(data):
+    """The file of a data set's name or path; None where it has none, and the baseline then takes
+    random pairs of ML-1M's shape."""
+    if pathlib.Path(data).is_file():
+        return data
+    folder = pathlib.Path(os.environ.get("MGQE_DATA_DIR") or "data")
+    for name in ("ml-1m.txt.gz", "ml-1m.txt"):
+        if data == "ml-1m" and (folder / data / name).is_file():
+            return str(folder / data / name)
+    return None
+
+
+def commit():
+    describe = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    done = subprocess.run(describe, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def compare(args, embedding, threads, python, optimizer):
+    """One record: `rounds` runs of each, in turn."""
+    ours, theirs = [], []
+    for _ in range(args.rounds):
+        ours.append(run_ours(args, embedding, threads))
+        theirs.append(run_baseline(args, embedding, threads, python, optimizer))
+    measured = [record["seconds_per_step"] for record in ours]
+    baseline = [record["seconds_per_step"] for record in theirs]
+    ratios = [slow / fast for fast, slow in zip(measured, baseline)]
+    search = {"baseline_search": args.search} if embedding == "mgqe" else {}
+    return {
+        "op": f"train step, {ours[0]['op']}",
+        "baseline_name": f"torch {theirs[0]['torch']} {optimizer}",
+        **search,
+        "shape": theirs[0]["shape"],
+        "measured": statistics.median(measured),
+        "baseline": statistics.median(baseline),
+        "ratio": statistics.median(baseline) / statistics.median(measured),
+        "ratio_by_round": ratios,
+        "unit": "seconds/step",
+        "rounds": {"measured": measured, "baseline": baseline},
+        "device": "cpu",
+        "cpu": theirs[0]["cpu"],
+        "threads": threads,
+        "versions": {"torch": theirs[0]["torch"], "python": theirs[0]["python"]},
+        "commit": ours[0].get("commit") or commit(),
+        "command": shlex.join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+
+
+def print_table(records):
+    rows = [("op", "threads", "baseline", "us/step", "baseline us/step", "ratio", "by round")]
+    for record in records:
+        low, high = min(record["ratio_by_round"]), max(record["ratio_by_round"])
+        rows.append((record["op"], str(record["threads"]), record["baseline_name"],
+                     f"{1e6 * record['measured']:.1f}", f"{1e6 * record['baseline']:.1f}",
+                     f"{record['ratio']:.1f}x", f"{low:.1f}-{high:.1f}"))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    left = {0, 2}
+    for row in rows:
+        cells = (cell.ljust(width) if i in left else cell.rjust(width)
+                 for i, (cell, width) in enumerate(zip(row, widths)))
+        print("  ".join(cells).rstrip())
+
+
+def write_json(path, records):
+    partial = pathlib.Path(f"{path}.tmp")
+    partial.write_text(json.dumps(records, indent=2) + "\n")
+    partial.replace(path)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--bench", default=str(ROOT / "build/release/bench_train"))
+    parser.add_argument("--python", action="append",
+                        help="interpreter with PyTorch; may be given several times")
+    parser.add_argument("--data", default="ml-1m", help="ml-1m, synthetic or a SASRec text file")
+    parser.add_argument("--embedding", nargs="+", choices=["full", "mgqe"],
+                        default=["full", "mgqe"])
+    parser.add_argument("--optimizer", nargs="+", choices=["adam", "adam_fused", "sparse_adam"],
+                        default=["adam", "sparse_adam"], help="of the baseline")
+    parser.add_argument("--search", choices=["tiers", "mask"], default="tiers",
+                        help="the baseline's search for mgqe codes; mask is slower")
+    parser.add_argument("--threads", nargs="+", type=int, default=[os.cpu_count()])
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--subspaces", type=int, default=32)
+    parser.add_argument("--centroids", default="256,64")
+    parser.add_argument("--tiers", default="0.1")
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--warmup", type=int, default=500)
+    parser.add_argument("--baseline-steps", type=int, default=300)
+    parser.add_argument("--baseline-warmup", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", help="JSON file for the records")
+    args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error("--rounds must be 1 or more")
+    args.python = args.python or [sys.executable]
+    return args
+
+
+def main():
+    args = parse_arguments()
+    records = []
+    for threads in args.threads:
+        for embedding in args.embedding:
+            for python in args.python:
+                for optimizer in args.optimizer:
+                    records.append(compare(args, embedding, threads, python, optimizer))
+                    name, ratio = records[-1]["baseline_name"], records[-1]["ratio"]
+                    print(f"{records[-1]['op']}, {threads} threads, {name}: {ratio:.1f}x",
+                          file=sys.stderr)
+    if args.out:
+        write_json(args.out, records)
+    print_table(records)
+
+
+if __name__ == "__main__":
+    main()

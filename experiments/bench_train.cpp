@@ -1,0 +1,113 @@
+// Seconds per training step of one configuration, without evaluation: what
+// baselines/compare_training.py holds against PyTorch.
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+
+#include "experiments/cli.hpp"
+#include "host/core/version.hpp"
+#include "host/data/dataset.hpp"
+#include "host/io/atomic_file.hpp"
+#include "host/train/training_loop.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr const char* kExamples = R"(examples:
+  bench_train --data ml-1m --embedding full --steps 5000
+  bench_train --data ml-1m --embedding mgqe --subspaces 32 --batch 4096 --steps 500 --json out.json
+  OMP_NUM_THREADS=1 bench_train --data synthetic --embedding mgqe --json -)";
+
+struct BenchOptions {
+  int64_t steps = 2000;
+  int64_t warmup = 200;
+  std::string json;
+};
+
+/// Runs steps, beginning a new epoch where one ends.
+class StepRunner {
+ public:
+  explicit StepRunner(TrainingLoop& loop) : loop_(loop), left_(0) {}
+
+  void run(int64_t steps) {
+    for (; steps > 0; --steps, --left_) {
+      if (left_ == 0) {
+        loop_.begin_epoch(++epoch_);
+        left_ = loop_.steps_per_epoch();
+      }
+      loop_.step();
+    }
+  }
+
+ private:
+  TrainingLoop& loop_;
+  int64_t left_;
+  int epoch_ = 0;
+};
+
+nlohmann::ordered_json measure(const Config& config, const BenchOptions& options) {
+  const std::unique_ptr<Backend> backend = make_backend(config.run.device);
+  const Dataset dataset = load_dataset(config.data, *backend);
+  TrainingLoop loop(*backend, dataset, config);
+  StepRunner runner(loop);
+  runner.run(options.warmup);
+  backend->synchronize();
+  const auto began = std::chrono::steady_clock::now();
+  runner.run(options.steps);
+  backend->synchronize();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  const double per_step = seconds / static_cast<double>(options.steps);
+  return {{"op", config.model.name + " " + config.embedding.scheme},
+          {"shape",
+           {{"users", dataset.users},
+            {"items", dataset.items},
+            {"dim", config.embedding.dim},
+            {"subspaces", config.embedding.subspaces},
+            {"centroids", config.embedding.centroids},
+            {"batch", config.train.batch},
+            {"optimizer", config.train.optimizer}}},
+          {"data", dataset.name},
+          {"steps", options.steps},
+          {"seconds_per_step", per_step},
+          {"samples_per_second", static_cast<double>(config.train.batch) / per_step},
+          {"mean_loss", loop.mean_loss()},
+          {"device", backend->name()},
+          {"device_description", backend->description()},
+          {"seed", config.run.seed},
+          {"commit", build_commit()}};
+}
+
+void run(int argc, char** argv) {
+  CLI::App app("Seconds per training step", "bench_train");
+  app.footer(kExamples);
+  BenchOptions options;
+  app.add_option("--steps", options.steps, "steps timed")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--warmup", options.warmup, "steps before them")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--json", options.json, "write the figures to this file; - for stdout");
+  const ConfigOptions config_options(app, [](const std::string&) { return true; });
+  parse_command_line(app, argc, argv);
+
+  const nlohmann::ordered_json result = measure(config_options.config(), options);
+  const std::string json = nlohmann::ordered_json::array({result}).dump(2) + "\n";
+  if (options.json == "-") {
+    std::cout << json << std::flush;
+    return;
+  }
+  if (!options.json.empty()) write_file_atomically(options.json, json);
+  fmt::print("{}: {:.1f} us a step, {:.0f} pairs/s on {}\n", result["op"].get<std::string>(),
+             1e6 * result["seconds_per_step"].get<double>(),
+             result["samples_per_second"].get<double>(),
+             result["device_description"].get<std::string>());
+}
+
+}  // namespace
+}  // namespace mgqe
+
+int main(int argc, char** argv) {
+  return mgqe::run_main("bench_train", [&] { mgqe::run(argc, argv); });
+}

@@ -1,0 +1,118 @@
+// What the programs share: options made from the Config's list of fields, and a main() that turns
+// every failure into one line on stderr.
+#pragma once
+
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "host/core/check.hpp"
+#include "host/core/config.hpp"
+#include "host/io/progress.hpp"
+
+namespace mgqe {
+
+/// The options of one command line that set a Config. Flags override the file of --config, which
+/// overrides the defaults.
+class ConfigOptions {
+ public:
+  /// Adds --config and a flag for every field of the sections that `wanted` accepts.
+  ConfigOptions(CLI::App& app, const std::function<bool(const std::string& section)>& wanted) {
+    app.add_option("--config", file_,
+                   "JSON file of fields by section, or the result.json of another run")
+        ->type_name("FILE");
+    visit_fields(defaults_, [&](const char* section, const char* key, const char* flag, auto& value,
+                                const char* help) {
+      if (!wanted(section)) return;
+      CLI::Option* option =
+          app.add_option(flag, value, help)->capture_default_str()->group(section);
+      if constexpr (requires { value.push_back({}); } &&
+                    !std::is_same_v<std::decay_t<decltype(value)>, std::string>)
+        option->delimiter(',');
+      given_.push_back([option, section, key, &value](nlohmann::json& json) {
+        if (option->count() > 0) json[section][key] = value;
+      });
+    });
+  }
+
+  /// The flags that were given, by section and key.
+  nlohmann::json given() const {
+    nlohmann::json json = nlohmann::json::object();
+    for (const auto& add : given_) add(json);
+    return json;
+  }
+
+  /// Defaults, then the file, then the flags; validated.
+  Config config() const {
+    Config config;
+    if (!file_.empty()) update_from_json(config, read_config_file(), file_);
+    update_from_json(config, given(), "command line");
+    validate(config);
+    return config;
+  }
+
+ private:
+  nlohmann::json read_config_file() const {
+    std::ifstream stream(file_);
+    if (!stream) input_error(file_, ": cannot be read; give a JSON file to --config");
+    try {
+      const nlohmann::json json = nlohmann::json::parse(stream);
+      const bool is_result = json.is_object() && json.contains("config");
+      return is_result ? json["config"] : json;
+    } catch (const nlohmann::json::exception& error) {
+      input_error(file_, ": not JSON: ", error.what());
+    }
+  }
+
+  Config defaults_;
+  std::string file_;
+  std::vector<std::function<void(nlohmann::json&)>> given_;
+};
+
+/// The command line as it could be typed again.
+inline std::string command_line(int argc, char** argv) {
+  std::string line;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = word.find_first_of(" \t\"'$\\*?;&|<>()") == std::string::npos;
+    line += (i > 0 ? " " : "") + (plain ? word : "'" + word + "'");
+  }
+  return line;
+}
+
+/// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input) or 1.
+inline int run_main(const char* program, const std::function<void()>& body) {
+  const auto fail = [&](std::string message, int code) {
+    std::fflush(stdout);
+    clear_progress_line();
+    for (char& c : message)
+      if (c == '\n') c = ' ';
+    fmt::print(stderr, "{}: {}\n", program, message);
+    return code;
+  };
+  try {
+    body();
+    return 0;
+  } catch (const InputError& error) {
+    return fail(error.what(), 2);
+  } catch (const std::exception& error) {
+    return fail(error.what(), 1);
+  }
+}
+
+/// CLI11's parse with its errors as InputError; --help prints and ends the program.
+inline void parse_command_line(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    std::exit(app.exit(help));
+  } catch (const CLI::ParseError& error) {
+    input_error(error.what(), "; see `", app.get_name(), " --help`");
+  }
+}
+
+}  // namespace mgqe

@@ -1,0 +1,150 @@
+// One functor per elementwise formula, written once for every device. Each is called with an index;
+// a back end only decides who calls it (an OpenMP loop, a grid-stride kernel). fma is explicit
+// where it is meant, because contraction is off everywhere.
+#pragma once
+
+#include <cmath>
+
+#include "host/core/backend.hpp"
+
+namespace mgqe {
+
+struct FillNormal {
+  View<float> x;
+  uint64_t key;
+  float stddev;
+  MGQE_HD void operator()(int64_t i) const {
+    x[i] = stddev * random_normal(key, static_cast<uint64_t>(i));
+  }
+};
+
+struct FillUniform {
+  View<float> x;
+  uint64_t key;
+  float low, high;
+  MGQE_HD void operator()(int64_t i) const {
+    x[i] = random_uniform(key, static_cast<uint64_t>(i), low, high);
+  }
+};
+
+struct BeginStep {
+  View<StepState> state;
+  AdamOptions options;
+  MGQE_HD void operator()(int64_t) const {
+    StepState& s = state[0];
+    s.step += 1;
+    s.step_in_epoch += 1;
+    const double t = static_cast<double>(s.step);
+    const double bias1 = 1.0 - pow(static_cast<double>(options.beta1), t);
+    const double root_bias2 = sqrt(1.0 - pow(static_cast<double>(options.beta2), t));
+    s.adam_step_size = static_cast<float>(options.learning_rate / bias1);
+    s.adam_root_bias2 = static_cast<float>(root_bias2);
+    s.sparse_step_size = static_cast<float>(options.learning_rate * root_bias2 / bias1);
+  }
+};
+
+struct SamplePairs {
+  PairSampler sampler;
+  View<const StepState> state;
+  View<int32_t> users, items;
+  View<float> labels;
+  MGQE_HD void operator()(int64_t b) const {
+    const StepState& s = state[0];
+    const uint64_t first = (s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch);
+    const PairSampler::Pair pair = sampler.draw(s.epoch, first + static_cast<uint64_t>(b));
+    users[b] = pair.user;
+    items[b] = pair.item;
+    labels[b] = pair.label;
+  }
+};
+
+/// torch.optim.Adam: epsilon is added after the bias correction of the second moment.
+struct Adam {
+  View<float> parameter;
+  View<const float> gradient;
+  Moments moments;
+  AdamOptions options;
+  View<const StepState> state;
+  MGQE_HD void operator()(int64_t i) const {
+    const float g = gradient[i];
+    const float m = fmaf(options.beta1, moments.first[i], (1.0f - options.beta1) * g);
+    const float v = fmaf(options.beta2, moments.second[i], (1.0f - options.beta2) * g * g);
+    moments.first[i] = m;
+    moments.second[i] = v;
+    const float denominator = sqrtf(v) / state[0].adam_root_bias2 + options.epsilon;
+    parameter[i] = fmaf(-state[0].adam_step_size, m / denominator, parameter[i]);
+  }
+};
+
+/// torch.optim.SparseAdam: epsilon is added to the raw root of the second moment.
+MGQE_HD void sparse_adam_element(float& parameter, float& first, float& second, float g,
+                                 const AdamOptions& options, float step_size) {
+  const float m = fmaf(options.beta1, first, (1.0f - options.beta1) * g);
+  const float v = fmaf(options.beta2, second, (1.0f - options.beta2) * g * g);
+  first = m;
+  second = v;
+  parameter = fmaf(-step_size, m / (sqrtf(v) + options.epsilon), parameter);
+}
+
+struct HalfNorms {
+  View<const float> codebook;  // (K, d)
+  int subspaces;
+  View<float> half_norms;  // (K, D)
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t width = codebook.cols / subspaces;
+    const int64_t k = i / subspaces, j = i % subspaces;
+    half_norms[i] = half_squared_norm(codebook.row(k) + j * width, static_cast<int>(width));
+  }
+};
+
+struct PackCodes {
+  View<const uint8_t> codes;  // (m, D)
+  int bits;
+  View<uint8_t> packed;  // (m, row bytes)
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t r = i / packed.cols, byte = i % packed.cols;
+    packed[i] = packed_byte(codes.row(r), static_cast<int>(codes.cols), bits, byte);
+  }
+};
+
+struct Decode {
+  View<const uint8_t> packed;  // (m, row bytes)
+  int bits;
+  int subspaces;
+  View<const float> codebook;  // (K, d)
+  View<float> rows;            // (m, d)
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t r = i / rows.cols, c = i % rows.cols;
+    const int j = static_cast<int>(c * subspaces / rows.cols);
+    rows[i] = codebook.row(unpack_code(packed.row(r), j, bits))[c];
+  }
+};
+
+struct BceWithLogits {
+  View<const float> logits, labels;
+  float scale;
+  View<float> losses, gradient;
+  MGQE_HD void operator()(int64_t b) const {
+    const float z = logits[b], y = labels[b];
+    const float e = expf(-fabsf(z));  // never overflows
+    losses[b] = (z > 0.0f ? z : 0.0f) - z * y + log1pf(e);
+    const float sigmoid = (z >= 0.0f ? 1.0f : e) / (1.0f + e);
+    gradient[b] = scale * (sigmoid - y);
+  }
+};
+
+struct Gather {
+  View<const float> table;  // (n, d)
+  View<const int32_t> ids;  // (m)
+  View<float> out;          // (m, d)
+  MGQE_HD void operator()(int64_t i) const { out[i] = table.row(ids[i / out.cols])[i % out.cols]; }
+};
+
+struct ScaleColumns {
+  View<const float> rows;     // (m, d)
+  View<const float> weights;  // (d)
+  View<float> out;            // (m, d)
+  MGQE_HD void operator()(int64_t i) const { out[i] = rows[i] * weights[i % rows.cols]; }
+};
+
+}  // namespace mgqe

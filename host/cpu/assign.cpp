@@ -1,0 +1,186 @@
+// Assign on the CPU: rows in lanes. A block of rows is transposed once; per subspace its components
+// stay in registers while the tier's centroids stream by as broadcasts, one fma chain per row and
+// centroid (the canonical score of quant_math.hpp, so codes have the same bits at every instruction
+// level and on a GPU). The codebook is first repacked as (D, K, 1 + w) with the half norm in front,
+// so that each subspace's centroids are one contiguous stream.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "host/cpu/assign.cpp"
+// clang-format off
+#include "hwy/foreach_target.h"  // first: it includes this file once per target
+#include "hwy/highway.h"
+// clang-format on
+
+#include <cmath>
+#include <vector>
+
+#include "host/cpu/assign_task.hpp"
+#include "host/cpu/cpu_backend.hpp"
+#include "host/cpu/fused_multiply-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace mgqe {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Tag = hn::ScalableTag<float>;
+using IndexTag = hn::ScalableTag<int32_t>;
+constexpr int kVectors = 2;  // vectors of rows in flight, to hide the latency of the fma chain
+constexpr int kMaxBlock = kVectors * hn::MaxLanes(Tag());
+constexpr int64_t kMaxDim = 1024;
+
+/// Nearest of `limit` centroids for a block of rows. e: (w, block) transposed components;
+/// centroids: (K, 1 + w), the half norm first; index: (block). kWidth 0 takes any width.
+template <int kWidth>
+void nearest(const float* HWY_RESTRICT e, const float* HWY_RESTRICT centroids, int limit, int width,
+             int32_t* HWY_RESTRICT index) {
+  const Tag tag;
+  const IndexTag index_tag;
+  const int lanes = static_cast<int>(hn::Lanes(tag));
+  const int block = kVectors * lanes;
+  const int w = kWidth > 0 ? kWidth : width;
+  auto best0 = hn::Set(tag, INFINITY), best1 = best0;
+  auto best_k0 = hn::Zero(index_tag), best_k1 = best_k0;
+  for (int k = 0; k < limit; ++k) {
+    const float* HWY_RESTRICT c = centroids + static_cast<int64_t>(k) * (1 + w);
+    auto score0 = hn::Set(tag, c[0]), score1 = score0;
+    for (int q = 0; q < w; ++q) {
+      const auto component = hn::Set(tag, c[1 + q]);
+      const float* HWY_RESTRICT e_q = e + q * block;
+      score0 = fused_negative_multiply_add(tag, hn::Load(tag, e_q), component, score0);
+      score1 = fused_negative_multiply_add(tag, hn::Load(tag, e_q + lanes), component, score1);
+    }
+    const auto k_lanes = hn::Set(index_tag, k);
+    const auto closer0 = hn::Lt(score0, best0), closer1 = hn::Lt(score1, best1);
+    best0 = hn::IfThenElse(closer0, score0, best0);
+    best1 = hn::IfThenElse(closer1, score1, best1);
+    best_k0 = hn::IfThenElse(hn::RebindMask(index_tag, closer0), k_lanes, best_k0);
+    best_k1 = hn::IfThenElse(hn::RebindMask(index_tag, closer1), k_lanes, best_k1);
+  }
+  hn::Store(best_k0, index_tag, index);
+  hn::Store(best_k1, index_tag, index + lanes);
+}
+
+using Nearest = void (*)(const float*, const float*, int, int, int32_t*);
+
+Nearest nearest_for(int width) {
+  switch (width) {
+    case 1:
+      return nearest<1>;
+    case 2:
+      return nearest<2>;
+    case 4:
+      return nearest<4>;
+    case 8:
+      return nearest<8>;
+    case 16:
+      return nearest<16>;
+    default:
+      return nearest<0>;
+  }
+}
+
+int block_rows() { return kVectors * static_cast<int>(hn::Lanes(Tag())); }
+
+void assign_block(const AssignTask& task, AssignBlock rows, Nearest search,
+                  float* HWY_RESTRICT transposed) {
+  const int64_t d = task.queries.cols;
+  const int subspaces = static_cast<int>(task.codes.cols);
+  const int width = static_cast<int>(d / subspaces);
+  const int block = block_rows();
+  for (int r = 0; r < block; ++r) {  // a short block repeats its last row
+    const float* row = task.queries.row(task.rows[rows.first + std::min(r, rows.count - 1)]);
+    for (int64_t c = 0; c < d; ++c) transposed[c * block + r] = row[c];
+  }
+  HWY_ALIGN int32_t index[kMaxBlock];
+  const int64_t stride = task.codebook.rows * (1 + width);
+  for (int j = 0; j < subspaces; ++j) {
+    search(transposed + static_cast<int64_t>(j) * width * block, task.packed_codebook + j * stride,
+           rows.limit, width, index);
+    for (int r = 0; r < rows.count; ++r) {
+      task.codes.row(rows.first + r)[j] = static_cast<uint8_t>(index[r]);
+      const float* centroid = task.codebook.row(index[r]) + j * width;
+      float* out = task.decoded.row(rows.first + r) + j * width;
+      for (int q = 0; q < width; ++q) out[q] = centroid[q];
+    }
+  }
+}
+
+void assign_blocks(const AssignTask& task, const AssignBlock* blocks, int64_t count) {
+  const Nearest search = nearest_for(static_cast<int>(task.queries.cols / task.codes.cols));
+  HWY_ALIGN float transposed[kMaxDim * kMaxBlock];
+  for (int64_t i = 0; i < count; ++i) assign_block(task, blocks[i], search, transposed);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace mgqe
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mgqe {
+
+HWY_EXPORT(block_rows);
+HWY_EXPORT(assign_blocks);
+
+namespace {
+
+/// Cuts the rows into blocks that do not straddle tiers.
+std::vector<AssignBlock> cut_blocks(RowSet rows, const Tiers& tiers, int block) {
+  std::vector<AssignBlock> blocks;
+  const int64_t count = rows.size();
+  for (int64_t first = 0; first < count;) {
+    const int tier = tiers.tier_of(rows[first]);
+    int length = 1;
+    while (length < block && first + length < count && rows[first + length] < tiers.end[tier] &&
+           rows[first + length] >= tiers.begin(tier))
+      ++length;
+    blocks.push_back({first, length, tiers.centroids[tier]});
+    first += length;
+  }
+  return blocks;
+}
+
+void add_squared_errors(const AssignTask& task) {
+  parallel_ranges(task.rows.size(), 256, [=](int64_t begin, int64_t end) {
+    const int64_t d = task.queries.cols;
+    for (int64_t i = begin; i < end; ++i) {
+      const float* e = task.queries.row(task.rows[i]);
+      const float* c = task.decoded.row(i);
+      float sum = 0.0f;
+      for (int64_t q = 0; q < d; ++q) sum = fmaf(e[q] - c[q], e[q] - c[q], sum);
+      task.squared_error[i] = sum;
+    }
+  });
+}
+
+}  // namespace
+
+void CpuBackend::assign(View<const float> queries, RowSet rows, View<const float> codebook,
+                        View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
+                        View<float> decoded, View<float> squared_error) {
+  const int64_t d = queries.cols, subspaces = codes.cols, width = d / subspaces;
+  MGQE_CHECK(d <= HWY_STATIC_DISPATCH(kMaxDim), "dimension ", d);
+  MGQE_CHECK(width * subspaces == d, d, " dimensions in ", subspaces, " subspaces");
+  packed_codebook_.resize(static_cast<size_t>(codebook.rows * (d + subspaces)));
+  float* packed = packed_codebook_.data();
+  parallel_pieces(subspaces, 8, [=](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      float* out = packed + j * codebook.rows * (1 + width);
+      for (int64_t k = 0; k < codebook.rows; ++k) {
+        *out++ = half_norms.row(k)[j];
+        for (int64_t q = 0; q < width; ++q) *out++ = codebook.row(k)[j * width + q];
+      }
+    }
+  });
+
+  const AssignTask task{queries, rows, codebook, packed, codes, decoded, squared_error};
+  const std::vector<AssignBlock> blocks =
+      cut_blocks(rows, tiers, HWY_DYNAMIC_DISPATCH(block_rows)());
+  const auto run = HWY_DYNAMIC_DISPATCH(assign_blocks);
+  parallel_pieces(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
+    run(task, blocks.data() + begin, end - begin);
+  });
+  if (squared_error.data != nullptr) add_squared_errors(task);
+}
+
+}  // namespace mgqe
+#endif

@@ -1,0 +1,72 @@
+// CpuBackend: every op on OpenMP threads. Results do not depend on the number of threads.
+#pragma once
+
+#include <vector>
+
+#include "host/core/elementwise.hpp"
+#include "host/cpu/parallel.hpp"
+
+namespace mgqe {
+
+class CpuBackend final : public Elementwise<CpuBackend> {
+ public:
+  void* allocate(size_t bytes) override;
+  void release(void* pointer) noexcept override;
+  void upload(void* device, const void* host, size_t bytes) override;
+  void download(void* host, const void* device, size_t bytes) override;
+  void zero(void* device, size_t bytes) override;
+
+  std::string name() const override { return "cpu"; }
+  std::string description() const override;
+  void synchronize() override {}
+
+  void frequency_order(View<const int64_t> counts, View<int32_t> order) override;
+  void deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) override;
+
+  void sparse_adam(View<float> table, const UniqueIds& unique, View<const float> gradient,
+                   Moments moments, AdamOptions options, View<const StepState> state) override;
+  void sum_gradients(const UniqueIds& unique, View<const float> gradient,
+                     View<float> table_gradient) override;
+
+  void assign(View<const float> queries, RowSet rows, View<const float> codebook,
+              View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
+              View<float> decoded, View<float> squared_error) override;
+  void codebook_gradient(View<const float> queries, const UniqueIds& unique,
+                         View<const uint8_t> codes, View<const float> codebook, float scale,
+                         View<float> gradient) override;
+
+  void gmf_forward(Lookup users, Lookup items, View<const float> weights,
+                   View<float> logits) override;
+  void gmf_backward(Lookup users, Lookup items, View<const float> weights,
+                    View<const float> logit_gradient, View<float> user_gradient,
+                    View<float> item_gradient, View<float> weight_gradient) override;
+  void accumulate(View<const float> x, View<double> sum) override;
+
+  void rank_all(const RankQuery& query, Histories excluded, RankCounts counts) override;
+  void rank_candidates(const RankQuery& query, View<const int32_t> candidates,
+                       RankCounts counts) override;
+
+  /// Elements below which a second thread costs more than it brings.
+  static constexpr int64_t kElementGrain = 4096;
+
+  template <class F>
+  void for_each(int64_t n, const F& f) {
+    parallel_ranges(n, grain_of<F>(), [&f](int64_t begin, int64_t end) {
+#pragma GCC ivdep
+      for (int64_t i = begin; i < end; ++i) f(i);
+    });
+  }
+
+ private:
+  /// Drawing a pair costs about as much as a hundred plain elements.
+  template <class F>
+  static constexpr int64_t grain_of() {
+    return std::is_same_v<F, SamplePairs> ? 64 : kElementGrain;
+  }
+
+  std::vector<uint64_t> sort_keys_, sort_buffer_;  // deduplicate
+  std::vector<float> packed_codebook_;             // assign
+  std::vector<float> partials_;                    // gmf_backward
+};
+
+}  // namespace mgqe

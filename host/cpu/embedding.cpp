@@ -1,0 +1,104 @@
+// Look-ups of a batch on the CPU: the deduplicating sort and the optimizers over touched rows.
+#include <bit>
+#include <cstring>
+
+#include "host/cpu/cpu_backend.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr int kDigitBits = 8;
+constexpr int kDigits = 1 << kDigitBits;
+
+/// Stable least-significant-digit radix sort by the upper 32 bits of each key, whose values fit in
+/// `bits` bits. Result in keys.
+void radix_sort(std::vector<uint64_t>& keys, std::vector<uint64_t>& buffer, int bits) {
+  for (int shift = 0; shift < bits; shift += kDigitBits) {
+    uint32_t starts[kDigits] = {};
+    for (const uint64_t key : keys) ++starts[(key >> (32 + shift)) & (kDigits - 1)];
+    uint32_t total = 0;
+    for (uint32_t& start : starts) total += std::exchange(start, total);
+    for (const uint64_t key : keys) buffer[starts[(key >> (32 + shift)) & (kDigits - 1)]++] = key;
+    keys.swap(buffer);
+  }
+}
+
+/// Widest row summed on the stack.
+constexpr int64_t kMaxDim = 1024;
+
+/// The summed look-up gradients of distinct row u: a look-up's own row where it is the only one,
+/// else `sum`.
+inline const float* sum_row(const UniqueIds& unique, View<const float> gradient, int64_t u,
+                            float* __restrict sum) {
+  const int32_t first = unique.offsets[u], last = unique.offsets[u + 1];
+  const float* row = gradient.row(unique.order[first]);
+  if (last - first == 1) return row;
+  const int64_t d = gradient.cols;
+  for (int64_t c = 0; c < d; ++c) sum[c] = row[c];
+  for (int32_t p = first + 1; p < last; ++p) {
+    const float* __restrict next = gradient.row(unique.order[p]);
+    for (int64_t c = 0; c < d; ++c) sum[c] += next[c];
+  }
+  return sum;
+}
+
+constexpr int64_t kRowGrain = 48;
+
+}  // namespace
+
+void CpuBackend::deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) {
+  const int64_t n = ids.size();
+  sort_keys_.resize(static_cast<size_t>(n));
+  sort_buffer_.resize(static_cast<size_t>(n));
+  for (int64_t b = 0; b < n; ++b)
+    sort_keys_[b] = static_cast<uint64_t>(ids[b]) << 32 | static_cast<uint64_t>(b);
+  radix_sort(sort_keys_, sort_buffer_, std::bit_width(static_cast<uint64_t>(id_limit - 1)));
+
+  int32_t count = 0;
+  for (int64_t p = 0; p < n; ++p) {
+    const int32_t id = static_cast<int32_t>(sort_keys_[p] >> 32);
+    const int32_t position = static_cast<int32_t>(sort_keys_[p] & 0xFFFFFFFFu);
+    if (count == 0 || unique.ids[count - 1] != id) {
+      unique.ids[count] = id;
+      unique.offsets[count] = static_cast<int32_t>(p);
+      ++count;
+    }
+    unique.order[p] = position;
+    unique.inverse[position] = count - 1;
+  }
+  unique.offsets[count] = static_cast<int32_t>(n);
+  unique.count[0] = count;
+}
+
+void CpuBackend::sparse_adam(View<float> table, const UniqueIds& unique, View<const float> gradient,
+                             Moments moments, AdamOptions options, View<const StepState> state) {
+  MGQE_CHECK(table.cols <= kMaxDim, "dimension ", table.cols, " is over ", kMaxDim);
+  const float step_size = state[0].sparse_step_size;
+  const int64_t d = table.cols;
+  parallel_ranges(unique.count[0], kRowGrain, [=](int64_t begin, int64_t end) {
+    float sum[kMaxDim];
+    for (int64_t u = begin; u < end; ++u) {
+      const float* __restrict g = sum_row(unique, gradient, u, sum);
+      const int64_t id = unique.ids[u];
+      float* __restrict parameter = table.row(id);
+      float* __restrict first = moments.first.row(id);
+      float* __restrict second = moments.second.row(id);
+      for (int64_t c = 0; c < d; ++c)
+        sparse_adam_element(parameter[c], first[c], second[c], g[c], options, step_size);
+    }
+  });
+}
+
+void CpuBackend::sum_gradients(const UniqueIds& unique, View<const float> gradient,
+                               View<float> table_gradient) {
+  MGQE_CHECK(gradient.cols <= kMaxDim, "dimension ", gradient.cols, " is over ", kMaxDim);
+  parallel_ranges(unique.count[0], kRowGrain, [=](int64_t begin, int64_t end) {
+    float sum[kMaxDim];
+    for (int64_t u = begin; u < end; ++u) {
+      const float* g = sum_row(unique, gradient, u, sum);
+      std::memcpy(table_gradient.row(unique.ids[u]), g, sizeof(float) * gradient.cols);
+    }
+  });
+}
+
+}  // namespace mgqe

@@ -1,0 +1,76 @@
+// GMF on the CPU. Sums run in fixed lanes and fixed chunks, so neither the instruction level nor
+// the number of threads changes a bit.
+#include "host/cpu/cpu_backend.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr int kLanes = 16;
+constexpr int64_t kLookupGrain = 96;
+constexpr int64_t kChunk = 64;  // look-ups whose weight gradients are summed before chunks are
+
+inline float sum_lanes(const float* lanes) {
+  float s[kLanes];
+  for (int l = 0; l < kLanes; ++l) s[l] = lanes[l];
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int l = 0; l < width; ++l) s[l] += s[l + width];
+  return s[0];
+}
+
+}  // namespace
+
+void CpuBackend::gmf_forward(Lookup users, Lookup items, View<const float> weights,
+                             View<float> logits) {
+  const int64_t d = users.rows.cols;
+  const float bias = weights[d];
+  parallel_ranges(logits.size(), kLookupGrain, [=](int64_t begin, int64_t end) {
+    const float* __restrict w = weights.data;
+    for (int64_t b = begin; b < end; ++b) {
+      const float* __restrict p = users.rows.row(users.index[b]);
+      const float* __restrict q = items.rows.row(items.index[b]);
+      float lanes[kLanes] = {};
+      int64_t c = 0;
+      for (; c + kLanes <= d; c += kLanes)
+        for (int l = 0; l < kLanes; ++l) lanes[l] = fmaf(w[c + l] * p[c + l], q[c + l], lanes[l]);
+      for (; c < d; ++c) lanes[c % kLanes] = fmaf(w[c] * p[c], q[c], lanes[c % kLanes]);
+      logits[b] = sum_lanes(lanes) + bias;
+    }
+  });
+}
+
+void CpuBackend::gmf_backward(Lookup users, Lookup items, View<const float> weights,
+                              View<const float> logit_gradient, View<float> user_gradient,
+                              View<float> item_gradient, View<float> weight_gradient) {
+  const int64_t lookups = logit_gradient.size(), d = users.rows.cols;
+  const int64_t chunks = (lookups + kChunk - 1) / kChunk;
+  partials_.assign(static_cast<size_t>(chunks * (d + 1)), 0.0f);
+  float* partials = partials_.data();
+  parallel_ranges(chunks, 1, [=](int64_t begin, int64_t end) {
+    const float* __restrict w = weights.data;
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+      float* __restrict sum = partials + chunk * (d + 1);
+      const int64_t last = std::min(lookups, (chunk + 1) * kChunk);
+      for (int64_t b = chunk * kChunk; b < last; ++b) {
+        const float g = logit_gradient[b];
+        const float* __restrict p = users.rows.row(users.index[b]);
+        const float* __restrict q = items.rows.row(items.index[b]);
+        float* __restrict user = user_gradient.row(b);
+        float* __restrict item = item_gradient.row(b);
+        for (int64_t c = 0; c < d; ++c) {
+          const float gq = g * q[c];
+          user[c] = gq * w[c];
+          item[c] = g * w[c] * p[c];
+          sum[c] = fmaf(gq, p[c], sum[c]);
+        }
+        sum[d] += g;
+      }
+    }
+  });
+  for (int64_t c = 0; c <= d; ++c) {
+    float total = 0.0f;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) total += partials[chunk * (d + 1) + c];
+    weight_gradient[c] = total;
+  }
+}
+
+}  // namespace mgqe

@@ -1,0 +1,59 @@
+#include "host/data/dataset.hpp"
+
+#include <utility>
+
+#include "host/core/check.hpp"
+#include "host/data/actions.hpp"
+#include "host/data/locate.hpp"
+#include "host/data/ncf.hpp"
+#include "host/data/split.hpp"
+
+namespace mgqe {
+
+std::string IdMap::name(int64_t id) const {
+  MGQE_CHECK(id >= 0 && id < size(), "id ", id, " of ", size());
+  return strings.empty() ? std::to_string(integers[id]) : strings[id];
+}
+
+namespace {
+
+Actions read_file(const std::filesystem::path& path) {
+  switch (detect_format(path)) {
+    case Format::kRatingsDat:
+      return read_ratings_dat(path);
+    case Format::kTabSeparated:
+      return read_delimited(path, '\t');
+    case Format::kCommaSeparated:
+      return read_delimited(path, ',');
+    case Format::kSasrecText:
+      break;
+  }
+  return read_sasrec_text(path);
+}
+
+Dataset load_file(const std::string& name, const std::filesystem::path& path, Backend& backend) {
+  return arrange(name, path.string(), read_file(path), HeldOut::kValidationAndTest, backend);
+}
+
+Dataset load_synthetic(const DataConfig& config, Backend& backend) {
+  return arrange("synthetic", "synthetic data", generate_synthetic(config),
+                 HeldOut::kValidationAndTest, backend);
+}
+
+}  // namespace
+
+Dataset load_dataset(const DataConfig& config, Backend& backend) {
+  const std::string& name = config.name;
+  if (name == "synthetic") return load_synthetic(config, backend);
+  if (name == "ncf") return load_ncf(data_folder() / "ncf", backend);
+  if (name != "ml-1m" && name != "auto") return load_file(name, name, backend);
+
+  const std::filesystem::path folder = data_folder();
+  if (const auto path = find_ml_1m(folder)) return load_file("ml-1m", *path, backend);
+  if (name == "auto") return load_synthetic(config, backend);
+  input_error(folder.string(),
+              ": ml-1m is not there: expected ml-1m/ml-1m.txt.gz, ml-1m/ml-1m.txt or "
+              "ml-1m/ratings.dat below it; run experiments/fetch_data.sh, or set MGQE_DATA_DIR");
+}
+
+}  // namespace mgqe

@@ -1,0 +1,22 @@
+// Where data lies, and which format a file has.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace mgqe {
+
+/// $MGQE_DATA_DIR, or data/ below the current folder, where experiments/fetch_data.sh puts files.
+std::filesystem::path data_folder();
+
+/// The first of ml-1m/{ml-1m.txt.gz,ml-1m.txt,ratings.dat} below `folder`.
+std::optional<std::filesystem::path> find_ml_1m(const std::filesystem::path& folder);
+
+enum class Format { kSasrecText, kRatingsDat, kTabSeparated, kCommaSeparated };
+
+/// By file name (ratings.dat, .tsv, .csv; each with or without .gz), else by "::" in the first
+/// line. Anything else is SASRec text. Opens the file: InputError when it cannot be read.
+Format detect_format(const std::filesystem::path& path);
+
+}  // namespace mgqe

@@ -1,0 +1,16 @@
+// The split and negatives of He et al. 2017 ("Neural Collaborative Filtering"), as published with
+// their code: their figures can be compared with ours only on their own candidates.
+#pragma once
+
+#include <filesystem>
+
+#include "host/data/dataset.hpp"
+
+namespace mgqe {
+
+/// Reads folder/{ncf_ml-1m_seq.txt.gz, ncf.ml-1m.test.rating.gz, ncf.ml-1m.test.negative.gz}.
+/// Original ids are the authors' 0-based ones. There is no validation item. InputError where the
+/// three files disagree.
+Dataset load_ncf(const std::filesystem::path& folder, Backend& backend);
+
+}  // namespace mgqe

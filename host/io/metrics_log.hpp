@@ -1,0 +1,30 @@
+// metrics.jsonl: one JSON object a line, one line an epoch.
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+namespace mgqe {
+
+/// Each line is on disk when append() returns, so that a run can be followed and a killed one read.
+class MetricsLog {
+ public:
+  /// Empties the file; InputError when it cannot be written.
+  explicit MetricsLog(const std::filesystem::path& path);
+
+  /// Appends one line, keys in the order given; numbers that are not finite become null.
+  void append(const nlohmann::ordered_json& line);
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, Close> file_;
+};
+
+}  // namespace mgqe

@@ -1,0 +1,72 @@
+// The console's progress bar, on stderr.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace mgqe {
+
+/// What one drawing of the bar shows. Seconds below 0 are not known yet.
+struct ProgressState {
+  int epoch = 1;  // 1-based
+  int epochs = 1;
+  int64_t step = 0;  // finished in this epoch
+  int64_t steps = 1;
+  double steps_per_second = 0;
+  double epoch_seconds_left = -1;
+  double run_seconds_left = -1;
+};
+
+/// One line of at most columns - 1 characters; the narrower, the less it says.
+std::string progress_line(const ProgressState& state, int columns);
+
+/// "0:07", "12:34", "1:02:03", "4d 05h"; "--:--" below 0.
+std::string format_duration(double seconds);
+
+/// Epoch, bar, steps a second, time left for the epoch and the run; drawn at most ten times a
+/// second and only where `fd` is a terminal. One at a time, driven from one thread; log lines may
+/// come from any.
+class Progress {
+ public:
+  Progress(int epochs, int64_t steps_per_epoch, int fd = 2);
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  ~Progress();
+
+  /// epoch is 1-based and may begin anywhere (a resumed run).
+  void begin_epoch(int epoch);
+
+  /// `step` steps of the epoch are done. Mostly one compare: the clock is read about 50 times a
+  /// second.
+  void update(int64_t step) {
+    if (step >= next_check_) check(step);
+  }
+
+  /// Wipes the bar's line until the next drawing; call it before printing to the terminal by any
+  /// other way than log().
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void check(int64_t step);
+  void draw(int64_t step, Clock::time_point now);
+  ProgressState state_at(int64_t step, Clock::time_point now) const;
+
+  int epochs_;
+  int64_t steps_;
+  int fd_;
+  bool silent_;
+  bool drawn_ = false;
+  int epoch_ = 0;
+  int finished_epochs_ = 0;
+  int64_t next_check_ = 0;
+  int64_t stride_ = 1;
+  Clock::time_point run_began_, epoch_began_, last_check_, last_draw_;
+};
+
+/// Wipes the line of the bar that is on screen, if any; the log calls it.
+void clear_progress_line();
+
+}  // namespace mgqe

@@ -1,0 +1,121 @@
+#include "host/io/report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+
+#include "host/core/check.hpp"
+#include "host/io/table.hpp"
+
+namespace mgqe {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Two-sided 95% quantiles of Student's t for 1 to 10 degrees of freedom.
+double student_t(size_t degrees) {
+  constexpr double kQuantiles[] = {12.706, 4.303, 3.182, 2.776, 2.571,
+                                   2.447,  2.365, 2.306, 2.262, 2.228};
+  return degrees <= std::size(kQuantiles) ? kQuantiles[degrees - 1] : 1.96 + 2.4 / degrees;
+}
+
+/// What runs of one row share: everything but seed, folder and device choice.
+std::string configuration_of(const Json& result) {
+  nlohmann::json config = result.at("config");
+  for (const char* key : {"seed", "out", "device"}) config["run"].erase(key);
+  return config.dump() + result.at("device").dump();
+}
+
+std::string scheme_label(const Json& config) {
+  const Json& embedding = config.at("embedding");
+  const std::string scheme = embedding.at("scheme");
+  if (scheme == "full") return fmt::format("full d={}", embedding.at("dim").get<int>());
+  std::string centroids;
+  for (const auto& k : embedding.at("centroids"))
+    centroids += (centroids.empty() ? "" : "/") + k.dump();
+  return fmt::format("{} D={} K={}", scheme, embedding.at("subspaces").get<int>(), centroids);
+}
+
+std::vector<double> collect(const std::vector<Json>& runs, const char* pointer) {
+  std::vector<double> values;
+  for (const Json& run : runs) values.push_back(run.at(Json::json_pointer(pointer)).get<double>());
+  return values;
+}
+
+std::string with_interval(const std::vector<double>& values, int digits) {
+  const MeanInterval interval = mean_interval(values);
+  if (values.size() < 2) return fmt::format("{:.{}f}", interval.mean, digits);
+  return fmt::format("{:.{}f} ± {:.{}f}", interval.mean, digits, interval.half_width, digits);
+}
+
+TableRow make_row(const std::vector<Json>& runs) {
+  const Json& config = runs.front().at("config");
+  const auto metric = [&](const char* pointer) { return with_interval(collect(runs, pointer), 4); };
+  const Json& size = runs.front().at("size");
+  return {runs.front().at("data").at("name").get<std::string>(),
+          config.at("model").at("name").get<std::string>(),
+          scheme_label(config),
+          std::to_string(runs.size()),
+          metric("/test/sampled/hr@10"),
+          metric("/test/sampled/ndcg@10"),
+          metric("/test/full/hr@10"),
+          metric("/test/full/ndcg@10"),
+          fmt::format("{:.2f}%", size.at("percent_of_full").get<double>()),
+          fmt::format("{:.0f}", size.at("payload_bits").get<double>() / 8192.0),
+          fmt::format("{:.0f}", size.at("file_bytes").get<double>() / 1024.0),
+          fmt::format("{:.1f}", mean_interval(collect(runs, "/seconds/train")).mean)};
+}
+
+}  // namespace
+
+MeanInterval mean_interval(const std::vector<double>& values) {
+  MeanInterval interval;
+  for (const double value : values) interval.mean += value / static_cast<double>(values.size());
+  if (values.size() < 2) return interval;
+  double squares = 0.0;
+  for (const double value : values) squares += (value - interval.mean) * (value - interval.mean);
+  const double n = static_cast<double>(values.size());
+  interval.half_width = student_t(values.size() - 1) * std::sqrt(squares / (n - 1.0) / n);
+  return interval;
+}
+
+std::vector<Json> read_results(const std::vector<std::string>& paths) {
+  std::vector<Json> results;
+  for (const std::string& path : paths) {
+    std::filesystem::path file = path;
+    if (std::filesystem::is_directory(file)) file /= "result.json";
+    std::ifstream stream(file);
+    if (!stream) input_error(file.string(), ": cannot be read; name the folder of a finished run");
+    Json json = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || !json.contains("config") || !json.contains("test"))
+      input_error(file.string(), ": is not a result.json of `mgqe train`");
+    results.push_back(std::move(json));
+  }
+  return results;
+}
+
+std::string report_table(const std::vector<Json>& results, bool markdown) {
+  std::vector<std::pair<std::string, std::vector<Json>>> groups;
+  for (const Json& result : results) {
+    const std::string key = configuration_of(result);
+    const auto found = std::find_if(groups.begin(), groups.end(),
+                                    [&](const auto& group) { return group.first == key; });
+    if (found == groups.end())
+      groups.push_back({key, {result}});
+    else
+      found->second.push_back(result);
+  }
+  const TableRow header = {"data",          "model",        "embedding",  "seeds",
+                           "sampled HR@10", "NDCG@10",      "full HR@10", "NDCG@10",
+                           "size",          "tables (KiB)", "file (KiB)", "train (s)"};
+  std::vector<TableRow> rows;
+  for (const auto& [key, runs] : groups) rows.push_back(make_row(runs));
+  const std::vector<Align> alignments = {Align::kLeft, Align::kLeft, Align::kLeft};
+  return markdown ? format_markdown_table(header, rows, alignments)
+                  : format_table(header, rows, alignments);
+}
+
+}  // namespace mgqe

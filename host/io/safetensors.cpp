@@ -1,0 +1,325 @@
+#include "host/io/safetensors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <zlib.h>
+
+#include "host/core/check.hpp"
+#include "host/io/atomic_file.hpp"
+
+namespace mgqe {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+static_assert(std::endian::native == std::endian::little, "the format is little-endian");
+
+namespace {
+
+constexpr int64_t kLengthBytes = 8;
+constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the reference implementation's limit
+constexpr const char* kMetadata = "__metadata__";
+constexpr const char* kChecksum = "crc32";
+constexpr std::string_view kChecksumMark = "\"crc32\":\"";  // a JSON string cannot contain this
+constexpr std::string_view kNoChecksum = "00000000";
+
+struct DTypeEntry {
+  DType dtype;
+  const char* name;
+  int64_t bytes;
+};
+constexpr std::array<DTypeEntry, 6> kDTypes = {{{DType::kF32, "F32", 4},
+                                                {DType::kF64, "F64", 8},
+                                                {DType::kU8, "U8", 1},
+                                                {DType::kI32, "I32", 4},
+                                                {DType::kI64, "I64", 8},
+                                                {DType::kU64, "U64", 8}}};
+
+const DTypeEntry& entry_of(DType dtype) {
+  for (const DTypeEntry& entry : kDTypes)
+    if (entry.dtype == dtype) return entry;
+  MGQE_CHECK(false, "dtype ", static_cast<int>(dtype), " has no safetensors name");
+  return kDTypes[0];
+}
+
+uint32_t extend_crc(uint32_t crc, const void* data, size_t bytes) {
+  // zlib takes a null pointer to mean "start anew".
+  if (bytes == 0) return crc;
+  return static_cast<uint32_t>(crc32_z(crc, static_cast<const Bytef*>(data), bytes));
+}
+
+/// Where the eight checksum digits stand in the header text; npos when it has none.
+size_t find_checksum(const std::string& header) {
+  const size_t mark = header.find(kChecksumMark);
+  if (mark == std::string::npos) return mark;
+  const size_t digits = mark + kChecksumMark.size();
+  return digits + kNoChecksum.size() <= header.size() ? digits : std::string::npos;
+}
+
+}  // namespace
+
+const char* dtype_name(DType dtype) { return entry_of(dtype).name; }
+int64_t dtype_bytes(DType dtype) { return entry_of(dtype).bytes; }
+
+// ---- writing ------------------------------------------------------------------------------------
+
+namespace {
+
+/// Widest elements first, then by name: every array starts on a multiple of its element size.
+std::vector<std::pair<std::string, const HostArray*>> in_file_order(const ArrayRefs& arrays) {
+  std::vector<std::pair<std::string, const HostArray*>> order(arrays.begin(), arrays.end());
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return dtype_bytes(a.second->dtype) > dtype_bytes(b.second->dtype);
+  });
+  return order;
+}
+
+std::string make_header(const std::vector<std::pair<std::string, const HostArray*>>& arrays,
+                        const StringMap& metadata) {
+  json header;
+  header[kMetadata] = metadata;
+  header[kMetadata][kChecksum] = kNoChecksum;
+  int64_t offset = 0;
+  for (const auto& [name, array] : arrays) {
+    const int64_t bytes = static_cast<int64_t>(array->bytes.size());
+    MGQE_CHECK(!name.empty() && name != kMetadata, "array name \"", name, "\"");
+    MGQE_CHECK(bytes == array->size() * dtype_bytes(array->dtype), name, " holds ", bytes,
+               " bytes for ", array->size(), " values");
+    header[name] = {{"dtype", dtype_name(array->dtype)},
+                    {"shape", array->shape},
+                    {"data_offsets", {offset, offset + bytes}}};
+    offset += bytes;
+  }
+  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return text;
+}
+
+}  // namespace
+
+FileBytes write_safetensors(const fs::path& path, const ArrayRefs& arrays,
+                            const StringMap& metadata) {
+  MGQE_CHECK(!metadata.contains(kChecksum), "metadata may not set ", kChecksum);
+  const auto order = in_file_order(arrays);
+  std::string header = make_header(order, metadata);
+  uint32_t crc = extend_crc(0, header.data(), header.size());
+  for (const auto& [name, array] : order)
+    crc = extend_crc(crc, array->bytes.data(), array->bytes.size());
+  header.replace(find_checksum(header), kNoChecksum.size(), fmt::format("{:08x}", crc));
+
+  AtomicFile file(path);
+  const uint64_t length = header.size();
+  file.write(&length, sizeof length);
+  file.write(header.data(), header.size());
+  FileBytes sizes;
+  sizes.header = sizes.file = kLengthBytes + static_cast<int64_t>(header.size());
+  for (const auto& [name, array] : order) {
+    file.write(array->bytes.data(), array->bytes.size());
+    sizes.file += static_cast<int64_t>(array->bytes.size());
+  }
+  file.commit();
+  return sizes;
+}
+
+FileBytes write_safetensors(const fs::path& path, const ArrayMap& arrays,
+                            const StringMap& metadata) {
+  ArrayRefs refs;
+  for (const auto& [name, array] : arrays) refs[name] = &array;
+  return write_safetensors(path, refs, metadata);
+}
+
+// ---- reading ------------------------------------------------------------------------------------
+
+namespace {
+
+class Reader {
+ public:
+  explicit Reader(const fs::path& path) : path_(path) {
+    std::error_code error;
+    if (!fs::exists(path, error)) input_error(path.string(), ": no such file");
+    if (!fs::is_regular_file(path, error)) input_error(path.string(), ": not a file");
+    header_.file_bytes = static_cast<int64_t>(fs::file_size(path, error));
+    file_.reset(std::fopen(path.c_str(), "rb"));
+    if (file_ == nullptr) input_error(path.string(), ": cannot be read: ", system_message(errno));
+    read_header_text();
+    parse_header();
+    check_layout();
+  }
+
+  const SafetensorsHeader& header() const { return header_; }
+
+  ArrayMap read_arrays() {
+    ArrayMap arrays;
+    const size_t digits = find_checksum(text_);
+    const std::string stored = checksum_;
+    if (!stored.empty()) {
+      if (digits == std::string::npos) refuse("its checksum entry is malformed");
+      text_.replace(digits, kNoChecksum.size(), kNoChecksum);
+    }
+    uint32_t crc = extend_crc(0, text_.data(), text_.size());
+    for (const auto& [name, info] : file_order_) {
+      HostArray& array = arrays[name];
+      array.dtype = info->dtype;
+      array.shape = info->shape;
+      array.bytes.resize(static_cast<size_t>(info->bytes()));
+      read(array.bytes.data(), array.bytes.size());
+      crc = extend_crc(crc, array.bytes.data(), array.bytes.size());
+    }
+    if (!stored.empty() && stored != fmt::format("{:08x}", crc))
+      refuse("its checksum does not match its content: the file is damaged");
+    return arrays;
+  }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  template <class... Parts>
+  [[noreturn]] void refuse(const Parts&... parts) const {
+    input_error(path_.string(), ": not a valid safetensors file: ", parts...);
+  }
+
+  void read(void* data, size_t bytes) {
+    if (bytes > 0 && std::fread(data, 1, bytes, file_.get()) != bytes)
+      input_error(path_.string(), ": cannot be read: ",
+                  std::ferror(file_.get()) ? system_message(errno) : "it became shorter");
+  }
+
+  void read_header_text() {
+    if (header_.file_bytes < kLengthBytes)
+      refuse("it has ", header_.file_bytes, " bytes, fewer than the 8 of a header length");
+    uint64_t length = 0;
+    read(&length, sizeof length);
+    const int64_t rest = header_.file_bytes - kLengthBytes;
+    if (length > static_cast<uint64_t>(rest))
+      refuse("its header should have ", length, " bytes, but only ", rest, " follow");
+    if (length > static_cast<uint64_t>(kMaxHeaderBytes))
+      refuse("its header has ", length, " bytes, over the limit of ", kMaxHeaderBytes);
+    text_.resize(length);
+    read(text_.data(), text_.size());
+    header_.header_bytes = kLengthBytes + static_cast<int64_t>(length);
+  }
+
+  void parse_header() {
+    const json parsed = json::parse(text_, nullptr, false);
+    if (!parsed.is_object()) refuse("its header is not a JSON object");
+    for (const auto& [name, value] : parsed.items()) {
+      if (name == kMetadata) {
+        parse_metadata(value);
+      } else {
+        header_.tensors[name] = parse_tensor(name, value);
+      }
+    }
+  }
+
+  void parse_metadata(const json& metadata) {
+    if (!metadata.is_object()) refuse("__metadata__ is not a JSON object");
+    for (const auto& [key, value] : metadata.items()) {
+      if (!value.is_string()) refuse("metadata \"", key, "\" is not a string");
+      (key == kChecksum ? checksum_ : header_.metadata[key]) = value.get<std::string>();
+    }
+  }
+
+  TensorInfo parse_tensor(const std::string& name, const json& value) const {
+    TensorInfo info;
+    if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") ||
+        !value.contains("data_offsets") || !value["dtype"].is_string())
+      refuse("tensor \"", name, "\" lacks dtype, shape or data_offsets");
+    const std::string dtype = value["dtype"];
+    const auto* known = std::find_if(kDTypes.begin(), kDTypes.end(),
+                                     [&](const DTypeEntry& e) { return dtype == e.name; });
+    if (known == kDTypes.end())
+      refuse("tensor \"", name, "\" has dtype ", dtype,
+             "; F32, F64, U8, I32, I64 and U64 are supported");
+    info.dtype = known->dtype;
+    info.shape = parse_extents(name, "shape", value["shape"]);
+    const std::vector<int64_t> offsets = parse_extents(name, "data_offsets", value["data_offsets"]);
+    if (offsets.size() != 2) refuse("tensor \"", name, "\" needs two data_offsets");
+    info.begin = offsets[0];
+    info.end = offsets[1];
+    return info;
+  }
+
+  std::vector<int64_t> parse_extents(const std::string& name, const char* key,
+                                     const json& value) const {
+    std::vector<int64_t> extents;
+    if (!value.is_array()) refuse("tensor \"", name, "\": ", key, " is not a list");
+    for (const json& extent : value) {
+      if (!extent.is_number_unsigned() ||
+          extent.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+        refuse("tensor \"", name, "\": ", key, " has ", extent.dump(),
+               " where a whole number of 0 or more belongs");
+      extents.push_back(extent.get<int64_t>());
+    }
+    return extents;
+  }
+
+  /// Arrays must fill the data section: no gap, no overlap, no rest, and each as long as its shape
+  /// says.
+  void check_layout() {
+    const int64_t data_bytes = header_.file_bytes - header_.header_bytes;
+    for (const auto& [name, info] : header_.tensors) {
+      if (info.begin > info.end || info.end > data_bytes)
+        refuse("tensor \"", name, "\" lies at bytes ", info.begin, " to ", info.end, " of ",
+               data_bytes, " bytes of data");
+      check_size(name, info);
+      file_order_.emplace_back(name, &info);
+    }
+    std::stable_sort(file_order_.begin(), file_order_.end(), [](const auto& a, const auto& b) {
+      return std::pair(a.second->begin, a.second->end) < std::pair(b.second->begin, b.second->end);
+    });
+    int64_t expected = 0;
+    for (const auto& [name, info] : file_order_) {
+      if (info->begin != expected)
+        refuse("tensor \"", name, "\" begins at byte ", info->begin, " where ", expected,
+               " was due: gap or overlap");
+      expected = info->end;
+    }
+    if (expected != data_bytes)
+      refuse("its tensors end at byte ", expected, " of ", data_bytes, " bytes of data");
+  }
+
+  void check_size(const std::string& name, const TensorInfo& info) const {
+    int64_t bytes = dtype_bytes(info.dtype);
+    bool overflow = false;
+    for (const int64_t extent : info.shape)
+      overflow |= __builtin_mul_overflow(bytes, extent, &bytes);
+    if (overflow || bytes != info.bytes())
+      refuse("tensor \"", name, "\" has ", info.bytes(), " bytes, which do not fit shape [",
+             fmt::format("{}", fmt::join(info.shape, ", ")), "] of ", dtype_name(info.dtype));
+  }
+
+  fs::path path_;
+  std::unique_ptr<std::FILE, Close> file_;
+  std::string text_;      // the header's JSON
+  std::string checksum_;  // empty when the file has none
+  SafetensorsHeader header_;
+  std::vector<std::pair<std::string, const TensorInfo*>> file_order_;
+};
+
+}  // namespace
+
+SafetensorsFile read_safetensors(const fs::path& path) {
+  Reader reader(path);
+  SafetensorsFile file;
+  file.arrays = reader.read_arrays();
+  file.metadata = reader.header().metadata;
+  file.header_bytes = reader.header().header_bytes;
+  file.file_bytes = reader.header().file_bytes;
+  return file;
+}
+
+SafetensorsHeader read_safetensors_header(const fs::path& path) { return Reader(path).header(); }
+
+}  // namespace mgqe

@@ -1,0 +1,69 @@
+// Safetensors files: named arrays and string metadata, readable by Python's `safetensors`.
+//
+// Layout: u64 little-endian length L of the header, L bytes of JSON padded with spaces to a
+// multiple of 8, then the arrays one after another, widest element type first, so that each is
+// aligned. Files of ours also carry the metadata entry "crc32", the checksum of header and data
+// (taken with its own eight digits as zeros); it is checked when present, and neither given nor
+// seen by callers.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "host/core/host_array.hpp"
+
+namespace mgqe {
+
+using StringMap = std::map<std::string, std::string>;
+
+/// Arrays to write, by name; they are not owned.
+using ArrayRefs = std::map<std::string, const HostArray*>;
+
+struct FileBytes {
+  int64_t header = 0;  // everything before the first array: length, JSON and its padding
+  int64_t file = 0;
+};
+
+struct TensorInfo {
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+  int64_t begin = 0, end = 0;  // bytes from the end of the header
+
+  int64_t bytes() const { return end - begin; }
+};
+
+struct SafetensorsHeader {
+  std::map<std::string, TensorInfo> tensors;
+  StringMap metadata;
+  int64_t header_bytes = 0;
+  int64_t file_bytes = 0;
+};
+
+struct SafetensorsFile {
+  ArrayMap arrays;
+  StringMap metadata;
+  int64_t header_bytes = 0;
+  int64_t file_bytes = 0;
+};
+
+/// Writes aside and renames. InputError naming the path when it cannot be written; MGQE_CHECK on a
+/// name that is empty or reserved, or an array whose bytes do not fit its shape.
+FileBytes write_safetensors(const std::filesystem::path& path, const ArrayRefs& arrays,
+                            const StringMap& metadata);
+FileBytes write_safetensors(const std::filesystem::path& path, const ArrayMap& arrays,
+                            const StringMap& metadata);
+
+/// InputError, one line with the path and what is wrong, unless the file is whole and consistent:
+/// header, shapes, offsets (contiguous, as the format asks) and checksum.
+SafetensorsFile read_safetensors(const std::filesystem::path& path);
+
+/// The header alone, checked in the same way; the data is not read.
+SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
+
+/// "F32", "U8", ... as the format spells it.
+const char* dtype_name(DType dtype);
+int64_t dtype_bytes(DType dtype);
+
+}  // namespace mgqe

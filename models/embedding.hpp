@@ -1,0 +1,56 @@
+// Embedding: one trainable table of n rows, in any of the paper's schemes. Backbones look rows up
+// and hand gradients back; how a row is stored is the scheme's business.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/core/config.hpp"
+#include "host/core/packed_model.hpp"
+#include "models/parameter.hpp"
+
+namespace mgqe {
+
+/// How well one tier's codes use the codebook and fit the rows, over all rows of the tier.
+struct TierReport {
+  int64_t rows;
+  int centroids;              // K_i
+  double perplexity;          // exp(entropy) of the codes, mean over subspaces; at most K_i
+  int64_t unused_centroids;   // of D K_i
+  double mean_squared_error;  // (e - c)^2, mean over rows and dimensions
+};
+
+struct EmbeddingSpec {
+  std::string name;     // "user", "item": prefix of array names
+  int64_t rows;         // n
+  int64_t max_lookups;  // largest batch
+  EmbeddingConfig config;
+  OptimizerOptions optimizer;
+  uint64_t table_key;  // random streams of the initial values
+  uint64_t codebook_key;
+};
+
+class Embedding {
+ public:
+  virtual ~Embedding() = default;
+
+  /// Rows of the ids (B) as training sees them; valid until the next call.
+  virtual Lookup forward(View<const int32_t> ids) = 0;
+  /// gradient (B, d) of the task loss by look-up of the last forward; updates the parameters.
+  virtual void backward(View<const float> gradient, View<const StepState> state) = 0;
+
+  /// The table as it is served. Every row is encoded anew, seen in training or not.
+  virtual PackedTable pack() = 0;
+  /// Of the last pack(); empty where nothing is quantized.
+  virtual std::vector<TierReport> tier_reports() const { return {}; }
+  virtual void visit(const TensorVisitor& visitor) = 0;
+};
+
+/// The scheme that spec.config names.
+std::unique_ptr<Embedding> make_embedding(Backend& backend, const EmbeddingSpec& spec);
+
+/// Tiers of n popularity-ordered ids: tier i ends at ceil(fraction_i n).
+Tiers make_tiers(const EmbeddingConfig& config, int64_t rows);
+
+}  // namespace mgqe

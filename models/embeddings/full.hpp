@@ -1,0 +1,23 @@
+// The full table: one trained f32 row per id. What every other scheme is measured against.
+#pragma once
+
+#include "models/embedding.hpp"
+
+namespace mgqe {
+
+class FullEmbedding final : public Embedding {
+ public:
+  FullEmbedding(Backend& backend, const EmbeddingSpec& spec);
+
+  Lookup forward(View<const int32_t> ids) override;
+  void backward(View<const float> gradient, View<const StepState> state) override;
+  PackedTable pack() override;
+  void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
+
+ private:
+  TableParameter table_;  // (n, d)
+  UniqueBuffer unique_buffer_;
+  View<const int32_t> ids_;  // of the last forward
+};
+
+}  // namespace mgqe
