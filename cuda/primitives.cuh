@@ -11,8 +11,8 @@
 /// T name[count] in shared memory, 16-byte aligned.
 #define MGQE_SHARED_ARRAY(T, name, count) __shared__ __align__(16) T name[count]
 /// The launch's dynamic shared memory as T* name.
-#define MGQE_DYNAMIC_SHARED(T, name)                                       \
-  extern __shared__ __align__(16) unsigned char mgqe_dynamic_shared_[];    \
+#define MGQE_DYNAMIC_SHARED(T, name)                                    \
+  extern __shared__ __align__(16) unsigned char mgqe_dynamic_shared_[]; \
   T* const name = reinterpret_cast<T*>(mgqe_dynamic_shared_)
 #define MGQE_UNROLL _Pragma("unroll")
 #else
@@ -28,6 +28,17 @@ inline constexpr uint32_t kAllLanes = 0xFFFFFFFFu;
 template <int kWidth>
 struct alignas(kWidth >= 4 ? 16 : 4 * kWidth) FloatVector {
   float x[kWidth];
+};
+
+/// How many chunk partials exist: all `chunks`, or those that begin before *count (device memory).
+struct ChunkCount {
+  int64_t chunks = 0;
+  const int32_t* count = nullptr;
+  int64_t per_chunk = 1;
+
+  __device__ int64_t live() const {
+    return count == nullptr ? chunks : (*count + per_chunk - 1) / per_chunk;
+  }
 };
 
 __device__ inline int lane_index() { return static_cast<int>(threadIdx.x) % kWarpSize; }

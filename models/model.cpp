@@ -17,8 +17,7 @@ std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model) 
 }
 
 OptimizerOptions optimizer_options(const TrainConfig& config) {
-  return {{static_cast<float>(config.lr), static_cast<float>(config.beta1),
-           static_cast<float>(config.beta2), static_cast<float>(config.epsilon)},
+  return {{config.lr, config.beta1, config.beta2, config.epsilon},
           config.optimizer == "sparse_adam"};
 }
 

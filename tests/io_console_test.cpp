@@ -122,6 +122,21 @@ TEST_F(ProgressTest, LaterEpochsAreDrawnToo) {
   }
 }
 
+TEST_F(ProgressTest, SlowEpochAfterAFastOneIsFollowed) {
+  FakeTerminal terminal(80);
+  Progress progress(2, 1'000'000, terminal.fd());
+  progress.begin_epoch(1);
+  for (int64_t step = 1; step <= 1'000'000; ++step) progress.update(step);
+  progress.begin_epoch(2);
+  terminal.written();
+  for (int64_t step = 1; step <= 30; ++step) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(15));
+    progress.update(step);
+  }
+  const std::string text = terminal.written();
+  EXPECT_GE(std::count(text.begin(), text.end(), '\r'), 3);
+}
+
 TEST_F(ProgressTest, ClearWipesTheLineOnce) {
   FakeTerminal terminal(80);
   {

@@ -51,8 +51,8 @@ TEST_P(Quantize, CodesAreExactOnIntegers) {
     const auto codebook = random.integers<float>(s.centroids * s.dim, -3, 3);
     const int head = (s.rows + 2) / 3, small = (s.centroids + 1) / 2;
     const Tiers tiers = tiers_of({head, s.rows}, {s.centroids, small});
-    const Assigned got = assign(queries, codebook, s.dim, s.subspaces, tiers,
-                                RowSet::range(0, s.rows), s.rows);
+    const Assigned got =
+        assign(queries, codebook, s.dim, s.subspaces, tiers, RowSet::range(0, s.rows), s.rows);
     const auto e = reference::widen(queries), c = reference::widen(codebook);
     const int w = s.dim / s.subspaces;
     for (int r = 0; r < s.rows; ++r) {
@@ -71,8 +71,8 @@ TEST_P(Quantize, CodesAreExactOnIntegers) {
   }
 }
 
-// On real numbers a near-tie may fall either way; what counts is that the chosen centroid is as near
-// as the nearest, within the rounding of the canonical score.
+// On real numbers a near-tie may fall either way; what counts is that the chosen centroid is as
+// near as the nearest, within the rounding of the canonical score.
 TEST_P(Quantize, RegretIsWithinRounding) {
   Random random(6);
   const int rows = 500, dim = 64, subspaces = 16, centroids = 256, w = 4;
@@ -125,8 +125,8 @@ TEST_P(Quantize, FollowsIdsAndLeavesOtherOutputsAlone) {
   const auto codebook = random.integers<float>(16 * dim, -3, 3);
   const Tiers tiers = tiers_of({3, 30}, {16, 4});
   const Tensor<int32_t> ids = tensor<int32_t>({1, 2, 5, 29, 7, 7}), count = tensor<int32_t>({4});
-  const Assigned got = assign(queries, codebook, dim, subspaces, tiers,
-                              RowSet{ids.data(), count.data(), 0, 6}, 6);
+  const Assigned got =
+      assign(queries, codebook, dim, subspaces, tiers, RowSet{ids.data(), count.data(), 0, 6}, 6);
   const auto e = reference::widen(queries), c = reference::widen(codebook);
   const std::vector<int> expected_rows = {1, 2, 5, 29};
   for (int i = 0; i < 4; ++i)

@@ -27,7 +27,8 @@ TEST(Permutation, SpreadsNeighboursAndKeys) {
   double moved = 0.0;
   int same = 0;
   for (uint64_t i = 0; i < kSize; i += 64) {
-    moved += std::abs(static_cast<double>(permutation(i)) - static_cast<double>(permutation(i + 1)));
+    moved +=
+        std::abs(static_cast<double>(permutation(i)) - static_cast<double>(permutation(i + 1)));
     same += permutation(i) == other(i);
   }
   // Two uniform draws are a third of the range apart on average.
@@ -55,24 +56,37 @@ class PairSampling : public OnEveryBackend {
   // Three users; the last has touched all items but one.
   const std::vector<int64_t> offsets_ = {0, 2, 3, 8};
   const std::vector<int32_t> items_ = {1, 4, 7, 0, 1, 2, 3, 5};
+  const std::vector<int32_t> user_of_item_ = {0, 0, 1, 2, 2, 2, 2, 2};
   static constexpr int64_t kItems = 9;
+
+  PairSampler sampler_over(View<const int64_t> offsets, View<const int32_t> items,
+                           View<const int32_t> users) const {
+    PairSampler sampler;
+    sampler.histories = {offsets, items};
+    sampler.positive_user = users;
+    sampler.items = kItems;
+    sampler.negatives = 4;
+    sampler.batch = 7;
+    sampler.negative_key = 12;
+    return sampler;
+  }
+
+  PairSampler::Pair draw_on_host(uint64_t epoch, uint64_t k) const {
+    const PairSampler sampler =
+        sampler_over({offsets_.data(), 4}, {items_.data(), 8}, {user_of_item_.data(), 8});
+    return sampler.draw(epoch, sampler.example(11 + epoch, k));
+  }
 
   /// All pairs of an epoch, drawn in batches of 7.
   std::vector<PairSampler::Pair> epoch(uint64_t number) {
     const Tensor<int64_t> offsets = tensor(offsets_);
     const Tensor<int32_t> items = tensor(items_);
-    const Tensor<int32_t> users = tensor<int32_t>({0, 0, 1, 2, 2, 2, 2, 2});
-    PairSampler sampler;
-    sampler.histories = {offsets.view(), items.view()};
-    sampler.positive_user = users.view();
-    sampler.items = kItems;
-    sampler.negatives = 4;
-    sampler.batch = 7;
-    sampler.shuffle_key = 11;
-    sampler.negative_key = 12;
+    const Tensor<int32_t> users = tensor(user_of_item_);
+    const PairSampler sampler = sampler_over(offsets, items, users);
     Tensor<StepState> state(backend(), 1);
     StepState start{};
     start.epoch = number;
+    start.shuffle_key = 11 + number;
     state.assign(std::span(&start, 1));
     std::vector<PairSampler::Pair> pairs;
     for (int64_t left = sampler.pairs_per_epoch(); left > 0; left -= 7) {
@@ -83,7 +97,13 @@ class PairSampling : public OnEveryBackend {
       backend().sample_pairs(sampler, state, u, i, l);
       const auto uu = u.to_host(), ii = i.to_host();
       const auto ll = l.to_host();
-      for (int64_t b = 0; b < here; ++b) pairs.push_back({uu[b], ii[b], ll[b]});
+      for (int64_t b = 0; b < here; ++b) {
+        const PairSampler::Pair expected = draw_on_host(number, pairs.size());
+        EXPECT_EQ(uu[b], expected.user);
+        EXPECT_EQ(ii[b], expected.item);
+        EXPECT_EQ(ll[b], expected.label);
+        pairs.push_back({uu[b], ii[b], ll[b]});
+      }
     }
     return pairs;
   }
@@ -95,9 +115,9 @@ TEST_P(PairSampling, EveryPositiveOnceAndFourNegativesOutsideTheHistory) {
   std::multiset<std::pair<int32_t, int32_t>> positives;
   std::map<int32_t, int> negatives;
   for (const auto& pair : pairs) {
-    const bool known = std::find(items_.begin() + offsets_[pair.user],
-                                 items_.begin() + offsets_[pair.user + 1],
-                                 pair.item) != items_.begin() + offsets_[pair.user + 1];
+    const bool known =
+        std::find(items_.begin() + offsets_[pair.user], items_.begin() + offsets_[pair.user + 1],
+                  pair.item) != items_.begin() + offsets_[pair.user + 1];
     EXPECT_EQ(known, pair.label == 1.0f) << pair.user << " " << pair.item;
     EXPECT_GE(pair.item, 0);
     EXPECT_LT(pair.item, kItems);

@@ -40,8 +40,8 @@ class OnEveryBackend : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<Backend> backend_;
 };
 
-#define MGQE_ON_EVERY_BACKEND(suite)                                               \
-  INSTANTIATE_TEST_SUITE_P(Device, suite, ::testing::Values("cpu", "cuda"),        \
+#define MGQE_ON_EVERY_BACKEND(suite)                                        \
+  INSTANTIATE_TEST_SUITE_P(Device, suite, ::testing::Values("cpu", "cuda"), \
                            [](const auto& info) { return std::string(info.param); })
 
 class Random {
@@ -67,8 +67,8 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-/// Largest rounding error of a float sum of n products of magnitude about 1, with room for the order
-/// of summation: n ulps of 1.
+/// Largest rounding error of a float sum of n products of magnitude about 1, with room for the
+/// order of summation: n ulps of 1.
 inline float sum_tolerance(int64_t n) { return static_cast<float>(n) * 1.2e-7f; }
 
 }  // namespace mgqe::testing

@@ -94,6 +94,7 @@ def compare(args, embedding, threads, python, optimizer):
     return {
         "op": f"train step, {ours[0]['op']}",
         "baseline_name": f"torch {theirs[0]['torch']} {optimizer}",
+        "measured_optimizer": ours[0]["shape"].get("optimizer"),
         **search,
         "shape": theirs[0]["shape"],
         "measured": statistics.median(measured),
@@ -104,6 +105,7 @@ def compare(args, embedding, threads, python, optimizer):
         "rounds": {"measured": measured, "baseline": baseline},
         "device": "cpu",
         "cpu": theirs[0]["cpu"],
+        "device_description": ours[0].get("device_description"),
         "threads": threads,
         "versions": {"torch": theirs[0]["torch"], "python": theirs[0]["python"]},
         "commit": ours[0].get("commit") or commit(),

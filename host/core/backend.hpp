@@ -46,11 +46,12 @@ struct RowSet {
   MGQE_HD int64_t operator[](int64_t i) const { return ids == nullptr ? first + i : ids[i]; }
 };
 
+/// In double, because 1 - beta2 would lose half its digits in float.
 struct AdamOptions {
-  float learning_rate = 1e-3f;
-  float beta1 = 0.9f;
-  float beta2 = 0.999f;
-  float epsilon = 1e-8f;
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
 };
 
 /// Adam's running means of the gradient and its square, shaped like the parameter.

@@ -35,8 +35,8 @@ struct BeginStep {
     s.step += 1;
     s.step_in_epoch += 1;
     const double t = static_cast<double>(s.step);
-    const double bias1 = 1.0 - pow(static_cast<double>(options.beta1), t);
-    const double root_bias2 = sqrt(1.0 - pow(static_cast<double>(options.beta2), t));
+    const double bias1 = 1.0 - pow(options.beta1, t);
+    const double root_bias2 = sqrt(1.0 - pow(options.beta2, t));
     s.adam_step_size = static_cast<float>(options.learning_rate / bias1);
     s.adam_root_bias2 = static_cast<float>(root_bias2);
     s.sparse_step_size = static_cast<float>(options.learning_rate * root_bias2 / bias1);
@@ -50,13 +50,22 @@ struct SamplePairs {
   View<float> labels;
   MGQE_HD void operator()(int64_t b) const {
     const StepState& s = state[0];
-    const uint64_t first = (s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch);
-    const PairSampler::Pair pair = sampler.draw(s.epoch, first + static_cast<uint64_t>(b));
+    const uint64_t k =
+        (s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch) + static_cast<uint64_t>(b);
+    const PairSampler::Pair pair = sampler.draw(s.epoch, sampler.example(s.shuffle_key, k));
     users[b] = pair.user;
     items[b] = pair.item;
     labels[b] = pair.label;
   }
 };
+
+/// The running means of Adam, updated in place: first = b1 first + (1 - b1) g, likewise g^2.
+MGQE_HD void update_moments(float& first, float& second, float g, const AdamOptions& options) {
+  first = fmaf(static_cast<float>(options.beta1), first,
+               static_cast<float>(1.0 - options.beta1) * g);
+  second = fmaf(static_cast<float>(options.beta2), second,
+                static_cast<float>(1.0 - options.beta2) * g * g);
+}
 
 /// torch.optim.Adam: epsilon is added after the bias correction of the second moment.
 struct Adam {
@@ -66,12 +75,12 @@ struct Adam {
   AdamOptions options;
   View<const StepState> state;
   MGQE_HD void operator()(int64_t i) const {
-    const float g = gradient[i];
-    const float m = fmaf(options.beta1, moments.first[i], (1.0f - options.beta1) * g);
-    const float v = fmaf(options.beta2, moments.second[i], (1.0f - options.beta2) * g * g);
+    float m = moments.first[i], v = moments.second[i];
+    update_moments(m, v, gradient[i], options);
     moments.first[i] = m;
     moments.second[i] = v;
-    const float denominator = sqrtf(v) / state[0].adam_root_bias2 + options.epsilon;
+    const float denominator =
+        sqrtf(v) / state[0].adam_root_bias2 + static_cast<float>(options.epsilon);
     parameter[i] = fmaf(-state[0].adam_step_size, m / denominator, parameter[i]);
   }
 };
@@ -79,11 +88,9 @@ struct Adam {
 /// torch.optim.SparseAdam: epsilon is added to the raw root of the second moment.
 MGQE_HD void sparse_adam_element(float& parameter, float& first, float& second, float g,
                                  const AdamOptions& options, float step_size) {
-  const float m = fmaf(options.beta1, first, (1.0f - options.beta1) * g);
-  const float v = fmaf(options.beta2, second, (1.0f - options.beta2) * g * g);
-  first = m;
-  second = v;
-  parameter = fmaf(-step_size, m / (sqrtf(v) + options.epsilon), parameter);
+  update_moments(first, second, g, options);
+  const float denominator = sqrtf(second) + static_cast<float>(options.epsilon);
+  parameter = fmaf(-step_size, first / denominator, parameter);
 }
 
 struct HalfNorms {

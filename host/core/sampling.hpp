@@ -63,15 +63,15 @@ struct Histories {
 /// The r-th smallest item of [0, n) that is not in the sorted list; r < n - length.
 /// sorted[k] - k is the count of missing items below sorted[k], so a binary search finds it.
 MGQE_HD int64_t nth_missing(const int32_t* sorted, int64_t length, int64_t r) {
-  int64_t low = 0, high = length;  // the count of listed items below the answer
-  while (low < high) {
-    const int64_t middle = (low + high) / 2;
-    if (sorted[middle] - middle <= r)
-      low = middle + 1;
-    else
-      high = middle;
+  int64_t below = 0;  // listed items known to be below the answer
+  // Halving without a branch on the data: a mispredicted one costs more than the step it saves.
+  for (int64_t left = length; left > 0;) {
+    const int64_t half = (left + 1) / 2;
+    const int64_t probe = below + half - 1;
+    below += sorted[probe] - probe <= r ? half : 0;
+    left -= half;
   }
-  return r + low;
+  return r + below;
 }
 
 /// Progress of a run, in device memory, so that a captured step reads it anew at each replay.
@@ -79,6 +79,7 @@ struct StepState {
   uint64_t step;           // optimizer steps begun: 1 in the first step
   uint64_t epoch;          // 1 in the first epoch
   uint64_t step_in_epoch;  // 1 in the first step of an epoch
+  uint64_t shuffle_key;    // of this epoch
   float adam_step_size;    // lr / (1 - beta1^step)
   float adam_root_bias2;   // sqrt(1 - beta2^step)
   float sparse_step_size;  // lr sqrt(1 - beta2^step) / (1 - beta1^step)
@@ -92,7 +93,6 @@ struct PairSampler {
   int64_t items = 0;                  // catalogue size
   int negatives = 4;                  // per positive
   int64_t batch = 256;                // pairs a step
-  uint64_t shuffle_key = 0;
   uint64_t negative_key = 0;
 
   MGQE_HD int64_t pairs_per_epoch() const { return positive_user.size() * (1 + negatives); }
@@ -102,18 +102,32 @@ struct PairSampler {
     float label;
   };
 
-  /// Pair k of the epoch, 0 <= k < pairs_per_epoch().
-  MGQE_HD Pair draw(uint64_t epoch, uint64_t k) const {
-    const uint64_t key = random_u64(shuffle_key, epoch);
-    const uint64_t s = Permutation(static_cast<uint64_t>(pairs_per_epoch()), key)(k);
-    const int64_t positive = static_cast<int64_t>(s / static_cast<uint64_t>(1 + negatives));
+  /// Where the k-th example of an epoch stands in the unshuffled list of examples, in which
+  /// positive p is number p * (1 + negatives) and its negatives follow.
+  MGQE_HD uint64_t example(uint64_t epoch_shuffle_key, uint64_t k) const {
+    return Permutation(static_cast<uint64_t>(pairs_per_epoch()), epoch_shuffle_key)(k);
+  }
+  MGQE_HD int64_t positive_of(uint64_t example) const {
+    return static_cast<int64_t>(example / static_cast<uint64_t>(1 + negatives));
+  }
+
+  MGQE_HD bool is_positive(uint64_t example) const {
+    return static_cast<uint64_t>(positive_of(example)) * static_cast<uint64_t>(1 + negatives) ==
+           example;
+  }
+  /// Which of the user's untouched items a negative example is.
+  MGQE_HD int64_t missing_rank(uint64_t epoch, uint64_t example, int64_t history_length) const {
+    return static_cast<int64_t>(random_below(random_u64(negative_key, example, epoch),
+                                             static_cast<uint64_t>(items - history_length)));
+  }
+
+  MGQE_HD Pair draw(uint64_t epoch, uint64_t example) const {
+    const int64_t positive = positive_of(example);
     const int32_t user = positive_user[positive];
-    if (s % static_cast<uint64_t>(1 + negatives) == 0)
-      return Pair{user, histories.items[positive], 1.0f};
+    if (is_positive(example)) return Pair{user, histories.items[positive], 1.0f};
     const int64_t length = histories.length(user);
-    const uint64_t r =
-        random_below(random_u64(negative_key, s, epoch), static_cast<uint64_t>(items - length));
-    const int64_t item = nth_missing(histories.begin(user), length, static_cast<int64_t>(r));
+    const int64_t item =
+        nth_missing(histories.begin(user), length, missing_rank(epoch, example, length));
     return Pair{user, static_cast<int32_t>(item), 0.0f};
   }
 };

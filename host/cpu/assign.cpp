@@ -60,55 +60,59 @@ void nearest(const float* HWY_RESTRICT e, const float* HWY_RESTRICT centroids, i
   hn::Store(best_k1, index_tag, index + lanes);
 }
 
-using Nearest = void (*)(const float*, const float*, int, int, int32_t*);
-
-Nearest nearest_for(int width) {
-  switch (width) {
-    case 1:
-      return nearest<1>;
-    case 2:
-      return nearest<2>;
-    case 4:
-      return nearest<4>;
-    case 8:
-      return nearest<8>;
-    case 16:
-      return nearest<16>;
-    default:
-      return nearest<0>;
-  }
-}
-
 int block_rows() { return kVectors * static_cast<int>(hn::Lanes(Tag())); }
 
-void assign_block(const AssignTask& task, AssignBlock rows, Nearest search,
-                  float* HWY_RESTRICT transposed) {
+/// Codes and decoded rows of one block. kWidth 0 takes any width.
+template <int kWidth>
+void assign_block(const AssignTask& task, AssignBlock rows, float* HWY_RESTRICT transposed,
+                  int32_t* HWY_RESTRICT index) {
   const int64_t d = task.queries.cols;
   const int subspaces = static_cast<int>(task.codes.cols);
-  const int width = static_cast<int>(d / subspaces);
+  const int width = kWidth > 0 ? kWidth : static_cast<int>(d / subspaces);
   const int block = block_rows();
   for (int r = 0; r < block; ++r) {  // a short block repeats its last row
-    const float* row = task.queries.row(task.rows[rows.first + std::min(r, rows.count - 1)]);
+    const float* HWY_RESTRICT row =
+        task.queries.row(task.rows[rows.first + std::min(r, rows.count - 1)]);
     for (int64_t c = 0; c < d; ++c) transposed[c * block + r] = row[c];
   }
-  HWY_ALIGN int32_t index[kMaxBlock];
   const int64_t stride = task.codebook.rows * (1 + width);
-  for (int j = 0; j < subspaces; ++j) {
-    search(transposed + static_cast<int64_t>(j) * width * block, task.packed_codebook + j * stride,
-           rows.limit, width, index);
-    for (int r = 0; r < rows.count; ++r) {
-      task.codes.row(rows.first + r)[j] = static_cast<uint8_t>(index[r]);
-      const float* centroid = task.codebook.row(index[r]) + j * width;
-      float* out = task.decoded.row(rows.first + r) + j * width;
-      for (int q = 0; q < width; ++q) out[q] = centroid[q];
+  for (int j = 0; j < subspaces; ++j)
+    nearest<kWidth>(transposed + static_cast<int64_t>(j) * width * block,
+                    task.packed_codebook + j * stride, rows.limit, width, index + j * block);
+  for (int r = 0; r < rows.count; ++r) {
+    uint8_t* HWY_RESTRICT codes = task.codes.row(rows.first + r);
+    float* HWY_RESTRICT decoded = task.decoded.row(rows.first + r);
+    for (int j = 0; j < subspaces; ++j) {
+      const int32_t k = index[j * block + r];
+      codes[j] = static_cast<uint8_t>(k);
+      const float* HWY_RESTRICT centroid = task.codebook.row(k) + j * width;
+      for (int q = 0; q < width; ++q) decoded[j * width + q] = centroid[q];
     }
   }
 }
 
-void assign_blocks(const AssignTask& task, const AssignBlock* blocks, int64_t count) {
-  const Nearest search = nearest_for(static_cast<int>(task.queries.cols / task.codes.cols));
+template <int kWidth>
+void assign_blocks_of(const AssignTask& task, const AssignBlock* blocks, int64_t count) {
   HWY_ALIGN float transposed[kMaxDim * kMaxBlock];
-  for (int64_t i = 0; i < count; ++i) assign_block(task, blocks[i], search, transposed);
+  HWY_ALIGN int32_t index[kMaxDim * kMaxBlock];
+  for (int64_t i = 0; i < count; ++i) assign_block<kWidth>(task, blocks[i], transposed, index);
+}
+
+void assign_blocks(const AssignTask& task, const AssignBlock* blocks, int64_t count) {
+  switch (task.queries.cols / task.codes.cols) {
+    case 1:
+      return assign_blocks_of<1>(task, blocks, count);
+    case 2:
+      return assign_blocks_of<2>(task, blocks, count);
+    case 4:
+      return assign_blocks_of<4>(task, blocks, count);
+    case 8:
+      return assign_blocks_of<8>(task, blocks, count);
+    case 16:
+      return assign_blocks_of<16>(task, blocks, count);
+    default:
+      return assign_blocks_of<0>(task, blocks, count);
+  }
 }
 
 }  // namespace HWY_NAMESPACE
@@ -154,6 +158,16 @@ void add_squared_errors(const AssignTask& task) {
 
 }  // namespace
 
+void CpuBackend::half_norms(View<const float> codebook, int subspaces, View<float> half_norms) {
+  const int64_t width = codebook.cols / subspaces;
+  parallel_ranges(codebook.rows, 128, [=](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k)
+      for (int j = 0; j < subspaces; ++j)
+        half_norms.row(k)[j] =
+            half_squared_norm(codebook.row(k) + j * width, static_cast<int>(width));
+  });
+}
+
 void CpuBackend::assign(View<const float> queries, RowSet rows, View<const float> codebook,
                         View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
                         View<float> decoded, View<float> squared_error) {
@@ -161,15 +175,15 @@ void CpuBackend::assign(View<const float> queries, RowSet rows, View<const float
   MGQE_CHECK(d <= HWY_STATIC_DISPATCH(kMaxDim), "dimension ", d);
   MGQE_CHECK(width * subspaces == d, d, " dimensions in ", subspaces, " subspaces");
   packed_codebook_.resize(static_cast<size_t>(codebook.rows * (d + subspaces)));
-  float* packed = packed_codebook_.data();
-  parallel_pieces(subspaces, 8, [=](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j) {
-      float* out = packed + j * codebook.rows * (1 + width);
-      for (int64_t k = 0; k < codebook.rows; ++k) {
-        *out++ = half_norms.row(k)[j];
-        for (int64_t q = 0; q < width; ++q) *out++ = codebook.row(k)[j * width + q];
+  float* const packed = packed_codebook_.data();
+  parallel_ranges(codebook.rows, 128, [=](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k)
+      for (int64_t j = 0; j < subspaces; ++j) {
+        float* __restrict out = packed + (j * codebook.rows + k) * (1 + width);
+        const float* __restrict c = codebook.row(k) + j * width;
+        out[0] = half_norms.row(k)[j];
+        for (int64_t q = 0; q < width; ++q) out[1 + q] = c[q];
       }
-    }
   });
 
   const AssignTask task{queries, rows, codebook, packed, codes, decoded, squared_error};

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <numeric>
 
+#include <sys/mman.h>
+
 namespace mgqe {
 
 SimdLevel simd_level() {
@@ -35,6 +37,7 @@ const char* simd_level_name(SimdLevel level) {
 namespace {
 
 constexpr size_t kAlignment = 256;
+constexpr size_t kHugePage = size_t{1} << 21;
 
 std::string processor_model() {
   std::ifstream cpuinfo("/proc/cpuinfo");
@@ -48,9 +51,12 @@ std::string processor_model() {
 std::unique_ptr<Backend> make_cpu_backend() { return std::make_unique<CpuBackend>(); }
 
 void* CpuBackend::allocate(size_t bytes) {
-  const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  void* pointer = std::aligned_alloc(kAlignment, rounded);
+  // Large tables are read at random: huge pages spare most of the misses in the address cache.
+  const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
+  const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  void* pointer = std::aligned_alloc(alignment, rounded);
   MGQE_CHECK(pointer != nullptr, "no memory for ", bytes, " bytes");
+  if (alignment == kHugePage) madvise(pointer, rounded, MADV_HUGEPAGE);  // a wish: may be refused
   return pointer;
 }
 

@@ -20,6 +20,8 @@ class CpuBackend final : public Elementwise<CpuBackend> {
   std::string description() const override;
   void synchronize() override {}
 
+  void sample_pairs(const PairSampler& sampler, View<const StepState> state, View<int32_t> users,
+                    View<int32_t> items, View<float> labels) override;
   void frequency_order(View<const int64_t> counts, View<int32_t> order) override;
   void deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) override;
 
@@ -28,6 +30,7 @@ class CpuBackend final : public Elementwise<CpuBackend> {
   void sum_gradients(const UniqueIds& unique, View<const float> gradient,
                      View<float> table_gradient) override;
 
+  void half_norms(View<const float> codebook, int subspaces, View<float> half_norms) override;
   void assign(View<const float> queries, RowSet rows, View<const float> codebook,
               View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
               View<float> decoded, View<float> squared_error) override;
@@ -51,19 +54,13 @@ class CpuBackend final : public Elementwise<CpuBackend> {
 
   template <class F>
   void for_each(int64_t n, const F& f) {
-    parallel_ranges(n, grain_of<F>(), [&f](int64_t begin, int64_t end) {
+    parallel_ranges(n, kElementGrain, [&f](int64_t begin, int64_t end) {
 #pragma GCC ivdep
       for (int64_t i = begin; i < end; ++i) f(i);
     });
   }
 
  private:
-  /// Drawing a pair costs about as much as a hundred plain elements.
-  template <class F>
-  static constexpr int64_t grain_of() {
-    return std::is_same_v<F, SamplePairs> ? 64 : kElementGrain;
-  }
-
   std::vector<uint64_t> sort_keys_, sort_buffer_;  // deduplicate
   std::vector<float> packed_codebook_;             // assign
   std::vector<float> partials_;                    // gmf_backward

@@ -43,6 +43,11 @@ inline const float* sum_row(const UniqueIds& unique, View<const float> gradient,
 }
 
 constexpr int64_t kRowGrain = 48;
+constexpr int64_t kPrefetchRows = 3;  // ahead of the row being updated
+
+inline void prefetch_row(const float* row, int64_t d) {
+  for (int64_t c = 0; c < d; c += 16) __builtin_prefetch(row + c, 1);
+}
 
 }  // namespace
 
@@ -78,6 +83,12 @@ void CpuBackend::sparse_adam(View<float> table, const UniqueIds& unique, View<co
   parallel_ranges(unique.count[0], kRowGrain, [=](int64_t begin, int64_t end) {
     float sum[kMaxDim];
     for (int64_t u = begin; u < end; ++u) {
+      if (u + kPrefetchRows < end) {
+        const int64_t ahead = unique.ids[u + kPrefetchRows];
+        prefetch_row(table.row(ahead), d);
+        prefetch_row(moments.first.row(ahead), d);
+        prefetch_row(moments.second.row(ahead), d);
+      }
       const float* __restrict g = sum_row(unique, gradient, u, sum);
       const int64_t id = unique.ids[u];
       float* __restrict parameter = table.row(id);

@@ -6,24 +6,45 @@
 
 namespace mgqe {
 
+namespace {
+
+/// Subspaces [begin, end). kWidth 0 takes any width.
+template <int kWidth>
+inline void add_rows(View<const float> queries, const UniqueIds& unique, View<const uint8_t> codes,
+                     View<const float> codebook, float scale, View<float> gradient, int64_t begin,
+                     int64_t end) {
+  const int64_t width = kWidth > 0 ? kWidth : codebook.cols / codes.cols;
+  for (int32_t u = 0; u < unique.count[0]; ++u) {
+    const float weight = scale * static_cast<float>(unique.offsets[u + 1] - unique.offsets[u]);
+    const float* __restrict e = queries.row(unique.ids[u]);
+    const uint8_t* __restrict code = codes.row(u);
+    for (int64_t j = begin; j < end; ++j) {
+      const float* __restrict c = codebook.row(code[j]) + j * width;
+      float* __restrict g = gradient.row(code[j]) + j * width;
+      for (int64_t q = 0; q < width; ++q) g[q] = fmaf(weight, c[q] - e[j * width + q], g[q]);
+    }
+  }
+}
+
+}  // namespace
+
 void CpuBackend::codebook_gradient(View<const float> queries, const UniqueIds& unique,
                                    View<const uint8_t> codes, View<const float> codebook,
                                    float scale, View<float> gradient) {
-  const int64_t subspaces = codes.cols, width = codebook.cols / subspaces;
-  const int32_t rows = unique.count[0];
   zero(gradient.data, sizeof(float) * gradient.size());
   // A grain of a quarter of the subspaces: fewer cannot pay for a thread on a small batch.
-  const int64_t grain = std::max<int64_t>(1, subspaces / 4);
-  parallel_ranges(subspaces, grain, [=](int64_t begin, int64_t end) {
-    for (int32_t u = 0; u < rows; ++u) {
-      const float weight = scale * static_cast<float>(unique.offsets[u + 1] - unique.offsets[u]);
-      const float* e = queries.row(unique.ids[u]);
-      const uint8_t* code = codes.row(u);
-      for (int64_t j = begin; j < end; ++j) {
-        const float* c = codebook.row(code[j]) + j * width;
-        float* g = gradient.row(code[j]) + j * width;
-        for (int64_t q = 0; q < width; ++q) g[q] = fmaf(weight, c[q] - e[j * width + q], g[q]);
-      }
+  const int64_t grain = std::max<int64_t>(1, codes.cols / 4);
+  const int64_t width = codebook.cols / codes.cols;
+  parallel_ranges(codes.cols, grain, [=](int64_t begin, int64_t end) {
+    switch (width) {
+      case 2:
+        return add_rows<2>(queries, unique, codes, codebook, scale, gradient, begin, end);
+      case 4:
+        return add_rows<4>(queries, unique, codes, codebook, scale, gradient, begin, end);
+      case 8:
+        return add_rows<8>(queries, unique, codes, codebook, scale, gradient, begin, end);
+      default:
+        return add_rows<0>(queries, unique, codes, codebook, scale, gradient, begin, end);
     }
   });
 }

@@ -42,11 +42,13 @@ std::string part_table(const SafetensorsHeader& header) {
   std::vector<TableRow> rows;
   for (const auto& [name, info] : header.tensors)
     rows.push_back({name, dtype_name(info.dtype), shape_text(info), grouped(info.bytes()),
-                    percent(info.bytes(), header.file_bytes)});
+                    grouped(8 * info.bytes()), percent(info.bytes(), header.file_bytes)});
   rows.push_back({"(header)", "", "", grouped(header.header_bytes),
+                  grouped(8 * header.header_bytes),
                   percent(header.header_bytes, header.file_bytes)});
-  rows.push_back({"total", "", "", grouped(header.file_bytes), "100.00%"});
-  return format_table({"array", "type", "shape", "bytes", "share"}, rows,
+  rows.push_back(
+      {"total", "", "", grouped(header.file_bytes), grouped(8 * header.file_bytes), "100.00%"});
+  return format_table({"array", "type", "shape", "bytes", "bits", "share"}, rows,
                       {Align::kLeft, Align::kLeft, Align::kLeft});
 }
 
@@ -102,7 +104,7 @@ std::string config_text(const nlohmann::json& config) {
     }
     rows.push_back({section, fmt::format("{}", fmt::join(values, " "))});
   }
-  return format_table({"config", ""}, rows, {Align::kLeft, Align::kLeft});
+  return format_table({"config", "values"}, rows, {Align::kLeft, Align::kLeft});
 }
 
 std::string inspect_artifact(const fs::path& path, const SafetensorsHeader& header) {
@@ -127,7 +129,7 @@ std::string inspect_plain(const fs::path& path, const SafetensorsHeader& header)
   for (const auto& [key, value] : header.metadata)
     rows.push_back(
         {key, value.size() <= kLongestValue ? value : value.substr(0, kLongestValue) + "..."});
-  return text + '\n' + format_table({"metadata", ""}, rows, {Align::kLeft, Align::kLeft});
+  return text + '\n' + format_table({"metadata", "value"}, rows, {Align::kLeft, Align::kLeft});
 }
 
 ordered_json describe_arrays(const SafetensorsHeader& header) {

@@ -18,6 +18,7 @@ std::vector<int32_t> user_of_each_item(const std::vector<int64_t>& offsets) {
 TrainingLoop::TrainingLoop(Backend& backend, const Dataset& dataset, const Config& config)
     : backend_(backend),
       adam_(optimizer_options(config.train).adam),
+      seed_(config.run.seed),
       batch_(config.train.batch),
       model_(make_model(backend, config, dataset.users, dataset.items)),
       train_offsets_(backend, dataset.train_offsets),
@@ -33,7 +34,6 @@ TrainingLoop::TrainingLoop(Backend& backend, const Dataset& dataset, const Confi
   sampler_.items = dataset.items;
   sampler_.negatives = config.train.negatives;
   sampler_.batch = batch_;
-  sampler_.shuffle_key = stream_key(config.run.seed, RandomStream::kShuffle);
   sampler_.negative_key = stream_key(config.run.seed, RandomStream::kNegatives);
 }
 
@@ -43,6 +43,7 @@ void TrainingLoop::begin_epoch(int epoch) {
   StepState state{};
   state.step = steps_;
   state.epoch = static_cast<uint64_t>(epoch);
+  state.shuffle_key = random_u64(stream_key(seed_, RandomStream::kShuffle), state.epoch);
   state_.assign(std::span(&state, 1));
   loss_sum_.zero();
   pairs_done_ = 0;

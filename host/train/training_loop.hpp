@@ -28,6 +28,7 @@ class TrainingLoop {
  private:
   Backend& backend_;
   AdamOptions adam_;
+  uint64_t seed_;
   int64_t batch_;
   std::unique_ptr<Model> model_;
 

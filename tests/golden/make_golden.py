@@ -127,8 +127,9 @@ def make_problem(seed, scheme):
         return random.normal(0.0, INIT_STDDEV, shape).astype(numpy.float32)
 
     initial = {}
+    kind = "table" if scheme == "full" else "queries"
     for name, rows in (("user", CONFIG["users"]), ("item", CONFIG["items"])):
-        initial[f"{name}.{'table' if scheme == 'full' else 'queries'}"] = normal(rows, CONFIG["dim"])
+        initial[f"{name}.{kind}"] = normal(rows, CONFIG["dim"])
         if scheme == "mgqe":
             initial[f"{name}.codebook"] = normal(CONFIG["centroids"][0], CONFIG["dim"])
     bound = math.sqrt(3.0 / CONFIG["dim"])
@@ -179,7 +180,7 @@ def train(initial, batches, scheme, optimizer, dtype):
         (task_loss + user_loss + item_loss).backward()
         for each in optimizers:
             each.step()
-        losses.append(float(task_loss))
+        losses.append(float(task_loss.detach()))
 
     final = {**users.values(), **items.values(), "gmf.weights": weights}
     final = {name: value.detach() for name, value in final.items()}

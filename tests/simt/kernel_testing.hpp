@@ -1,19 +1,18 @@
 // Shared by the kernel tests: buffers of the exact size (so AddressSanitizer sees a step past the
-// end), schedule seeds, random inputs, and tolerances derived from type and length.
+// end), schedule seeds, distinct ids made by a map, tolerances derived from type and length.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
-#include <random>
 #include <vector>
 
-#include <gtest/gtest.h>
-
 #include "tests/simt/simt.hpp"
-// simt.hpp comes first: kernel bodies need its definitions.
-#include "host/core/tensor.hpp"
+// Kernel bodies and what they include need the definitions of simt.hpp.
+#include "host/core/backend.hpp"
+#include "tests/testing.hpp"
 
 namespace mgqe {
 
@@ -38,6 +37,7 @@ class Buffer {
   T* data() const { return view_.data; }
   T& operator[](int64_t i) const { return view_[i]; }
   T* row(int64_t r) const { return view_.row(r); }
+  int64_t rows() const { return view_.rows; }
   int64_t size() const { return view_.size(); }
   std::vector<T> values() const { return {view_.data, view_.data + view_.size()}; }
 
@@ -46,32 +46,44 @@ class Buffer {
   View<T> view_;
 };
 
-class RandomInputs {
+/// The UniqueIds of a batch, by a map; what lies past the count is poisoned.
+class DistinctIds {
  public:
-  explicit RandomInputs(uint64_t seed) : engine_(seed) {}
-  std::vector<float> normals(int64_t n, float stddev = 1.0f) {
-    std::normal_distribution<float> distribution(0.0f, stddev);
-    std::vector<float> values(n);
-    for (float& value : values) value = distribution(engine_);
-    return values;
+  explicit DistinctIds(const std::vector<int32_t>& lookups)
+      : ids_(lookups.size()),
+        offsets_(lookups.size() + 1),
+        order_(lookups.size()),
+        inverse_(lookups.size()),
+        count_(1) {
+    for (size_t b = 0; b < lookups.size(); ++b) lookups_[lookups[b]].push_back(b);
+    int32_t u = 0, p = 0;
+    for (const auto& [id, positions] : lookups_) {
+      ids_[u] = id;
+      offsets_[u] = p;
+      for (const int32_t b : positions) {
+        order_[p++] = b;
+        inverse_[b] = u;
+      }
+      offsets_[++u] = p;
+    }
+    if (u == 0) offsets_[0] = 0;
+    count_[0] = u;
   }
-  /// Whole numbers in [low, high]: their short sums and products are exact in float.
-  template <class T>
-  std::vector<T> integers(int64_t n, int64_t low, int64_t high) {
-    std::uniform_int_distribution<int64_t> distribution(low, high);
-    std::vector<T> values(n);
-    for (T& value : values) value = static_cast<T>(distribution(engine_));
-    return values;
+  UniqueIds view() const {
+    return {ids_.view(), offsets_.view(), order_.view(), inverse_.view(), count_.view()};
   }
+  /// Look-up positions of every id, both ascending.
+  const std::map<int32_t, std::vector<int32_t>>& lookups() const { return lookups_; }
 
  private:
-  std::mt19937_64 engine_;
+  std::map<int32_t, std::vector<int32_t>> lookups_;
+  Buffer<int32_t> ids_, offsets_, order_, inverse_, count_;
 };
 
-/// Bound on the error of a float sum of `terms` products whose magnitudes add up to `magnitude`:
-/// gamma_n = n u / (1 - n u), u = 2^-24 (Higham, Accuracy and Stability, section 3.1), with the
-/// few roundings of each product counted as further terms.
-inline double sum_tolerance(int64_t terms, double magnitude) {
+/// Bound on the error of a float sum of `terms` terms whose magnitudes add up to `magnitude`:
+/// gamma_n = n u / (1 - n u), u = 2^-24 (Higham, Accuracy and Stability of Numerical Algorithms,
+/// section 3.1), the few roundings inside each term counted as four more.
+inline double rounding_bound(int64_t terms, double magnitude) {
   constexpr double kUnitRoundoff = 0x1p-24;
   const double n = static_cast<double>(terms + 4);
   return n * kUnitRoundoff / (1 - n * kUnitRoundoff) * magnitude;

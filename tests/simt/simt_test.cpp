@@ -23,7 +23,7 @@ __global__ void reverse_kernel(const int* in, int* out) {
 
 template <bool kWithBarrier>
 int wrong_elements(uint64_t seed) {
-  const std::vector<int> in = RandomInputs(seed).integers<int>(kThreads, 0, 1000);
+  const std::vector<int> in = testing::Random(seed).integers<int>(kThreads, 0, 1000);
   const Buffer<int> input(in), output(kThreads);
   simt::launch(1, kThreads, 0, seed, reverse_kernel<kWithBarrier>, input.data(), output.data());
   int wrong = 0;
@@ -175,7 +175,7 @@ __global__ void block_sum_kernel(const double* x, double* out) {
 }
 
 TEST(Simt, BlockSumCanBeCalledTwice) {
-  const std::vector<float> whole = RandomInputs(7).integers<float>(kThreads, -100, 100);
+  const std::vector<float> whole = testing::Random(7).integers<float>(kThreads, -100, 100);
   const Buffer<double> x(std::vector<double>(whole.begin(), whole.end())), out(2);
   const double sum = std::accumulate(whole.begin(), whole.end(), 0.0);
   for (const uint64_t seed : kScheduleSeeds) {

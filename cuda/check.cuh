@@ -1,0 +1,40 @@
+// Every CUDA and CUB call and every launch goes through here: a failure throws Error with
+// file:line, the call, what CUDA says, and the values named.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "host/core/check.hpp"
+
+namespace mgqe::detail {
+
+template <class... Parts>
+void check_cuda(cudaError_t status, const char* file, int line, const char* call,
+                const Parts&... parts) {
+  if (status == cudaSuccess) return;
+  throw Error(concat(file, ":", line, ": ", call, ": ", cudaGetErrorName(status), " (",
+                     cudaGetErrorString(status), ")", parts...));
+}
+
+inline std::string describe(dim3 shape) {
+  return concat("(", shape.x, ", ", shape.y, ", ", shape.z, ")");
+}
+
+inline void check_launch(const char* file, int line, const char* kernel, dim3 grid, dim3 block,
+                         size_t shared_bytes) {
+  check_cuda(cudaGetLastError(), file, line, kernel, ": grid ", describe(grid), ", block ",
+             describe(block), ", ", shared_bytes, " bytes of shared memory");
+}
+
+}  // namespace mgqe::detail
+
+/// MGQE_CUDA(call, values...) throws Error unless the call returns cudaSuccess.
+#define MGQE_CUDA(call, ...) \
+  ::mgqe::detail::check_cuda((call), __FILE__, __LINE__, #call __VA_OPT__(, ": ", ) __VA_ARGS__)
+
+/// MGQE_LAUNCH(kernel, grid, block, shared_bytes, stream, arguments...): a checked launch.
+#define MGQE_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                       \
+  do {                                                                                    \
+    kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__);                           \
+    ::mgqe::detail::check_launch(__FILE__, __LINE__, #kernel, grid, block, shared_bytes); \
+  } while (0)

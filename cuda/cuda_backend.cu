@@ -1,0 +1,90 @@
+// Memory, stream and identity of the CUDA back end.
+//
+// One stream that does not wait for the legacy default stream, so that several back ends (several
+// runs on one GPU) overlap. cudaMallocAsync was weighed and left: nothing is allocated in a step,
+// and plain allocations keep addresses that a captured graph may hold.
+#include "cuda/cuda_backend.cuh"
+
+namespace mgqe {
+
+/// 0 where there is no driver, no device, or none that works.
+int cuda_device_count() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
+  static_cast<void>(cudaGetLastError());  // forget it: the process goes on without CUDA
+  return 0;
+}
+
+std::unique_ptr<Backend> make_cuda_backend(int device) {
+  return std::make_unique<CudaBackend>(device);
+}
+
+namespace {
+
+int attribute(cudaDeviceAttr which, int device) {
+  int value = 0;
+  MGQE_CUDA(cudaDeviceGetAttribute(&value, which, device), "device ", device);
+  return value;
+}
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(int device) : device_(device) {
+  multiprocessors_ = attribute(cudaDevAttrMultiProcessorCount, device);
+  threads_per_multiprocessor_ = attribute(cudaDevAttrMaxThreadsPerMultiProcessor, device);
+  MGQE_CUDA(cudaSetDevice(device), "device ", device);
+  MGQE_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+}
+
+CudaBackend::~CudaBackend() {
+  static_cast<void>(cudaStreamSynchronize(stream_));
+  static_cast<void>(cudaStreamDestroy(stream_));
+}
+
+void* CudaBackend::allocate(size_t bytes) {
+  stream();
+  return DeviceBuffer(bytes).detach();
+}
+
+void CudaBackend::release(void* pointer) noexcept {
+  static_cast<void>(cudaStreamSynchronize(stream_));  // ops in flight may still use it
+  DeviceBuffer::adopt(pointer);
+}
+
+void CudaBackend::upload(void* device, const void* host, size_t bytes) {
+  MGQE_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream()), bytes,
+            " bytes");
+  synchronize();
+}
+
+void CudaBackend::download(void* host, const void* device, size_t bytes) {
+  MGQE_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()), bytes,
+            " bytes");
+  synchronize();
+}
+
+void CudaBackend::zero(void* device, size_t bytes) {
+  MGQE_CUDA(cudaMemsetAsync(device, 0, bytes, stream()), bytes, " bytes");
+}
+
+void CudaBackend::synchronize() { MGQE_CUDA(cudaStreamSynchronize(stream())); }
+
+std::string CudaBackend::name() const { return "cuda:" + std::to_string(device_); }
+
+std::string CudaBackend::description() const {
+  cudaDeviceProp properties{};
+  MGQE_CUDA(cudaGetDeviceProperties(&properties, device_), "device ", device_);
+  int runtime = 0, driver = 0;
+  MGQE_CUDA(cudaRuntimeGetVersion(&runtime));
+  MGQE_CUDA(cudaDriverGetVersion(&driver));
+  return detail::concat(properties.name, ", ", properties.multiProcessorCount, " SMs, ",
+                        properties.totalGlobalMem >> 30, " GiB, sm_", properties.major,
+                        properties.minor, ", CUDA ", version_text(runtime), " (driver ",
+                        version_text(driver), ")");
+}
+
+}  // namespace mgqe

@@ -1,0 +1,94 @@
+// CudaBackend: every op on one GPU, in one stream. Each op is a launcher in <idea>.cu over bodies
+// in <idea>_kernel.cuh. Grids are sized from capacities the host knows; counts that live in device
+// memory (RowSet, UniqueIds) are read by the kernels alone, so nothing is read back.
+#pragma once
+
+#include "cuda/check.cuh"
+#include "cuda/device_memory.cuh"
+#include "cuda/elementwise_kernel.cuh"
+#include "host/core/elementwise.hpp"
+
+namespace mgqe {
+
+/// Blocks that give each of `items` a place, `per_block` to a block, but at most `limit`: kernels
+/// stride over what is left. At least 1.
+inline unsigned grid_for(int64_t items, int64_t per_block, int64_t limit) {
+  const int64_t blocks = (items + per_block - 1) / per_block;
+  return static_cast<unsigned>(blocks < 1 ? 1 : blocks < limit ? blocks : limit);
+}
+
+class CudaBackend final : public Elementwise<CudaBackend> {
+ public:
+  explicit CudaBackend(int device);
+  ~CudaBackend() override;
+  CudaBackend(const CudaBackend&) = delete;
+  CudaBackend& operator=(const CudaBackend&) = delete;
+
+  void* allocate(size_t bytes) override;
+  void release(void* pointer) noexcept override;
+  void upload(void* device, const void* host, size_t bytes) override;
+  void download(void* host, const void* device, size_t bytes) override;
+  void zero(void* device, size_t bytes) override;
+
+  std::string name() const override;
+  std::string description() const override;
+  void synchronize() override;
+
+  void frequency_order(View<const int64_t> counts, View<int32_t> order) override;
+  void deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) override;
+
+  void sparse_adam(View<float> table, const UniqueIds& unique, View<const float> gradient,
+                   Moments moments, AdamOptions options, View<const StepState> state) override;
+  void sum_gradients(const UniqueIds& unique, View<const float> gradient,
+                     View<float> table_gradient) override;
+
+  void assign(View<const float> queries, RowSet rows, View<const float> codebook,
+              View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
+              View<float> decoded, View<float> squared_error) override;
+  void codebook_gradient(View<const float> queries, const UniqueIds& unique,
+                         View<const uint8_t> codes, View<const float> codebook, float scale,
+                         View<float> gradient) override;
+
+  void gmf_forward(Lookup users, Lookup items, View<const float> weights,
+                   View<float> logits) override;
+  void gmf_backward(Lookup users, Lookup items, View<const float> weights,
+                    View<const float> logit_gradient, View<float> user_gradient,
+                    View<float> item_gradient, View<float> weight_gradient) override;
+  void accumulate(View<const float> x, View<double> sum) override;
+
+  void rank_all(const RankQuery& query, Histories excluded, RankCounts counts) override;
+  void rank_candidates(const RankQuery& query, View<const int32_t> candidates,
+                       RankCounts counts) override;
+
+  /// Runs f(0) ... f(n - 1), n >= 1, a thread each.
+  template <class F>
+  void for_each(int64_t n, const F& f) {
+    const unsigned grid = grid_for(n, kElementThreads, resident_blocks(kElementThreads));
+    MGQE_LAUNCH(for_each_kernel<F>, grid, kElementThreads, 0, stream(), n, f);
+  }
+
+ private:
+  /// The backend's stream, with its device made current for the calling thread.
+  cudaStream_t stream() const {
+    MGQE_CUDA(cudaSetDevice(device_), "device ", device_);
+    return stream_;
+  }
+  /// Blocks of `threads` that fill the GPU a few times over: more only cost their start.
+  int64_t resident_blocks(int threads) const {
+    constexpr int kWaves = 4;
+    return static_cast<int64_t>(kWaves) * multiprocessors_ *
+           (threads_per_multiprocessor_ / threads);
+  }
+  /// out = sum over the live chunks of partials (chunks, out.size()), in chunk order.
+  void sum_chunks(const float* partials, ChunkCount chunks, View<float> out);
+
+  int device_;
+  int multiprocessors_ = 0;
+  int threads_per_multiprocessor_ = 0;
+  cudaStream_t stream_ = nullptr;
+  Workspace workspace_;
+};
+
+extern template class Elementwise<CudaBackend>;
+
+}  // namespace mgqe

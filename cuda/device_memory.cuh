@@ -1,0 +1,78 @@
+// DeviceBuffer owns a cudaMalloc; Workspace hands out scratch to one op at a time.
+#pragma once
+
+#include <cstdint>
+#include <tuple>
+#include <utility>
+
+#include "cuda/check.cuh"
+
+namespace mgqe {
+
+/// Device bytes aligned to 256. The only place that calls cudaMalloc and cudaFree.
+class DeviceBuffer {
+ public:
+  DeviceBuffer() = default;
+  explicit DeviceBuffer(size_t bytes) : bytes_(bytes) {
+    MGQE_CUDA(cudaMalloc(&data_, bytes), "no room for ", bytes, " bytes");
+  }
+  /// Takes over what detach() gave away.
+  static DeviceBuffer adopt(void* data) noexcept {
+    DeviceBuffer buffer;
+    buffer.data_ = data;
+    return buffer;
+  }
+  DeviceBuffer(DeviceBuffer&& other) noexcept { *this = std::move(other); }
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  // A failure here belongs to an earlier kernel, and the next checked call reports it.
+  ~DeviceBuffer() { static_cast<void>(cudaFree(data_)); }
+
+  void* detach() noexcept { return std::exchange(data_, nullptr); }
+  void* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
+
+ private:
+  void* data_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+/// Scratch of the op that is being launched. Ops run in order in one stream, so the next op may
+/// have the same bytes. Grows on the first calls of a size, after waiting for the stream; a
+/// training step, whose sizes repeat, never allocates.
+class Workspace {
+ public:
+  /// Room for counts... elements of each T, until the next take. Uninitialised.
+  template <class... T, class... Counts>
+  std::tuple<T*...> take(cudaStream_t stream, Counts... counts) {
+    static_assert(sizeof...(T) == sizeof...(Counts));
+    reserve(stream, (bytes_of<T>(counts) + ... + 0));
+    auto* next = static_cast<unsigned char*>(buffer_.data());
+    return {carve<T>(next, counts)...};  // braces: left to right
+  }
+
+ private:
+  static constexpr size_t kAlignment = 256;
+
+  template <class T>
+  static size_t bytes_of(int64_t count) {
+    return (sizeof(T) * static_cast<size_t>(count) + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  template <class T>
+  static T* carve(unsigned char*& next, int64_t count) {
+    return reinterpret_cast<T*>(std::exchange(next, next + bytes_of<T>(count)));
+  }
+  void reserve(cudaStream_t stream, size_t bytes) {
+    if (bytes <= buffer_.bytes()) return;
+    MGQE_CUDA(cudaStreamSynchronize(stream));
+    buffer_ = DeviceBuffer();
+    buffer_ = DeviceBuffer(bytes);
+  }
+
+  DeviceBuffer buffer_;
+};
+
+}  // namespace mgqe

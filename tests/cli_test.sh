@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# The command line as a user meets it: every kind of bad input ends with a non-zero exit code, one
+# line on stderr and nothing half-written; a good run trains, evaluates, inspects and reports.
+set -u
+mgqe=${1:?build folder}/mgqe
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+unset MGQE_DATA_DIR
+passed=0 failed=0
+
+verdict() { # verdict OK NAME
+  if [ "$1" = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $2"; fi
+}
+
+# refuse NAME PATTERN ARGS...: exit code not 0, one line on stderr that matches PATTERN, no results.
+refuse() {
+  local name=$1 pattern=$2
+  shift 2
+  rm -rf "$work/out"
+  "$mgqe" "$@" >"$work/stdout" 2>"$work/stderr"
+  local code=$? lines
+  lines=$(wc -l <"$work/stderr")
+  [ $code -ne 0 ] && [ "$lines" -eq 1 ] && grep -qE -- "$pattern" "$work/stderr" &&
+    [ ! -e "$work/out/result.json" ] && [ ! -e "$work/out/model.safetensors" ]
+  local ok=$?
+  [ $ok -ne 0 ] && { echo "exit $code, stderr:"; cat "$work/stderr"; }
+  verdict $ok "$name"
+}
+train() { echo train --device cpu --epochs 1 --out "$work/out"; }
+
+printf '1 1\n1 2\n1 3\n2 1\n2 2\n2 4\n' >"$work/good.txt"
+printf '1 1\n1 x\n' >"$work/letter.txt"
+printf '1 1\n1 4294967296\n' >"$work/huge.txt"
+printf '1 1\n1 1\n1 1\n' >"$work/one_item.txt"
+printf 'user,item\n,3\n' >"$work/empty_user.csv"
+: >"$work/empty.txt"
+gzip -c "$work/good.txt" | head -c 30 >"$work/cut.txt.gz"
+echo "{ not json" >"$work/config.json"
+echo "garbage" >"$work/garbage.safetensors"
+
+# shellcheck disable=SC2046
+{
+  refuse "missing file" "missing.txt.*no such file" $(train) --data "$work/missing.txt"
+  refuse "missing ml-1m" "fetch_data.sh" $(train) --data ml-1m
+  refuse "truncated gzip" "cut.txt.gz.*truncated" $(train) --data "$work/cut.txt.gz"
+  refuse "letter for a number" "letter.txt:2" $(train) --data "$work/letter.txt"
+  refuse "id over 2^31-1" "huge.txt:2.*2147483647" $(train) --data "$work/huge.txt"
+  refuse "one-item catalogue" "one_item.txt.*item" $(train) --data "$work/one_item.txt"
+  refuse "empty user" "empty_user.csv:2" $(train) --data "$work/empty_user.csv"
+  refuse "no interactions" "empty.txt" $(train) --data "$work/empty.txt"
+  refuse "K over 256" "--centroids 300.*1 to 256" $(train) --data synthetic --centroids 300,64
+  refuse "K of 0" "--centroids 0.*1 to 256" $(train) --data synthetic --centroids 256,0
+  refuse "D does not divide d" "--subspaces 5 does not divide --dim 64" $(train) --data synthetic --subspaces 5
+  refuse "tiers out of order" "out of order" $(train) --data synthetic --tiers 0.5,0.1 --centroids 256,64,16
+  refuse "rising centroids" "largest first" $(train) --data synthetic --centroids 64,256
+  refuse "unknown model" "--model ncf.*gmf" $(train) --data synthetic --model ncf
+  refuse "unknown flag" "--frobnicate" $(train) --data synthetic --frobnicate 1
+  refuse "not a number" "--epochs" train --data synthetic --epochs many --out "$work/out"
+  refuse "unknown device" "--device tpu.*auto, cpu, cuda" train --data synthetic --device tpu --out "$work/out"
+  refuse "no --out" "--out" train --data synthetic --device cpu
+  refuse "out is a file" "good.txt" train --data synthetic --device cpu --epochs 1 --out "$work/good.txt"
+  refuse "out below a file" "good.txt" train --data synthetic --device cpu --epochs 1 --out "$work/good.txt/x"
+  refuse "NaN loss" "not finite in epoch 1.*--lr" $(train) --data synthetic --synthetic-users 200 --synthetic-items 100 --synthetic-actions 10 --embedding full --lr 1e30
+  refuse "config is not JSON" "config.json.*not JSON" $(train) --config "$work/config.json"
+  refuse "evaluate: missing artifact" "nothing.safetensors" evaluate --artifact "$work/nothing.safetensors"
+  refuse "evaluate: not an artifact" "garbage.safetensors" evaluate --artifact "$work/garbage.safetensors"
+  refuse "inspect: not a file of ours" "garbage.safetensors" inspect "$work/garbage.safetensors"
+  refuse "report: no run" "result.json" report "$work"
+  refuse "help: unknown command" "no command" help fly
+}
+
+small="--synthetic-users 300 --synthetic-items 200 --synthetic-actions 15 --dim 16 --subspaces 8 --centroids 32,8"
+# shellcheck disable=SC2086
+"$mgqe" train --data synthetic $small --device cpu --epochs 2 --out "$work/run" >"$work/stdout" 2>"$work/stderr"
+verdict $? "train on synthetic data"
+[ ! -s "$work/stderr" ]
+verdict $? "train is silent on stderr where it is not a terminal"
+for file in result.json metrics.jsonl model.safetensors checkpoint.safetensors; do
+  [ -s "$work/run/$file" ]
+  verdict $? "train writes $file"
+done
+[ "$(find "$work/run" -type f | wc -l)" -eq 4 ] && [ "$(wc -l <"$work/run/metrics.jsonl")" -eq 2 ]
+verdict $? "nothing else is left behind, a metrics line an epoch"
+"$mgqe" evaluate --artifact "$work/run/model.safetensors" >"$work/test.json" 2>"$work/stderr" && [ ! -s "$work/stderr" ] &&
+  python3 - "$work/test.json" "$work/run/result.json" <<'PY'
+import json, sys
+printed, result = (json.load(open(path)) for path in sys.argv[1:])
+sys.exit(printed != result["test"])
+PY
+verdict $? "evaluate prints the test object of result.json, to the last digit"
+refuse "evaluate on other data" "other data" evaluate --artifact "$work/run/model.safetensors" --synthetic-seed 9
+head -c 3000 "$work/run/model.safetensors" >"$work/cut.safetensors"
+refuse "evaluate: truncated artifact" "cut.safetensors" evaluate --artifact "$work/cut.safetensors"
+"$mgqe" inspect "$work/run/model.safetensors" | grep -q "item.codebook"
+verdict $? "inspect names the parts"
+"$mgqe" inspect --json "$work/run/checkpoint.safetensors" | python3 -c 'import json, sys; json.load(sys.stdin)'
+verdict $? "inspect --json is JSON"
+"$mgqe" train --config "$work/run/result.json" --seed 2 --epochs 1 --out "$work/again" >/dev/null 2>&1 &&
+  "$mgqe" report "$work/run" "$work/again" --markdown | grep -q "synthetic"
+verdict $? "a result is a config; report reads both runs"
+"$mgqe" help train | grep -q -- "--subspaces" && "$mgqe" train --help | grep -q "examples:"
+verdict $? "help explains each option and shows examples"
+
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

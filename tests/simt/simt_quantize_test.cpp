@@ -1,0 +1,207 @@
+// Assign: codes bit-exact against a naive loop over the canonical score, and equal to the argmin of
+// squared distances in double where inputs are whole numbers.
+#include <limits>
+
+#include "tests/simt/kernel_testing.hpp"
+// Kernel bodies come after the harness.
+#include "cuda/quantize_kernel.cuh"
+
+namespace mgqe {
+namespace {
+
+struct Problem {
+  int64_t table_rows, subspaces, width, centroids;
+  Buffer<float> queries, codebook, half_norms;
+  Tiers tiers;
+
+  Problem(int64_t rows, int64_t subspaces, int64_t width, int64_t centroids, bool whole,
+          std::vector<std::pair<int64_t, int>> tier_list, uint64_t seed)
+      : table_rows(rows),
+        subspaces(subspaces),
+        width(width),
+        centroids(centroids),
+        queries(rows, subspaces * width),
+        codebook(centroids, subspaces * width),
+        half_norms(centroids, subspaces) {
+    testing::Random random(seed);
+    fill(queries, random, whole);
+    fill(codebook, random, whole);
+    for (int64_t k = 0; k < centroids; ++k)
+      for (int64_t j = 0; j < subspaces; ++j) {
+        float sum = 0.0f;
+        for (int64_t q = 0; q < width; ++q)
+          sum = std::fma(codebook.row(k)[j * width + q], codebook.row(k)[j * width + q], sum);
+        half_norms.row(k)[j] = 0.5f * sum;
+      }
+    tiers.count = static_cast<int>(tier_list.size());
+    for (int i = 0; i < tiers.count; ++i) std::tie(tiers.end[i], tiers.centroids[i]) = tier_list[i];
+  }
+
+  static void fill(const Buffer<float>& x, testing::Random& random, bool whole) {
+    const std::vector<float> values =
+        whole ? random.integers<float>(x.size(), -4, 4) : random.normals(x.size());
+    std::copy(values.begin(), values.end(), x.data());
+  }
+  int limit(int64_t row) const {
+    int tier = 0;
+    while (row >= tiers.end[tier]) ++tier;
+    return tiers.centroids[tier];
+  }
+  /// The canonical argmin, one std::fma at a time.
+  int canonical_code(int64_t row, int64_t j) const {
+    int best = 0;
+    float best_score = std::numeric_limits<float>::infinity();
+    for (int k = 0; k < limit(row); ++k) {
+      float score = half_norms.row(k)[j];
+      for (int64_t q = j * width; q < (j + 1) * width; ++q)
+        score = std::fma(-queries.row(row)[q], codebook.row(k)[q], score);
+      if (score < best_score) best = k, best_score = score;
+    }
+    return best;
+  }
+  int nearest_code(int64_t row, int64_t j) const {
+    int best = 0;
+    double best_distance = std::numeric_limits<double>::infinity();
+    for (int k = 0; k < limit(row); ++k) {
+      double distance = 0;
+      for (int64_t q = j * width; q < (j + 1) * width; ++q)
+        distance += std::pow(double{queries.row(row)[q]} - codebook.row(k)[q], 2);
+      if (distance < best_distance) best = k, best_distance = distance;
+    }
+    return best;
+  }
+};
+
+template <int kWidth, int kRows>
+void launch_tiled(const AssignArguments& a, unsigned grid, uint64_t seed) {
+  simt::launch(dim3(grid, static_cast<unsigned>(a.codes.cols)), kAssignThreads,
+               assign_shared_bytes(a.codebook.rows, kWidth), seed, assign_kernel<kWidth, kRows>, a);
+}
+
+void launch_any(const AssignArguments& a, unsigned grid, uint64_t seed) {
+  simt::launch(grid, kAssignThreads, 0, seed, assign_any_width_kernel, a);
+}
+
+using Launcher = void (*)(const AssignArguments&, unsigned, uint64_t);
+
+/// Every kernel that takes the width.
+std::vector<Launcher> launchers(int64_t width) {
+  switch (width) {
+    case 1:
+      return {launch_tiled<1, 1>, launch_tiled<1, 4>, launch_any};
+    case 2:
+      return {launch_tiled<2, 1>, launch_tiled<2, 4>, launch_any};
+    case 4:
+      return {launch_tiled<4, 1>, launch_tiled<4, 4>, launch_any};
+    case 8:
+      return {launch_tiled<8, 1>, launch_tiled<8, 4>, launch_any};
+    case 16:
+      return {launch_tiled<16, 1>, launch_tiled<16, 2>, launch_any};
+    default:
+      return {launch_any};
+  }
+}
+
+/// Runs every kernel on the set and checks each code, each decoded row, and that nothing past the
+/// count was written.
+template <class Expected>
+void expect_assigned(const Problem& problem, RowSet rows, const Expected& expected_code) {
+  const int64_t D = problem.subspaces, w = problem.width;
+  std::vector<uint8_t> expected_codes(rows.capacity * D, 0xFF);
+  const Buffer<float> expected_rows(rows.capacity, D * w);
+  for (int64_t i = 0; i < rows.size(); ++i)
+    for (int64_t j = 0; j < D; ++j) {
+      const int code = expected_code(rows[i], j);
+      expected_codes[i * D + j] = static_cast<uint8_t>(code);
+      for (int64_t q = j * w; q < (j + 1) * w; ++q)
+        expected_rows.row(i)[q] = problem.codebook.row(code)[q];
+    }
+  uint64_t seed = 0;
+  for (const Launcher launch : launchers(w))
+    for (const unsigned grid : {1u, 3u}) {
+      SCOPED_TRACE(::testing::Message() << rows.capacity << " rows, D " << D << ", w " << w
+                                        << ", K " << problem.centroids << ", grid " << grid);
+      const Buffer<uint8_t> codes(rows.capacity, D);
+      const Buffer<float> decoded(rows.capacity, D * w);
+      launch({problem.queries, rows, problem.codebook, problem.half_norms, problem.tiers, codes,
+              decoded},
+             grid, ++seed);
+      expect_same_bits(codes.values(), expected_codes);
+      expect_same_bits(decoded.values(), expected_rows.values());
+    }
+}
+
+TEST(AssignKernel, CodesHaveTheCanonicalBits) {
+  for (const int64_t width : {1, 2, 3, 4, 8, 16, 33})
+    for (const int64_t centroids : {1, 2, 255, 256}) {
+      const Problem problem(260, 3, width, centroids, false, {{260, static_cast<int>(centroids)}},
+                            100 + width);
+      const auto canonical = [&](int64_t r, int64_t j) { return problem.canonical_code(r, j); };
+      expect_assigned(problem, RowSet::range(0, 260), canonical);
+      expect_assigned(problem, RowSet::range(17, 129), canonical);
+    }
+}
+
+TEST(AssignKernel, PicksTheNearestAndTheLowestIndexOnTies) {
+  for (const int64_t width : {1, 2, 3, 4, 8, 16}) {  // whole numbers: many exact ties at small w
+    const Problem problem(150, 2, width, 256, true, {{150, 256}}, 200 + width);
+    expect_assigned(problem, RowSet::range(0, 150),
+                    [&](int64_t r, int64_t j) { return problem.nearest_code(r, j); });
+  }
+}
+
+TEST(AssignKernel, SearchesOnlyTheCentroidsOfTheTier) {
+  for (const int64_t width : {2, 4, 5}) {
+    const Problem problem(700, 2, width, 256, false, {{60, 256}, {300, 64}, {699, 9}, {700, 1}},
+                          300 + width);
+    const auto canonical = [&](int64_t r, int64_t j) { return problem.canonical_code(r, j); };
+    expect_assigned(problem, RowSet::range(0, 700), canonical);
+    for (int64_t j = 0; j < 2; ++j) EXPECT_EQ(canonical(699, j), 0);
+  }
+}
+
+TEST(AssignKernel, TakesDistinctIdsUpToTheCountInDeviceMemory) {
+  testing::Random random(4);
+  for (const int64_t lookups : {1, 100, 600}) {
+    const Problem problem(500, 4, 2, 64, false, {{50, 64}, {500, 16}}, 400 + lookups);
+    const DistinctIds unique(random.integers<int32_t>(lookups, 0, 499));
+    expect_assigned(problem, RowSet::of(unique.view()),
+                    [&](int64_t r, int64_t j) { return problem.canonical_code(r, j); });
+  }
+}
+
+TEST(AssignKernel, DoesNothingForAnEmptySet) {
+  const Problem problem(10, 2, 4, 8, false, {{10, 8}}, 5);
+  const Buffer<int32_t> ids(4), count(std::vector<int32_t>{0});
+  expect_assigned(problem, RowSet{ids.data(), count.data(), 0, 4},
+                  [](int64_t, int64_t) { return 0; });
+}
+
+TEST(AssignKernel, GivesTheFirstCentroidToARowThatDoesNotCompare) {
+  const Problem problem(5, 2, 4, 8, false, {{5, 8}}, 6);
+  problem.queries.row(3)[1] = NAN;
+  expect_assigned(problem, RowSet::range(0, 5), [&](int64_t r, int64_t j) {
+    return r == 3 && j == 0 ? 0 : problem.canonical_code(r, j);
+  });
+}
+
+TEST(SquaredErrorKernel, MatchesDoubles) {
+  testing::Random random(7);
+  for (const int64_t d : {1, 31, 32, 33, 64, 100}) {
+    const Buffer<float> queries(random.normals(50 * d), d), decoded(random.normals(41 * d), d);
+    for (const uint64_t seed : kScheduleSeeds) {
+      const Buffer<float> error(41);
+      simt::launch(3, kAssignThreads, 0, seed, squared_error_kernel, queries.view(),
+                   RowSet::range(9, 41), decoded.view(), error.view());
+      for (int64_t i = 0; i < 41; ++i) {
+        double sum = 0;
+        for (int64_t q = 0; q < d; ++q)
+          sum += std::pow(double{queries.row(9 + i)[q]} - decoded.row(i)[q], 2);
+        ASSERT_NEAR(error[i], sum, rounding_bound(d, sum)) << "d " << d << ", row " << i;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace mgqe

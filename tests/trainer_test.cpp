@@ -1,0 +1,199 @@
+// Whole runs on a small synthetic data set: repeatability, the packed artifact against the trainer,
+// and the defects that quantized embeddings elsewhere have had.
+#include "host/train/trainer.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+#include <omp.h>
+
+#include "tests/testing.hpp"
+
+namespace mgqe::testing {
+namespace {
+
+Config small_config(const std::string& scheme, const std::string& out) {
+  Config config;
+  config.data.name = "synthetic";
+  config.data.synthetic_users = 300;
+  config.data.synthetic_items = 200;
+  config.data.synthetic_actions = 20;
+  config.embedding.scheme = scheme;
+  config.embedding.dim = 16;
+  config.embedding.subspaces = 8;
+  config.embedding.centroids = {32, 8};
+  config.train.epochs = 3;
+  config.train.batch = 128;
+  config.train.lr = 5e-3;
+  config.run.out = out;
+  return config;
+}
+
+class Training : public OnEveryBackend {
+ protected:
+  void SetUp() override {
+    OnEveryBackend::SetUp();
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    std::string name = std::string(test->test_suite_name()) + "." + test->name();
+    std::replace(name.begin(), name.end(), '/', '_');
+    folder_ = std::filesystem::temp_directory_path() / ("mgqe_" + name);
+    std::filesystem::remove_all(folder_);
+  }
+  void TearDown() override {
+    if (!folder_.empty()) std::filesystem::remove_all(folder_);
+  }
+
+  nlohmann::ordered_json train(const Config& config) {
+    const Dataset dataset = load_dataset(config.data, backend());
+    return Trainer(backend(), dataset, config, "test").run();
+  }
+  std::string out(const std::string& name) const { return (folder_ / name).string(); }
+
+  static std::string bytes_of(const std::filesystem::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_P(Training, SameSeedIsBitwiseTheSameRun) {
+  for (const char* scheme : {"full", "mgqe"}) {
+    Config config = small_config(scheme, out("a"));
+    const auto first = train(config);
+    const int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    const auto second = train(config);  // also: no dependence on the number of threads
+    omp_set_num_threads(threads);
+    const std::string checkpoint = bytes_of(out("a") + "/checkpoint.safetensors");
+    for (const char* key : {"test", "valid", "train_loss", "quantizer", "best_epoch"})
+      EXPECT_EQ(first[key], second[key]) << scheme << " " << key;
+    train(config);
+    EXPECT_EQ(checkpoint, bytes_of(out("a") + "/checkpoint.safetensors"));
+    config.run.seed = 2;
+    EXPECT_NE(train(config)["train_loss"], first["train_loss"]);
+  }
+}
+
+TEST_P(Training, ArtifactEvaluatesToTheTrainersFigures) {
+  for (const char* scheme : {"full", "mgqe"}) {
+    const Config config = small_config(scheme, out(scheme));
+    const auto result = train(config);
+    SizeReport size;
+    const Artifact artifact = read_artifact(out(scheme) + "/model.safetensors", &size);
+    const Dataset dataset = load_dataset(config.data, backend());
+    EXPECT_EQ(artifact.data_fingerprint, dataset.fingerprint);
+    const auto ranker = make_ranker(backend(), artifact.model);
+    Evaluator evaluator(backend(), dataset, evaluator_options(config.run));
+    EXPECT_EQ(to_json(evaluator.evaluate(*ranker, Split::kTest)), result["test"]);
+    EXPECT_EQ(result["size"]["file_bytes"],
+              std::filesystem::file_size(out(scheme) + "/model.safetensors"));
+    EXPECT_EQ(size.payload_bits, result["size"]["payload_bits"].get<int64_t>());
+  }
+}
+
+TEST_P(Training, LearnsAndCompresses) {
+  const auto full = train(small_config("full", out("full")));
+  const auto mgqe = train(small_config("mgqe", out("mgqe")));
+  for (const auto& result : {full, mgqe}) {
+    EXPECT_LT(result["train_loss"].back().get<double>(), result["train_loss"][0].get<double>());
+    // 100 candidates: chance is 10 in 101.
+    EXPECT_GT(result["test"]["sampled"]["hr@10"].get<double>(), 0.2);
+  }
+  EXPECT_LT(mgqe["size"]["percent_of_full"].get<double>(), 40.0);
+  EXPECT_LT(std::filesystem::file_size(out("mgqe") + "/model.safetensors"),
+            std::filesystem::file_size(out("full") + "/model.safetensors"));
+}
+
+TEST_P(Training, LossThatIsNotFiniteEndsTheRunWithoutResults) {
+  Config config = small_config("full", out("nan"));
+  config.train.lr = 1e30;
+  EXPECT_THROW(train(config), InputError);
+  EXPECT_FALSE(std::filesystem::exists(out("nan") + "/result.json"));
+  EXPECT_FALSE(std::filesystem::exists(out("nan") + "/model.safetensors"));
+}
+
+class MgqeEmbeddingTest : public OnEveryBackend {
+ protected:
+  static constexpr int64_t kRows = 100, kDim = 16;
+
+  std::unique_ptr<Embedding> make() {
+    EmbeddingSpec spec{"item", kRows, 64, {}, {}, 11, 12};
+    spec.config.scheme = "mgqe";
+    spec.config.dim = kDim;
+    spec.config.subspaces = 8;
+    spec.config.centroids = {32, 8};
+    spec.config.init_stddev = 1.0;
+    spec.optimizer.adam.learning_rate = 0.5;
+    return make_embedding(backend(), spec);
+  }
+  void step(Embedding& embedding, const std::vector<int32_t>& ids) {
+    const Tensor<int32_t> batch = tensor(ids);
+    embedding.forward(batch);
+    Tensor<float> gradient =
+        tensor(Random(5).normals(static_cast<int64_t>(ids.size()) * kDim), kDim);
+    backend().begin_step(state(), AdamOptions{0.5});
+    embedding.backward(gradient, state());
+  }
+  View<StepState> state() {
+    if (state_.rows() == 0) state_ = Tensor<StepState>(backend(), 1);
+    return state_;
+  }
+  std::vector<float> values(Embedding& embedding, const std::string& name) {
+    std::vector<float> found;
+    embedding.visit([&](const std::string& array, Tensor<float>& tensor) {
+      if (array == name) found = tensor.to_host();
+    });
+    return found;
+  }
+
+  Tensor<StepState> state_;
+};
+
+TEST_P(MgqeEmbeddingTest, PackEncodesEveryRowFromTheFinalValues) {
+  const auto embedding = make();
+  for (int i = 0; i < 5; ++i) step(*embedding, {0, 1, 2, 3, 50, 50, 51, 99});
+  const Tensor<float> served = decode_table(backend(), embedding->pack());
+  // What a look-up would see now, for every id, most of which training never touched.
+  for (int32_t first = 0; first < kRows; first += 50) {
+    std::vector<int32_t> part;
+    for (int32_t id = first; id < first + 50; ++id) part.push_back(id);
+    const Tensor<int32_t> batch = tensor(part);
+    const Lookup lookup = embedding->forward(batch);
+    Tensor<float> rows = poisoned<float>(50, kDim);
+    backend().gather(lookup.rows, lookup.index, rows);
+    const auto live = rows.to_host(), packed = served.to_host();
+    for (int64_t i = 0; i < 50 * kDim; ++i) ASSERT_EQ(live[i], packed[first * kDim + i]);
+  }
+}
+
+TEST_P(MgqeEmbeddingTest, TailRowsUseTheirShareOfTheCodebook) {
+  const auto embedding = make();
+  for (int i = 0; i < 3; ++i) step(*embedding, {0, 9, 10, 50, 99});
+  const PackedTable packed = embedding->pack();
+  EXPECT_EQ(packed.tiers.rows(0), 10);
+  EXPECT_EQ(packed.arrays.at("codes.0").shape, (std::vector<int64_t>{10, 5}));  // 8 x 5 bits
+  EXPECT_EQ(packed.arrays.at("codes.1").shape, (std::vector<int64_t>{90, 3}));  // 8 x 3 bits
+  EXPECT_EQ(packed.formula_bits(), 10 * 8 * 5 + 90 * 8 * 3 + 32 * 32 * kDim);
+}
+
+TEST_P(MgqeEmbeddingTest, CodebookFollowsItsOwnLossAndQueriesTheTasks) {
+  const auto embedding = make();
+  const auto queries = values(*embedding, "item.queries");
+  const auto codebook = values(*embedding, "item.codebook");
+  step(*embedding, {4, 70});
+  const auto moved_queries = values(*embedding, "item.queries");
+  const auto moved_codebook = values(*embedding, "item.codebook");
+  int rows_moved = 0;
+  for (int64_t r = 0; r < kRows; ++r)
+    rows_moved +=
+        !std::equal(&queries[r * kDim], &queries[r * kDim] + kDim, &moved_queries[r * kDim]);
+  EXPECT_EQ(rows_moved, 2);
+  EXPECT_NE(codebook, moved_codebook);
+}
+
+MGQE_ON_EVERY_BACKEND(Training);
+MGQE_ON_EVERY_BACKEND(MgqeEmbeddingTest);
+
+}  // namespace
+}  // namespace mgqe::testing
