@@ -42,6 +42,14 @@ TEST_F(Ncf, ReadsSplitAndNegatives) {
   EXPECT_EQ(data.item_ids.name(data.test_negatives[2 * user + 1]), "4");
 }
 
+TEST_F(Ncf, TestItemAmongItsNegativesIsLeftOut) {
+  negatives("(0,2)\t2\t4\n(1,0)\t1\t4\n(2,4)\t2\t3\n");
+  const Dataset data = load("ncf");
+  const int32_t user = dense_id(data.user_ids, "0");
+  EXPECT_EQ(data.test_negatives[2 * user], -1);
+  EXPECT_EQ(data.item_ids.name(data.test_negatives[2 * user + 1]), "4");
+}
+
 TEST_F(Ncf, FingerprintHoldsTheNegatives) {
   const uint64_t before = load("ncf").fingerprint;
   negatives("(0,2)\t3\t4\n(1,0)\t1\t4\n(2,4)\t3\t2\n");

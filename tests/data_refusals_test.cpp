@@ -111,7 +111,7 @@ TEST(RefusalsData, NothingToTrainOrTest) {
   EXPECT_EQ(refusal_of("a", "1 5\n1 6\n2 5\n2 7\n"),
             "a: no user has 3 or more actions, so none can be held out for test: give longer "
             "histories");
-  EXPECT_EQ(refusal_of("a", "1 5\n1 6\n3 5\n3 6\n3 5\n3 5\n"),
+  EXPECT_EQ(refusal_of("a", "1 5\n2 6\n3 5\n3 6\n3 5\n3 5\n"),
             "a: user 3 has all 2 items in training, so no negative can be drawn: leave each user "
             "at least one item untouched");
 }

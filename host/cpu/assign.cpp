@@ -40,6 +40,7 @@ void nearest(const float* HWY_RESTRICT e, const float* HWY_RESTRICT centroids, i
   const int w = kWidth > 0 ? kWidth : width;
   auto best0 = hn::Set(tag, INFINITY), best1 = best0;
   auto best_k0 = hn::Zero(index_tag), best_k1 = best_k0;
+  auto k_lanes = hn::Zero(index_tag);  // counted up in lanes: a broadcast of k costs more
   for (int k = 0; k < limit; ++k) {
     const float* HWY_RESTRICT c = centroids + static_cast<int64_t>(k) * (1 + w);
     auto score0 = hn::Set(tag, c[0]), score1 = score0;
@@ -49,12 +50,12 @@ void nearest(const float* HWY_RESTRICT e, const float* HWY_RESTRICT centroids, i
       score0 = fused_negative_multiply_add(tag, hn::Load(tag, e_q), component, score0);
       score1 = fused_negative_multiply_add(tag, hn::Load(tag, e_q + lanes), component, score1);
     }
-    const auto k_lanes = hn::Set(index_tag, k);
     const auto closer0 = hn::Lt(score0, best0), closer1 = hn::Lt(score1, best1);
     best0 = hn::IfThenElse(closer0, score0, best0);
     best1 = hn::IfThenElse(closer1, score1, best1);
     best_k0 = hn::IfThenElse(hn::RebindMask(index_tag, closer0), k_lanes, best_k0);
     best_k1 = hn::IfThenElse(hn::RebindMask(index_tag, closer1), k_lanes, best_k1);
+    k_lanes = hn::Add(k_lanes, hn::Set(index_tag, 1));
   }
   hn::Store(best_k0, index_tag, index);
   hn::Store(best_k1, index_tag, index + lanes);
@@ -91,11 +92,22 @@ void assign_block(const AssignTask& task, AssignBlock rows, float* HWY_RESTRICT 
   }
 }
 
+/// The rows of a small table's batch lie scattered over the outer caches: fetch them a block ahead.
+void prefetch_rows(const AssignTask& task, AssignBlock rows) {
+  for (int r = 0; r < rows.count; ++r) {
+    const float* row = task.queries.row(task.rows[rows.first + r]);
+    for (int64_t c = 0; c < task.queries.cols; c += 16) __builtin_prefetch(row + c);
+  }
+}
+
 template <int kWidth>
 void assign_blocks_of(const AssignTask& task, const AssignBlock* blocks, int64_t count) {
   HWY_ALIGN float transposed[kMaxDim * kMaxBlock];
   HWY_ALIGN int32_t index[kMaxDim * kMaxBlock];
-  for (int64_t i = 0; i < count; ++i) assign_block<kWidth>(task, blocks[i], transposed, index);
+  for (int64_t i = 0; i < count; ++i) {
+    if (i + 1 < count) prefetch_rows(task, blocks[i + 1]);
+    assign_block<kWidth>(task, blocks[i], transposed, index);
+  }
 }
 
 void assign_blocks(const AssignTask& task, const AssignBlock* blocks, int64_t count) {

@@ -46,7 +46,7 @@ struct Dataset {
   bool has_validation = true;       // false: the best epoch is chosen on test, as NCF's authors do
 
   // Items to rank each test item against where the data brings its own (ncf), else empty.
-  std::vector<int32_t> test_negatives;  // (users, negatives_per_user)
+  std::vector<int32_t> test_negatives;  // (users, negatives_per_user); -1: none
   int64_t negatives_per_user = 0;
 
   /// Hash of the split and of the original ids: equal for equal data, whatever the file format.

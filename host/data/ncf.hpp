@@ -9,8 +9,9 @@
 namespace mgqe {
 
 /// Reads folder/{ncf_ml-1m_seq.txt.gz, ncf.ml-1m.test.rating.gz, ncf.ml-1m.test.negative.gz}.
-/// Original ids are the authors' 0-based ones. There is no validation item. InputError where the
-/// three files disagree.
+/// Original ids are the authors' 0-based ones. There is no validation item. A negative that is the
+/// user's own test item (156 users have one) is left out. InputError where the three files
+/// disagree.
 Dataset load_ncf(const std::filesystem::path& folder, Backend& backend);
 
 }  // namespace mgqe

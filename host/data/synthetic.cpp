@@ -4,13 +4,14 @@
 //   Items   n items stand in a hidden popularity order 0 .. n-1 and belong to G groups in turn:
 //           the j-th most popular of group g has place j G + g. Original ids are a keyed
 //           permutation of the places, so that an id says nothing.
-//   Users   prefer three groups, weighted 1/2, 1/3, 1/6. The number of actions is 4 u^3 times the
-//           mean, u uniform: most users are short, a few long.
+//   Users   prefer four groups, weighted 4:3:2:1. The number of actions is 4 u^3 times the mean,
+//           u uniform: most users are short, a few long.
 //   Actions with probability 0.3 the next item of the previous item's group (order); else an item
-//           of a preferred group with probability 0.7 (taste), of any group otherwise (popularity
-//           alone). Within a group of m items j = floor(m u^3): density proportional to
-//           j^(-2/3), the top tenth of the items drawing 0.1^(1/3) = 46% of the actions.
-//           A user takes an item once; what is taken is drawn anew.
+//           of a preferred group with probability 0.9 (taste), of any group otherwise (popularity
+//           alone). Within a group of m items j = floor(m u^4): density proportional to
+//           j^(-3/4), the top tenth of the items drawing 0.1^(1/4) = 56% of the actions. A user
+//           takes an item once; what is taken is drawn anew, which flattens the head where users
+//           take a good part of a group.
 //
 // Each user is a pure function of (seed, user): users are generated in parallel, and any number of
 // threads gives the same data. Only +, * and integers are used, so every machine does too. There
@@ -32,10 +33,11 @@ namespace {
 constexpr int64_t kMinItems = 16;
 constexpr int64_t kMaxItems = 100'000'000;
 constexpr int64_t kMinActions = 3;
+constexpr int64_t kMinGroups = 16, kMaxGroups = 64, kMinGroupSize = 60;
 constexpr double kFollowProbability = 0.3;
-constexpr double kTasteProbability = 0.7;
+constexpr double kTasteProbability = 0.9;
 
-/// (0, 1) with 32 random bits: u^3 m keeps single items apart up to m of some 1e9.
+/// (0, 1) with 32 random bits: u^4 m keeps single items apart up to m of some 1e9.
 double to_unit(uint32_t bits) { return (bits + 0.5) * 0x1p-32; }
 
 /// Remembers the places a user has taken; open addressing, reused from user to user.
@@ -73,8 +75,8 @@ class Generator {
         user_key_(key(config, 1)),
         action_key_(key(config, 2)),
         original_id_(static_cast<uint64_t>(items_), key(config, 3)) {
-    // Groups are large against what a user takes of them, and never so many that each is rare.
-    while (groups_ < 64 && items_ / (2 * groups_) >= 200) groups_ *= 2;
+    // Small enough that taste narrows the choice, large enough that a user does not exhaust one.
+    while (groups_ < kMaxGroups && items_ / (2 * groups_) >= kMinGroupSize) groups_ *= 2;
   }
 
   int64_t max_actions() const {
@@ -124,15 +126,15 @@ class Generator {
     const bool by_taste = to_unit(random.x[3]) < kTasteProbability;
     const int64_t group = by_taste ? preferred_group(tastes, random.x[1])
                                    : static_cast<int64_t>(random_below32(random.x[1]));
-    const double u = to_unit(random.x[2]);
+    const double u = to_unit(random.x[2]), u2 = u * u;
     const int64_t size = group_size(group);
-    const auto j = static_cast<int64_t>(u * u * u * static_cast<double>(size));
+    const auto j = static_cast<int64_t>(u2 * u2 * static_cast<double>(size));
     return std::min(j, size - 1) * groups_ + group;
   }
 
   int64_t preferred_group(const Philox4& tastes, uint32_t bits) const {
-    const double u = to_unit(bits);
-    const int choice = u < 1.0 / 2 ? 0 : u < 5.0 / 6 ? 1 : 2;
+    const int tenth = static_cast<int>(10.0 * to_unit(bits));
+    const int choice = tenth < 4 ? 0 : tenth < 7 ? 1 : tenth < 9 ? 2 : 3;
     return random_below32(tastes.x[choice]);
   }
 
@@ -143,7 +145,7 @@ class Generator {
 
   int64_t items_;
   int64_t mean_actions_;
-  int64_t groups_ = 4;
+  int64_t groups_ = kMinGroups;
   uint64_t user_key_;
   uint64_t action_key_;
   Permutation original_id_;

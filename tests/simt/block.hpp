@@ -75,12 +75,10 @@ class Block {
     ready_.resize(threads_.size());
     std::iota(ready_.begin(), ready_.end(), 0);
     at_barrier_ = done_ = 0;
+    slow_warp_ = random_() % (2 * warps_.size());  // none in half of the blocks
     for (Thread& thread : threads_) start(thread, body);
     while (!ready_.empty() && !failure_) {
-      std::swap(ready_[random_() % ready_.size()], ready_.back());
-      const size_t next = ready_.back();
-      ready_.pop_back();
-      resume(next);
+      resume(take_ready());
     }
     if (!failure_ && done_ < threads_.size()) fail(describe_deadlock());
     if (!failure_) return;
@@ -174,6 +172,20 @@ class Block {
               });
   }
 
+  /// A random thread of those that can go on. The slow warp rarely goes while another can: a
+  /// uniform draw alone would let no warp get far ahead, and hide a barrier missing between two
+  /// phases.
+  size_t take_ready() {
+    constexpr int kDraws = 16;
+    size_t pick = random_() % ready_.size();
+    for (int i = 1; i < kDraws && ready_[pick] / kWarp == slow_warp_; ++i)
+      pick = random_() % ready_.size();
+    std::swap(ready_[pick], ready_.back());
+    const size_t next = ready_.back();
+    ready_.pop_back();
+    return next;
+  }
+
   void resume(size_t t) {
     Thread& thread = threads_[t];
     current_ = t;
@@ -252,6 +264,7 @@ class Block {
   std::unique_ptr<unsigned char[]> dynamic_;
   size_t dynamic_bytes_;
   std::mt19937_64 random_;
+  size_t slow_warp_ = 0;
   size_t current_ = 0, at_barrier_ = 0, done_ = 0;
   std::exception_ptr failure_;
   Fiber scheduler_;

@@ -178,7 +178,7 @@ TEST(Simt, BlockSumCanBeCalledTwice) {
   const std::vector<float> whole = testing::Random(7).integers<float>(kThreads, -100, 100);
   const Buffer<double> x(std::vector<double>(whole.begin(), whole.end())), out(2);
   const double sum = std::accumulate(whole.begin(), whole.end(), 0.0);
-  for (const uint64_t seed : kScheduleSeeds) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {  // a warp must run far ahead to do harm
     simt::launch(1, kThreads, 0, seed, block_sum_kernel, x.data(), out.data());
     EXPECT_EQ(out[0], sum);
     EXPECT_EQ(out[1], 2 * sum);

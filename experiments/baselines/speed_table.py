@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""The Markdown table of a file that compare_training.py wrote.
+
+  experiments/baselines/speed_table.py experiments/results/training_speed_cpu.json
+"""
+
+import json
+import sys
+
+
+def rows_of(path):
+    with open(path) as file:
+        for record in json.load(file):
+            low, high = min(record["ratio_by_round"]), max(record["ratio_by_round"])
+            search = f", {record['baseline_search']}" if "baseline_search" in record else ""
+            yield (record["op"].removeprefix("train step, "), record["threads"],
+                   f"{1e6 * record['measured']:.0f}", record["baseline_name"] + search,
+                   f"{1e6 * record['baseline']:.0f}", f"{record['ratio']:.1f}×",
+                   f"{low:.1f}–{high:.1f}")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: speed_table.py FILE.json")
+    header = ("step", "threads", "mgqe (µs)", "baseline", "baseline (µs)", "ratio", "by round")
+    print("| " + " | ".join(header) + " |")
+    print("| :-- | --: | --: | :-- | --: | --: | --: |")
+    for row in rows_of(sys.argv[1]):
+        print("| " + " | ".join(map(str, row)) + " |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Writes the tables of README.md and experiments/README.md anew from the committed JSON, each between
+# its pair of <!-- NAME --> and <!-- /NAME --> lines. With --check it only says whether they are up
+# to date.
+# usage: experiments/update_tables.sh [--check] [BUILD_FOLDER]
+set -eu
+cd "$(dirname "$0")/.."
+check=0
+[ "${1:-}" = --check ] && { check=1; shift; }
+mgqe=${1:-build/release}/mgqe
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# fill FILE NAME: replaces what stands between the marks NAME in FILE by standard input
+fill() {
+  cat >"$work/table"
+  awk -v table="$work/table" -v open="<!-- $2 -->" -v close_mark="<!-- /$2 -->" '
+    $0 == close_mark {inside = 0}
+    !inside {print}
+    $0 == open {inside = 1; print ""; while ((getline line < table) > 0) print line; print ""}
+  ' "$1" >"$work/fresh"
+  if cmp -s "$1" "$work/fresh"; then return; fi
+  if [ $check = 1 ]; then
+    diff -u "$1" "$work/fresh" >&2 || true
+    echo "$1 is out of date: run experiments/update_tables.sh" >&2
+    exit 1
+  fi
+  cp "$work/fresh" "$1"
+}
+
+"$mgqe" report --markdown experiments/results/ml-1m/*.json experiments/results/ncf/*.json |
+  fill README.md results
+python3 experiments/baselines/speed_table.py experiments/results/training_speed_cpu.json |
+  fill experiments/README.md training-speed
