@@ -12,6 +12,7 @@ template <class... Parts>
 void check_cuda(cudaError_t status, const char* file, int line, const char* call,
                 const Parts&... parts) {
   if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());  // reported here: the next launch must not report it again
   throw Error(concat(file, ":", line, ": ", call, ": ", cudaGetErrorName(status), " (",
                      cudaGetErrorString(status), ")", parts...));
 }

@@ -103,8 +103,8 @@ void validate(const Config& config) {
   if (run.evaluate_users < 0)
     input_error("--evaluate-users ", run.evaluate_users, " must be 0 (all) or more");
   if (data.synthetic_users < 1) input_error("--synthetic-users must be 1 or more");
-  if (data.synthetic_items < 2 || data.synthetic_items > 100'000'000)
-    input_error("--synthetic-items ", data.synthetic_items, " is out of range: 2 to 100000000");
+  if (data.synthetic_items < 16 || data.synthetic_items > 100'000'000)
+    input_error("--synthetic-items ", data.synthetic_items, " is out of range: 16 to 100000000");
   if (data.synthetic_actions < 3)
     input_error("--synthetic-actions ", data.synthetic_actions,
                 " must be 3 or more: two actions are held out");

@@ -1,4 +1,4 @@
-// CpuBackend: every op on OpenMP threads. Results do not depend on the number of threads.
+// CpuBackend: every op on the threads of the pool. Results do not depend on the number of threads.
 #pragma once
 
 #include <vector>

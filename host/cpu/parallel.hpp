@@ -1,4 +1,4 @@
-// How the CPU runs a loop body: split over OpenMP threads, compiled once per instruction level and
+// How the CPU runs a loop body: split over threads, compiled once per instruction level and
 // chosen at run time. A body is a callable over a half-open range; it is inlined into each level's
 // copy, so its plain loops vectorise for AVX-512, AVX2 and the baseline alike.
 //
@@ -10,6 +10,8 @@
 #include <cstdint>
 
 #include <omp.h>
+
+#include "host/cpu/thread_pool.hpp"
 
 namespace mgqe {
 
@@ -55,18 +57,21 @@ void run_range(const Body& body, int64_t begin, int64_t end) {
 
 }  // namespace detail
 
-/// Calls task(begin, end) on pieces of [0, n), in parallel where n is at least two grains.
+/// Pieces a thread gets: more than one, so that a thread that is late leaves its share to the
+/// others.
+inline constexpr int64_t kPiecesPerThread = 3;
+
+/// Calls task(begin, end) on pieces of [0, n) of at least `grain`, in parallel where there are two
+/// or more.
 template <class Task>
 void parallel_pieces(int64_t n, int64_t grain, const Task& task) {
   if (n <= 0) return;
-  const int threads = static_cast<int>(std::min<int64_t>(omp_get_max_threads(), n / grain));
-  if (threads < 2) return task(int64_t{0}, n);
-#pragma omp parallel num_threads(threads)
-  {
-    const int64_t t = omp_get_thread_num(), count = omp_get_num_threads();
-    const int64_t begin = n * t / count, end = n * (t + 1) / count;
-    if (begin < end) task(begin, end);
-  }
+  const int64_t threads = omp_get_max_threads();
+  const int64_t pieces = std::min(n / grain, kPiecesPerThread * threads);
+  if (threads < 2 || pieces < 2) return task(int64_t{0}, n);
+  ThreadPool::instance().run(static_cast<int>(pieces), [&](int piece) {
+    task(n * piece / pieces, n * (piece + 1) / pieces);
+  });
 }
 
 /// As parallel_pieces, with the body compiled for this processor's instruction level.

@@ -35,7 +35,9 @@ TextReader::~TextReader() {
   if (file_ != nullptr) gzclose_r(file_);
 }
 
-std::string TextReader::where() const { return path_ + ":" + std::to_string(line_); }
+std::string TextReader::where() const {
+  return line_ == 0 ? path_ : path_ + ":" + std::to_string(line_);
+}
 
 bool TextReader::refill() {
   if (begin_ > 0) {
@@ -52,11 +54,9 @@ bool TextReader::refill() {
   // At the end of a truncated stream gzread returns 0 like at a good end; only gzerror tells.
   int code = Z_OK;
   const char* message = gzerror(file_, &code);
-  if (code == Z_BUF_ERROR)
-    fail("the gzip data ends early behind this line: the file is truncated; fetch it again");
-  if (code == Z_ERRNO) fail("cannot be read behind this line: ", std::strerror(errno));
-  if (code != Z_OK)
-    fail("damaged gzip data behind this line (", message, "); fetch the file again");
+  if (code == Z_BUF_ERROR) fail("the gzip data ends early: the file is truncated; fetch it again");
+  if (code == Z_ERRNO) fail("cannot be read on: ", std::strerror(errno));
+  if (code != Z_OK) fail("damaged gzip data (", message, "); fetch the file again");
   return false;
 }
 

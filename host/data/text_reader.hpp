@@ -26,7 +26,7 @@ class TextReader {
   /// and lines over kMaxLine bytes are InputErrors.
   bool next(std::string_view& line);
 
-  /// "path:line" of the last line read.
+  /// "path:line" of the last line read; the path alone before the first.
   std::string where() const;
   /// Throws InputError about the last line read.
   template <class... Parts>

@@ -33,10 +33,9 @@ std::string scheme_label(const Json& config) {
   const Json& embedding = config.at("embedding");
   const std::string scheme = embedding.at("scheme");
   if (scheme == "full") return fmt::format("full d={}", embedding.at("dim").get<int>());
-  std::string centroids;
-  for (const auto& k : embedding.at("centroids"))
-    centroids += (centroids.empty() ? "" : "/") + k.dump();
-  return fmt::format("{} D={} K={}", scheme, embedding.at("subspaces").get<int>(), centroids);
+  const auto centroids = embedding.at("centroids").get<std::vector<int>>();
+  return fmt::format("{} D={} K={}", scheme, embedding.at("subspaces").get<int>(),
+                     fmt::join(centroids, "/"));
 }
 
 std::vector<double> collect(const std::vector<Json>& runs, const char* pointer) {

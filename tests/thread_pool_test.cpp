@@ -1,0 +1,57 @@
+#include "host/cpu/thread_pool.hpp"
+
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+namespace mgqe {
+namespace {
+
+TEST(ThreadPool, DoesEveryPieceOnceJobAfterJob) {
+  ThreadPool pool(4);  // more threads than many machines have cores: late workers are the rule
+  for (int job = 0; job < 20'000; ++job) {
+    const int pieces = 2 + job % 13;
+    std::vector<std::atomic<int>> done(static_cast<size_t>(pieces));
+    int local = job;  // on the caller's stack: a piece run after run() returned would be seen
+    pool.run(pieces, [&](int piece) { done[piece] += local - job + 1; });
+    for (const auto& count : done) ASSERT_EQ(count, 1);
+    local = -1000;
+  }
+}
+
+TEST(ThreadPool, WakesWorkersThatFellAsleep) {
+  ThreadPool pool(3);
+  for (int round = 0; round < 20; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::atomic<int> sum{0};
+    pool.run(100, [&](int piece) { sum += piece; });
+    ASSERT_EQ(sum, 4950);
+  }
+}
+
+TEST(ThreadPool, TakesPartInTheWork) {
+  ThreadPool pool(2);
+  std::atomic<bool> helped{false};
+  const auto caller = std::this_thread::get_id();
+  for (int round = 0; round < 200 && !helped; ++round)
+    pool.run(8, [&](int) {
+      if (std::this_thread::get_id() != caller) helped = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+  EXPECT_TRUE(helped);
+}
+
+TEST(ThreadPool, RunsWithinARunAreSerial) {
+  ThreadPool pool(3);
+  std::atomic<int> count{0};
+  pool.run(6, [&](int) {
+    int inner = 0;
+    pool.run(5, [&](int) { ++inner; });
+    EXPECT_EQ(inner, 5);
+    ++count;
+  });
+  EXPECT_EQ(count, 6);
+}
+
+}  // namespace
+}  // namespace mgqe
