@@ -45,9 +45,10 @@ TEST(NthMissing, ListsExactlyTheItemsNotListed) {
       chosen.insert(item);
     const std::vector<int32_t> sorted(chosen.begin(), chosen.end());
     int64_t r = 0;
-    for (int32_t item = 0; item < items; ++item)
-      if (!chosen.contains(item))
-        ASSERT_EQ(nth_missing(sorted.data(), static_cast<int64_t>(sorted.size()), r++), item);
+    for (int32_t item = 0; item < items; ++item) {
+      if (chosen.contains(item)) continue;
+      ASSERT_EQ(nth_missing(sorted.data(), static_cast<int64_t>(sorted.size()), r++), item);
+    }
   }
 }
 
