@@ -9,12 +9,18 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/io/progress.hpp"
 
 namespace mgqe {
+
+template <class T>
+inline constexpr bool is_list = false;
+template <class T>
+inline constexpr bool is_list<std::vector<T>> = true;
 
 /// The options of one command line that set a Config. Flags override the file of --config, which
 /// overrides the defaults.
@@ -30,9 +36,8 @@ class ConfigOptions {
       if (!wanted(section)) return;
       CLI::Option* option =
           app.add_option(flag, value, help)->capture_default_str()->group(section);
-      if constexpr (requires { value.push_back({}); } &&
-                    !std::is_same_v<std::decay_t<decltype(value)>, std::string>)
-        option->delimiter(',');
+      if constexpr (is_list<std::decay_t<decltype(value)>>)
+        option->delimiter(',')->default_str(fmt::format("{}", fmt::join(value, ",")));
       given_.push_back([option, section, key, &value](nlohmann::json& json) {
         if (option->count() > 0) json[section][key] = value;
       });

@@ -108,7 +108,11 @@ void run(int argc, char** argv) {
     const bool known = topic == "train" || topic == "evaluate" || topic == "inspect" ||
                        topic == "report" || topic.empty();
     if (!known) input_error("help: no command ", topic, ": train, evaluate, inspect or report");
-    std::cout << (topic.empty() ? app.help() : app.get_subcommand(topic)->help("mgqe " + topic))
+    // Not app.help(): that would explain the command being run, which is `help`.
+    const CLI::App* wanted = topic.empty() ? &app : app.get_subcommand(topic);
+    const std::string before = topic.empty() ? "" : app.get_name();
+    std::cout << app.get_formatter()->make_help(wanted, before + " " + wanted->get_name(),
+                                                CLI::AppFormatMode::Normal)
               << std::flush;
   }
 }

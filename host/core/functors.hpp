@@ -61,8 +61,8 @@ struct SamplePairs {
 
 /// The running means of Adam, updated in place: first = b1 first + (1 - b1) g, likewise g^2.
 MGQE_HD void update_moments(float& first, float& second, float g, const AdamOptions& options) {
-  first = fmaf(static_cast<float>(options.beta1), first,
-               static_cast<float>(1.0 - options.beta1) * g);
+  first =
+      fmaf(static_cast<float>(options.beta1), first, static_cast<float>(1.0 - options.beta1) * g);
   second = fmaf(static_cast<float>(options.beta2), second,
                 static_cast<float>(1.0 - options.beta2) * g * g);
 }

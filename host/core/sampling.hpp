@@ -24,13 +24,13 @@ struct Permutation {
 
   MGQE_HD uint64_t operator()(uint64_t i) const {
     do {
-      i = feistel(i);
+      i = walk(i);
     } while (i >= n);
     return i;
   }
 
- private:
-  MGQE_HD uint64_t feistel(uint64_t i) const {
+  /// One walk: a bijection of the next larger power of four, which may land at n or above.
+  MGQE_HD uint64_t walk(uint64_t i) const {
     constexpr int kRounds = 6;
     const uint32_t mask = (1u << half_bits) - 1;
     uint32_t left = static_cast<uint32_t>(i >> half_bits);
@@ -102,32 +102,36 @@ struct PairSampler {
     float label;
   };
 
+  MGQE_HD Permutation shuffle(uint64_t epoch_shuffle_key) const {
+    return Permutation(static_cast<uint64_t>(pairs_per_epoch()), epoch_shuffle_key);
+  }
   /// Where the k-th example of an epoch stands in the unshuffled list of examples, in which
   /// positive p is number p * (1 + negatives) and its negatives follow.
   MGQE_HD uint64_t example(uint64_t epoch_shuffle_key, uint64_t k) const {
-    return Permutation(static_cast<uint64_t>(pairs_per_epoch()), epoch_shuffle_key)(k);
+    return shuffle(epoch_shuffle_key)(k);
   }
   MGQE_HD int64_t positive_of(uint64_t example) const {
     return static_cast<int64_t>(example / static_cast<uint64_t>(1 + negatives));
   }
 
-  MGQE_HD bool is_positive(uint64_t example) const {
-    return static_cast<uint64_t>(positive_of(example)) * static_cast<uint64_t>(1 + negatives) ==
-           example;
+  MGQE_HD bool is_positive(uint64_t example, int64_t positive) const {
+    return static_cast<uint64_t>(positive) * static_cast<uint64_t>(1 + negatives) == example;
   }
   /// Which of the user's untouched items a negative example is.
-  MGQE_HD int64_t missing_rank(uint64_t epoch, uint64_t example, int64_t history_length) const {
-    return static_cast<int64_t>(random_below(random_u64(negative_key, example, epoch),
-                                             static_cast<uint64_t>(items - history_length)));
+  MGQE_HD uint64_t negative_bits(uint64_t epoch, uint64_t example) const {
+    return random_u64(negative_key, example, epoch);
+  }
+  MGQE_HD int64_t missing_rank(uint64_t bits, int64_t history_length) const {
+    return static_cast<int64_t>(random_below(bits, static_cast<uint64_t>(items - history_length)));
   }
 
   MGQE_HD Pair draw(uint64_t epoch, uint64_t example) const {
     const int64_t positive = positive_of(example);
     const int32_t user = positive_user[positive];
-    if (is_positive(example)) return Pair{user, histories.items[positive], 1.0f};
+    if (is_positive(example, positive)) return Pair{user, histories.items[positive], 1.0f};
     const int64_t length = histories.length(user);
-    const int64_t item =
-        nth_missing(histories.begin(user), length, missing_rank(epoch, example, length));
+    const int64_t rank = missing_rank(negative_bits(epoch, example), length);
+    const int64_t item = nth_missing(histories.begin(user), length, rank);
     return Pair{user, static_cast<int32_t>(item), 0.0f};
   }
 };

@@ -168,15 +168,53 @@ void add_squared_errors(const AssignTask& task) {
   });
 }
 
+/// Rows [begin, end) of the codebook into the streams that `nearest` reads: (D, K, 1 + w), the half
+/// norm first. kWidth 0 takes any width.
+template <int kWidth>
+inline void pack_codebook(View<const float> codebook, View<const float> half_norms, float* packed,
+                          int64_t begin, int64_t end) {
+  const int64_t subspaces = half_norms.cols;
+  const int64_t width = kWidth > 0 ? kWidth : codebook.cols / subspaces;
+  for (int64_t k = begin; k < end; ++k) {
+    const float* __restrict c = codebook.row(k);
+    const float* __restrict half_norm = half_norms.row(k);
+    for (int64_t j = 0; j < subspaces; ++j) {
+      float* __restrict out = packed + (j * codebook.rows + k) * (1 + width);
+      out[0] = half_norm[j];
+      for (int64_t q = 0; q < width; ++q) out[1 + q] = c[j * width + q];
+    }
+  }
+}
+
+template <int kWidth>
+inline void fill_half_norms(View<const float> codebook, View<float> half_norms, int64_t begin,
+                            int64_t end) {
+  const int64_t subspaces = half_norms.cols;
+  const int width = kWidth > 0 ? kWidth : static_cast<int>(codebook.cols / subspaces);
+  for (int64_t k = begin; k < end; ++k) {
+    const float* __restrict c = codebook.row(k);
+    float* __restrict out = half_norms.row(k);
+    for (int64_t j = 0; j < subspaces; ++j) out[j] = half_squared_norm(c + j * width, width);
+  }
+}
+
+constexpr int64_t kCodebookGrain = 64;  // rows of the codebook
+
 }  // namespace
 
 void CpuBackend::half_norms(View<const float> codebook, int subspaces, View<float> half_norms) {
   const int64_t width = codebook.cols / subspaces;
-  parallel_ranges(codebook.rows, 128, [=](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k)
-      for (int j = 0; j < subspaces; ++j)
-        half_norms.row(k)[j] =
-            half_squared_norm(codebook.row(k) + j * width, static_cast<int>(width));
+  parallel_ranges(codebook.rows, kCodebookGrain, [=](int64_t begin, int64_t end) {
+    switch (width) {
+      case 2:
+        return fill_half_norms<2>(codebook, half_norms, begin, end);
+      case 4:
+        return fill_half_norms<4>(codebook, half_norms, begin, end);
+      case 8:
+        return fill_half_norms<8>(codebook, half_norms, begin, end);
+      default:
+        return fill_half_norms<0>(codebook, half_norms, begin, end);
+    }
   });
 }
 
@@ -188,14 +226,17 @@ void CpuBackend::assign(View<const float> queries, RowSet rows, View<const float
   MGQE_CHECK(width * subspaces == d, d, " dimensions in ", subspaces, " subspaces");
   packed_codebook_.resize(static_cast<size_t>(codebook.rows * (d + subspaces)));
   float* const packed = packed_codebook_.data();
-  parallel_ranges(codebook.rows, 128, [=](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k)
-      for (int64_t j = 0; j < subspaces; ++j) {
-        float* __restrict out = packed + (j * codebook.rows + k) * (1 + width);
-        const float* __restrict c = codebook.row(k) + j * width;
-        out[0] = half_norms.row(k)[j];
-        for (int64_t q = 0; q < width; ++q) out[1 + q] = c[q];
-      }
+  parallel_ranges(codebook.rows, kCodebookGrain, [=](int64_t begin, int64_t end) {
+    switch (width) {
+      case 2:
+        return pack_codebook<2>(codebook, half_norms, packed, begin, end);
+      case 4:
+        return pack_codebook<4>(codebook, half_norms, packed, begin, end);
+      case 8:
+        return pack_codebook<8>(codebook, half_norms, packed, begin, end);
+      default:
+        return pack_codebook<0>(codebook, half_norms, packed, begin, end);
+    }
   });
 
   const AssignTask task{queries, rows, codebook, packed, codes, decoded, squared_error};

@@ -9,6 +9,14 @@ constexpr int kLanes = 16;
 constexpr int64_t kLookupGrain = 96;
 constexpr int64_t kChunk = 64;  // look-ups whose weight gradients are summed before chunks are
 
+constexpr int64_t kPrefetchLookups = 6;
+
+/// Rows of one look-up lie anywhere in the tables: fetch them while earlier ones are computed.
+inline void prefetch_row(const Lookup& lookup, int64_t b) {
+  const float* row = lookup.rows.row(lookup.index[b]);
+  for (int64_t c = 0; c < lookup.rows.cols; c += 16) __builtin_prefetch(row + c);
+}
+
 inline float sum_lanes(const float* lanes) {
   float s[kLanes];
   for (int l = 0; l < kLanes; ++l) s[l] = lanes[l];
@@ -26,6 +34,10 @@ void CpuBackend::gmf_forward(Lookup users, Lookup items, View<const float> weigh
   parallel_ranges(logits.size(), kLookupGrain, [=](int64_t begin, int64_t end) {
     const float* __restrict w = weights.data;
     for (int64_t b = begin; b < end; ++b) {
+      if (b + kPrefetchLookups < end) {
+        prefetch_row(users, b + kPrefetchLookups);
+        prefetch_row(items, b + kPrefetchLookups);
+      }
       const float* __restrict p = users.rows.row(users.index[b]);
       const float* __restrict q = items.rows.row(items.index[b]);
       float lanes[kLanes] = {};
