@@ -26,14 +26,16 @@ inline constexpr bool is_list<std::vector<T>> = true;
 /// overrides the defaults.
 class ConfigOptions {
  public:
-  /// Adds --config and a flag for every field of the sections that `wanted` accepts.
-  ConfigOptions(CLI::App& app, const std::function<bool(const std::string& section)>& wanted) {
+  using Filter = std::function<bool(const std::string& section, const std::string& key)>;
+
+  /// Adds --config and a flag for every field that `wanted` accepts.
+  ConfigOptions(CLI::App& app, const Filter& wanted) {
     app.add_option("--config", file_,
                    "JSON file of fields by section, or the result.json of another run")
         ->type_name("FILE");
     visit_fields(defaults_, [&](const char* section, const char* key, const char* flag, auto& value,
                                 const char* help) {
-      if (!wanted(section)) return;
+      if (!wanted(section, key)) return;
       CLI::Option* option =
           app.add_option(flag, value, help)->capture_default_str()->group(section);
       if constexpr (is_list<std::decay_t<decltype(value)>>)

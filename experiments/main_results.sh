@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The runs behind README's table: GMF with a full and a quantized table on MovieLens-1M, and the
-# anchor on the NCF authors' split, three seeds each. Writes one JSON a run to experiments/results.
+# anchor on the NCF authors' split, a few seeds each. Writes one JSON a run to experiments/results.
 # usage: experiments/main_results.sh [SEED...]      (default 1 2 3; build/release/mgqe must exist)
 set -eu
 cd "$(dirname "$0")/.."

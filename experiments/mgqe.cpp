@@ -27,6 +27,25 @@ constexpr const char* kEvaluateExamples = R"(examples:
 
 prints the "test" object of result.json; data, seed and device are the recorded ones unless given)";
 
+void print_summary(const nlohmann::ordered_json& result) {
+  const auto print_protocol = [&](const char* protocol) {
+    const auto& metrics = result["test"][protocol];
+    fmt::print(
+        "test    {:<8} HR@10 {:.4f}  NDCG@10 {:.4f}  (HR@10 of head items {:.4f}, tail {:.4f})\n",
+        protocol, metrics["hr@10"].get<double>(), metrics["ndcg@10"].get<double>(),
+        metrics["head"]["hr@10"].get<double>(), metrics["tail"]["hr@10"].get<double>());
+  };
+  const auto& size = result["size"];
+  fmt::print("\n");
+  print_protocol("sampled");
+  print_protocol("full");
+  fmt::print("size    {:.2f}% of the full tables: {} bits by formula, {} packed, file {} bytes\n",
+             size["percent_of_full"].get<double>(), size["formula_bits"].get<int64_t>(),
+             size["payload_bits"].get<int64_t>(), size["file_bytes"].get<int64_t>());
+  fmt::print("best    epoch {} (*), written to {}\n", result["best_epoch"].get<int>(),
+             result["config"]["run"]["out"].get<std::string>());
+}
+
 void train(const Config& given, const std::string& command) {
   Config config = given;
   if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
@@ -35,8 +54,7 @@ void train(const Config& given, const std::string& command) {
   if (config.data.name == "auto") config.data.name = dataset.name;
   Trainer trainer(*backend, dataset, config, command);
   const auto result = trainer.run();
-  fmt::print("\n{}\n", report_table({result}, /*markdown=*/false));
-  fmt::print("best epoch {} (*), written to {}\n", result["best_epoch"].get<int>(), config.run.out);
+  print_summary(result);
 }
 
 void evaluate(const std::string& path, const nlohmann::json& flags) {
@@ -63,15 +81,15 @@ void run(int argc, char** argv) {
 
   CLI::App* train_command = app.add_subcommand("train", "train a model and export it packed");
   train_command->footer(kTrainExamples);
-  const ConfigOptions train_options(*train_command, [](const std::string&) { return true; });
+  const ConfigOptions train_options(*train_command, [](const auto&, const auto&) { return true; });
 
   CLI::App* evaluate_command =
       app.add_subcommand("evaluate", "test a packed artifact; prints JSON");
   evaluate_command->footer(kEvaluateExamples);
   std::string artifact;
   evaluate_command->add_option("--artifact", artifact, "model.safetensors of a run")->required();
-  const ConfigOptions evaluate_options(*evaluate_command, [](const std::string& section) {
-    return section == "data" || section == "run";
+  const ConfigOptions evaluate_options(*evaluate_command, [](const auto& section, const auto& key) {
+    return section == "data" || (section == "run" && key != "out");
   });
 
   CLI::App* inspect_command =

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The main job in one command: builds, trains a full table and a multi-granular quantized one on
 # MovieLens-1M (or, where it cannot be had, on synthetic data), and ends with both in one table.
-# usage: experiments/quickstart.sh [EPOCHS]      (default 8; about ten minutes on two cores)
+# usage: experiments/quickstart.sh [EPOCHS]      (default 8; three to ten minutes on two cores)
 set -eu
 cd "$(dirname "$0")/.."
 epochs=${1:-8}

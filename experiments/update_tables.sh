@@ -30,5 +30,5 @@ fill() {
 
 "$mgqe" report --markdown experiments/results/ml-1m/*.json experiments/results/ncf/*.json |
   fill README.md results
-python3 experiments/baselines/speed_table.py experiments/results/training_speed_cpu.json |
+python3 experiments/baselines/speed_table.py experiments/results/training_speed_*.json |
   fill experiments/README.md training-speed

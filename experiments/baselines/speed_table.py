@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The Markdown table of a file that compare_training.py wrote.
+"""One Markdown table of files that compare_training.py wrote.
 
-  experiments/baselines/speed_table.py experiments/results/training_speed_cpu.json
+  experiments/baselines/speed_table.py experiments/results/training_speed_*.json
 """
 
 import json
@@ -20,13 +20,14 @@ def rows_of(path):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: speed_table.py FILE.json")
+    if len(sys.argv) < 2:
+        sys.exit("usage: speed_table.py FILE.json...")
     header = ("step", "threads", "mgqe (µs)", "baseline", "baseline (µs)", "ratio", "by round")
     print("| " + " | ".join(header) + " |")
     print("| :-- | --: | --: | :-- | --: | --: | --: |")
-    for row in rows_of(sys.argv[1]):
-        print("| " + " | ".join(map(str, row)) + " |")
+    for path in sys.argv[1:]:
+        for row in rows_of(path):
+            print("| " + " | ".join(map(str, row)) + " |")
 
 
 if __name__ == "__main__":
