@@ -89,7 +89,8 @@ void run(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_option("--json", options.json, "write the figures to this file; - for stdout");
-  const ConfigOptions config_options(app, [](const auto&, const auto&) { return true; });
+  const ConfigOptions config_options(app, ConfigBase::kDefaults,
+                                     [](const auto&, const auto&) { return true; });
   parse_command_line(app, argc, argv);
 
   const nlohmann::ordered_json result = measure(config_options.config(), options);

@@ -22,24 +22,34 @@ inline constexpr bool is_list = false;
 template <class T>
 inline constexpr bool is_list<std::vector<T>> = true;
 
-/// The options of one command line that set a Config. Flags override the file of --config, which
-/// overrides the defaults.
+/// What the flags of a command line override.
+enum class ConfigBase {
+  kDefaults,  // and, between the two, the file of --config
+  kRecorded,  // values the program finds elsewhere: no file, and help shows no defaults
+};
+
+/// The options of one command line that set a Config.
 class ConfigOptions {
  public:
   using Filter = std::function<bool(const std::string& section, const std::string& key)>;
 
-  /// Adds --config and a flag for every field that `wanted` accepts.
-  ConfigOptions(CLI::App& app, const Filter& wanted) {
-    app.add_option("--config", file_,
-                   "JSON file of fields by section, or the result.json of another run")
-        ->type_name("FILE");
+  /// Adds a flag for every field that `wanted` accepts.
+  ConfigOptions(CLI::App& app, ConfigBase base, const Filter& wanted) {
+    if (base == ConfigBase::kDefaults)
+      app.add_option("--config", file_,
+                     "JSON file of fields by section, or the result.json of another run")
+          ->type_name("FILE");
     visit_fields(defaults_, [&](const char* section, const char* key, const char* flag, auto& value,
                                 const char* help) {
       if (!wanted(section, key)) return;
-      CLI::Option* option =
-          app.add_option(flag, value, help)->capture_default_str()->group(section);
-      if constexpr (is_list<std::decay_t<decltype(value)>>)
-        option->delimiter(',')->default_str(fmt::format("{}", fmt::join(value, ",")));
+      CLI::Option* option = app.add_option(flag, value, help)->group(section);
+      std::string shown = nlohmann::json(value).dump();
+      if constexpr (is_list<std::decay_t<decltype(value)>>) {
+        option->delimiter(',');
+        shown = fmt::format("{}", fmt::join(value, ","));
+      }
+      if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>) shown = value;
+      if (base == ConfigBase::kDefaults) option->default_str(shown);
       given_.push_back([option, section, key, &value](nlohmann::json& json) {
         if (option->count() > 0) json[section][key] = value;
       });

@@ -39,7 +39,7 @@ void print_summary(const nlohmann::ordered_json& result) {
   fmt::print("\n");
   print_protocol("sampled");
   print_protocol("full");
-  fmt::print("size    {:.2f}% of the full tables: {} bits by formula, {} packed, file {} bytes\n",
+  fmt::print("size    {:.2f}% of full: {} bits by formula, {} packed; file {} bytes\n",
              size["percent_of_full"].get<double>(), size["formula_bits"].get<int64_t>(),
              size["payload_bits"].get<int64_t>(), size["file_bytes"].get<int64_t>());
   fmt::print("best    epoch {} (*), written to {}\n", result["best_epoch"].get<int>(),
@@ -81,16 +81,18 @@ void run(int argc, char** argv) {
 
   CLI::App* train_command = app.add_subcommand("train", "train a model and export it packed");
   train_command->footer(kTrainExamples);
-  const ConfigOptions train_options(*train_command, [](const auto&, const auto&) { return true; });
+  const ConfigOptions train_options(*train_command, ConfigBase::kDefaults,
+                                    [](const auto&, const auto&) { return true; });
 
   CLI::App* evaluate_command =
       app.add_subcommand("evaluate", "test a packed artifact; prints JSON");
   evaluate_command->footer(kEvaluateExamples);
   std::string artifact;
   evaluate_command->add_option("--artifact", artifact, "model.safetensors of a run")->required();
-  const ConfigOptions evaluate_options(*evaluate_command, [](const auto& section, const auto& key) {
-    return section == "data" || (section == "run" && key != "out");
-  });
+  const ConfigOptions evaluate_options(
+      *evaluate_command, ConfigBase::kRecorded, [](const auto& section, const auto& key) {
+        return section == "data" || (section == "run" && key != "out");
+      });
 
   CLI::App* inspect_command =
       app.add_subcommand("inspect", "show what a file holds and the bytes of each part");

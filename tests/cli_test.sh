@@ -66,6 +66,7 @@ echo "garbage" >"$work/garbage.safetensors"
   refuse "evaluate: not an artifact" "garbage.safetensors" evaluate --artifact "$work/garbage.safetensors"
   refuse "inspect: not a file of ours" "garbage.safetensors" inspect "$work/garbage.safetensors"
   refuse "report: no run" "result.json" report "$work"
+  refuse "evaluate takes no --config" "--config" evaluate --artifact "$work/nothing.safetensors" --config "$work/config.json"
   refuse "help: unknown command" "no command" help fly
 }
 

@@ -47,7 +47,7 @@ TEST_P(Ranking, AllItemsButTheExcluded) {
       int expected_greater = 0, expected_ties = 0;
       for (int i = 0; i < items; ++i) {
         if (i == positives[m] ||
-            std::binary_search(&excluded[offsets[m]], excluded.data() + offsets[m + 1], i))
+            std::binary_search(excluded.data() + offsets[m], excluded.data() + offsets[m + 1], i))
           continue;
         const float s = score(&u[m * dim], &q[i * dim], dim);
         expected_greater += s > positive;
