@@ -5,6 +5,7 @@
 #include "host/data/dataset.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/inspect.hpp"
+#include "host/io/logging.hpp"
 #include "host/io/report.hpp"
 #include "host/train/trainer.hpp"
 
@@ -51,7 +52,14 @@ void train(const Config& given, const std::string& command) {
   if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
   const std::unique_ptr<Backend> backend = make_backend(config.run.device);
   const Dataset dataset = load_dataset(config.data, *backend);
-  if (config.data.name == "auto") config.data.name = dataset.name;
+  if (config.data.name == "auto") {
+    config.data.name = dataset.name;
+    if (dataset.name == "synthetic")
+      log().warn("no MovieLens-1M here, so the data is synthetic: see experiments/fetch_data.sh");
+  }
+  if (dataset.short_users > 0)
+    log().warn("{} users have too few actions to hold one out: they train and are not evaluated",
+               dataset.short_users);
   Trainer trainer(*backend, dataset, config, command);
   const auto result = trainer.run();
   print_summary(result);

@@ -82,6 +82,14 @@ for file in result.json metrics.jsonl model.safetensors checkpoint.safetensors; 
 done
 [ "$(find "$work/run" -type f | wc -l)" -eq 4 ] && [ "$(wc -l <"$work/run/metrics.jsonl")" -eq 2 ]
 verdict $? "nothing else is left behind, a metrics line an epoch"
+printf '3 1\n' | cat "$work/good.txt" - >"$work/short.txt"
+"$mgqe" train --data "$work/short.txt" --device cpu --epochs 1 --out "$work/short" >/dev/null 2>"$work/stderr" &&
+  grep -q "1 users have too few actions" "$work/stderr"
+verdict $? "users too short to evaluate are counted in a warning"
+MGQE_LOG_LEVEL=off "$mgqe" train --data "$work/short.txt" --device cpu --epochs 1 --out "$work/short" >/dev/null 2>"$work/stderr" &&
+  [ ! -s "$work/stderr" ]
+verdict $? "MGQE_LOG_LEVEL=off is silent"
+MGQE_LOG_LEVEL=loud refuse "unknown log level" "MGQE_LOG_LEVEL loud.*trace, debug" train --data "$work/short.txt" --device cpu --epochs 1 --out "$work/out"
 "$mgqe" evaluate --artifact "$work/run/model.safetensors" >"$work/test.json" 2>"$work/stderr" && [ ! -s "$work/stderr" ] &&
   python3 - "$work/test.json" "$work/run/result.json" <<'PY'
 import json, sys

@@ -190,19 +190,6 @@ TEST(Log, GoesToStderrWithItsLevel) {
   EXPECT_EQ(errors.find("not shown"), std::string::npos);
 }
 
-TEST(Log, LevelCanBeSet) {
-  set_log_level("error");
-  ::testing::internal::CaptureStderr();
-  log().warn("hidden");
-  log().error("shown");
-  const std::string errors = ::testing::internal::GetCapturedStderr();
-  set_log_level("info");
-  EXPECT_EQ(errors.find("hidden"), std::string::npos);
-  EXPECT_CONTAINS(errors, "shown");
-  EXPECT_CONTAINS(refusal([] { set_log_level("loud"); }),
-                  "log level loud is unknown: choose trace, debug, info, warn, error or off");
-}
-
 TEST(Table, Text) {
   EXPECT_EQ(format_table({"name", "n"}, {{"a", "1"}, {"long name", "23"}, {"é", ""}},
                          {Align::kLeft, Align::kRight}),

@@ -26,7 +26,6 @@ using Tag = hn::ScalableTag<float>;
 using IndexTag = hn::ScalableTag<int32_t>;
 constexpr int kVectors = 2;  // vectors of rows in flight, to hide the latency of the fma chain
 constexpr int kMaxBlock = kVectors * hn::MaxLanes(Tag());
-constexpr int64_t kMaxDim = 1024;
 
 /// Nearest of `limit` centroids for a block of rows. e: (w, block) transposed components;
 /// centroids: (K, 1 + w), the half norm first; index: (block). kWidth 0 takes any width.
@@ -140,8 +139,8 @@ HWY_EXPORT(assign_blocks);
 namespace {
 
 /// Cuts the rows into blocks that do not straddle tiers.
-std::vector<AssignBlock> cut_blocks(RowSet rows, const Tiers& tiers, int block) {
-  std::vector<AssignBlock> blocks;
+void cut_blocks(RowSet rows, const Tiers& tiers, int block, std::vector<AssignBlock>& blocks) {
+  blocks.clear();
   const int64_t count = rows.size();
   for (int64_t first = 0; first < count;) {
     const int tier = tiers.tier_of(rows[first]);
@@ -152,7 +151,6 @@ std::vector<AssignBlock> cut_blocks(RowSet rows, const Tiers& tiers, int block) 
     blocks.push_back({first, length, tiers.centroids[tier]});
     first += length;
   }
-  return blocks;
 }
 
 void add_squared_errors(const AssignTask& task) {
@@ -222,7 +220,7 @@ void CpuBackend::assign(View<const float> queries, RowSet rows, View<const float
                         View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
                         View<float> decoded, View<float> squared_error) {
   const int64_t d = queries.cols, subspaces = codes.cols, width = d / subspaces;
-  MGQE_CHECK(d <= HWY_STATIC_DISPATCH(kMaxDim), "dimension ", d);
+  MGQE_CHECK(d <= kMaxDim, "dimension ", d);
   MGQE_CHECK(width * subspaces == d, d, " dimensions in ", subspaces, " subspaces");
   packed_codebook_.resize(static_cast<size_t>(codebook.rows * (d + subspaces)));
   float* const packed = packed_codebook_.data();
@@ -240,8 +238,8 @@ void CpuBackend::assign(View<const float> queries, RowSet rows, View<const float
   });
 
   const AssignTask task{queries, rows, codebook, packed, codes, decoded, squared_error};
-  const std::vector<AssignBlock> blocks =
-      cut_blocks(rows, tiers, HWY_DYNAMIC_DISPATCH(block_rows)());
+  std::vector<AssignBlock>& blocks = assign_blocks_;
+  cut_blocks(rows, tiers, HWY_DYNAMIC_DISPATCH(block_rows)(), blocks);
   const auto run = HWY_DYNAMIC_DISPATCH(assign_blocks);
   parallel_pieces(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
     run(task, blocks.data() + begin, end - begin);

@@ -4,9 +4,13 @@
 #include <vector>
 
 #include "host/core/elementwise.hpp"
+#include "host/cpu/assign_task.hpp"
 #include "host/cpu/parallel.hpp"
 
 namespace mgqe {
+
+/// Widest row: what the ops keep of a row on the stack is sized by it.
+inline constexpr int64_t kMaxDim = 1024;
 
 class CpuBackend final : public Elementwise<CpuBackend> {
  public:
@@ -63,6 +67,7 @@ class CpuBackend final : public Elementwise<CpuBackend> {
  private:
   std::vector<uint64_t> sort_keys_, sort_buffer_;  // deduplicate
   std::vector<float> packed_codebook_;             // assign
+  std::vector<AssignBlock> assign_blocks_;         // assign
   std::vector<float> partials_;                    // gmf_backward
 };
 

@@ -23,9 +23,6 @@ void radix_sort(std::vector<uint64_t>& keys, std::vector<uint64_t>& buffer, int 
   }
 }
 
-/// Widest row summed on the stack.
-constexpr int64_t kMaxDim = 1024;
-
 /// The summed look-up gradients of distinct row u: a look-up's own row where it is the only one,
 /// else `sum`.
 inline const float* sum_row(const UniqueIds& unique, View<const float> gradient, int64_t u,

@@ -19,7 +19,6 @@ namespace hn = hwy::HWY_NAMESPACE;
 using Tag = hn::ScalableTag<float>;
 constexpr int kVectors = 4;  // vectors of items in a tile
 constexpr int kUsers = 4;    // users scored together: 16 independent fma chains
-constexpr int64_t kMaxDim = 1024;
 
 /// Counts the items of one transposed tile (d, kVectors x lanes), of which `valid` are real, that
 /// beat or tie each of kUsers users' positives.
@@ -117,7 +116,7 @@ inline float positive_score(const RankQuery& query, int64_t m) {
 
 void CpuBackend::rank_all(const RankQuery& query, Histories excluded, RankCounts counts) {
   const int64_t users = query.users.rows;
-  MGQE_CHECK(query.items.cols <= HWY_STATIC_DISPATCH(kMaxDim), "dimension ", query.items.cols);
+  MGQE_CHECK(query.items.cols <= kMaxDim, "dimension ", query.items.cols);
   std::vector<float> scores(static_cast<size_t>(users));
   parallel_ranges(users, kUserGrain, [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m) {

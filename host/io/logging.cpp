@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include <spdlog/sinks/base_sink.h>
 
@@ -24,17 +25,18 @@ class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override { std::fflush(stderr); }
 };
 
-spdlog::level::level_enum parse_level(const std::string& level, const char* where) {
+spdlog::level::level_enum parse_level(const std::string& level) {
   for (const char* known : {"trace", "debug", "info", "warn", "error", "off"})
     if (level == known) return spdlog::level::from_str(level);
-  input_error(where, " ", level, " is unknown: choose trace, debug, info, warn, error or off");
+  input_error("MGQE_LOG_LEVEL ", level,
+              " is unknown: choose trace, debug, info, warn, error or off");
 }
 
 std::unique_ptr<spdlog::logger> make_logger() {
   auto logger = std::make_unique<spdlog::logger>("mgqe", std::make_shared<StderrSink>());
   logger->set_pattern("%H:%M:%S %L %v");
   const char* level = std::getenv("MGQE_LOG_LEVEL");
-  if (level != nullptr) logger->set_level(parse_level(level, "MGQE_LOG_LEVEL"));
+  if (level != nullptr) logger->set_level(parse_level(level));
   return logger;
 }
 
@@ -44,7 +46,5 @@ spdlog::logger& log() {
   static const std::unique_ptr<spdlog::logger> logger = make_logger();
   return *logger;
 }
-
-void set_log_level(const std::string& level) { log().set_level(parse_level(level, "log level")); }
 
 }  // namespace mgqe
