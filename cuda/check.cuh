@@ -1,7 +1,8 @@
-// Every CUDA and CUB call and every launch goes through here: a failure throws Error with
-// file:line, the call, what CUDA says, and the values named.
+// Every CUDA, CUB and cuBLAS call and every launch goes through here: a failure throws Error with
+// file:line, the call, what the library says, and the values named.
 #pragma once
 
+#include <cublas_v2.h>
 #include <cuda_runtime.h>
 
 #include "host/core/check.hpp"
@@ -15,6 +16,14 @@ void check_cuda(cudaError_t status, const char* file, int line, const char* call
   static_cast<void>(cudaGetLastError());  // reported here: the next launch must not report it again
   throw Error(concat(file, ":", line, ": ", call, ": ", cudaGetErrorName(status), " (",
                      cudaGetErrorString(status), ")", parts...));
+}
+
+template <class... Parts>
+void check_cublas(cublasStatus_t status, const char* file, int line, const char* call,
+                  const Parts&... parts) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  throw Error(concat(file, ":", line, ": ", call, ": ", cublasGetStatusName(status), " (",
+                     cublasGetStatusString(status), ")", parts...));
 }
 
 inline std::string describe(dim3 shape) {
@@ -32,6 +41,10 @@ inline void check_launch(const char* file, int line, const char* kernel, dim3 gr
 /// MGQE_CUDA(call, values...) throws Error unless the call returns cudaSuccess.
 #define MGQE_CUDA(call, ...) \
   ::mgqe::detail::check_cuda((call), __FILE__, __LINE__, #call __VA_OPT__(, ": ", ) __VA_ARGS__)
+
+/// MGQE_CUBLAS(call, values...) throws Error unless the call returns CUBLAS_STATUS_SUCCESS.
+#define MGQE_CUBLAS(call, ...) \
+  ::mgqe::detail::check_cublas((call), __FILE__, __LINE__, #call __VA_OPT__(, ": ", ) __VA_ARGS__)
 
 /// MGQE_LAUNCH(kernel, grid, block, shared_bytes, stream, arguments...): a checked launch.
 #define MGQE_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                       \

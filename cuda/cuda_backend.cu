@@ -41,7 +41,9 @@ CudaBackend::CudaBackend(int device) : device_(device) {
 }
 
 CudaBackend::~CudaBackend() {
+  static_cast<void>(cudaSetDevice(device_));
   static_cast<void>(cudaStreamSynchronize(stream_));
+  blas_.reset();  // bound to the stream
   static_cast<void>(cudaStreamDestroy(stream_));
 }
 

@@ -3,6 +3,9 @@
 // memory (RowSet, UniqueIds) are read by the kernels alone, so nothing is read back.
 #pragma once
 
+#include <optional>
+
+#include "cuda/blas.cuh"
 #include "cuda/check.cuh"
 #include "cuda/device_memory.cuh"
 #include "cuda/elementwise_kernel.cuh"
@@ -45,9 +48,28 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   void assign(View<const float> queries, RowSet rows, View<const float> codebook,
               View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
               View<float> decoded, View<float> squared_error) override;
-  void codebook_gradient(View<const float> queries, const UniqueIds& unique,
+  void codebook_gradient(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
                          View<const uint8_t> codes, View<const float> codebook, float scale,
                          View<float> gradient) override;
+  void softmax_backward(const SoftmaxRows& rows, View<const float> keys, View<const float> values,
+                        const SoftmaxGradients& gradients) override;
+
+  void matmul(Operand a, Operand b, View<float> out, bool accumulate) override;
+  void sum_rows(View<const float> x, View<float> sums) override;
+  void layer_norm(View<const float> x, View<const float> gain, View<const float> bias,
+                  float epsilon, View<float> out, View<float> stats) override;
+  void layer_norm_backward(View<const float> x, View<const float> gain, View<const float> stats,
+                           View<const float> out_gradient, View<float> x_gradient, bool accumulate,
+                           View<float> gain_gradient, View<float> bias_gradient) override;
+  void attention(const AttentionInput& input, Sequences sequences, Dropout dropout,
+                 View<const StepState> state, View<float> out, View<float> log_sums) override;
+  void attention_backward(const AttentionInput& input, Sequences sequences, Dropout dropout,
+                          View<const StepState> state, View<const float> out,
+                          View<const float> log_sums, View<const float> out_gradient,
+                          const AttentionGradients& gradients) override;
+  void row_dots(View<const float> x, Lookup y, View<float> out) override;
+  void row_dots_backward(View<const float> x, Lookup y, View<const float> out_gradient,
+                         View<float> x_gradient, bool accumulate, View<float> y_gradient) override;
 
   void gmf_forward(Lookup users, Lookup items, View<const float> weights,
                    View<float> logits) override;
@@ -87,6 +109,7 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   int threads_per_multiprocessor_ = 0;
   cudaStream_t stream_ = nullptr;
   Workspace workspace_;
+  std::optional<Blas> blas_;  // from the first matmul on
 };
 
 extern template class Elementwise<CudaBackend>;

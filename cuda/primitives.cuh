@@ -67,6 +67,15 @@ __device__ inline T warp_sum(T value) {
   return value;
 }
 
+/// Maximum over the `kLanes` lanes of each aligned group of the warp, in every lane of it.
+template <int kLanes = kWarpSize>
+__device__ inline float warp_max(float value) {
+  MGQE_UNROLL
+  for (int distance = kLanes / 2; distance > 0; distance /= 2)
+    value = fmaxf(value, __shfl_xor_sync(kAllLanes, value, distance));
+  return value;
+}
+
 /// Sum over the block's kThreads threads, in thread 0; every thread must call it.
 template <int kThreads, class T>
 __device__ inline T block_sum(T value) {

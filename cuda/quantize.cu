@@ -78,8 +78,8 @@ void CudaBackend::assign(View<const float> queries, RowSet rows, View<const floa
   if (squared_error.data == nullptr) return;
   const unsigned grid =
       grid_for(rows.capacity, kAssignThreads / kWarpSize, resident_blocks(kAssignThreads));
-  MGQE_LAUNCH(squared_error_kernel, grid, kAssignThreads, 0, stream(), queries, rows, decoded,
-              squared_error);
+  MGQE_LAUNCH(squared_error_kernel, grid, kAssignThreads, 0, stream(), queries, rows, tiers,
+              decoded, squared_error);
 }
 
 }  // namespace mgqe

@@ -23,8 +23,8 @@ constexpr int64_t kMaxChunks = 256;
 }  // namespace
 
 void CudaBackend::codebook_gradient(View<const float> queries, const UniqueIds& unique,
-                                    View<const uint8_t> codes, View<const float> codebook,
-                                    float scale, View<float> gradient) {
+                                    const Tiers& tiers, View<const uint8_t> codes,
+                                    View<const float> codebook, float scale, View<float> gradient) {
   const int64_t lookups = unique.ids.rows, d = codebook.cols;
   MGQE_CHECK(codebook.rows <= kMaxCentroids, codebook.rows, " centroids");
   const int64_t per_chunk = std::max(kMinRows, (lookups + kMaxChunks - 1) / kMaxChunks);
@@ -34,8 +34,8 @@ void CudaBackend::codebook_gradient(View<const float> queries, const UniqueIds& 
     const dim3 grid(static_cast<unsigned>(chunks),
                     static_cast<unsigned>((d + kSlabColumns - 1) / kSlabColumns));
     MGQE_LAUNCH(codebook_gradient_kernel, grid, kSlabColumns,
-                codebook_gradient_shared_bytes(codebook.rows), stream(), queries, unique, codes,
-                codebook, scale, per_chunk, partials);
+                codebook_gradient_shared_bytes(codebook.rows), stream(), queries, unique, tiers,
+                codes, codebook, scale, per_chunk, partials);
   }
   sum_chunks(partials, ChunkCount{chunks, unique.count.data, per_chunk}, gradient);
 }

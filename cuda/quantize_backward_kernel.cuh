@@ -18,10 +18,12 @@ inline size_t codebook_gradient_shared_bytes(int64_t centroids) {
 }
 
 /// Block (chunk, slab): partials[chunk] (K, d), columns [slab * 32, + 32), = the gradient that
-/// distinct rows [chunk * per_chunk, + per_chunk) add, rows in order. Chunks that begin at or past
+/// distinct rows [chunk * per_chunk, + per_chunk) add, rows in order, those of a tier without
+/// centroids skipped. Chunks that begin at or past
 /// *unique.count write nothing.
 __global__ void __launch_bounds__(kSlabColumns)
-    codebook_gradient_kernel(View<const float> queries, UniqueIds unique, View<const uint8_t> codes,
+    codebook_gradient_kernel(View<const float> queries, UniqueIds unique,
+                             const __grid_constant__ Tiers tiers, View<const uint8_t> codes,
                              View<const float> codebook, float scale, int64_t per_chunk,
                              float* __restrict__ partials) {
   MGQE_DYNAMIC_SHARED(float, table);  // (K, kSlabColumns)
@@ -37,18 +39,20 @@ __global__ void __launch_bounds__(kSlabColumns)
   float* const __restrict__ sums = table + column;
   for (int64_t k = 0; k < centroids; ++k) sums[k * kSlabColumns] = 0.0f;
   for (int64_t u = first; u < last; u += kRowsAhead) {
+    bool live[kRowsAhead] = {};
     int code[kRowsAhead] = {};
     float weight[kRowsAhead] = {}, difference[kRowsAhead] = {};
     MGQE_UNROLL
     for (int s = 0; s < kRowsAhead; ++s) {
-      if (u + s >= last) continue;
+      live[s] = u + s < last && tiers.limit(unique.ids[u + s]) > 0;
+      if (!live[s]) continue;
       code[s] = codes.row(u + s)[j];
       weight[s] = scale * static_cast<float>(unique.offsets[u + s + 1] - unique.offsets[u + s]);
       difference[s] = codebook.row(code[s])[c] - queries.row(unique.ids[u + s])[c];
     }
     MGQE_UNROLL
     for (int s = 0; s < kRowsAhead; ++s) {
-      if (u + s >= last) continue;
+      if (!live[s]) continue;
       float& sum = sums[code[s] * kSlabColumns];
       sum = fmaf(weight[s], difference[s], sum);
     }

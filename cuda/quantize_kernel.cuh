@@ -65,6 +65,7 @@ __device__ inline void assign_rows(const AssignArguments& a, int64_t first, int6
   }
   MGQE_UNROLL
   for (int s = 0; s < kRows; ++s) {
+    if (limit[s] == 0) continue;
     for (int k = common; k < limit[s]; ++k)  // only where a thread's rows straddle two tiers
       nearest[s].offer(centroid_score(e[s].x, centroids[k].x, half_norms[k], kWidth), k);
     const int64_t i = first + s * kAssignThreads;
@@ -106,6 +107,7 @@ __global__ void __launch_bounds__(kAssignThreads) assign_any_width_kernel(Assign
     const int64_t i = t / subspaces, j = t % subspaces, r = a.rows[i];
     const float* e = a.queries.row(r) + j * width;
     const int limit = a.tiers.limit(r);
+    if (limit == 0) continue;
     Nearest nearest;
     for (int k = 0; k < limit; ++k) {
       const float* c = a.codebook.row(k) + j * width;
@@ -119,10 +121,12 @@ __global__ void __launch_bounds__(kAssignThreads) assign_any_width_kernel(Assign
 
 /// squared_error[i] = ||queries[rows[i]] - decoded[i]||^2, a warp per row.
 __global__ void __launch_bounds__(kAssignThreads)
-    squared_error_kernel(View<const float> queries, RowSet rows, View<const float> decoded,
+    squared_error_kernel(View<const float> queries, RowSet rows,
+                         const __grid_constant__ Tiers tiers, View<const float> decoded,
                          View<float> squared_error) {
   const int64_t count = rows.size();
   for (int64_t i = grid_warp(); i < count; i += grid_warps()) {
+    if (tiers.limit(rows[i]) == 0) continue;
     const float* e = queries.row(rows[i]);
     const float* c = decoded.row(i);
     float sum = 0.0f;

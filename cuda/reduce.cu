@@ -2,8 +2,12 @@
 //
 // sum_chunks: 4 B and 1 flop an element of every chunk. accumulate: 4 B and one double addition an
 // element; one block up to 16 K elements (a training batch: one launch), else 128 blocks and a
-// second pass over their 128 sums. Any size. cub::DeviceReduce was weighed and left: its grid, and
-// with it the order of a float sum, depends on the GPU model.
+// second pass over their 128 sums. sum_rows: 4 B and 1 flop an element; up to 512 rows are chunks
+// of one row (one launch), more are summed by chunks, whose length depends on the number of rows
+// alone, and then the chunks. Any size. cub::DeviceReduce was weighed and left: its grid, and with
+// it the order of a float sum, depends on the GPU model.
+#include <algorithm>
+
 #include "cuda/cuda_backend.cuh"
 #include "cuda/reduce_kernel.cuh"
 
@@ -12,6 +16,9 @@ namespace {
 
 constexpr int64_t kOneBlock = 1 << 14;
 constexpr int kManyBlocks = 128;
+constexpr int64_t kOnePassRows = 512;
+constexpr int64_t kMinRows = 64;  // of a chunk: eight a warp
+constexpr int64_t kMaxChunks = 512;
 
 }  // namespace
 
@@ -20,6 +27,20 @@ void CudaBackend::sum_chunks(const float* partials, ChunkCount chunks, View<floa
   const unsigned grid = grid_for(out.size(), kSumColumns, resident_blocks(kThreads));
   MGQE_LAUNCH(sum_chunks_kernel, grid, kThreads, 0, stream(), partials, chunks, out.size(),
               out.data);
+}
+
+void CudaBackend::sum_rows(View<const float> x, View<float> sums) {
+  if (x.rows <= kOnePassRows) {
+    sum_chunks(x.data, ChunkCount{x.rows}, sums);
+    return;
+  }
+  const int64_t per_chunk = std::max(kMinRows, (x.rows + kMaxChunks - 1) / kMaxChunks);
+  const int64_t chunks = (x.rows + per_chunk - 1) / per_chunk;
+  const auto [partials] = workspace_.take<float>(stream(), chunks * x.cols);
+  const dim3 grid(static_cast<unsigned>(chunks),
+                  static_cast<unsigned>((x.cols + kSumColumns - 1) / kSumColumns));
+  MGQE_LAUNCH(sum_rows_kernel, grid, kSumColumns * kSumSlices, 0, stream(), x, per_chunk, partials);
+  sum_chunks(partials, ChunkCount{chunks}, sums);
 }
 
 void CudaBackend::accumulate(View<const float> x, View<double> sum) {

@@ -34,6 +34,29 @@ __global__ void __launch_bounds__(kSumColumns* kSumSlices)
   }
 }
 
+/// partials (chunks, n): column sums of chunks of rows of x (m, n). Block (chunk, 32 columns), a
+/// lane a column; each warp sums a slice of the chunk in order, then the slices are summed in
+/// order.
+__global__ void __launch_bounds__(kSumColumns* kSumSlices)
+    sum_rows_kernel(View<const float> x, int64_t rows_per_chunk, float* __restrict__ partials) {
+  MGQE_SHARED_ARRAY(float, slices, kSumColumns* kSumSlices);
+  const int column = static_cast<int>(threadIdx.x) % kSumColumns;
+  const int slice = static_cast<int>(threadIdx.x) / kSumColumns;
+  const int64_t c = static_cast<int64_t>(blockIdx.y) * kSumColumns + column;
+  const int64_t first = blockIdx.x * rows_per_chunk;
+  const int64_t here = min(rows_per_chunk, x.rows - first);
+  const int64_t begin = first + here * slice / kSumSlices;
+  const int64_t end = first + here * (slice + 1) / kSumSlices;
+  float sum = 0.0f;
+  if (c < x.cols)
+    for (int64_t r = begin; r < end; ++r) sum += x.row(r)[c];
+  slices[threadIdx.x] = sum;
+  __syncthreads();
+  if (slice != 0 || c >= x.cols) return;
+  for (int s = 1; s < kSumSlices; ++s) sum += slices[s * kSumColumns + column];
+  partials[blockIdx.x * x.cols + c] = sum;
+}
+
 inline constexpr int kAccumulateThreads = 256;
 
 /// sums[block] = (keep ? sums[block] : 0) + sum of the elements of x (n) that fall to the block.

@@ -6,7 +6,6 @@
 
 #include "experiments/cli.hpp"
 #include "host/core/version.hpp"
-#include "host/data/dataset.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/train/training_loop.hpp"
 
@@ -45,10 +44,10 @@ class StepRunner {
   int epoch_ = 0;
 };
 
-nlohmann::ordered_json measure(const Config& config, const BenchOptions& options) {
+nlohmann::ordered_json measure(Config config, const BenchOptions& options) {
   const std::unique_ptr<Backend> backend = make_backend(config.run.device);
-  const Dataset dataset = load_dataset(config.data, *backend);
-  TrainingLoop loop(*backend, dataset, config);
+  const std::unique_ptr<Task> task = make_task(*backend, config);
+  TrainingLoop loop(*backend, *task, config);
   StepRunner runner(loop);
   runner.run(options.warmup);
   backend->synchronize();
@@ -60,17 +59,19 @@ nlohmann::ordered_json measure(const Config& config, const BenchOptions& options
   const double per_step = seconds / static_cast<double>(options.steps);
   return {{"op", config.model.name + " " + config.embedding.scheme},
           {"shape",
-           {{"users", dataset.users},
-            {"items", dataset.items},
+           {{"users", task->catalogue().users},
+            {"items", task->catalogue().items},
             {"dim", config.embedding.dim},
             {"subspaces", config.embedding.subspaces},
             {"centroids", config.embedding.centroids},
             {"batch", config.train.batch},
             {"optimizer", config.train.optimizer}}},
-          {"data", dataset.name},
+          {"data", config.data.name},
           {"steps", options.steps},
           {"seconds_per_step", per_step},
-          {"samples_per_second", static_cast<double>(config.train.batch) / per_step},
+          {"steps_per_epoch", loop.steps_per_epoch()},
+          {"samples_per_second", static_cast<double>(loop.examples_per_epoch()) /
+                                     static_cast<double>(loop.steps_per_epoch()) / per_step},
           {"mean_loss", loop.mean_loss()},
           {"device", backend->name()},
           {"device_description", backend->description()},
@@ -100,7 +101,7 @@ void run(int argc, char** argv) {
     return;
   }
   if (!options.json.empty()) write_file_atomically(options.json, json);
-  fmt::print("{}: {:.1f} us a step, {:.0f} pairs/s on {}\n", result["op"].get<std::string>(),
+  fmt::print("{}: {:.1f} us a step, {:.0f} examples/s on {}\n", result["op"].get<std::string>(),
              1e6 * result["seconds_per_step"].get<double>(),
              result["samples_per_second"].get<double>(),
              result["device_description"].get<std::string>());

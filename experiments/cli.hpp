@@ -14,13 +14,9 @@
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/io/progress.hpp"
+#include "models/model.hpp"
 
 namespace mgqe {
-
-template <class T>
-inline constexpr bool is_list = false;
-template <class T>
-inline constexpr bool is_list<std::vector<T>> = true;
 
 /// What the flags of a command line override.
 enum class ConfigBase {
@@ -42,7 +38,9 @@ class ConfigOptions {
     visit_fields(defaults_, [&](const char* section, const char* key, const char* flag, auto& value,
                                 const char* help) {
       if (!wanted(section, key)) return;
-      CLI::Option* option = app.add_option(flag, value, help)->group(section);
+      std::string description = help;
+      if (flag == std::string("--model")) description += ": " + backbone_names();
+      CLI::Option* option = app.add_option(flag, value, description)->group(section);
       std::string shown = nlohmann::json(value).dump();
       if constexpr (is_list<std::decay_t<decltype(value)>>) {
         option->delimiter(',');
@@ -63,12 +61,20 @@ class ConfigOptions {
     return json;
   }
 
-  /// Defaults, then the file, then the flags; validated.
+  /// The defaults of the backbone, task and preset asked for, then the file, then the flags;
+  /// validated.
   Config config() const {
-    Config config;
-    if (!file_.empty()) update_from_json(config, read_config_file(), file_);
-    update_from_json(config, given(), "command line");
+    const nlohmann::json flags = given();
+    const nlohmann::json file = file_.empty() ? nlohmann::json::object() : read_config_file();
+    Config asked;
+    update_from_json(asked, file, file_);
+    update_from_json(asked, flags, "command line");
+    Config config = default_config(asked.model.name, asked.model.task, asked.embedding.faithful);
+    update_from_json(config, file, file_);
+    update_from_json(config, flags, "command line");
+    resolve(config);
     validate(config);
+    validate_backbone(config);
     return config;
   }
 

@@ -1,7 +1,9 @@
 // The command line: train, evaluate, inspect, report.
+#include <algorithm>
 #include <iostream>
 
 #include "experiments/cli.hpp"
+#include "experiments/derive_relevance.hpp"
 #include "host/data/dataset.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/inspect.hpp"
@@ -17,7 +19,15 @@ constexpr const char* kTrainExamples = R"(examples:
   mgqe train --data ml-1m --embedding mgqe --subspaces 32 --centroids 256,64 --tiers 0.1 \
              --out runs/mgqe
   mgqe train --data interactions.csv --dim 32 --subspaces 8 --epochs 5 --out runs/mine
+  mgqe train --data ml-1m --model sasrec --embedding dpq_vq --subspaces 16 --out runs/sasrec-dpq
+  mgqe train --data ml-1m --model neumf --embedding mgqe --variant private_d \
+             --subspaces 32,8 --tiers 0.1 --out runs/neumf-private
+  mgqe train --task relevance --data steam --model gmf --embedding full --dim 32 --out runs/steam
   mgqe train --config runs/mgqe/result.json --seed 2 --out runs/mgqe-seed2
+
+Defaults follow the backbone (shown here: gmf's): sasrec trains 200 epochs of 128 sequences with
+--beta2 0.98, --negatives 1, --init-stddev 0.02 and is evaluated every 5 epochs. --task relevance
+trains up to 100 epochs and stops after 5 evaluations without a better one.
 
 writes result.json, metrics.jsonl, model.safetensors (the packed artifact of the best epoch) and
 checkpoint.safetensors to the folder of --out)";
@@ -28,18 +38,9 @@ constexpr const char* kEvaluateExamples = R"(examples:
 
 prints the "test" object of result.json; data, seed and device are the recorded ones unless given)";
 
-void print_summary(const nlohmann::ordered_json& result) {
-  const auto print_protocol = [&](const char* protocol) {
-    const auto& metrics = result["test"][protocol];
-    fmt::print(
-        "test    {:<8} HR@10 {:.4f}  NDCG@10 {:.4f}  (HR@10 of head items {:.4f}, tail {:.4f})\n",
-        protocol, metrics["hr@10"].get<double>(), metrics["ndcg@10"].get<double>(),
-        metrics["head"]["hr@10"].get<double>(), metrics["tail"]["hr@10"].get<double>());
-  };
+void print_summary(const Task& task, const nlohmann::ordered_json& result) {
   const auto& size = result["size"];
-  fmt::print("\n");
-  print_protocol("sampled");
-  print_protocol("full");
+  fmt::print("\n{}", task.summary(result["test"]));
   fmt::print("size    {:.2f}% of full: {} bits by formula, {} packed; file {} bytes\n",
              size["percent_of_full"].get<double>(), size["formula_bits"].get<int64_t>(),
              size["payload_bits"].get<int64_t>(), size["file_bytes"].get<int64_t>());
@@ -47,22 +48,11 @@ void print_summary(const nlohmann::ordered_json& result) {
              result["config"]["run"]["out"].get<std::string>());
 }
 
-void train(const Config& given, const std::string& command) {
-  Config config = given;
+void train(Config config, const std::string& command) {
   if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
   const std::unique_ptr<Backend> backend = make_backend(config.run.device);
-  const Dataset dataset = load_dataset(config.data, *backend);
-  if (config.data.name == "auto") {
-    config.data.name = dataset.name;
-    if (dataset.name == "synthetic")
-      log().warn("no MovieLens-1M here, so the data is synthetic: see experiments/fetch_data.sh");
-  }
-  if (dataset.short_users > 0)
-    log().warn("{} users have too few actions to hold one out: they train and are not evaluated",
-               dataset.short_users);
-  Trainer trainer(*backend, dataset, config, command);
-  const auto result = trainer.run();
-  print_summary(result);
+  const std::unique_ptr<Task> task = make_task(*backend, config);
+  print_summary(*task, Trainer(*backend, *task, config, command).run());
 }
 
 void evaluate(const std::string& path, const nlohmann::json& flags) {
@@ -72,15 +62,14 @@ void evaluate(const std::string& path, const nlohmann::json& flags) {
   config.run.seed = artifact.seed;
   config.run.device = artifact.device;
   update_from_json(config, flags, "command line");
+  resolve(config);
   validate(config);
   const std::unique_ptr<Backend> backend = make_backend(config.run.device);
-  const Dataset dataset = load_dataset(config.data, *backend);
-  if (dataset.fingerprint != artifact.data_fingerprint)
+  const std::unique_ptr<Task> task = make_task(*backend, config);
+  if (task->fingerprint() != artifact.data_fingerprint)
     input_error(path, ": was trained on other data than --data ", config.data.name,
                 " gives here: its ids would not match; name the data it was trained on");
-  const auto ranker = make_ranker(*backend, artifact.model);
-  Evaluator evaluator(*backend, dataset, evaluator_options(config.run));
-  std::cout << to_json(evaluator.evaluate(*ranker, Split::kTest)).dump(2) << std::endl;
+  std::cout << task->evaluate(artifact.model, Split::kTest).json.dump(2) << std::endl;
 }
 
 void run(int argc, char** argv) {
@@ -118,9 +107,12 @@ void run(int argc, char** argv) {
   report_command->add_option("runs", reported, "folders of runs, or result.json files")->required();
   report_command->add_flag("--markdown", markdown, "as a Markdown table");
 
+  const DeriveRelevanceCommand derive(app);
+
   CLI::App* help_command = app.add_subcommand("help", "explain a command and its options");
   std::string topic;
-  help_command->add_option("command", topic, "train, evaluate, inspect or report");
+  help_command->add_option("command", topic,
+                           "train, evaluate, inspect, report or derive-relevance");
 
   parse_command_line(app, argc, argv);
   if (*train_command) train(train_options.config(), command_line(argc, argv));
@@ -132,12 +124,16 @@ void run(int argc, char** argv) {
       std::cout << inspect(inspected) << std::flush;
   }
   if (*report_command) std::cout << report_table(read_results(reported), markdown) << std::flush;
+  if (derive.given()) derive.run();
   if (*help_command) {
-    const bool known = topic == "train" || topic == "evaluate" || topic == "inspect" ||
-                       topic == "report" || topic.empty();
-    if (!known) input_error("help: no command ", topic, ": train, evaluate, inspect or report");
+    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+    const auto found = std::find_if(commands.begin(), commands.end(),
+                                    [&](const auto* known) { return known->get_name() == topic; });
+    if (!topic.empty() && found == commands.end())
+      input_error("help: no command ", topic,
+                  ": train, evaluate, inspect, report or derive-relevance");
+    const CLI::App* wanted = topic.empty() ? &app : *found;
     // Not app.help(): that would explain the command being run, which is `help`.
-    const CLI::App* wanted = topic.empty() ? &app : app.get_subcommand(topic);
     const std::string before = topic.empty() ? "" : app.get_name();
     std::cout << app.get_formatter()->make_help(wanted, before + " " + wanted->get_name(),
                                                 CLI::AppFormatMode::Normal)

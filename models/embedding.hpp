@@ -2,6 +2,7 @@
 // and hand gradients back; how a row is stored is the scheme's business.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,14 @@ struct TierReport {
   double perplexity;          // exp(entropy) of the codes, mean over subspaces; at most K_i
   int64_t unused_centroids;   // of D K_i
   double mean_squared_error;  // (e - c)^2, mean over rows and dimensions
+
+  /// Whether the codes tell hardly more rows apart than a single code would: the perplexity is less
+  /// than a tenth of the way from 1 to what K_i and the number of rows allow.
+  bool collapsed() const {
+    constexpr double kCollapsed = 0.1;
+    const double allowed = static_cast<double>(std::min<int64_t>(centroids, rows));
+    return allowed > 1.0 && perplexity - 1.0 < kCollapsed * (allowed - 1.0);
+  }
 };
 
 struct EmbeddingSpec {
@@ -31,12 +40,18 @@ struct EmbeddingSpec {
   uint64_t codebook_key;
 };
 
+/// The ids of a batch, sorted once for every table and both passes that look them up.
+struct IdBatch {
+  View<const int32_t> ids;  // (B)
+  UniqueIds unique;
+};
+
 class Embedding {
  public:
   virtual ~Embedding() = default;
 
   /// Rows of the ids (B) as training sees them; valid until the next call.
-  virtual Lookup forward(View<const int32_t> ids) = 0;
+  virtual Lookup forward(const IdBatch& ids) = 0;
   /// gradient (B, d) of the task loss by look-up of the last forward; updates the parameters.
   virtual void backward(View<const float> gradient, View<const StepState> state) = 0;
 

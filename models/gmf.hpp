@@ -1,28 +1,33 @@
 // Generalized matrix factorization (He et al. 2017, section 3.2):
-//   logit(u, i) = sum_c w_c p_uc q_ic + bias, binary cross-entropy against sampled negatives.
+//   logit(u, i) = sum_c w_c p_uc q_ic + bias.
 #pragma once
 
-#include "models/model.hpp"
+#include "models/interaction.hpp"
 
 namespace mgqe {
 
-class Gmf final : public Model {
- public:
-  Gmf(Backend& backend, const Config& config, int64_t users, int64_t items);
+extern const Backbone kGmf;
 
-  void train_step(const PairBatch& batch, View<const StepState> state,
-                  View<double> loss_sum) override;
-  PackedModel pack() override;
-  std::map<std::string, std::vector<TierReport>> tier_reports() const override;
-  void visit(const TensorVisitor& visitor) override;
+class Gmf final : public Interaction {
+ public:
+  Gmf(Backend& backend, const Config& config);
+
+  const std::vector<TableSpec>& tables() const override;
+  bool symmetric() const override { return true; }
+
+  void forward(Side left, Side right, View<float> logits) override;
+  void backward(Side left, Side right, View<const float> logit_gradient,
+                SideGradient left_gradients, SideGradient right_gradients) override;
+  void step(View<const StepState> state) override { weights_.step(weight_gradient_, state); }
+
+  void pack(ArrayMap& arrays) const override { weights_.pack(arrays); }
+  void load(const ArrayMap& arrays) override { weights_.load(arrays); }
+  void visit(const TensorVisitor& visitor) override { weights_.visit(visitor); }
 
  private:
   Backend& backend_;
-  std::unique_ptr<Embedding> users_, items_;
-  Parameter weights_;                               // (d + 1), the bias last
-  Tensor<float> weight_gradient_;                   // (d + 1)
-  Tensor<float> logits_, losses_, logit_gradient_;  // (B)
-  Tensor<float> user_gradient_, item_gradient_;     // (B, d)
+  Parameter weights_;              // (d + 1), the bias last
+  Tensor<float> weight_gradient_;  // (d + 1)
 };
 
 /// The bias shifts all scores alike, so the rank of an item is that of <w * p_u, q_i>.
@@ -30,18 +35,14 @@ class GmfRanker final : public Ranker {
  public:
   GmfRanker(Backend& backend, const PackedModel& model);
 
-  void rank_all(View<const int32_t> users, View<const int32_t> positives, Histories excluded,
-                RankCounts counts) override;
-  void rank_candidates(View<const int32_t> users, View<const int32_t> positives,
-                       View<const int32_t> candidates, RankCounts counts) override;
+  int64_t max_users() const override { return 2048; }
+  void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
 
  private:
-  RankQuery query(View<const int32_t> users, View<const int32_t> positives);
-
   Backend& backend_;
   Tensor<float> users_;         // (users, d), scaled by w
   Tensor<float> items_;         // (items, d)
-  Tensor<float> user_vectors_;  // (M, d) of the last query
+  Tensor<float> user_vectors_;  // (max users, d) of the last batch
 };
 
 }  // namespace mgqe

@@ -1,24 +1,112 @@
-// The registry of backbones: a new one is one pair of files and one line in each function here.
+// The registry of backbones.
 #include "models/model.hpp"
 
 #include "models/gmf.hpp"
+#include "models/neumf.hpp"
+#include "models/sasrec.hpp"
 
 namespace mgqe {
+namespace {
 
-std::unique_ptr<Model> make_model(Backend& backend, const Config& config, int64_t users,
-                                  int64_t items) {
-  if (config.model.name == "gmf") return std::make_unique<Gmf>(backend, config, users, items);
-  input_error("--model ", config.model.name, " is unknown: choose gmf");
+/// A new backbone is one pair of files and one line here.
+const Backbone* const kBackbones[] = {
+    &kGmf,
+    &kNeumf,
+    &kSasrec,
+};
+
+}  // namespace
+
+std::string backbone_names() {
+  std::string names;
+  size_t left = std::size(kBackbones);
+  for (const Backbone* backbone : kBackbones) {
+    names += backbone->name;
+    --left;
+    names += left == 0 ? "" : left == 1 ? " or " : ", ";
+  }
+  return names;
+}
+
+const Backbone& find_backbone(const std::string& name) {
+  for (const Backbone* backbone : kBackbones)
+    if (name == backbone->name) return *backbone;
+  input_error("--model ", name, " is unknown: choose ", backbone_names());
+}
+
+Config default_config(const std::string& backbone, const std::string& task,
+                      const std::string& faithful) {
+  Config config;
+  config.model.name = backbone;
+  config.model.task = task;
+  config.embedding.faithful = faithful;
+  find_backbone(backbone).set_defaults(config);
+  if (task == "relevance") {
+    config.train.epochs = 100;
+    config.train.patience = 5;
+  }
+  if (faithful == "dpq-code") config.embedding.distance_bn = "tf";
+  return config;
+}
+
+void validate_backbone(const Config& config) {
+  const Backbone& backbone = find_backbone(config.model.name);
+  if (config.model.task == "relevance" && backbone.make_relevance_model == nullptr) {
+    std::string able;
+    for (const Backbone* other : kBackbones)
+      if (other->make_relevance_model != nullptr)
+        able += (able.empty() ? "" : " or ") + std::string(other->name);
+    input_error("--task relevance scores pairs of items, which --model ", backbone.name,
+                " cannot: choose --model ", able);
+  }
+  if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
+    input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
+                " takes 1, one a step of a sequence");
+  if (config.model.pretrain_epochs > 0 && config.model.name != "neumf")
+    input_error("--pretrain-epochs is for --model neumf, not ", config.model.name);
+  if (config.model.pretrain_epochs >= config.train.epochs)
+    input_error("--pretrain-epochs ", config.model.pretrain_epochs, " must be below --epochs ",
+                config.train.epochs, ", which counts them");
+}
+
+std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
+                                  const Catalogue& catalogue) {
+  validate_backbone(config);
+  const Backbone& backbone = find_backbone(config.model.name);
+  return config.model.task == "relevance"
+             ? backbone.make_relevance_model(backend, config, catalogue)
+             : backbone.make_model(backend, config, catalogue);
 }
 
 std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model) {
-  if (model.backbone == "gmf") return std::make_unique<GmfRanker>(backend, model);
-  input_error("the artifact's backbone ", model.backbone, " is unknown to this version: gmf");
+  return find_backbone(model.backbone).make_ranker(backend, model);
+}
+
+std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel& model) {
+  const Backbone& backbone = find_backbone(model.backbone);
+  if (backbone.make_pair_scorer == nullptr)
+    input_error("a ", model.backbone, " artifact cannot score pairs of items");
+  return backbone.make_pair_scorer(backend, model);
 }
 
 OptimizerOptions optimizer_options(const TrainConfig& config) {
-  return {{config.lr, config.beta1, config.beta2, config.epsilon},
-          config.optimizer == "sparse_adam"};
+  AdamOptions adam;
+  adam.learning_rate = config.lr;
+  adam.beta1 = config.beta1;
+  adam.beta2 = config.beta2;
+  adam.epsilon = config.epsilon;
+  return {adam, config.optimizer == "sparse_adam", config.l2};
+}
+
+EmbeddingSpec embedding_spec(const Config& config, std::string name, int64_t rows,
+                             int64_t max_lookups, RandomStream table, RandomStream codebook) {
+  return {std::move(name),
+          rows,
+          max_lookups,
+          config.embedding,
+          optimizer_options(config.train),
+          stream_key(config.run.seed, table),
+          stream_key(config.run.seed, codebook)};
 }
 
 }  // namespace mgqe

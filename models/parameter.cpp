@@ -21,9 +21,27 @@ void Parameter::visit(const TensorVisitor& visitor) {
   visitor(name_ + ".adam_second", second_);
 }
 
+std::vector<int64_t> Parameter::packed_shape() const {
+  if (values.cols() == 1) return {values.rows()};
+  return {values.rows(), values.cols()};
+}
+
+void Parameter::pack(ArrayMap& arrays) const {
+  arrays.emplace(name_, HostArray(values.to_host(), packed_shape()));
+}
+
+void Parameter::load(const ArrayMap& arrays) {
+  const auto found = arrays.find(name_);
+  if (found == arrays.end()) input_error("the artifact lacks the array ", name_);
+  if (found->second.dtype != DType::kF32 || found->second.shape != packed_shape())
+    input_error("the artifact's array ", name_, " is not of the shape its backbone needs");
+  values.assign(found->second.as<float>());
+}
+
 TableParameter::TableParameter(Backend& backend, std::string name, int64_t rows, int64_t dim,
                                const OptimizerOptions& options)
     : Parameter(backend, std::move(name), rows, dim, options) {
+  options_.adam.l2 = options.table_l2;
   if (!options.sparse) dense_gradient_ = Tensor<float>(backend, rows, dim);
 }
 

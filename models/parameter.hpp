@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "host/core/backend.hpp"
+#include "host/core/host_array.hpp"
 
 namespace mgqe {
 
@@ -14,7 +16,8 @@ using TensorVisitor = std::function<void(const std::string& name, Tensor<float>&
 /// How the parameters of a run are updated.
 struct OptimizerOptions {
   AdamOptions adam;
-  bool sparse = true;  // tables: SparseAdam on touched rows; else Adam on every row, every step
+  bool sparse = true;     // tables: SparseAdam on touched rows; else Adam on every row, every step
+  double table_l2 = 0.0;  // L2 penalty on table rows
 };
 
 /// A dense parameter under Adam.
@@ -25,10 +28,17 @@ class Parameter {
 
   void step(View<const float> gradient, View<const StepState> state);
   void visit(const TensorVisitor& visitor);
+  /// The values under the parameter's name; a column as a vector.
+  void pack(ArrayMap& arrays) const;
+  /// The inverse of pack; InputError where the array is missing or of another shape.
+  void load(const ArrayMap& arrays);
 
+  const std::string& name() const { return name_; }
   Tensor<float> values;
 
  protected:
+  std::vector<int64_t> packed_shape() const;
+
   Moments moments() const { return {first_, second_}; }
 
   Backend& backend_;

@@ -53,6 +53,10 @@ echo "garbage" >"$work/garbage.safetensors"
   refuse "D does not divide d" "--subspaces 5 does not divide --dim 64" $(train) --data synthetic --subspaces 5
   refuse "tiers out of order" "out of order" $(train) --data synthetic --tiers 0.5,0.1 --centroids 256,64,16
   refuse "rising centroids" "largest first" $(train) --data synthetic --centroids 64,256
+  refuse "unknown scheme" "--embedding magic.*low_rank.*mgqe" $(train) --data synthetic --embedding magic
+  refuse "rank not below the dimension" "--rank 64.*1 to 63" $(train) --data synthetic --embedding low_rank --rank 64
+  refuse "bits of a component" "--bits 17.*1 to 16" $(train) --data synthetic --embedding scalar_quantized --bits 17
+  refuse "no buckets" "--buckets 0.*1 to 2147483647" $(train) --data synthetic --embedding hashed --buckets 0
   refuse "unknown model" "--model ncf.*gmf" $(train) --data synthetic --model ncf
   refuse "unknown flag" "--frobnicate" $(train) --data synthetic --frobnicate 1
   refuse "not a number" "--epochs" train --data synthetic --epochs many --out "$work/out"
@@ -97,6 +101,30 @@ printed, result = (json.load(open(path)) for path in sys.argv[1:])
 sys.exit(printed != result["test"])
 PY
 verdict $? "evaluate prints the test object of result.json, to the last digit"
+tiny="--synthetic-users 100 --synthetic-items 60 --synthetic-actions 10 --dim 8"
+for scheme in full "low_rank --rank 3" "scalar_quantized --bits 5" "hashed --buckets 20" \
+  "dpq_vq --subspaces 4 --centroids 17" "dpq_sx --subspaces 4 --centroids 17" \
+  "mgqe --variant shared_k --subspaces 4 --centroids 17,4" \
+  "mgqe --variant private_k --subspaces 4 --centroids 17,4" \
+  "mgqe --variant private_d --subspaces 4,2 --centroids 17"; do
+  rm -rf "$work/scheme"
+  # shellcheck disable=SC2086
+  "$mgqe" train --data synthetic $tiny --device cpu --epochs 1 --embedding $scheme --out "$work/scheme" >/dev/null 2>"$work/stderr" &&
+    "$mgqe" evaluate --artifact "$work/scheme/model.safetensors" >"$work/test.json" 2>>"$work/stderr" &&
+    "$mgqe" inspect --json "$work/scheme/model.safetensors" >"$work/inspect.json" 2>>"$work/stderr" &&
+    python3 - "$work" "$scheme" <<'PY'
+import json, sys
+work, scheme = sys.argv[1:]
+printed, result, inspected = (
+    json.load(open(f"{work}/{name}")) for name in ("test.json", "scheme/result.json", "inspect.json"))
+tables = inspected["tables"]
+served = printed == result["test"] and inspected["task"] == "ranking"
+sizes = inspected["size"] == result["size"] and all(
+    table["scheme"] == scheme.split()[0] for table in tables.values())
+sys.exit(not (served and sizes))
+PY
+  verdict $? "train, evaluate and inspect agree with --embedding $scheme"
+done
 refuse "evaluate on other data" "other data" evaluate --artifact "$work/run/model.safetensors" --synthetic-seed 9
 head -c 3000 "$work/run/model.safetensors" >"$work/cut.safetensors"
 refuse "evaluate: truncated artifact" "cut.safetensors" evaluate --artifact "$work/cut.safetensors"

@@ -25,8 +25,10 @@ TEST(RefusalsSasrecText, Lines) {
   EXPECT_EQ(refusal_of("a", "1 99999999999999999999\n"),
             "a:1: item \"99999999999999999999\" is out of range" + range);
   EXPECT_EQ(refusal_of("a", "1 2\n3\n"), "a:2: the item is missing" + range);
-  EXPECT_EQ(refusal_of("a", "1 2 5\n"),
-            "a:1: unexpected \"5\" behind the item: expected \"user item\" alone");
+  EXPECT_EQ(
+      refusal_of("a", "1 2 5\n"),
+      "a:1: unexpected \"5\" behind the item: expected \"user item\" alone, or --task relevance "
+      "for \"item item score\"");
   EXPECT_EQ(refusal_of("a", "1 2\x01\x02\n"), "a:1: item \"2??\" is not a number" + range);
 }
 

@@ -1,5 +1,5 @@
-// Fifty steps of GMF on fixed batches against an independent PyTorch implementation in float64
-// (golden/make_golden.py), on every back end of the build.
+// Fifty steps of each backbone and scheme on fixed batches against an independent PyTorch
+// implementation in float64 (golden/make_golden.py), on every back end of the build.
 #include <cmath>
 #include <fstream>
 #include <string>
@@ -16,10 +16,10 @@
 namespace mgqe {
 namespace {
 
-// Float32 (unit roundoff u = 6e-8) against float64. Values stay below 1, so 50 updates round a
-// parameter by at most 50 u = 3e-6. Adam's step is lr = 0.01 times a ratio whose relative error is
-// that of the gradient: sums of at most 32 terms that cancel, up to about 100 u = 6e-6, over a path
-// of at most 50 lr = 0.5: 3e-6 more.
+// Float32 (unit roundoff u = 6e-8) against float64. Values stay below 1 or little above, so 50
+// updates round a parameter by at most 50 u = 3e-6. Adam's step is lr = 0.01 times a ratio whose
+// relative error is that of the gradient: sums of at most 32 terms that cancel, up to about 100 u =
+// 6e-6, over a path of at most 50 lr = 0.5: 3e-6 more.
 constexpr double kParameterTolerance = 6e-6;
 // A logit sums 8 products w p q, p and q about 0.2 and w below 1: errors of both of independent
 // signs make sqrt(16) * 0.2 * 6e-6 = 5e-6; the loss's slope is below 1, and a mean over 20 pairs or
@@ -33,44 +33,99 @@ nlohmann::json load_golden(const std::string& name) {
   return nlohmann::json::parse(file);
 }
 
+/// The fields a golden file gives; the others keep their defaults.
 Config make_config(const nlohmann::json& golden) {
   Config config;
-  config.model.name = golden.at("model");
-  config.embedding.scheme = golden.at("scheme");
-  config.embedding.dim = golden.at("dim");
-  config.embedding.subspaces = golden.at("subspaces");
-  config.embedding.centroids = golden.at("centroids").get<std::vector<int>>();
-  config.embedding.tiers = golden.at("tiers").get<std::vector<double>>();
-  config.embedding.codebook_weight = golden.at("codebook_weight");
-  config.train.batch = golden.at("batch");
-  config.train.optimizer = golden.at("optimizer");
-  config.train.lr = golden.at("lr");
-  config.train.beta1 = golden.at("beta1");
-  config.train.beta2 = golden.at("beta2");
-  config.train.epsilon = golden.at("epsilon");
+  const auto set = [&](const char* key, auto& value) {
+    if (golden.contains(key)) value = golden.at(key).get<std::decay_t<decltype(value)>>();
+  };
+  set("model", config.model.name);
+  set("task", config.model.task);
+  set("heads", config.model.heads);
+  set("blocks", config.model.blocks);
+  set("max_length", config.model.max_length);
+  set("dropout", config.model.dropout);
+  set("scheme", config.embedding.scheme);
+  set("dim", config.embedding.dim);
+  set("rank", config.embedding.rank);
+  set("buckets", config.embedding.buckets);
+  set("variant", config.embedding.variant);
+  if (golden.contains("subspaces") && golden.at("subspaces").is_number())
+    config.embedding.subspaces = {golden.at("subspaces").get<int>()};
+  else
+    set("subspaces", config.embedding.subspaces);
+  set("centroids", config.embedding.centroids);
+  set("tiers", config.embedding.tiers);
+  set("codebook_weight", config.embedding.codebook_weight);
+  set("commitment_weight", config.embedding.commitment_weight);
+  set("batch", config.train.batch);
+  set("optimizer", config.train.optimizer);
+  set("lr", config.train.lr);
+  set("beta1", config.train.beta1);
+  set("beta2", config.train.beta2);
+  set("epsilon", config.train.epsilon);
+  if (config.model.name == "sasrec") config.train.negatives = 1;
+  resolve(config);
   validate(config);
   return config;
 }
 
-/// Codes of all rows of a packed table, row-major (n, D).
+/// Codes of all rows of a packed table, row by row.
 std::vector<int> unpack_codes(const PackedTable& table) {
   std::vector<int> codes;
-  for (int tier = 0; tier < table.tiers.count; ++tier) {
+  for (size_t tier = 0; tier < table.tiers.size(); ++tier) {
     const HostArray& packed = table.arrays.at("codes." + std::to_string(tier));
-    const int bits = code_bits(table.tiers.centroids[tier]);
-    for (int64_t r = 0; r < table.tiers.rows(tier); ++r)
-      for (int j = 0; j < table.subspaces; ++j)
+    const int bits = code_bits(table.tiers[tier].centroids);
+    for (int64_t r = 0; r < table.tier_rows(static_cast<int>(tier)); ++r)
+      for (int j = 0; j < table.tiers[tier].subspaces; ++j)
         codes.push_back(unpack_code(packed.as<uint8_t>().data() + r * packed.shape[1], j, bits));
   }
   return codes;
 }
+
+/// A batch of a golden file in device memory.
+class GoldenBatch {
+ public:
+  GoldenBatch(Backend& backend, const nlohmann::json& json) {
+    const auto ints = [&](const char* key) {
+      return Tensor<int32_t>(backend, json.at(key).get<std::vector<int32_t>>());
+    };
+    if (json.contains("offsets")) {
+      for (const char* key : {"inputs", "positions", "positives", "negatives", "offsets"})
+        ids_.push_back(ints(key));
+      const auto offsets = json.at("offsets").get<std::vector<int32_t>>();
+      int64_t longest = 0;
+      for (size_t b = 1; b < offsets.size(); ++b)
+        longest = std::max<int64_t>(longest, offsets[b] - offsets[b - 1]);
+      batch.tokens = {{ids_[4].view(), longest}, ids_[0], ids_[1], ids_[2], ids_[3]};
+      examples = offsets.back();
+      return;
+    }
+    const bool relevance = json.contains("left");
+    ids_.push_back(ints(relevance ? "left" : "users"));
+    ids_.push_back(ints(relevance ? "right" : "items"));
+    targets_ =
+        Tensor<float>(backend, json.at(relevance ? "targets" : "labels").get<std::vector<float>>());
+    batch.pairs = {ids_[0], ids_[1], targets_};
+    examples = targets_.rows();
+  }
+
+  Batch batch;
+  int64_t examples;  // its loss is a mean over
+
+ private:
+  std::vector<Tensor<int32_t>> ids_;
+  Tensor<float> targets_;
+};
 
 class GoldenTest : public testing::OnEveryBackend {
  protected:
   void replay(const std::string& file) {
     golden_ = load_golden(file);
     const nlohmann::json& config = golden_.at("config");
-    model_ = make_model(backend(), make_config(config), config.at("users"), config.at("items"));
+    const Catalogue catalogue{config.value("users", int64_t{0}), config.at("items"),
+                              config.value("mean", 0.0)};
+    model_ = make_model(backend(), make_config(config), catalogue);
     set_initial_values();
     if (HasFatalFailure()) return;
     compare_losses(train());
@@ -96,13 +151,11 @@ class GoldenTest : public testing::OnEveryBackend {
     Tensor<double> loss_sum(backend(), 1);
     std::vector<double> losses;
     for (const nlohmann::json& batch : golden_.at("batches")) {
-      const auto users = tensor(batch.at("users").get<std::vector<int32_t>>());
-      const auto items = tensor(batch.at("items").get<std::vector<int32_t>>());
-      const auto labels = tensor(batch.at("labels").get<std::vector<float>>());
+      const GoldenBatch golden(backend(), batch);
       loss_sum.zero();
       backend().begin_step(state, adam);
-      model_->train_step({users, items, labels}, state, loss_sum);
-      losses.push_back(loss_sum.to_host()[0] / static_cast<double>(labels.rows()));
+      model_->train_step(golden.batch, state, loss_sum);
+      losses.push_back(loss_sum.to_host()[0] / static_cast<double>(golden.examples));
     }
     return losses;
   }
@@ -143,6 +196,18 @@ class GoldenTest : public testing::OnEveryBackend {
 TEST_P(GoldenTest, FullTableUnderSparseAdam) { replay("gmf_full"); }
 TEST_P(GoldenTest, FullTableUnderAdam) { replay("gmf_full_adam"); }
 TEST_P(GoldenTest, MgqeUnderSparseAdam) { replay("gmf_mgqe"); }
+TEST_P(GoldenTest, LowRank) { replay("gmf_low_rank"); }
+TEST_P(GoldenTest, Hashed) { replay("gmf_hashed"); }
+TEST_P(GoldenTest, PrivateCodebooks) { replay("gmf_mgqe_private_k"); }
+TEST_P(GoldenTest, PrivateSubspaces) { replay("gmf_mgqe_private_d"); }
+TEST_P(GoldenTest, SoftmaxVariant) { replay("gmf_dpq_sx"); }
+TEST_P(GoldenTest, Commitment) { replay("gmf_commitment"); }
+TEST_P(GoldenTest, Neumf) { replay("neumf_full"); }
+TEST_P(GoldenTest, NeumfMgqe) { replay("neumf_mgqe"); }
+TEST_P(GoldenTest, Sasrec) { replay("sasrec_full"); }
+TEST_P(GoldenTest, SasrecMgqe) { replay("sasrec_mgqe"); }
+TEST_P(GoldenTest, RelevanceGmf) { replay("relevance_gmf"); }
+TEST_P(GoldenTest, RelevanceNeumf) { replay("relevance_neumf"); }
 
 MGQE_ON_EVERY_BACKEND(GoldenTest);
 

@@ -13,10 +13,16 @@ namespace mgqe {
 namespace {
 
 using testing::full_table;
+using testing::hashed_shape;
+using testing::low_rank_shape;
+using testing::private_shape;
 using testing::quantized_shape;
 using testing::quantized_table;
+using testing::scalar_shape;
 using testing::ScratchFolder;
 using testing::small_artifact;
+using testing::table_of;
+using testing::with_codes;
 
 constexpr int64_t kDim = 64;
 
@@ -48,11 +54,68 @@ TEST(Size, TableOfMovieLens) {
   for (const Line& line : lines) {
     const int D = line.subspaces;
     EXPECT_EQ(mgqe_shape(3416, D).formula_bits(), line.mgqe_bits) << D;
-    EXPECT_EQ(percent({quantized_shape(kDim, D, {3416}, {256})}), line.dpq) << D;
     EXPECT_EQ(percent({mgqe_shape(3416, D)}), line.mgqe) << D;
     EXPECT_EQ(percent({mgqe_shape(6040, D), mgqe_shape(3416, D)}), line.users_and_items) << D;
     EXPECT_EQ(percent({mgqe_shape(290'000, D)}), line.large) << D;
+    for (const char* scheme : {"dpq_vq", "dpq_sx"})
+      EXPECT_EQ(percent({quantized_shape(kDim, D, {3416}, {256}, scheme)}), line.dpq) << D;
   }
+}
+
+TEST(Size, BaselinesOfMovieLensItems) {
+  constexpr int64_t kItems = 3416;
+  const auto of_full = [&](const PackedTable& table) {
+    return fmt::format("{:.2f}", 100.0 * static_cast<double>(table.formula_bits()) /
+                                     static_cast<double>(32 * kItems * kDim));
+  };
+  const std::pair<int64_t, const char*> dims[] = {
+      {4, "6.25"}, {8, "12.50"}, {16, "25.00"}, {32, "50.00"}};
+  for (const auto& [dim, expected] : dims)
+    EXPECT_EQ(of_full(table_of("full", kItems, dim)), expected) << "d = " << dim;
+  const std::pair<int64_t, const char*> bits[] = {
+      {1, "3.18"}, {2, "6.31"}, {4, "12.56"}, {8, "25.06"}};
+  for (const auto& [b, expected] : bits)
+    EXPECT_EQ(of_full(scalar_shape(kItems, kDim, b)), expected) << "b = " << b;
+  const std::pair<int64_t, const char*> ranks[] = {
+      {4, "6.37"}, {8, "12.73"}, {16, "25.47"}, {32, "50.94"}};
+  for (const auto& [r, expected] : ranks)
+    EXPECT_EQ(of_full(low_rank_shape(kItems, kDim, r)), expected) << "r = " << r;
+  EXPECT_EQ(of_full(hashed_shape(kItems, kDim, 854)), "25.00");
+}
+
+// The table of schemes, one line each, in numbers small enough to check by hand. No code counts 32
+// bits, and a shared codebook counts once.
+TEST(Size, FormulaOfEveryScheme) {
+  const auto expect_bits = [](const PackedTable& table, int64_t bits) {
+    EXPECT_EQ(table.formula_bits(), bits) << table.scheme;
+  };
+  expect_bits(table_of("full", 9, 10), 32 * 9 * 10);
+  expect_bits(low_rank_shape(9, 10, 3), 32 * (9 * 3 + 3 * 10));
+  expect_bits(scalar_shape(9, 10, 3), 9 * 3 * 10 + 64 * 10);
+  expect_bits(hashed_shape(9, 10, 4), 32 * 4 * 10);
+  expect_bits(quantized_shape(10, 5, {9}, {200}, "dpq_vq"), 9 * 5 * 8 + 32 * 200 * 10);
+  expect_bits(quantized_shape(10, 2, {9}, {17}, "dpq_sx"), 9 * 2 * 5 + 32 * 17 * 10);
+  expect_bits(quantized_shape(10, 5, {2, 5, 9}, {200, 17, 1}),
+              2 * 5 * 8 + 3 * 5 * 5 + 4 * 5 * 0 + 32 * 200 * 10);
+  // Private codebooks, variable K; then variable D.
+  expect_bits(private_shape(10, {{3, 100, 5}, {9, 9, 5}}),
+              3 * 5 * 7 + 6 * 5 * 4 + 32 * (100 + 9) * 10);
+  expect_bits(private_shape(10, {{3, 33, 10}, {9, 33, 2}}),
+              3 * 10 * 6 + 6 * 2 * 6 + 2 * 32 * 33 * 10);
+}
+
+TEST(Size, ExpectedArraysHoldFormulaAndPadding) {
+  for (const PackedTable& table : testing::table_of_every_scheme()) {
+    const std::vector<ArraySpec> specs = expected_arrays(table);
+    ASSERT_EQ(specs.size(), table.arrays.size()) << table.scheme;
+    for (const ArraySpec& spec : specs) {
+      ASSERT_TRUE(table.arrays.contains(spec.name)) << spec.name;
+      EXPECT_EQ(table.arrays.at(spec.name).shape, spec.shape) << spec.name;
+      EXPECT_EQ(table.arrays.at(spec.name).dtype, spec.dtype) << spec.name;
+    }
+    EXPECT_EQ(table.payload_bits(), table.formula_bits() + table.padding_bits()) << table.scheme;
+  }
+  EXPECT_EQ(testing::scalar_table(9, 10, 3).padding_bits(), 9 * 2);  // rows of 30 bits
 }
 
 /// An artifact with the quantized table for users and items both.
@@ -110,6 +173,17 @@ TEST(Size, ThreeSizesReconcile) {
     for (const SizeReport::Part& part : size.parts) sum += part.bytes;
     EXPECT_EQ(sum, size.file_bytes);
   }
+}
+
+// With everything a file needs besides the codes, and the artifact is all that is served.
+TEST(Size, FileOfQuantizedTablesIsSmallerThanTheFullTable) {
+  const ScratchFolder folder;
+  const auto table = with_codes(mgqe_shape(3416, 32));
+  const SizeReport quantized = write_artifact(folder / "mgqe", artifact_of(table));
+  const SizeReport full = write_artifact(folder / "full", artifact_of(full_table(3416, kDim)));
+  EXPECT_EQ(quantized.full_bits, full.formula_bits);
+  EXPECT_LT(quantized.payload_bits, full.payload_bits / 5);
+  EXPECT_LT(quantized.file_bytes, full.file_bytes / 4);
 }
 
 TEST(Size, FullTableIsAllOfItself) {

@@ -137,6 +137,74 @@ TEST_P(Quantize, FollowsIdsAndLeavesOtherOutputsAlone) {
   for (int i = 4; i < 6; ++i) EXPECT_EQ(got.codes[i * subspaces], 0xFF) << "beyond count";
 }
 
+// A private codebook is a Tiers in which the other tiers have no centroids.
+TEST_P(Quantize, RowsOfTiersWithoutCentroidsAreLeftAlone) {
+  Random random(11);
+  const int rows = 90, dim = 12, centroids = 20;
+  const Tiers tiers = tiers_of({10, 50, 80, rows}, {0, centroids, 0, 7});
+  for (const int subspaces : {12, 6, 4, 3}) {
+    const auto queries = random.integers<float>(rows * dim, -3, 3);
+    const auto codebook = random.integers<float>(centroids * dim, -3, 3);
+    const Tensor<float> device_queries = tensor(queries, dim),
+                        centroid_rows = tensor(codebook, dim);
+    Tensor<float> norms(backend(), centroids, subspaces), errors = poisoned<float>(rows);
+    // Of another codebook: an error computed from it would be a number.
+    const std::vector<float> untouched(rows * dim, 77.0f);
+    Tensor<float> decoded = tensor(untouched, dim);
+    Tensor<uint8_t> codes = poisoned<uint8_t>(rows, subspaces);
+    backend().half_norms(centroid_rows, subspaces, norms);
+    backend().assign(device_queries, RowSet::range(0, rows), centroid_rows, norms, tiers, codes,
+                     decoded, errors);
+    const auto got_codes = codes.to_host();
+    const auto got_decoded = decoded.to_host(), got_errors = errors.to_host();
+    const auto e = reference::widen(queries), c = reference::widen(codebook);
+    for (int r = 0; r < rows; ++r) {
+      const bool skipped = r < 10 || (r >= 50 && r < 80);
+      ASSERT_EQ(std::isnan(got_errors[r]), skipped) << "row " << r;
+      for (int j = 0; j < subspaces; ++j) {
+        const int width = dim / subspaces, limit = r < 50 ? centroids : 7;
+        const int best = reference::nearest(&e[r * dim], c, limit, dim, j, width);
+        ASSERT_EQ(got_codes[r * subspaces + j], skipped ? 0xFF : best) << "row " << r;
+        ASSERT_EQ(got_decoded[r * dim + j * width],
+                  skipped ? 77.0f : codebook[best * dim + j * width])
+            << "row " << r;
+      }
+    }
+  }
+}
+
+TEST_P(Quantize, CodebookGradientSkipsRowsOfTiersWithoutCentroids) {
+  Random random(12);
+  const int rows = 40, dim = 8, subspaces = 4, centroids = 6, head = 15;
+  const std::vector<int32_t> lookups = {3, 39, 14, 15, 3, 20, 20, 0};
+  const auto queries = random.integers<float>(rows * dim, -3, 3);
+  const auto codebook = random.integers<float>(centroids * dim, -3, 3);
+  const Tensor<float> e = tensor(queries, dim), c = tensor(codebook, dim);
+  const Tensor<int32_t> ids = tensor(lookups);
+  const int64_t n = ids.rows();
+  Tensor<int32_t> unique_ids(backend(), n), offsets(backend(), n + 1), order(backend(), n),
+      inverse(backend(), n), count(backend(), 1);
+  const UniqueIds unique{unique_ids, offsets, order, inverse, count};
+  backend().deduplicate(ids, rows, unique);
+  Tensor<uint8_t> codes(backend(), n, subspaces);  // skipped rows keep code 0
+  Tensor<float> gradient = poisoned<float>(centroids, dim), norms(backend(), centroids, subspaces),
+                decoded(backend(), n, dim);
+  const Tiers tiers = tiers_of({head, rows}, {0, centroids});
+  backend().half_norms(c, subspaces, norms);
+  backend().assign(e, RowSet::of(unique), c, norms, tiers, codes, decoded, {});
+  backend().codebook_gradient(e, unique, tiers, codes, c, 1.0f, gradient);
+  const auto by_unique = codes.to_host();
+  const auto numbers = inverse.to_host();
+  std::vector<double> expected(centroids * dim, 0.0);
+  for (size_t b = 0; b < lookups.size(); ++b)
+    for (int q = 0; q < dim && lookups[b] >= head; ++q) {
+      const int k = by_unique[numbers[b] * subspaces + q / 2];
+      expected[k * dim + q] += codebook[k * dim + q] - queries[lookups[b] * dim + q];
+    }
+  const auto got = gradient.to_host();
+  for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], expected[i]) << i;
+}
+
 TEST_P(Quantize, CodebookGradientMatchesFiniteDifferences) {
   Random random(9);
   const int rows = 12, dim = 6, subspaces = 3, centroids = 5;
@@ -155,7 +223,8 @@ TEST_P(Quantize, CodebookGradientMatchesFiniteDifferences) {
   backend().half_norms(c, subspaces, norms);
   backend().assign(e, RowSet::of(unique), c, norms, tiers_of({rows}, {centroids}), codes, decoded,
                    {});
-  backend().codebook_gradient(e, unique, codes, c, 2.0f / static_cast<float>(n * dim), gradient);
+  backend().codebook_gradient(e, unique, tiers_of({rows}, {centroids}), codes, c,
+                              2.0f / static_cast<float>(n * dim), gradient);
 
   const auto by_unique = codes.to_host();
   std::vector<uint8_t> by_lookup;

@@ -20,8 +20,9 @@ Config small_config(const std::string& scheme, const std::string& out) {
   config.data.synthetic_actions = 20;
   config.embedding.scheme = scheme;
   config.embedding.dim = 16;
-  config.embedding.subspaces = 8;
+  config.embedding.subspaces = {8};
   config.embedding.centroids = {32, 8};
+  config.embedding.tiers = {0.1};
   config.train.epochs = 3;
   config.train.batch = 128;
   config.train.lr = 5e-3;
@@ -44,8 +45,9 @@ class Training : public OnEveryBackend {
   }
 
   nlohmann::ordered_json train(const Config& config) {
-    const Dataset dataset = load_dataset(config.data, backend());
-    return Trainer(backend(), dataset, config, "test").run();
+    Config given = config;
+    const auto task = make_task(backend(), given);
+    return Trainer(backend(), *task, given, "test").run();
   }
   std::string out(const std::string& name) const { return (folder_ / name).string(); }
 
@@ -81,11 +83,10 @@ TEST_P(Training, ArtifactEvaluatesToTheTrainersFigures) {
     const auto result = train(config);
     SizeReport size;
     const Artifact artifact = read_artifact(out(scheme) + "/model.safetensors", &size);
-    const Dataset dataset = load_dataset(config.data, backend());
-    EXPECT_EQ(artifact.data_fingerprint, dataset.fingerprint);
-    const auto ranker = make_ranker(backend(), artifact.model);
-    Evaluator evaluator(backend(), dataset, evaluator_options(config.run));
-    EXPECT_EQ(to_json(evaluator.evaluate(*ranker, Split::kTest)), result["test"]);
+    Config given = config;
+    const auto task = make_task(backend(), given);
+    EXPECT_EQ(artifact.data_fingerprint, task->fingerprint());
+    EXPECT_EQ(task->evaluate(artifact.model, Split::kTest).json, result["test"]);
     EXPECT_EQ(result["size"]["file_bytes"],
               std::filesystem::file_size(out(scheme) + "/model.safetensors"));
     EXPECT_EQ(size.payload_bits, result["size"]["payload_bits"].get<int64_t>());
@@ -121,19 +122,24 @@ class MgqeEmbeddingTest : public OnEveryBackend {
     EmbeddingSpec spec{"item", kRows, 64, {}, {}, 11, 12};
     spec.config.scheme = "mgqe";
     spec.config.dim = kDim;
-    spec.config.subspaces = 8;
+    spec.config.subspaces = {8};
     spec.config.centroids = {32, 8};
+    spec.config.tiers = {0.1};
     spec.config.init_stddev = 1.0;
     spec.optimizer.adam.learning_rate = 0.5;
     return make_embedding(backend(), spec);
   }
   void step(Embedding& embedding, const std::vector<int32_t>& ids) {
     const Tensor<int32_t> batch = tensor(ids);
-    embedding.forward(batch);
+    embedding.forward({batch, unique(batch)});
     Tensor<float> gradient =
         tensor(Random(5).normals(static_cast<int64_t>(ids.size()) * kDim), kDim);
     backend().begin_step(state(), AdamOptions{0.5});
     embedding.backward(gradient, state());
+  }
+  UniqueIds unique(View<const int32_t> ids) {
+    unique_ = std::make_unique<UniqueBuffer>(backend(), ids.size());
+    return unique_->deduplicate(ids, kRows);
   }
   View<StepState> state() {
     if (state_.rows() == 0) state_ = Tensor<StepState>(backend(), 1);
@@ -148,6 +154,7 @@ class MgqeEmbeddingTest : public OnEveryBackend {
   }
 
   Tensor<StepState> state_;
+  std::unique_ptr<UniqueBuffer> unique_;
 };
 
 TEST_P(MgqeEmbeddingTest, PackEncodesEveryRowFromTheFinalValues) {
@@ -159,7 +166,7 @@ TEST_P(MgqeEmbeddingTest, PackEncodesEveryRowFromTheFinalValues) {
     std::vector<int32_t> part;
     for (int32_t id = first; id < first + 50; ++id) part.push_back(id);
     const Tensor<int32_t> batch = tensor(part);
-    const Lookup lookup = embedding->forward(batch);
+    const Lookup lookup = embedding->forward({batch, unique(batch)});
     Tensor<float> rows = poisoned<float>(50, kDim);
     backend().gather(lookup.rows, lookup.index, rows);
     const auto live = rows.to_host(), packed = served.to_host();
@@ -171,7 +178,7 @@ TEST_P(MgqeEmbeddingTest, TailRowsUseTheirShareOfTheCodebook) {
   const auto embedding = make();
   for (int i = 0; i < 3; ++i) step(*embedding, {0, 9, 10, 50, 99});
   const PackedTable packed = embedding->pack();
-  EXPECT_EQ(packed.tiers.rows(0), 10);
+  EXPECT_EQ(packed.tier_rows(0), 10);
   EXPECT_EQ(packed.arrays.at("codes.0").shape, (std::vector<int64_t>{10, 5}));  // 8 x 5 bits
   EXPECT_EQ(packed.arrays.at("codes.1").shape, (std::vector<int64_t>{90, 3}));  // 8 x 3 bits
   EXPECT_EQ(packed.formula_bits(), 10 * 8 * 5 + 90 * 8 * 3 + 32 * 32 * kDim);

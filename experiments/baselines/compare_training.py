@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Training speed against PyTorch on the same machine, in one go.
 
-Runs build/release/bench_train and gmf_pytorch.py in turn (ours, PyTorch, ours, PyTorch, ...), so
-that both see the same load and clock, and compares medians over the rounds. Ours draws its pairs
-within the step; PyTorch's are drawn before its clock starts.
+Runs build/release/bench_train and <model>_pytorch.py in turn (ours, PyTorch, ours, PyTorch, ...),
+so that both see the same load and clock, and compares medians over the rounds. Ours draws its
+batches within the step; PyTorch's are drawn before its clock starts.
 
   experiments/baselines/compare_training.py --data ml-1m --threads 1 2 --out compare.json
+  ... --model gmf neumf sasrec                                  all backbones; default gmf
   ... --python /usr/bin/python3 --python torch2/bin/python      several PyTorch versions
 """
 
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -19,7 +21,12 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BASELINE = pathlib.Path(__file__).with_name("gmf_pytorch.py")
+MODELS = ["gmf", "neumf", "sasrec"]
+# Where no flag says otherwise. A step of SASRec is hundreds of times as long.
+PAIR_DEFAULTS = {"batch": 256, "steps": 5000, "warmup": 500, "baseline_steps": 300,
+                 "baseline_warmup": 30}
+SASREC_DEFAULTS = {"batch": 128, "steps": 100, "warmup": 10, "baseline_steps": 20,
+                   "baseline_warmup": 3}
 
 
 def run_json(command, threads):
@@ -37,28 +44,43 @@ def run_json(command, threads):
         sys.exit(f"{shlex.join(command)} printed no JSON: {error}")
 
 
-def model_options(args, embedding):
-    options = ["--embedding", embedding, "--dim", str(args.dim), "--batch", str(args.batch)]
+def setting(args, model, name):
+    """A flag's value, or the model's default."""
+    given = getattr(args, name)
+    defaults = SASREC_DEFAULTS if model == "sasrec" else PAIR_DEFAULTS
+    return defaults[name] if given is None else given
+
+
+def model_options(args, model, embedding):
+    options = ["--embedding", embedding, "--dim", str(args.dim), "--batch",
+               str(setting(args, model, "batch"))]
     if embedding == "mgqe":
         options += ["--subspaces", str(args.subspaces), "--centroids", args.centroids,
                     "--tiers", args.tiers]
+    if model == "sasrec":
+        options += ["--max-length", str(args.max_length), "--blocks", str(args.blocks),
+                    "--heads", str(args.heads), "--dropout", str(args.dropout)]
     return options
 
 
-def run_ours(args, embedding, threads):
-    command = [args.bench, "--data", args.data, *model_options(args, embedding), "--steps",
-               str(args.steps), "--warmup", str(args.warmup), "--device", "cpu", "--json", "-"]
-    op = f"gmf {embedding}"
+def run_ours(args, model, embedding, threads):
+    command = [args.bench, "--data", args.data, "--model", model,
+               *model_options(args, model, embedding), "--steps",
+               str(setting(args, model, "steps")), "--warmup",
+               str(setting(args, model, "warmup")), "--device", "cpu", "--json", "-"]
+    op = f"{model} {embedding}"
     found = [record for record in run_json(command, threads) if record["op"] == op]
     if not found:
         sys.exit(f"{shlex.join(command)} reports no op named {op}")
     return found[0]
 
 
-def run_baseline(args, embedding, threads, python, optimizer):
-    command = [python, str(BASELINE), *model_options(args, embedding), "--optimizer", optimizer,
-               "--search", args.search, "--threads", str(threads), "--steps",
-               str(args.baseline_steps), "--warmup", str(args.baseline_warmup)]
+def run_baseline(args, model, embedding, threads, python, optimizer):
+    script = pathlib.Path(__file__).with_name(f"{model}_pytorch.py")
+    command = [python, str(script), *model_options(args, model, embedding), "--optimizer",
+               optimizer, "--search", args.search, "--threads", str(threads), "--steps",
+               str(setting(args, model, "baseline_steps")), "--warmup",
+               str(setting(args, model, "baseline_warmup"))]
     text = sasrec_text(args.data)
     return run_json(command + (["--data", text] if text else []), threads)
 
@@ -81,28 +103,42 @@ def commit():
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
-def compare(args, embedding, threads, python, optimizer):
+def epoch_figures(ours, theirs, measured, baseline):
+    """Seconds an epoch, where both take as many samples a step; else nothing."""
+    if ours["shape"]["batch"] != theirs["shape"]["batch"]:
+        return {}
+    steps = theirs["steps_per_epoch"]
+    our_steps = ours.get("steps_per_epoch", steps)
+    measured, baseline = our_steps * measured, steps * baseline
+    return {"epoch": {"measured_steps": our_steps, "baseline_steps": steps, "measured": measured,
+                      "baseline": baseline, "ratio": baseline / measured, "unit": "seconds/epoch"}}
+
+
+def compare(args, model, embedding, threads, python, optimizer):
     """One record: `rounds` runs of each, in turn."""
     ours, theirs = [], []
     for _ in range(args.rounds):
-        ours.append(run_ours(args, embedding, threads))
-        theirs.append(run_baseline(args, embedding, threads, python, optimizer))
-    measured = [record["seconds_per_step"] for record in ours]
-    baseline = [record["seconds_per_step"] for record in theirs]
-    ratios = [slow / fast for fast, slow in zip(measured, baseline)]
-    search = {"baseline_search": args.search} if embedding == "mgqe" else {}
+        ours.append(run_ours(args, model, embedding, threads))
+        theirs.append(run_baseline(args, model, embedding, threads, python, optimizer))
+    measured_rounds = [record["seconds_per_step"] for record in ours]
+    baseline_rounds = [record["seconds_per_step"] for record in theirs]
+    measured, baseline = map(statistics.median, (measured_rounds, baseline_rounds))
+    how = {"baseline_search": args.search} if embedding == "mgqe" else {}
+    if "attention" in theirs[0]:
+        how["baseline_attention"] = theirs[0]["attention"]
     return {
         "op": f"train step, {ours[0]['op']}",
         "baseline_name": f"torch {theirs[0]['torch']} {optimizer}",
         "measured_optimizer": ours[0]["shape"].get("optimizer"),
-        **search,
+        **how,
         "shape": theirs[0]["shape"],
-        "measured": statistics.median(measured),
-        "baseline": statistics.median(baseline),
-        "ratio": statistics.median(baseline) / statistics.median(measured),
-        "ratio_by_round": ratios,
+        "measured": measured,
+        "baseline": baseline,
+        "ratio": baseline / measured,
+        "ratio_by_round": [slow / fast for fast, slow in zip(measured_rounds, baseline_rounds)],
         "unit": "seconds/step",
-        "rounds": {"measured": measured, "baseline": baseline},
+        **epoch_figures(ours[0], theirs[0], measured, baseline),
+        "rounds": {"measured": measured_rounds, "baseline": baseline_rounds},
         "device": "cpu",
         "cpu": theirs[0]["cpu"],
         "device_description": ours[0].get("device_description"),
@@ -114,12 +150,14 @@ def compare(args, embedding, threads, python, optimizer):
 
 
 def print_table(records):
-    rows = [("op", "threads", "baseline", "us/step", "baseline us/step", "ratio", "by round")]
+    rows = [("op", "threads", "baseline", "us/step", "baseline us/step", "ratio", "by round",
+             "epoch")]
     for record in records:
         low, high = min(record["ratio_by_round"]), max(record["ratio_by_round"])
         rows.append((record["op"], str(record["threads"]), record["baseline_name"],
                      f"{1e6 * record['measured']:.1f}", f"{1e6 * record['baseline']:.1f}",
-                     f"{record['ratio']:.1f}x", f"{low:.1f}-{high:.1f}"))
+                     f"{record['ratio']:.1f}x", f"{low:.1f}-{high:.1f}",
+                     f"{record['epoch']['ratio']:.1f}x" if "epoch" in record else "-"))
     widths = [max(map(len, column)) for column in zip(*rows)]
     left = {0, 2}
     for row in rows:
@@ -140,6 +178,7 @@ def parse_arguments():
     parser.add_argument("--python", action="append",
                         help="interpreter with PyTorch; may be given several times")
     parser.add_argument("--data", default="ml-1m", help="ml-1m, synthetic or a SASRec text file")
+    parser.add_argument("--model", nargs="+", choices=MODELS, default=["gmf"])
     parser.add_argument("--embedding", nargs="+", choices=["full", "mgqe"],
                         default=["full", "mgqe"])
     parser.add_argument("--optimizer", nargs="+", choices=["adam", "adam_fused", "sparse_adam"],
@@ -151,11 +190,13 @@ def parse_arguments():
     parser.add_argument("--subspaces", type=int, default=32)
     parser.add_argument("--centroids", default="256,64")
     parser.add_argument("--tiers", default="0.1")
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--warmup", type=int, default=500)
-    parser.add_argument("--baseline-steps", type=int, default=300)
-    parser.add_argument("--baseline-warmup", type=int, default=30)
+    parser.add_argument("--max-length", type=int, default=200, help="sasrec: tokens a sequence")
+    parser.add_argument("--blocks", type=int, default=2, help="sasrec")
+    parser.add_argument("--heads", type=int, default=1, help="sasrec")
+    parser.add_argument("--dropout", type=float, default=0.2, help="sasrec")
+    for name, pairs in PAIR_DEFAULTS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int,
+                            help=f"default {pairs}; sasrec {SASREC_DEFAULTS[name]}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", help="JSON file for the records")
     args = parser.parse_args()
@@ -168,14 +209,11 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     records = []
-    for threads in args.threads:
-        for embedding in args.embedding:
-            for python in args.python:
-                for optimizer in args.optimizer:
-                    records.append(compare(args, embedding, threads, python, optimizer))
-                    name, ratio = records[-1]["baseline_name"], records[-1]["ratio"]
-                    print(f"{records[-1]['op']}, {threads} threads, {name}: {ratio:.1f}x",
-                          file=sys.stderr)
+    for model, threads, embedding, python, optimizer in itertools.product(
+            args.model, args.threads, args.embedding, args.python, args.optimizer):
+        records.append(compare(args, model, embedding, threads, python, optimizer))
+        name, ratio = records[-1]["baseline_name"], records[-1]["ratio"]
+        print(f"{records[-1]['op']}, {threads} threads, {name}: {ratio:.1f}x", file=sys.stderr)
     if args.out:
         write_json(args.out, records)
     print_table(records)

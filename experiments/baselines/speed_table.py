@@ -12,9 +12,10 @@ def rows_of(path):
     with open(path) as file:
         for record in json.load(file):
             low, high = min(record["ratio_by_round"]), max(record["ratio_by_round"])
-            search = f", {record['baseline_search']}" if "baseline_search" in record else ""
+            how = "".join(f", {record[key]}" for key in ("baseline_search", "baseline_attention")
+                          if key in record)
             yield (record["op"].removeprefix("train step, "), record["threads"],
-                   f"{1e6 * record['measured']:.0f}", record["baseline_name"] + search,
+                   f"{1e6 * record['measured']:.0f}", record["baseline_name"] + how,
                    f"{1e6 * record['baseline']:.0f}", f"{record['ratio']:.1f}×",
                    f"{low:.1f}–{high:.1f}")
 

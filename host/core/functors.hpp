@@ -59,6 +59,48 @@ struct SamplePairs {
   }
 };
 
+struct SampleScoredPairs {
+  ScoredPairSampler sampler;
+  View<const StepState> state;
+  View<int32_t> left, right;
+  View<float> targets;
+  MGQE_HD void operator()(int64_t b) const {
+    const StepState& s = state[0];
+    const Permutation shuffle(static_cast<uint64_t>(sampler.targets.size()), s.shuffle_key);
+    const uint64_t pair = shuffle((s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch) +
+                                  static_cast<uint64_t>(b));
+    left[b] = sampler.left[static_cast<int64_t>(pair)];
+    right[b] = sampler.right[static_cast<int64_t>(pair)];
+    targets[b] = sampler.targets[static_cast<int64_t>(pair)];
+  }
+};
+
+struct Concatenate {
+  View<const int32_t> first, second;  // (B)
+  View<int32_t> out;                  // (2B)
+  MGQE_HD void operator()(int64_t i) const {
+    out[i] = i < first.size() ? first[i] : second[i - first.size()];
+  }
+};
+
+struct SampleSequences {
+  SequenceSampler sampler;
+  View<const StepState> state;
+  View<const int32_t> users;  // (B)
+  SequenceTokens tokens;
+  /// Index over (B, longest): places past a sequence's end do nothing.
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t b = i / tokens.sequences.longest, t = i % tokens.sequences.longest;
+    const int64_t place = tokens.sequences.offsets[b] + t;
+    if (place >= tokens.sequences.offsets[b + 1]) return;
+    const SequenceSampler::Token token = sampler.draw(state[0].epoch, users[b], t);
+    tokens.inputs[place] = token.input;
+    tokens.positions[place] = token.position;
+    tokens.positives[place] = token.positive;
+    tokens.negatives[place] = token.negative;
+  }
+};
+
 /// The running means of Adam, updated in place: first = b1 first + (1 - b1) g, likewise g^2.
 MGQE_HD void update_moments(float& first, float& second, float g, const AdamOptions& options) {
   first =
@@ -76,7 +118,8 @@ struct Adam {
   View<const StepState> state;
   MGQE_HD void operator()(int64_t i) const {
     float m = moments.first[i], v = moments.second[i];
-    update_moments(m, v, gradient[i], options);
+    const float g = fmaf(static_cast<float>(options.l2), parameter[i], gradient[i]);
+    update_moments(m, v, g, options);
     moments.first[i] = m;
     moments.second[i] = v;
     const float denominator =
@@ -88,7 +131,7 @@ struct Adam {
 /// torch.optim.SparseAdam: epsilon is added to the raw root of the second moment.
 MGQE_HD void sparse_adam_element(float& parameter, float& first, float& second, float g,
                                  const AdamOptions& options, float step_size) {
-  update_moments(first, second, g, options);
+  update_moments(first, second, fmaf(static_cast<float>(options.l2), parameter, g), options);
   const float denominator = sqrtf(second) + static_cast<float>(options.epsilon);
   parameter = fmaf(-step_size, first / denominator, parameter);
 }
@@ -124,19 +167,6 @@ struct Decode {
     const int64_t r = i / rows.cols, c = i % rows.cols;
     const int j = static_cast<int>(c * subspaces / rows.cols);
     rows[i] = codebook.row(unpack_code(packed.row(r), j, bits))[c];
-  }
-};
-
-struct BceWithLogits {
-  View<const float> logits, labels;
-  float scale;
-  View<float> losses, gradient;
-  MGQE_HD void operator()(int64_t b) const {
-    const float z = logits[b], y = labels[b];
-    const float e = expf(-fabsf(z));  // never overflows
-    losses[b] = (z > 0.0f ? z : 0.0f) - z * y + log1pf(e);
-    const float sigmoid = (z >= 0.0f ? 1.0f : e) / (1.0f + e);
-    gradient[b] = scale * (sigmoid - y);
   }
 };
 

@@ -56,6 +56,11 @@ enum class RandomStream : uint64_t {
   kNegatives,
   kEvaluation,
   kSynthetic,
+  kMlpUserTable,
+  kMlpItemTable,
+  kMlpUserCodebook,
+  kMlpItemCodebook,
+  kDropout,
 };
 
 /// A key for one purpose of one seed (splitmix64 finaliser over both).

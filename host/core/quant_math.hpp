@@ -1,5 +1,5 @@
-// The arithmetic of product quantization that every device must agree on to the bit:
-// tiers, the canonical distance and its tie rule, and the bit layout of packed codes.
+// The arithmetic of quantized tables that every device must agree on to the bit: tiers, the
+// canonical distance and its tie rule, scalar cells, hash buckets, and the layout of packed bits.
 #pragma once
 
 #include <cmath>
@@ -76,6 +76,45 @@ MGQE_HD uint8_t packed_byte(const uint8_t* codes, int subspaces, int bits, int64
     value |= shift >= 0 ? codes[j] << shift : codes[j] >> -shift;
   }
   return static_cast<uint8_t>(value & 0xFF);
+}
+
+/// Scalar quantization: which of 2^bits even buckets of [low, high] holds x. In double, where no
+/// difference of floats overflows. What lies outside, and what cannot be compared, goes to the end
+/// buckets; a constant column (high = low) has 0.
+MGQE_HD int scalar_cell(float x, float low, float high, int bits) {
+  const double cells = static_cast<double>(1 << bits);
+  const double position =
+      (static_cast<double>(x) - low) / (static_cast<double>(high) - low) * cells;
+  if (!(position > 0.0)) return 0;  // 0 / 0 too
+  return position < cells ? static_cast<int>(position) : (1 << bits) - 1;
+}
+
+/// The middle of a bucket; low itself where the column is constant.
+MGQE_HD float scalar_value(int cell, float low, float high, int bits) {
+  const double width = (static_cast<double>(high) - low) / static_cast<double>(1 << bits);
+  return static_cast<float>(low + (cell + 0.5) * width);
+}
+
+/// Cell j, of 1 to 16 bits, of a packed row: bits [j*bits, (j+1)*bits) of its little-endian string.
+MGQE_HD int unpack_cell(const uint8_t* row, int64_t j, int bits) {
+  const int64_t first = j * bits;
+  const int shift = static_cast<int>(first & 7);
+  const uint8_t* byte = row + (first >> 3);
+  int value = byte[0];
+  if (shift + bits > 8) value |= byte[1] << 8;
+  if (shift + bits > 16) value |= byte[2] << 16;
+  return value >> shift & ((1 << bits) - 1);
+}
+
+/// Row of a hashed table that serves an id. splitmix64's finaliser (Steele et al. 2014) is a
+/// bijection of the 64-bit integers in which every bit of the id moves every bit of the result, so
+/// ids of neighbouring popularity collide no more often than any two. Packed tables depend on it.
+MGQE_HD int64_t hash_bucket(int64_t id, int64_t buckets) {
+  uint64_t z = static_cast<uint64_t>(id) + 0x9E3779B97F4A7C15ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  z ^= z >> 31;
+  return static_cast<int64_t>(z % static_cast<uint64_t>(buckets));
 }
 
 /// Ranking score of an item: one fma chain in dimension order, whatever the item's position, so

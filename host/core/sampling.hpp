@@ -136,4 +136,63 @@ struct PairSampler {
   }
 };
 
+/// Draws a user's training sequence: token t reads an action and is to predict the next, beside one
+/// item outside the user's training set (Kang & McAuley 2018, section 3.6). The last max_length
+/// actions that have a successor are the tokens.
+struct SequenceSampler {
+  View<const int64_t> offsets;  // (users + 1) into actions
+  View<const int32_t> actions;  // items in time order
+  Histories histories;          // training items by user, distinct
+  int64_t items = 0;            // catalogue size
+  int64_t max_length = 200;
+  uint64_t negative_key = 0;
+
+  MGQE_HD int64_t length(int64_t user) const {
+    const int64_t tokens = offsets[user + 1] - offsets[user] - 1;
+    return tokens < 0 ? 0 : tokens < max_length ? tokens : max_length;
+  }
+
+  struct Token {
+    int32_t input, position, positive, negative;
+  };
+  /// Token t < length(user).
+  MGQE_HD Token draw(uint64_t epoch, int64_t user, int64_t t) const {
+    const int64_t tokens = length(user);
+    const int64_t action = offsets[user + 1] - 1 - tokens + t;
+    const int64_t touched = histories.length(user);
+    const uint64_t bits =
+        random_u64(negative_key, static_cast<uint64_t>(user * max_length + t), epoch);
+    const int64_t rank =
+        static_cast<int64_t>(random_below(bits, static_cast<uint64_t>(items - touched)));
+    return Token{actions[action], static_cast<int32_t>(max_length - tokens + t),
+                 actions[action + 1],
+                 static_cast<int32_t>(nth_missing(histories.begin(user), touched, rank))};
+  }
+};
+
+/// Draws every scored pair once an epoch, in shuffled order.
+struct ScoredPairSampler {
+  View<const int32_t> left, right;  // (P)
+  View<const float> targets;        // (P)
+  int64_t batch = 256;
+};
+
+/// Whether dropout keeps element i of a layer in a step: bits of a 32-bit mix (the finaliser of
+/// murmur3, keyed twice) against the rate. One multiplication chain an element and no state, so it
+/// vectorises and any device and order agrees.
+MGQE_HD uint64_t dropout_step_key(uint64_t layer_key, uint64_t step) {
+  uint64_t z = layer_key + step * 0x9E3779B97F4A7C15ull;  // splitmix64's finaliser
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+MGQE_HD bool dropout_keeps(uint64_t step_key, uint64_t element, float rate) {
+  uint32_t h = static_cast<uint32_t>(element) ^ static_cast<uint32_t>(step_key);
+  h = (h ^ (h >> 16)) * 0x85EBCA6Bu;
+  h += static_cast<uint32_t>(step_key >> 32) ^ static_cast<uint32_t>(element >> 32);
+  h = (h ^ (h >> 13)) * 0xC2B2AE35u;
+  h ^= h >> 16;
+  return static_cast<float>(h >> 8) >= rate * 16777216.0f;
+}
+
 }  // namespace mgqe

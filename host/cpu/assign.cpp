@@ -138,7 +138,8 @@ HWY_EXPORT(assign_blocks);
 
 namespace {
 
-/// Cuts the rows into blocks that do not straddle tiers.
+/// Cuts the rows into blocks that do not straddle tiers; rows of a tier without centroids are in
+/// none.
 void cut_blocks(RowSet rows, const Tiers& tiers, int block, std::vector<AssignBlock>& blocks) {
   blocks.clear();
   const int64_t count = rows.size();
@@ -148,15 +149,16 @@ void cut_blocks(RowSet rows, const Tiers& tiers, int block, std::vector<AssignBl
     while (length < block && first + length < count && rows[first + length] < tiers.end[tier] &&
            rows[first + length] >= tiers.begin(tier))
       ++length;
-    blocks.push_back({first, length, tiers.centroids[tier]});
+    if (tiers.centroids[tier] > 0) blocks.push_back({first, length, tiers.centroids[tier]});
     first += length;
   }
 }
 
-void add_squared_errors(const AssignTask& task) {
+void add_squared_errors(const AssignTask& task, const Tiers& tiers) {
   parallel_ranges(task.rows.size(), 256, [=](int64_t begin, int64_t end) {
     const int64_t d = task.queries.cols;
     for (int64_t i = begin; i < end; ++i) {
+      if (tiers.limit(task.rows[i]) == 0) continue;
       const float* e = task.queries.row(task.rows[i]);
       const float* c = task.decoded.row(i);
       float sum = 0.0f;
@@ -244,7 +246,7 @@ void CpuBackend::assign(View<const float> queries, RowSet rows, View<const float
   parallel_pieces(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
     run(task, blocks.data() + begin, end - begin);
   });
-  if (squared_error.data != nullptr) add_squared_errors(task);
+  if (squared_error.data != nullptr) add_squared_errors(task, tiers);
 }
 
 }  // namespace mgqe

@@ -38,9 +38,25 @@ class CpuBackend final : public Elementwise<CpuBackend> {
   void assign(View<const float> queries, RowSet rows, View<const float> codebook,
               View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
               View<float> decoded, View<float> squared_error) override;
-  void codebook_gradient(View<const float> queries, const UniqueIds& unique,
+  void codebook_gradient(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
                          View<const uint8_t> codes, View<const float> codebook, float scale,
                          View<float> gradient) override;
+  void softmax_backward(const SoftmaxRows& rows, View<const float> keys, View<const float> values,
+                        const SoftmaxGradients& gradients) override;
+
+  void matmul(Operand a, Operand b, View<float> out, bool accumulate) override;
+  void sum_rows(View<const float> x, View<float> sums) override;
+  void layer_norm(View<const float> x, View<const float> gain, View<const float> bias,
+                  float epsilon, View<float> out, View<float> stats) override;
+  void layer_norm_backward(View<const float> x, View<const float> gain, View<const float> stats,
+                           View<const float> out_gradient, View<float> x_gradient, bool accumulate,
+                           View<float> gain_gradient, View<float> bias_gradient) override;
+  void attention(const AttentionInput& input, Sequences sequences, Dropout dropout,
+                 View<const StepState> state, View<float> out, View<float> log_sums) override;
+  void attention_backward(const AttentionInput& input, Sequences sequences, Dropout dropout,
+                          View<const StepState> state, View<const float> out,
+                          View<const float> log_sums, View<const float> out_gradient,
+                          const AttentionGradients& gradients) override;
 
   void gmf_forward(Lookup users, Lookup items, View<const float> weights,
                    View<float> logits) override;
@@ -63,12 +79,32 @@ class CpuBackend final : public Elementwise<CpuBackend> {
       for (int64_t i = begin; i < end; ++i) f(i);
     });
   }
+  template <class F>
+  void for_each_cell(int64_t rows, int64_t cols, const F& f) {
+    parallel_ranges(rows, row_grain(cols), [&f, cols](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+#pragma GCC ivdep
+        for (int64_t c = 0; c < cols; ++c) f(r, c);
+      }
+    });
+  }
+  template <class F>
+  void for_each_row(int64_t rows, int64_t cols, const F& f) {
+    parallel_ranges(rows, row_grain(cols), [&f](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) f(r);
+    });
+  }
 
  private:
+  static int64_t row_grain(int64_t cols) {
+    return std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, cols));
+  }
+
   std::vector<uint64_t> sort_keys_, sort_buffer_;  // deduplicate
   std::vector<float> packed_codebook_;             // assign
   std::vector<AssignBlock> assign_blocks_;         // assign
-  std::vector<float> partials_;                    // gmf_backward
+  std::vector<float> softmax_scratch_;             // softmax_backward
+  std::vector<float> partials_;  // gmf_backward, matmul, sum_rows, layer_norm_backward
 };
 
 }  // namespace mgqe

@@ -8,13 +8,14 @@ namespace mgqe {
 
 namespace {
 
-/// Subspaces [begin, end). kWidth 0 takes any width.
+/// Subspaces [begin, end). tiers: null where no row is skipped. kWidth 0 takes any width.
 template <int kWidth>
-inline void add_rows(View<const float> queries, const UniqueIds& unique, View<const uint8_t> codes,
-                     View<const float> codebook, float scale, View<float> gradient, int64_t begin,
-                     int64_t end) {
+inline void add_rows(View<const float> queries, const UniqueIds& unique, const Tiers* tiers,
+                     View<const uint8_t> codes, View<const float> codebook, float scale,
+                     View<float> gradient, int64_t begin, int64_t end) {
   const int64_t width = kWidth > 0 ? kWidth : codebook.cols / codes.cols;
   for (int32_t u = 0; u < unique.count[0]; ++u) {
+    if (tiers != nullptr && tiers->limit(unique.ids[u]) == 0) continue;
     const float weight = scale * static_cast<float>(unique.offsets[u + 1] - unique.offsets[u]);
     const float* __restrict e = queries.row(unique.ids[u]);
     const uint8_t* __restrict code = codes.row(u);
@@ -29,22 +30,25 @@ inline void add_rows(View<const float> queries, const UniqueIds& unique, View<co
 }  // namespace
 
 void CpuBackend::codebook_gradient(View<const float> queries, const UniqueIds& unique,
-                                   View<const uint8_t> codes, View<const float> codebook,
-                                   float scale, View<float> gradient) {
+                                   const Tiers& tiers, View<const uint8_t> codes,
+                                   View<const float> codebook, float scale, View<float> gradient) {
   zero(gradient.data, sizeof(float) * gradient.size());
   // A grain of a quarter of the subspaces: fewer cannot pay for a thread on a small batch.
   const int64_t grain = std::max<int64_t>(1, codes.cols / 4);
   const int64_t width = codebook.cols / codes.cols;
+  const bool skips =
+      std::find(tiers.centroids, tiers.centroids + tiers.count, 0) != tiers.centroids + tiers.count;
+  const Tiers* const skipping = skips ? &tiers : nullptr;
   parallel_ranges(codes.cols, grain, [=](int64_t begin, int64_t end) {
     switch (width) {
       case 2:
-        return add_rows<2>(queries, unique, codes, codebook, scale, gradient, begin, end);
+        return add_rows<2>(queries, unique, skipping, codes, codebook, scale, gradient, begin, end);
       case 4:
-        return add_rows<4>(queries, unique, codes, codebook, scale, gradient, begin, end);
+        return add_rows<4>(queries, unique, skipping, codes, codebook, scale, gradient, begin, end);
       case 8:
-        return add_rows<8>(queries, unique, codes, codebook, scale, gradient, begin, end);
+        return add_rows<8>(queries, unique, skipping, codes, codebook, scale, gradient, begin, end);
       default:
-        return add_rows<0>(queries, unique, codes, codebook, scale, gradient, begin, end);
+        return add_rows<0>(queries, unique, skipping, codes, codebook, scale, gradient, begin, end);
     }
   });
 }

@@ -45,7 +45,11 @@ Dataset load_synthetic(const DataConfig& config, Backend& backend) {
 Dataset load_dataset(const DataConfig& config, Backend& backend) {
   const std::string& name = config.name;
   if (name == "synthetic") return load_synthetic(config, backend);
+  if (name == "steam" || name == "relevance-synthetic")
+    input_error("--data ", name,
+                " has scores of item pairs, not interactions: give --task relevance");
   if (name == "ncf") return load_ncf(data_folder() / "ncf", backend);
+  if (name == "video") return load_file("video", find_video(data_folder()), backend);
   if (name != "ml-1m" && name != "auto") return load_file(name, name, backend);
 
   const std::filesystem::path folder = data_folder();

@@ -53,9 +53,9 @@ struct Dataset {
   uint64_t fingerprint = 0;
 };
 
-/// Reads, splits and ranks what `config.name` names: "ml-1m", "ncf", "synthetic", "auto" or the
-/// path of a file (locate.hpp says where and in which formats). Data that cannot be trained on is
-/// an InputError that names the file, the line where there is one, and what would be right.
+/// Reads, splits and ranks what `config.name` names: "ml-1m", "ncf", "video", "synthetic", "auto"
+/// or the path of a file (locate.hpp says where and in which formats). Data that cannot be trained
+/// on is an InputError that names the file, the line where there is one, and what would be right.
 Dataset load_dataset(const DataConfig& config, Backend& backend);
 
 }  // namespace mgqe

@@ -59,10 +59,26 @@ bool canonical_integer(std::string_view field, int64_t& value) {
   return error == std::errc() && stop == field.data() + field.size();
 }
 
-bool is_number(std::string_view field) {
-  double value = 0.0;
+namespace {
+
+/// False where `field` is not a finite number.
+bool to_number(std::string_view field, double& value) {
   const auto [stop, error] = std::from_chars(field.data(), field.data() + field.size(), value);
   return error == std::errc() && stop == field.data() + field.size() && std::isfinite(value);
+}
+
+}  // namespace
+
+double parse_number(const TextReader& reader, std::string_view field, const char* what) {
+  double value = 0.0;
+  if (!to_number(field, value))
+    reader.fail(what, " ", quoted(field), " is not a number: expected one such as 5 or -3.5");
+  return value;
+}
+
+bool is_number(std::string_view field) {
+  double value = 0.0;
+  return to_number(field, value);
 }
 
 }  // namespace mgqe

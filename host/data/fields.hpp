@@ -21,6 +21,9 @@ int32_t parse_id(const TextReader& reader, std::string_view field, const char* w
 /// A 64-bit integer. `what` names the field in messages.
 int64_t parse_integer(const TextReader& reader, std::string_view field, const char* what);
 
+/// A finite decimal number. `what` names the field in messages.
+double parse_number(const TextReader& reader, std::string_view field, const char* what);
+
 /// True when `field` is the one decimal spelling of a 64-bit integer (no "+", "-0" or leading
 /// zeros), so that nothing is lost by keeping `value` alone.
 bool canonical_integer(std::string_view field, int64_t& value);

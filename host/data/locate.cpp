@@ -23,6 +23,18 @@ std::optional<fs::path> find_ml_1m(const fs::path& folder) {
   return std::nullopt;
 }
 
+fs::path find_video(const fs::path& folder) {
+  for (const char* file : {"video.txt.gz", "video.txt"}) {
+    const fs::path path = folder / "video" / file;
+    std::error_code unreadable_is_missing;
+    if (fs::exists(path, unreadable_is_missing)) return path;
+  }
+  input_error(folder.string(),
+              ": video is not there: expected video/video.txt.gz or "
+              "video/video.txt below it (`user item` lines in time order); set "
+              "MGQE_DATA_DIR");
+}
+
 Format detect_format(const fs::path& path) {
   TextReader reader(path);
   std::string name = path.filename().string();

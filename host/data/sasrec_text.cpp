@@ -29,7 +29,9 @@ Actions read_sasrec_text(const std::filesystem::path& path) {
     actions.users.push_back(parse_id(reader, take_word(line), "user"));
     actions.items.push_back(parse_id(reader, take_word(line), "item"));
     if (const std::string_view rest = take_word(line); !rest.empty())
-      reader.fail("unexpected ", quoted(rest), " behind the item: expected \"user item\" alone");
+      reader.fail("unexpected ", quoted(rest),
+                  " behind the item: expected \"user item\" alone, or "
+                  "--task relevance for \"item item score\"");
   }
   actions.user_ids.integers = compact_ids(actions.users);
   actions.item_ids.integers = compact_ids(actions.items);

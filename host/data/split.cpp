@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "host/core/check.hpp"
-#include "host/core/tensor.hpp"
+#include "host/data/popularity.hpp"
 
 namespace mgqe {
 
@@ -25,12 +25,12 @@ void sort_by_time(std::span<int64_t> times, std::span<int32_t> items) {
 int64_t held_out_actions(HeldOut held_out) { return held_out == HeldOut::kTest ? 1 : 2; }
 
 /// Cuts the held-out items off the end of every sequence that leaves at least one for training.
-Sequences hold_out(const Sequences& all, HeldOut held_out, Dataset& dataset) {
+UserSequences hold_out(const UserSequences& all, HeldOut held_out, Dataset& dataset) {
   const int64_t users = dataset.users, held = held_out_actions(held_out);
   dataset.has_validation = held_out == HeldOut::kValidationAndTest;
   dataset.valid_item.assign(users, -1);
   dataset.test_item.assign(users, -1);
-  Sequences training;
+  UserSequences training;
   training.offsets.assign(users + 1, 0);
   for (int64_t user = 0; user < users; ++user) {
     const int64_t length = all.offsets[user + 1] - all.offsets[user];
@@ -52,29 +52,7 @@ Sequences hold_out(const Sequences& all, HeldOut held_out, Dataset& dataset) {
   return training;
 }
 
-/// order[rank] = id, by descending count.
-std::vector<int32_t> frequency_order(const std::vector<int64_t>& counts, Backend& backend) {
-  const Tensor<int64_t> device_counts(backend, std::span<const int64_t>(counts));
-  Tensor<int32_t> order(backend, device_counts.rows());
-  backend.frequency_order(device_counts.view(), order);
-  return order.to_host();
-}
-
-std::vector<int32_t> invert(const std::vector<int32_t>& order) {
-  std::vector<int32_t> rank(order.size());
-  for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = static_cast<int32_t>(i);
-  return rank;
-}
-
-template <class T>
-void reorder(std::vector<T>& values, const std::vector<int32_t>& order) {
-  if (values.empty()) return;
-  std::vector<T> sorted(values.size());
-  for (size_t i = 0; i < values.size(); ++i) sorted[i] = std::move(values[order[i]]);
-  values = std::move(sorted);
-}
-
-void rank_items(Dataset& dataset, Sequences& training, Backend& backend) {
+void rank_items(Dataset& dataset, UserSequences& training, Backend& backend) {
   std::vector<int64_t> counts(dataset.items);
   for (const int32_t item : training.items) ++counts[item];
   const std::vector<int32_t> order = frequency_order(counts, backend);
@@ -88,7 +66,7 @@ void rank_items(Dataset& dataset, Sequences& training, Backend& backend) {
       if (item >= 0) item = rank[item];
 }
 
-void rank_users(Dataset& dataset, Sequences& training, Backend& backend) {
+void rank_users(Dataset& dataset, UserSequences& training, Backend& backend) {
   const auto length = [&](int64_t user) {
     return training.offsets[user + 1] - training.offsets[user];
   };
@@ -100,7 +78,7 @@ void rank_users(Dataset& dataset, Sequences& training, Backend& backend) {
   reorder(dataset.valid_item, order);
   reorder(dataset.test_item, order);
 
-  Sequences ranked;
+  UserSequences ranked;
   ranked.offsets.assign(dataset.users + 1, 0);
   for (int64_t rank = 0; rank < dataset.users; ++rank)
     ranked.offsets[rank + 1] = ranked.offsets[rank] + counts[order[rank]];
@@ -142,9 +120,9 @@ void check_trainable(const std::string& where, const Dataset& dataset) {
 
 }  // namespace
 
-Sequences group_by_user(const Actions& actions) {
+UserSequences group_by_user(const Actions& actions) {
   const int64_t users = actions.user_ids.size();
-  Sequences grouped;
+  UserSequences grouped;
   grouped.offsets.assign(users + 1, 0);
   for (const int32_t user : actions.users) ++grouped.offsets[user + 1];
   std::partial_sum(grouped.offsets.begin(), grouped.offsets.end(), grouped.offsets.begin());
@@ -179,7 +157,7 @@ Dataset arrange(const std::string& name, const std::string& where, Actions actio
   if (dataset.items < 2)
     input_error(where, ": holds one item only: ranking needs a catalogue of 2 or more");
 
-  Sequences training = hold_out(group_by_user(actions), held_out, dataset);
+  UserSequences training = hold_out(group_by_user(actions), held_out, dataset);
   if (dataset.short_users == dataset.users)
     input_error(where, ": no user has ", held_out_actions(held_out) + 1,
                 " or more actions, so none can be held out for test: give longer histories");

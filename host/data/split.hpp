@@ -19,13 +19,13 @@ enum class HeldOut {
 };
 
 /// Item lists by user, in time order, repeats kept.
-struct Sequences {
+struct UserSequences {
   std::vector<int64_t> offsets;  // (users + 1)
   std::vector<int32_t> items;    // (offsets[users])
 };
 
 /// Groups actions by user; equal times keep the order of the file.
-Sequences group_by_user(const Actions& actions);
+UserSequences group_by_user(const Actions& actions);
 
 /// Splits and ranks. `name` becomes the data set's; `where` begins error messages. Refused as
 /// InputError: no actions, a single item, nobody to hold an action out of, a user whose training

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "host/core/check.hpp"
+#include "host/core/packed_scheme.hpp"
 #include "host/io/safetensors.hpp"
 
 namespace mgqe {
@@ -43,12 +44,14 @@ ArrayMap id_arrays(const std::map<std::string, OriginalIds>& ids) {
 namespace {
 
 json describe_table(const PackedTable& table) {
+  const PackedScheme& scheme = *find_scheme(table.scheme);
   json description = {{"scheme", table.scheme}, {"rows", table.rows}, {"dim", table.dim}};
-  if (table.scheme == "full") return description;
-  description["subspaces"] = table.subspaces;
-  for (int i = 0; i < table.tiers.count; ++i)
+  for (const PackedField& field : scheme.fields()) description[field.name] = table.*field.value;
+  if (!scheme.has_codes()) return description;
+  description["private_codebooks"] = table.private_codebooks;
+  for (const PackedTier& tier : table.tiers)
     description["tiers"].push_back(
-        {{"end", table.tiers.end[i]}, {"centroids", table.tiers.centroids[i]}});
+        {{"end", tier.end}, {"centroids", tier.centroids}, {"subspaces", tier.subspaces}});
   return description;
 }
 
@@ -58,6 +61,7 @@ StringMap describe(const Artifact& artifact) {
   return {{"format", kArtifactFormat},
           {"version", std::to_string(kArtifactVersion)},
           {"backbone", artifact.model.backbone},
+          {"task", artifact.model.task},
           {"tables", tables.dump()},
           {"config", artifact.config.dump(-1, ' ', false, json::error_handler_t::replace)},
           {"seed", std::to_string(artifact.seed)},
@@ -100,6 +104,7 @@ class Unpacker {
     check_version();
     Artifact artifact;
     artifact.model.backbone = text("backbone");
+    artifact.model.task = version_ == 1 ? "ranking" : text("task");
     artifact.config = json_of("config");
     artifact.seed = number<uint64_t>("seed");
     artifact.best_epoch = number<int>("best_epoch");
@@ -124,14 +129,15 @@ class Unpacker {
     input_error(path_.string(), ": not a valid mgqe artifact: ", parts...);
   }
 
-  void check_version() const {
+  void check_version() {
     const auto format = file_.metadata.find("format");
     if (format == file_.metadata.end() || format->second != kArtifactFormat)
       refuse("its metadata does not say \"format\": \"", kArtifactFormat,
              "\"; give the model.safetensors of a training run");
-    if (const int version = number<int>("version"); version != kArtifactVersion)
-      refuse("its version is ", version, ", this program reads version ", kArtifactVersion,
-             version > kArtifactVersion ? ": it was written by a newer one" : "");
+    version_ = number<int>("version");
+    if (version_ < 1 || version_ > kArtifactVersion)
+      refuse("its version is ", version_, ", this program reads versions 1 to ", kArtifactVersion,
+             version_ > kArtifactVersion ? ": it was written by a newer one" : "");
   }
 
   std::string text(const char* key) const {
@@ -175,30 +181,32 @@ class Unpacker {
     if (!description.contains("scheme") || !description["scheme"].is_string())
       refuse("table ", name, " has no scheme");
     table.scheme = description["scheme"];
-    if (table.scheme == "full") {
-      take_array(name + ".table", table.arrays["table"]);
-    } else if (table.scheme == "mgqe") {
-      table.subspaces = small_integer(name, description, "subspaces");
-      table.tiers = parse_tiers(name, description.value("tiers", json::array()));
-      take_array(name + ".codebook", table.arrays["codebook"]);
-      for (int i = 0; i < table.tiers.count; ++i) {
-        const std::string codes = fmt::format("codes.{}", i);
-        take_array(name + "." + codes, table.arrays[codes]);
-      }
-    }
+    const PackedScheme* scheme = find_scheme(table.scheme);
+    if (scheme == nullptr)
+      refuse("table ", name, ": unknown scheme \"", table.scheme, "\"; known are ", scheme_names());
+    for (const PackedField& field : scheme->fields())
+      table.*field.value = integer(name, description, field.name);
+    if (scheme->has_codes()) take_tiers(name, description, table);
+    if (const std::string defect = shape_defect(table); !defect.empty())
+      refuse("table ", name, ": ", defect);
+    for (const ArraySpec& spec : scheme->expected_arrays(table))
+      take_array(name + "." + spec.name, table.arrays[spec.name]);
     return table;
   }
 
-  Tiers parse_tiers(const std::string& name, const json& list) const {
+  /// In version 1 a table had one number of subspaces, and one codebook.
+  void take_tiers(const std::string& name, const json& description, PackedTable& table) const {
+    const json list = description.value("tiers", json::array());
     if (!list.is_array() || list.empty() || list.size() > kMaxTiers)
       refuse("table ", name, " needs a list of 1 to ", kMaxTiers, " tiers");
-    Tiers tiers;
-    tiers.count = 0;
-    for (const json& tier : list) {
-      tiers.end[tiers.count] = integer(name, tier, "end");
-      tiers.centroids[tiers.count++] = small_integer(name, tier, "centroids");
-    }
-    return tiers;
+    for (const json& tier : list)
+      table.tiers.push_back({integer(name, tier, "end"), small_integer(name, tier, "centroids"),
+                             small_integer(name, version_ == 1 ? description : tier, "subspaces")});
+    if (version_ == 1) return;
+    if (!description.contains("private_codebooks") ||
+        !description["private_codebooks"].is_boolean())
+      refuse("table ", name, " lacks a true or false \"private_codebooks\"");
+    table.private_codebooks = description["private_codebooks"];
   }
 
   void take_array(const std::string& name, HostArray& array) {
@@ -233,6 +241,7 @@ class Unpacker {
 
   fs::path path_;
   SafetensorsFile file_;
+  int version_ = 0;
 };
 
 }  // namespace

@@ -2,10 +2,14 @@
 // way back to the original ids, and where it all came from. It holds no query table.
 //
 // Arrays in the file, for a table named T of entity E ("user" for T = "user" or "gmf.user"):
-//   T.table | T.codebook, T.codes.0, ...     as PackedTable names them
+//   T.table | T.codebook, T.codes.0 | ...    as PackedTable names those of its scheme
 //   ids.E i64 (n)                            integer ids, or
 //   ids.E.text u8, ids.E.offsets i64 (n + 1) string ids, id r at bytes offsets[r] .. offsets[r+1]
-// and the backbone's own, e.g. gmf.weights. What has no array is JSON in the metadata.
+// and the backbone's own, e.g. gmf.weights. What has no array is in the metadata: the task, and as
+// JSON the scheme, rows, dim, fields and tiers of every table.
+//
+// Version 1 knew the schemes full and mgqe with a shared codebook, and the ranking task; it is
+// still read.
 #pragma once
 
 #include <cstdint>
@@ -61,6 +65,6 @@ std::string artifact_defect(const Artifact& artifact);
 
 /// Value of metadata "format" by which an artifact is known.
 inline constexpr const char* kArtifactFormat = "mgqe-artifact";
-inline constexpr int kArtifactVersion = 1;
+inline constexpr int kArtifactVersion = 2;
 
 }  // namespace mgqe

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "host/core/packed_scheme.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/safetensors.hpp"
 #include "host/io/table.hpp"
@@ -52,26 +53,29 @@ std::string part_table(const SafetensorsHeader& header) {
                       {Align::kLeft, Align::kLeft, Align::kLeft});
 }
 
-std::string tiers_text(const PackedTable& table) {
-  if (table.scheme == "full") return "";
-  std::vector<std::string> tiers;
-  for (int i = 0; i < table.tiers.count; ++i)
-    tiers.push_back(fmt::format("{} rows K={} ({} bits)", grouped(table.tiers.rows(i)),
-                                table.tiers.centroids[i], code_bits(table.tiers.centroids[i])));
-  return fmt::format("{}", fmt::join(tiers, ", "));
+/// "rank=16", or "342 rows D=32 K=256 (8 bits), ...".
+std::string layout_text(const PackedTable& table) {
+  std::vector<std::string> parts;
+  for (const PackedField& field : find_scheme(table.scheme)->fields())
+    parts.push_back(fmt::format("{}={}", field.name, grouped(table.*field.value)));
+  for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i) {
+    const PackedTier& tier = table.tiers[i];
+    parts.push_back(fmt::format("{} rows D={} K={} ({} bits)", grouped(table.tier_rows(i)),
+                                tier.subspaces, tier.centroids, code_bits(tier.centroids)));
+  }
+  if (table.private_codebooks) parts.push_back("a codebook a tier");
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string scheme_table(const PackedModel& model) {
   std::vector<TableRow> rows;
   for (const auto& [name, table] : model.tables)
     rows.push_back({name, table.scheme, grouped(table.rows), std::to_string(table.dim),
-                    table.subspaces == 0 ? "-" : std::to_string(table.subspaces),
                     grouped(table.formula_bits()), percent(table.formula_bits(), table.full_bits()),
-                    tiers_text(table)});
-  return format_table({"table", "scheme", "rows", "d", "D", "formula bits", "% of full", "tiers"},
-                      rows,
+                    layout_text(table)});
+  return format_table({"table", "scheme", "rows", "d", "formula bits", "% of full", "layout"}, rows,
                       {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight, Align::kRight,
-                       Align::kRight, Align::kRight, Align::kLeft});
+                       Align::kRight, Align::kLeft});
 }
 
 std::string size_table(const SizeReport& size) {
@@ -112,10 +116,11 @@ std::string inspect_artifact(const fs::path& path, const SafetensorsHeader& head
   const Artifact artifact = read_artifact(path, &size);
   return fmt::format(
       "{}: {} version {}\n"
-      "backbone {}, best epoch {}, seed {}, device {}, commit {}, data fingerprint {:016x}\n\n"
+      "backbone {}, task {}, best epoch {}, seed {}, device {}, commit {}, data fingerprint "
+      "{:016x}\n\n"
       "{}\n{}\n{}\n{}",
-      path.string(), kArtifactFormat, kArtifactVersion, artifact.model.backbone,
-      artifact.best_epoch, artifact.seed, artifact.device, artifact.commit,
+      path.string(), kArtifactFormat, header.metadata.at("version"), artifact.model.backbone,
+      artifact.model.task, artifact.best_epoch, artifact.seed, artifact.device, artifact.commit,
       artifact.data_fingerprint, scheme_table(artifact.model), size_table(size), part_table(header),
       config_text(artifact.config));
 }
@@ -149,12 +154,15 @@ ordered_json describe_table(const PackedTable& table) {
                        {"formula_bits", table.formula_bits()},
                        {"payload_bits", table.payload_bits()},
                        {"full_bits", table.full_bits()}};
-  if (table.scheme == "full") return json;
-  json["subspaces"] = table.subspaces;
-  for (int i = 0; i < table.tiers.count; ++i)
-    json["tiers"].push_back({{"rows", table.tiers.rows(i)},
-                             {"centroids", table.tiers.centroids[i]},
-                             {"bits_per_code", code_bits(table.tiers.centroids[i])}});
+  for (const PackedField& field : find_scheme(table.scheme)->fields())
+    json[field.name] = table.*field.value;
+  if (!table.has_codes()) return json;
+  json["private_codebooks"] = table.private_codebooks;
+  for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i)
+    json["tiers"].push_back({{"rows", table.tier_rows(i)},
+                             {"subspaces", table.tiers[i].subspaces},
+                             {"centroids", table.tiers[i].centroids},
+                             {"bits_per_code", code_bits(table.tiers[i].centroids)}});
   return json;
 }
 
@@ -173,8 +181,9 @@ ordered_json inspect_json(const fs::path& path) {
   if (is_artifact(header)) {
     SizeReport size;
     const Artifact artifact = read_artifact(path, &size);
-    json["version"] = kArtifactVersion;
+    json["version"] = std::stoi(header.metadata.at("version"));
     json["backbone"] = artifact.model.backbone;
+    json["task"] = artifact.model.task;
     json["best_epoch"] = artifact.best_epoch;
     json["seed"] = artifact.seed;
     json["device"] = artifact.device;

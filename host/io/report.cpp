@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "host/core/check.hpp"
+#include "host/core/config.hpp"
 #include "host/io/table.hpp"
 
 namespace mgqe {
@@ -22,20 +23,37 @@ double student_t(size_t degrees) {
   return degrees <= std::size(kQuantiles) ? kQuantiles[degrees - 1] : 1.96 + 2.4 / degrees;
 }
 
+/// As this version would record it: older results lack later fields.
+Config config_of(const Json& result) {
+  Config config;
+  update_from_json(config, nlohmann::json::parse(result.at("config").dump()), "result");
+  resolve(config);
+  return config;
+}
+
 /// What runs of one row share: everything but seed, folder and device choice.
 std::string configuration_of(const Json& result) {
-  nlohmann::json config = result.at("config");
+  nlohmann::json config = to_json(config_of(result));
   for (const char* key : {"seed", "out", "device"}) config["run"].erase(key);
   return config.dump() + result.at("device").dump();
 }
 
-std::string scheme_label(const Json& config) {
-  const Json& embedding = config.at("embedding");
-  const std::string scheme = embedding.at("scheme");
-  if (scheme == "full") return fmt::format("full d={}", embedding.at("dim").get<int>());
-  const auto centroids = embedding.at("centroids").get<std::vector<int>>();
-  return fmt::format("{} D={} K={}", scheme, embedding.at("subspaces").get<int>(),
-                     fmt::join(centroids, "/"));
+std::string scheme_label(const EmbeddingConfig& embedding) {
+  const std::string& scheme = embedding.scheme;
+  const std::string label = fmt::format("{} d={}", scheme, embedding.dim);
+  if (scheme == "full") return label;
+  if (scheme == "low_rank") return fmt::format("{} r={}", label, embedding.rank);
+  if (scheme == "scalar_quantized") return fmt::format("{} b={}", label, embedding.bits);
+  if (scheme == "hashed") return fmt::format("{} m={}", label, embedding.buckets);
+  return fmt::format("{}{} D={} K={}", scheme,
+                     embedding.variant == "shared_k" ? "" : " " + embedding.variant,
+                     fmt::join(embedding.subspaces, "/"), fmt::join(embedding.centroids, "/"));
+}
+
+std::string model_label(const Config& config) {
+  std::string label = config.model.name;
+  if (config.model.pretrain_epochs > 0) label += " pre-trained";
+  return label;
 }
 
 std::vector<double> collect(const std::vector<Json>& runs, const char* pointer) {
@@ -50,22 +68,46 @@ std::string with_interval(const std::vector<double>& values, int digits) {
   return fmt::format("{:.{}f} ± {:.{}f}", interval.mean, digits, interval.half_width, digits);
 }
 
-TableRow make_row(const std::vector<Json>& runs) {
-  const Json& config = runs.front().at("config");
-  const auto metric = [&](const char* pointer) { return with_interval(collect(runs, pointer), 4); };
+/// The figures of one kind of task: what stands between the count of seeds and the sizes.
+struct TaskColumns {
+  TableRow header;
+  std::vector<const char*> pointers;
+  int digits;
+};
+
+const TaskColumns kRanking = {
+    {"sampled HR@10", "NDCG@10", "full HR@10", "NDCG@10"},
+    {"/test/sampled/hr@10", "/test/sampled/ndcg@10", "/test/full/hr@10", "/test/full/ndcg@10"},
+    4};
+const TaskColumns kRelevance = {{"RMSE", "validation RMSE"}, {"/test/rmse", "/valid/rmse"}, 3};
+
+TableRow make_row(const std::vector<Json>& runs, const TaskColumns& columns) {
+  const Config config = config_of(runs.front());
   const Json& size = runs.front().at("size");
-  return {runs.front().at("data").at("name").get<std::string>(),
-          config.at("model").at("name").get<std::string>(),
-          scheme_label(config),
-          std::to_string(runs.size()),
-          metric("/test/sampled/hr@10"),
-          metric("/test/sampled/ndcg@10"),
-          metric("/test/full/hr@10"),
-          metric("/test/full/ndcg@10"),
-          fmt::format("{:.2f}%", size.at("percent_of_full").get<double>()),
-          fmt::format("{:.0f}", size.at("payload_bits").get<double>() / 8192.0),
-          fmt::format("{:.0f}", size.at("file_bytes").get<double>() / 1024.0),
-          fmt::format("{:.1f}", mean_interval(collect(runs, "/seconds/train")).mean)};
+  TableRow row = {runs.front().at("data").at("name").get<std::string>(), model_label(config),
+                  scheme_label(config.embedding), std::to_string(config.train.epochs),
+                  std::to_string(runs.size())};
+  for (const char* pointer : columns.pointers)
+    row.push_back(with_interval(collect(runs, pointer), columns.digits));
+  row.push_back(fmt::format("{:.2f}%", size.at("percent_of_full").get<double>()));
+  row.push_back(fmt::format("{:.0f}", size.at("payload_bits").get<double>() / 8192.0));
+  row.push_back(fmt::format("{:.0f}", size.at("file_bytes").get<double>() / 1024.0));
+  row.push_back(fmt::format("{:.1f}", mean_interval(collect(runs, "/seconds/train")).mean));
+  return row;
+}
+
+using Groups = std::vector<std::pair<std::string, std::vector<Json>>>;
+
+std::string task_table(const Groups& groups, const TaskColumns& columns, bool markdown) {
+  TableRow header = {"data", "model", "embedding", "epochs", "seeds"};
+  header.insert(header.end(), columns.header.begin(), columns.header.end());
+  for (const char* name : {"size", "tables (KiB)", "file (KiB)", "train (s)"})
+    header.push_back(name);
+  std::vector<TableRow> rows;
+  for (const auto& [key, runs] : groups) rows.push_back(make_row(runs, columns));
+  const std::vector<Align> alignments = {Align::kLeft, Align::kLeft, Align::kLeft};
+  return markdown ? format_markdown_table(header, rows, alignments)
+                  : format_table(header, rows, alignments);
 }
 
 }  // namespace
@@ -97,8 +139,9 @@ std::vector<Json> read_results(const std::vector<std::string>& paths) {
 }
 
 std::string report_table(const std::vector<Json>& results, bool markdown) {
-  std::vector<std::pair<std::string, std::vector<Json>>> groups;
+  Groups ranking, relevance;
   for (const Json& result : results) {
+    Groups& groups = result.at("test").contains("rmse") ? relevance : ranking;
     const std::string key = configuration_of(result);
     const auto found = std::find_if(groups.begin(), groups.end(),
                                     [&](const auto& group) { return group.first == key; });
@@ -107,14 +150,11 @@ std::string report_table(const std::vector<Json>& results, bool markdown) {
     else
       found->second.push_back(result);
   }
-  const TableRow header = {"data",          "model",        "embedding",  "seeds",
-                           "sampled HR@10", "NDCG@10",      "full HR@10", "NDCG@10",
-                           "size",          "tables (KiB)", "file (KiB)", "train (s)"};
-  std::vector<TableRow> rows;
-  for (const auto& [key, runs] : groups) rows.push_back(make_row(runs));
-  const std::vector<Align> alignments = {Align::kLeft, Align::kLeft, Align::kLeft};
-  return markdown ? format_markdown_table(header, rows, alignments)
-                  : format_table(header, rows, alignments);
+  std::string text;
+  if (!ranking.empty()) text += task_table(ranking, kRanking, markdown);
+  if (!ranking.empty() && !relevance.empty()) text += "\n";
+  if (!relevance.empty()) text += task_table(relevance, kRelevance, markdown);
+  return text;
 }
 
 }  // namespace mgqe

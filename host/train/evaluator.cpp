@@ -6,9 +6,6 @@
 namespace mgqe {
 namespace {
 
-/// Users ranked at a time: bounds the evaluator's device memory.
-constexpr int64_t kUserChunk = 2048;
-
 void insert_sorted(std::vector<int32_t>& sorted, int32_t item) {
   const auto place = std::lower_bound(sorted.begin(), sorted.end(), item);
   if (place == sorted.end() || *place != item) sorted.insert(place, item);
@@ -46,17 +43,28 @@ SplitMetrics summarize(const std::vector<int32_t>& greater, const std::vector<in
 Evaluator::Evaluator(Backend& backend, const Dataset& dataset, const EvaluatorOptions& options)
     : backend_(backend), dataset_(dataset), options_(options) {}
 
-const Evaluator::Targets& Evaluator::targets(Split split) {
+RankBatch Evaluator::Chunk::batch() const {
+  return {users,
+          positives,
+          candidates,
+          {excluded_offsets.view(), excluded_items.view()},
+          {{history_offsets.view(), longest},
+           history_items.view(),
+           history_positions.view(),
+           history_last.view()}};
+}
+
+const Evaluator::Targets& Evaluator::targets(Split split, int64_t chunk_users) {
   auto& made = split == Split::kValid ? valid_ : test_;
-  if (!made) made = make_targets(split);
+  if (!made || made->chunk_users != chunk_users) made = make_targets(split, chunk_users);
   return *made;
 }
 
 std::vector<int32_t> Evaluator::choose_users(Split split) const {
-  const auto& held_out = split == Split::kValid ? dataset_.valid_item : dataset_.test_item;
   std::vector<int32_t> users;
   for (int64_t user = 0; user < dataset_.users; ++user)
-    if (held_out[user] >= 0) users.push_back(static_cast<int32_t>(user));
+    if (held_out(split, static_cast<int32_t>(user)) >= 0)
+      users.push_back(static_cast<int32_t>(user));
   const auto count = static_cast<int64_t>(users.size());
   if (options_.users == 0 || options_.users >= count) return users;
   const Permutation shuffle(static_cast<uint64_t>(count),
@@ -95,52 +103,86 @@ std::vector<int32_t> Evaluator::choose_candidates(Split split,
   return candidates;
 }
 
-Evaluator::Targets Evaluator::make_targets(Split split) const {
+Evaluator::Targets Evaluator::make_targets(Split split, int64_t chunk_users) const {
   const std::vector<int32_t> users = choose_users(split);
   MGQE_CHECK(!users.empty(), "no user has a held-out item in this split");
   Targets targets;
+  targets.chunk_users = chunk_users;
+  for (const int32_t user : users) targets.positives.push_back(held_out(split, user));
+  for (size_t first = 0; first < users.size(); first += static_cast<size_t>(chunk_users)) {
+    const size_t last = std::min(users.size(), first + static_cast<size_t>(chunk_users));
+    targets.chunks.push_back(make_chunk(split, {users.begin() + static_cast<int64_t>(first),
+                                                users.begin() + static_cast<int64_t>(last)}));
+  }
+  return targets;
+}
+
+Evaluator::Chunk Evaluator::make_chunk(Split split, const std::vector<int32_t>& users) const {
   std::vector<int64_t> offsets = {0};
-  std::vector<int32_t> excluded;
+  std::vector<int32_t> excluded, positives;
   for (const int32_t user : users) {
     std::vector<int32_t> seen = train_history(dataset_, user);
     if (split == Split::kTest && dataset_.valid_item[user] >= 0)
       insert_sorted(seen, dataset_.valid_item[user]);
     excluded.insert(excluded.end(), seen.begin(), seen.end());
     offsets.push_back(static_cast<int64_t>(excluded.size()));
-    targets.positives_host.push_back(split == Split::kValid ? dataset_.valid_item[user]
-                                                            : dataset_.test_item[user]);
+    positives.push_back(held_out(split, user));
   }
   const std::vector<int32_t> candidates = choose_candidates(split, users);
-  targets.users = Tensor<int32_t>(backend_, users);
-  targets.positives = Tensor<int32_t>(backend_, targets.positives_host);
-  targets.excluded_offsets = Tensor<int64_t>(backend_, offsets);
-  targets.excluded_items = Tensor<int32_t>(backend_, excluded);
-  targets.candidates =
+  Chunk chunk;
+  chunk.users = Tensor<int32_t>(backend_, users);
+  chunk.positives = Tensor<int32_t>(backend_, positives);
+  chunk.excluded_offsets = Tensor<int64_t>(backend_, offsets);
+  chunk.excluded_items = Tensor<int32_t>(backend_, excluded);
+  chunk.candidates =
       Tensor<int32_t>(backend_, candidates, static_cast<int64_t>(candidates.size() / users.size()));
-  return targets;
+  if (options_.max_length > 0) add_histories(split, users, chunk);
+  return chunk;
+}
+
+/// What each user did before the held-out item, the validation item included at test.
+void Evaluator::add_histories(Split split, const std::vector<int32_t>& users, Chunk& chunk) const {
+  std::vector<int32_t> offsets = {0}, items, positions, last;
+  for (const int32_t user : users) {
+    std::vector<int32_t> actions(
+        dataset_.sequence_items.begin() + dataset_.sequence_offsets[user],
+        dataset_.sequence_items.begin() + dataset_.sequence_offsets[user + 1]);
+    if (split == Split::kTest && dataset_.valid_item[user] >= 0)
+      actions.push_back(dataset_.valid_item[user]);
+    MGQE_CHECK(!actions.empty(), "user ", user, " has nothing to read");
+    const auto length =
+        std::min<int64_t>(options_.max_length, static_cast<int64_t>(actions.size()));
+    items.insert(items.end(), actions.end() - length, actions.end());
+    for (int64_t t = 0; t < length; ++t)
+      positions.push_back(static_cast<int32_t>(options_.max_length - length + t));
+    offsets.push_back(static_cast<int32_t>(items.size()));
+    last.push_back(offsets.back() - 1);
+    chunk.longest = std::max(chunk.longest, length);
+  }
+  chunk.history_offsets = Tensor<int32_t>(backend_, offsets);
+  chunk.history_items = Tensor<int32_t>(backend_, items);
+  chunk.history_positions = Tensor<int32_t>(backend_, positions);
+  chunk.history_last = Tensor<int32_t>(backend_, last);
 }
 
 Evaluation Evaluator::evaluate(Ranker& ranker, Split split) {
-  const Targets& all = targets(split);
-  const int64_t users = all.users.rows();
+  const Targets& all = targets(split, ranker.max_users());
+  const auto users = static_cast<int64_t>(all.positives.size());
   Tensor<int32_t> sampled_greater(backend_, users), sampled_ties(backend_, users);
   Tensor<int32_t> full_greater(backend_, users), full_ties(backend_, users);
-  for (int64_t first = 0; first < users; first += kUserChunk) {
-    const int64_t here = std::min(kUserChunk, users - first);
-    const View<const int32_t> chunk_users = all.users.view().slice(first, here);
-    const View<const int32_t> positives = all.positives.view().slice(first, here);
-    const Histories excluded{all.excluded_offsets.view().slice(first, here + 1),
-                             all.excluded_items.view()};
-    ranker.rank_candidates(
-        chunk_users, positives, all.candidates.view().slice(first, here),
-        {sampled_greater.view().slice(first, here), sampled_ties.view().slice(first, here)});
-    ranker.rank_all(chunk_users, positives, excluded,
-                    {full_greater.view().slice(first, here), full_ties.view().slice(first, here)});
+  int64_t first = 0;
+  for (const Chunk& chunk : all.chunks) {
+    const int64_t here = chunk.users.rows();
+    const auto part = [&](const Tensor<int32_t>& counts) {
+      return counts.view().slice(first, here);
+    };
+    ranker.rank(chunk.batch(), {part(sampled_greater), part(sampled_ties)},
+                {part(full_greater), part(full_ties)});
+    first += here;
   }
   return {
-      summarize(sampled_greater.to_host(), sampled_ties.to_host(), all.positives_host,
-                dataset_.items),
-      summarize(full_greater.to_host(), full_ties.to_host(), all.positives_host, dataset_.items)};
+      summarize(sampled_greater.to_host(), sampled_ties.to_host(), all.positives, dataset_.items),
+      summarize(full_greater.to_host(), full_ties.to_host(), all.positives, dataset_.items)};
 }
 
 }  // namespace mgqe

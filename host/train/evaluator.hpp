@@ -12,12 +12,11 @@
 
 namespace mgqe {
 
-enum class Split { kValid, kTest };
-
 struct EvaluatorOptions {
   uint64_t seed = 1;
   int candidates = 100;
-  int64_t users = 0;  // 0: all with a held-out item
+  int64_t users = 0;       // 0: all with a held-out item
+  int64_t max_length = 0;  // latest actions a sequence backbone reads; 0: none are asked for
 };
 
 class Evaluator {
@@ -27,18 +26,35 @@ class Evaluator {
   Evaluation evaluate(Ranker& ranker, Split split);
 
  private:
-  /// What one split asks, in device memory; made at first use.
-  struct Targets {
-    std::vector<int32_t> positives_host;
+  /// As many users as the ranker takes at a time; everything in device memory.
+  struct Chunk {
     Tensor<int32_t> users, positives;  // (M)
     Tensor<int64_t> excluded_offsets;  // (M + 1)
     Tensor<int32_t> excluded_items;
     Tensor<int32_t> candidates;  // (M, C), -1 where a user has fewer
+
+    Tensor<int32_t> history_offsets;                   // (M + 1)
+    Tensor<int32_t> history_items, history_positions;  // (T)
+    Tensor<int32_t> history_last;                      // (M)
+    int64_t longest = 0;
+
+    RankBatch batch() const;
   };
-  const Targets& targets(Split split);
-  Targets make_targets(Split split) const;
+  /// What one split asks; made at first use, for one size of chunks.
+  struct Targets {
+    int64_t chunk_users = 0;
+    std::vector<int32_t> positives;
+    std::vector<Chunk> chunks;
+  };
+  const Targets& targets(Split split, int64_t chunk_users);
+  Targets make_targets(Split split, int64_t chunk_users) const;
+  Chunk make_chunk(Split split, const std::vector<int32_t>& users) const;
+  void add_histories(Split split, const std::vector<int32_t>& users, Chunk& chunk) const;
   std::vector<int32_t> choose_users(Split split) const;
   std::vector<int32_t> choose_candidates(Split split, const std::vector<int32_t>& users) const;
+  int32_t held_out(Split split, int32_t user) const {
+    return split == Split::kValid ? dataset_.valid_item[user] : dataset_.test_item[user];
+  }
 
   Backend& backend_;
   const Dataset& dataset_;

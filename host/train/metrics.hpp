@@ -7,6 +7,8 @@
 
 namespace mgqe {
 
+enum class Split { kValid, kTest };
+
 inline constexpr int kCutoff = 10;
 inline constexpr double kHeadFraction = 0.1;  // the most popular tenth of the items is the head
 

@@ -7,6 +7,7 @@
 
 #include "host/core/version.hpp"
 #include "host/io/atomic_file.hpp"
+#include "host/io/logging.hpp"
 #include "host/io/metrics_log.hpp"
 #include "host/io/progress.hpp"
 #include "host/io/safetensors.hpp"
@@ -24,8 +25,6 @@ class Stopwatch {
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
-OriginalIds original_ids(const IdMap& map) { return {map.integers, map.strings}; }
-
 nlohmann::ordered_json to_json(const std::map<std::string, std::vector<TierReport>>& tables) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
   for (const auto& [name, tiers] : tables)
@@ -38,57 +37,59 @@ nlohmann::ordered_json to_json(const std::map<std::string, std::vector<TierRepor
   return json;
 }
 
-void print_header(const Dataset& dataset, const Config& config, const Backend& backend,
-                  int64_t pairs) {
-  fmt::print("data    {}: {} users, {} items, {} actions, {} training pairs an epoch\n",
-             dataset.name, dataset.users, dataset.items, dataset.actions, pairs);
-  fmt::print("model   {} with {} embeddings, d = {}, seed {}\n", config.model.name,
-             config.embedding.scheme, config.embedding.dim, config.run.seed);
-  fmt::print("device  {}: {}\n\n", backend.name(), backend.description());
-  fmt::print("{:>5}  {:>8}  {:>10}  {:>10}  {:>13}  {:>10}\n", "epoch", "loss", "HR@10", "NDCG@10",
-             "sampled HR@10", "samples/s");
-  std::fflush(stdout);
-}
-
 }  // namespace
 
-EvaluatorOptions evaluator_options(const RunConfig& config) {
-  return {config.seed, config.candidates, config.evaluate_users};
-}
-
-Trainer::Trainer(Backend& backend, const Dataset& dataset, const Config& config,
-                 std::string command)
+Trainer::Trainer(Backend& backend, Task& task, const Config& config, std::string command)
     : backend_(backend),
-      dataset_(dataset),
+      task_(task),
       config_(config),
       command_(std::move(command)),
       out_(config.run.out),
-      loop_(backend, dataset, config),
-      evaluator_(backend, dataset, evaluator_options(config.run)),
-      selection_(dataset.has_validation ? Split::kValid : Split::kTest) {}
+      loop_(backend, task, config) {}
+
+void Trainer::print_header() const {
+  fmt::print("data    {}, {} training examples an epoch\n", task_.description(),
+             loop_.examples_per_epoch());
+  fmt::print("model   {} with {} embeddings, d = {}, seed {}\n", config_.model.name,
+             config_.embedding.scheme, config_.embedding.dim, config_.run.seed);
+  if (const std::string options = options_beyond_paper(config_.embedding); !options.empty())
+    fmt::print("options {}\n", options);
+  fmt::print("device  {}: {}\n\n", backend_.name(), backend_.description());
+  fmt::print("{:>5}  {:>8}", "epoch", "loss");
+  for (const std::string& column : task_.columns()) fmt::print("  {:>13}", column);
+  fmt::print("  {:>12}\n", "examples/s");
+  std::fflush(stdout);
+}
+
+void Trainer::print_epoch(int epoch, double examples_per_second) const {
+  fmt::print("{:>5}  {:>8.4f}", epoch, train_loss_.back());
+  for (const double value : last_judgement_.columns) fmt::print("  {:>13.4f}", value);
+  fmt::print("  {:>12.0f}{}\n", examples_per_second, best_.epoch == epoch ? "  *" : "");
+  std::fflush(stdout);
+}
 
 nlohmann::ordered_json Trainer::run() {
   ensure_writable_directory(out_);
   MetricsLog metrics(out_ / "metrics.jsonl");
-  print_header(dataset_, config_, backend_, loop_.pairs_per_epoch());
-  Progress progress(config_.train.epochs, loop_.steps_per_epoch());
-  for (int epoch = 1; epoch <= config_.train.epochs; ++epoch) {
+  print_header();
+  const TrainConfig& train = config_.train;
+  Progress progress(train.epochs, loop_.steps_per_epoch());
+  int without_better = 0;  // evaluations since the best one
+  for (int epoch = 1; epoch <= train.epochs; ++epoch) {
     train_epoch(epoch, progress);
+    if (epoch % train.evaluate_every != 0 && epoch != train.epochs) continue;
     evaluate_epoch(epoch);
-    const auto record = epoch_record(epoch, last_evaluation_);
-    metrics.append(record);
+    metrics.append(epoch_record(epoch));
     progress.clear();
-    fmt::print("{:>5}  {:>8.4f}  {:>10.4f}  {:>10.4f}  {:>13.4f}  {:>10.0f}{}\n", epoch,
-               train_loss_.back(), last_evaluation_.full.all.hr, last_evaluation_.full.all.ndcg,
-               last_evaluation_.sampled.all.hr, record["samples_per_second"].get<double>(),
-               best_.epoch == epoch ? "  *" : "");
-    std::fflush(stdout);
+    warn_of_collapse();
+    print_epoch(epoch, examples_per_second());
+    without_better = best_.epoch == epoch ? 0 : without_better + 1;
+    if (train.patience > 0 && without_better >= train.patience) break;
   }
 
   // The test figures come from the packed model, as `mgqe evaluate` computes them.
   const Stopwatch watch;
-  const auto ranker = make_ranker(backend_, best_.model);
-  const Evaluation test = evaluator_.evaluate(*ranker, Split::kTest);
+  const Judgement test = task_.evaluate(best_.model, Split::kTest);
   evaluate_seconds_ += watch.seconds();
 
   const SizeReport size = write_artifact(out_ / "model.safetensors", make_artifact());
@@ -96,7 +97,7 @@ nlohmann::ordered_json Trainer::run() {
                     {{"format", "mgqe-checkpoint"},
                      {"version", "1"},
                      {"config", mgqe::to_json(config_).dump()},
-                     {"epoch", std::to_string(config_.train.epochs)}});
+                     {"epoch", std::to_string(train_loss_.size())}});
   nlohmann::ordered_json result = make_result(size, test);
   write_file_atomically(out_ / "result.json", result.dump(2) + "\n");
   return result;
@@ -123,41 +124,53 @@ void Trainer::train_epoch(int epoch, Progress& progress) {
 void Trainer::evaluate_epoch(int epoch) {
   const Stopwatch watch;
   PackedModel packed = loop_.model().pack();
-  const auto ranker = make_ranker(backend_, packed);
-  last_evaluation_ = evaluator_.evaluate(*ranker, selection_);
+  last_judgement_ = task_.evaluate(packed, task_.selection());
   evaluate_seconds_ += watch.seconds();
-  const double score = selection_ == Split::kValid ? last_evaluation_.full.all.ndcg
-                                                   : last_evaluation_.sampled.all.hr;
-  if (best_.epoch == 0 || score > best_.score)
-    best_ = {epoch, score, std::move(packed), loop_.model().tier_reports(), last_evaluation_};
+  if (best_.epoch == 0 || last_judgement_.score > best_.judgement.score)
+    best_ = {epoch, std::move(packed), loop_.model().tier_reports(), last_judgement_};
+}
+
+void Trainer::warn_of_collapse() {
+  for (const auto& [table, tiers] : loop_.model().tier_reports())
+    for (size_t tier = 0; tier < tiers.size(); ++tier) {
+      if (!tiers[tier].collapsed()) continue;
+      const std::string name = fmt::format("{}, tier {}", table, tier);
+      if (!warned_.insert(name).second) continue;
+      log().warn("the codes of table {} have collapsed: perplexity {:.1f} of {} centroids", name,
+                 tiers[tier].perplexity, tiers[tier].centroids);
+    }
+}
+
+double Trainer::examples_per_second() const {
+  return static_cast<double>(loop_.examples_per_epoch()) * static_cast<double>(train_loss_.size()) /
+         train_seconds_;
 }
 
 Artifact Trainer::make_artifact() const {
   Artifact artifact;
   artifact.model = best_.model;
-  artifact.ids = {{"user", original_ids(dataset_.user_ids)},
-                  {"item", original_ids(dataset_.item_ids)}};
+  artifact.ids = task_.ids();
   artifact.config = mgqe::to_json(config_);
   artifact.seed = config_.run.seed;
   artifact.best_epoch = best_.epoch;
-  artifact.data_fingerprint = dataset_.fingerprint;
+  artifact.data_fingerprint = task_.fingerprint();
   artifact.commit = build_commit();
   artifact.device = backend_.name();
   return artifact;
 }
 
-nlohmann::ordered_json Trainer::epoch_record(int epoch, const Evaluation& evaluation) {
-  const double samples = static_cast<double>(loop_.pairs_per_epoch()) * epoch;
+nlohmann::ordered_json Trainer::epoch_record(int epoch) {
   return {{"epoch", epoch},
           {"train_loss", train_loss_.back()},
-          {selection_ == Split::kValid ? "valid" : "test", to_json(evaluation)},
+          {selection_name(), last_judgement_.json},
           {"quantizer", to_json(loop_.model().tier_reports())},
-          {"samples_per_second", samples / train_seconds_},
+          {"samples_per_second", examples_per_second()},
           {"seconds", {{"train", train_seconds_}, {"evaluate", evaluate_seconds_}}}};
 }
 
-nlohmann::ordered_json Trainer::make_result(const SizeReport& size, const Evaluation& test) const {
-  const double samples = static_cast<double>(loop_.pairs_per_epoch()) * config_.train.epochs;
+nlohmann::ordered_json Trainer::make_result(const SizeReport& size, const Judgement& test) const {
+  nlohmann::ordered_json data = task_.data();
+  data["training_examples_per_epoch"] = loop_.examples_per_epoch();
   nlohmann::ordered_json result = {
       {"command", command_},
       {"commit", build_commit()},
@@ -165,22 +178,18 @@ nlohmann::ordered_json Trainer::make_result(const SizeReport& size, const Evalua
       {"device_description", backend_.description()},
       {"seed", config_.run.seed},
       {"config", mgqe::to_json(config_)},
-      {"data",
-       {{"name", dataset_.name},
-        {"users", dataset_.users},
-        {"items", dataset_.items},
-        {"actions", dataset_.actions},
-        {"training_pairs_per_epoch", loop_.pairs_per_epoch()}}},
-      {"selection", selection_ == Split::kValid ? "valid" : "test"},
+      {"data", data},
+      {"selection", selection_name()},
       {"best_epoch", best_.epoch},
+      {"epochs", train_loss_.size()},
       {"valid", nullptr},
-      {"test", to_json(test)},
+      {"test", test.json},
       {"size", to_json(size)},
       {"quantizer", to_json(best_.tiers)},
       {"train_loss", train_loss_},
       {"seconds", {{"train", train_seconds_}, {"evaluate", evaluate_seconds_}}},
-      {"samples_per_second", samples / train_seconds_}};
-  if (selection_ == Split::kValid) result["valid"] = to_json(best_.evaluation);
+      {"samples_per_second", examples_per_second()}};
+  if (task_.selection() == Split::kValid) result["valid"] = best_.judgement.json;
   return result;
 }
 

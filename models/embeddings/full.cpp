@@ -3,18 +3,17 @@
 namespace mgqe {
 
 FullEmbedding::FullEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : table_(backend, spec.name + ".table", spec.rows, spec.config.dim, spec.optimizer),
-      unique_buffer_(backend, spec.max_lookups) {
+    : table_(backend, spec.name + ".table", spec.rows, spec.config.dim, spec.optimizer) {
   backend.fill_normal(table_.values, spec.table_key, static_cast<float>(spec.config.init_stddev));
 }
 
-Lookup FullEmbedding::forward(View<const int32_t> ids) {
-  ids_ = ids;
-  return {table_.values, ids};
+Lookup FullEmbedding::forward(const IdBatch& ids) {
+  unique_ = ids.unique;
+  return {table_.values, ids.ids};
 }
 
 void FullEmbedding::backward(View<const float> gradient, View<const StepState> state) {
-  table_.step(unique_buffer_.deduplicate(ids_, table_.values.rows()), gradient, state);
+  table_.step(unique_, gradient, state);
 }
 
 PackedTable FullEmbedding::pack() {

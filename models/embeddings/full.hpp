@@ -9,15 +9,16 @@ class FullEmbedding final : public Embedding {
  public:
   FullEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
-  Lookup forward(View<const int32_t> ids) override;
+  Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
   PackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
+  View<const float> rows() const { return table_.values; }
+
  private:
   TableParameter table_;  // (n, d)
-  UniqueBuffer unique_buffer_;
-  View<const int32_t> ids_;  // of the last forward
+  UniqueIds unique_;      // of the last forward
 };
 
 }  // namespace mgqe

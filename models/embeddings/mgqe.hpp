@@ -1,12 +1,33 @@
-// MGQE with a shared codebook and variable K (the paper's default): ids of tier i may use only the
-// first K_i centroids of each subspace. One tier is plain DPQ.
+// MGQE (Kang et al. 2020), and DPQ-VQ (Chen & Sun 2019) as its case of one tier. Ids of tier i are
+// encoded by
+//   shared_k   the first K_i centroids of each subspace of one codebook (the paper's default),
+//   private_k  a codebook of K_i centroids of their own,
+//   private_d  a codebook of their own with K centroids in each of D_i subspaces.
 //
-// Training is DPQ-VQ (Chen & Sun 2019): forward returns the nearest centroids c of the query row e;
-// the task gradient passes straight through to e; the codebook follows its own loss,
-// weight * mean over look-ups and dimensions of (c - sg(e))^2.
+// Training is DPQ-VQ: forward returns the nearest centroids c of the query row e; the task gradient
+// passes straight through to e; the codebooks follow their own loss,
+//   codebook_weight * mean over look-ups and dimensions of (c - sg(e))^2.
+//
+// Options, all off by default. What the DPQ authors' code (github.com/chentingpc/
+// dpq_embedding_compression at d98dc6d, core/kd_quantizer.py and kdq_embedding.py) does of them:
+//   commitment_weight b  adds b * mean over look-ups and dimensions of (sg(c) - e)^2. The authors
+//                        have the term (`input_commit`) and pass beta = 0.
+//   distance_bn "tf"     the search compares (distance - mean_k) / sqrt(variance_k + epsilon), with
+//                        moments by centroid index k over look-ups and subspaces. The authors pass
+//                        softmax_BN=True for VQ too: tf.layers.batch_normalization of responses
+//                        (B, D, K) along the last axis without scale and centre, with TensorFlow's
+//                        defaults: momentum 0.99, epsilon 1e-3, biased variance, running moments
+//                        from 0 and 1. No gradient passes, as nothing but the argmax sees them.
+//                        Outside training the running moments stand in. Of the authors' programs lm
+//                        alone runs the updates of the running moments, and here they are run; in
+//                        the two others they stay 0 and 1, so that they train with normalization
+//                        and evaluate without.
+//   kmeans_start t       t iterations of Lloyd's algorithm over the initial rows. Authors: none.
+//   grouping "lookup"    each look-up is searched on its own rather than each distinct id: the same
+//                        results up to the order of sums. The authors search look-ups.
 #pragma once
 
-#include "models/embedding.hpp"
+#include "models/embeddings/quantizer.hpp"
 
 namespace mgqe {
 
@@ -14,28 +35,28 @@ class MgqeEmbedding final : public Embedding {
  public:
   MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
-  Lookup forward(View<const int32_t> ids) override;
+  Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
   PackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 
  private:
-  void pack_tier(int tier, PackedTable& packed);
+  bool is_private() const { return config_.variant != "shared_k"; }
+  Quantizer& quantizer_of(int tier) { return quantizers_[is_private() ? tier : 0]; }
+  UniqueIds every_lookup(View<const int32_t> ids);
 
   Backend& backend_;
-  int subspaces_;
-  float codebook_weight_;
+  EmbeddingConfig config_;
   Tiers tiers_;
-  TableParameter queries_;           // (n, d)
-  Parameter codebook_;               // (K, d)
-  Tensor<float> half_norms_;         // (K, D)
-  Tensor<float> codebook_gradient_;  // (K, d)
-  Tensor<uint8_t> codes_;            // (max look-ups, D)
-  Tensor<float> decoded_;            // (max look-ups, d)
-  UniqueBuffer unique_buffer_;
-  UniqueIds unique_;                 // of the last forward
-  std::vector<TierReport> reports_;  // of the last pack
+  TableParameter queries_;             // (n, d)
+  std::vector<Quantizer> quantizers_;  // one, or one a tier
+  Tensor<float> decoded_;              // (max look-ups, d)
+  Tensor<float> gradient_;             // (max look-ups, d), only with a commitment loss
+  Tensor<int32_t> counting_;           // (max look-ups + 1) 0, 1, 2, ..., only by look-up
+  IdBatch ids_;                        // of the last forward
+  UniqueIds rows_;                     // what it searched: distinct ids, or look-ups
+  std::vector<TierReport> reports_;    // of the last pack
 };
 
 }  // namespace mgqe

@@ -22,6 +22,7 @@
 #define __global__ [[maybe_unused]] static
 #define __device__
 #define __launch_bounds__(...)
+#define __grid_constant__
 using std::max;
 using std::min;
 

@@ -1,4 +1,6 @@
 // Codebook gradient, chunk by chunk and then summed, against a loop over look-ups in double.
+#include <utility>
+
 #include "tests/simt/kernel_testing.hpp"
 // Kernel bodies come after the harness.
 #include "cuda/quantize_backward_kernel.cuh"
@@ -16,6 +18,7 @@ struct Problem {
   DistinctIds unique;
   Buffer<float> queries, codebook;
   Buffer<uint8_t> codes;
+  Tiers tiers;
 
   static constexpr int64_t kRows = 90;
   Problem(const Shape& shape, bool whole, uint64_t seed)
@@ -29,6 +32,20 @@ struct Problem {
     // Past the count nothing may be read: a code there would point outside the codebook.
     const auto count = static_cast<int64_t>(unique.lookups().size());
     std::fill(codes.row(count), codes.data() + codes.size(), uint8_t{255});
+    tiers.end[0] = kRows;
+    tiers.centroids[0] = static_cast<int>(shape.centroids);
+  }
+  /// Rows [0, first) get no centroids; their codes stand at 0.
+  void skip_rows_before(int32_t first) {
+    tiers.count = 2;
+    tiers.end[0] = first;
+    tiers.end[1] = kRows;
+    tiers.centroids[1] = std::exchange(tiers.centroids[0], 0);
+    int64_t u = 0;
+    for (const auto& [id, lookups] : unique.lookups()) {
+      if (id < first) std::fill_n(codes.row(u), shape.subspaces, uint8_t{0});
+      ++u;
+    }
   }
   int64_t d() const { return shape.subspaces * shape.width; }
   static std::vector<float> numbers(bool whole, int64_t n, uint64_t seed) {
@@ -44,7 +61,7 @@ std::vector<float> gradient_of(const Problem& problem, float scale, uint64_t see
   if (problem.chunks() > 0)
     simt::launch(dim3(static_cast<unsigned>(problem.chunks()), blocks_of(d, kSlabColumns)),
                  kSlabColumns, codebook_gradient_shared_bytes(K), seed, codebook_gradient_kernel,
-                 problem.queries.view(), problem.unique.view(), problem.codes.view(),
+                 problem.queries.view(), problem.unique.view(), problem.tiers, problem.codes.view(),
                  problem.codebook.view(), scale, problem.shape.per_chunk, partials.data());
   simt::launch(
       3, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(),
@@ -59,7 +76,8 @@ void expect_gradient(const Problem& problem, float scale, bool exact) {
   std::vector<double> expected(problem.shape.centroids * d, 0.0), magnitude = expected;
   int64_t u = 0;
   for (const auto& [id, lookups] : problem.unique.lookups()) {
-    for (size_t l = 0; l < lookups.size(); ++l)
+    const bool skipped = problem.tiers.count == 2 && id < problem.tiers.end[0];
+    for (size_t l = 0; l < lookups.size() && !skipped; ++l)
       for (int64_t c = 0; c < d; ++c) {
         const int k = problem.codes.row(u)[c / w];
         const double term =
@@ -98,6 +116,16 @@ TEST(CodebookGradientKernel, MatchesDoubles) {
     SCOPED_TRACE(::testing::Message() << shape.lookups << " look-ups, K " << shape.centroids);
     expect_gradient(Problem(shape, false, 12), 0.01f, false);
   }
+}
+
+TEST(CodebookGradientKernel, SkipsRowsOfTiersWithoutCentroids) {
+  for (const Shape& shape : kShapes)
+    for (const int32_t first : {1, 40, 90}) {
+      SCOPED_TRACE(::testing::Message() << shape.lookups << " look-ups, rows before " << first);
+      Problem problem(shape, true, 13);
+      problem.skip_rows_before(first);
+      expect_gradient(problem, 0.25f, true);
+    }
 }
 
 }  // namespace

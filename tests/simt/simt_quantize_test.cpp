@@ -111,6 +111,7 @@ void expect_assigned(const Problem& problem, RowSet rows, const Expected& expect
   const Buffer<float> expected_rows(rows.capacity, D * w);
   for (int64_t i = 0; i < rows.size(); ++i)
     for (int64_t j = 0; j < D; ++j) {
+      if (problem.limit(rows[i]) == 0) continue;  // left as it was
       const int code = expected_code(rows[i], j);
       expected_codes[i * D + j] = static_cast<uint8_t>(code);
       for (int64_t q = j * w; q < (j + 1) * w; ++q)
@@ -160,6 +161,18 @@ TEST(AssignKernel, SearchesOnlyTheCentroidsOfTheTier) {
   }
 }
 
+TEST(AssignKernel, LeavesRowsOfTiersWithoutCentroidsAlone) {
+  for (const int64_t width : {1, 2, 4, 5, 8, 16}) {
+    const Problem problem(700, 2, width, 64, false, {{60, 0}, {300, 64}, {690, 0}, {700, 3}},
+                          350 + width);
+    const auto canonical = [&](int64_t r, int64_t j) { return problem.canonical_code(r, j); };
+    expect_assigned(problem, RowSet::range(0, 700), canonical);
+    testing::Random random(8);
+    const DistinctIds unique(random.integers<int32_t>(400, 0, 699));
+    expect_assigned(problem, RowSet::of(unique.view()), canonical);
+  }
+}
+
 TEST(AssignKernel, TakesDistinctIdsUpToTheCountInDeviceMemory) {
   testing::Random random(4);
   for (const int64_t lookups : {1, 100, 600}) {
@@ -189,11 +202,20 @@ TEST(SquaredErrorKernel, MatchesDoubles) {
   testing::Random random(7);
   for (const int64_t d : {1, 31, 32, 33, 64, 100}) {
     const Buffer<float> queries(random.normals(50 * d), d), decoded(random.normals(41 * d), d);
+    Tiers tiers;
+    tiers.count = 2;
+    tiers.end[0] = 12;  // rows 9, 10 and 11 are skipped
+    tiers.end[1] = 50;
+    tiers.centroids[1] = 1;
     for (const uint64_t seed : kScheduleSeeds) {
       const Buffer<float> error(41);
       simt::launch(3, kAssignThreads, 0, seed, squared_error_kernel, queries.view(),
-                   RowSet::range(9, 41), decoded.view(), error.view());
+                   RowSet::range(9, 41), tiers, decoded.view(), error.view());
       for (int64_t i = 0; i < 41; ++i) {
+        if (9 + i < 12) {
+          ASSERT_TRUE(std::isnan(error[i])) << "skipped row " << i;
+          continue;
+        }
         double sum = 0;
         for (int64_t q = 0; q < d; ++q)
           sum += std::pow(double{queries.row(9 + i)[q]} - decoded.row(i)[q], 2);

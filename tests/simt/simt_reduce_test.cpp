@@ -31,6 +31,26 @@ TEST(SumChunksKernel, AddsTheLiveChunksAlone) {
       }
 }
 
+TEST(SumRowsKernel, SumsColumnsByChunksOfRows) {
+  testing::Random random(4);
+  for (const int64_t rows : {1, 7, 8, 9, 40, 41})
+    for (const int64_t cols : {1, 31, 32, 33, 100})
+      for (const int64_t per_chunk : {3, 8, 20, 64}) {
+        const Buffer<float> x(random.integers<float>(rows * cols, -100, 100), cols);
+        const int64_t chunks = (rows + per_chunk - 1) / per_chunk;
+        std::vector<float> expected(chunks * cols, 0.0f);
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t c = 0; c < cols; ++c) expected[r / per_chunk * cols + c] += x.row(r)[c];
+        for (const uint64_t seed : kScheduleSeeds) {
+          const Buffer<float> partials(chunks, cols);
+          simt::launch(dim3(static_cast<unsigned>(chunks), blocks_of(cols, kSumColumns)),
+                       kSumColumns * kSumSlices, 0, seed, sum_rows_kernel, x.view(), per_chunk,
+                       partials.data());
+          EXPECT_EQ(partials.values(), expected) << rows << " x " << cols << " by " << per_chunk;
+        }
+      }
+}
+
 TEST(AccumulateKernel, AddsToTheSumInOnePassOrTwo) {
   testing::Random random(2);
   for (const int64_t n : {1, 255, 256, 257, 3000}) {

@@ -1,0 +1,31 @@
+// What one attention call works on, shared by the instruction levels of attention.cpp.
+#pragma once
+
+#include "host/core/backend.hpp"
+
+namespace mgqe {
+
+/// Dropout of one step.
+struct StepDropout {
+  uint64_t step_key;
+  float rate;
+};
+
+struct AttentionTask {
+  AttentionInput input;
+  Sequences sequences;
+  StepDropout dropout;
+  View<float> out;       // (T, d)
+  View<float> log_sums;  // (T, heads)
+};
+
+struct AttentionBackwardTask {
+  AttentionInput input;
+  Sequences sequences;
+  StepDropout dropout;
+  View<const float> log_sums;      // (T, heads)
+  View<const float> out_gradient;  // (T, d)
+  AttentionGradients gradients;
+};
+
+}  // namespace mgqe

@@ -1,0 +1,68 @@
+#include <algorithm>
+
+#include "host/train/feed.hpp"
+
+namespace mgqe {
+namespace {
+
+std::vector<int32_t> user_of_each_item(const std::vector<int64_t>& offsets) {
+  std::vector<int32_t> users(static_cast<size_t>(offsets.back()));
+  for (size_t user = 0; user + 1 < offsets.size(); ++user)
+    std::fill(users.begin() + offsets[user], users.begin() + offsets[user + 1],
+              static_cast<int32_t>(user));
+  return users;
+}
+
+class PairFeed final : public Feed {
+ public:
+  PairFeed(Backend& backend, const Dataset& dataset, const Config& config)
+      : backend_(backend),
+        train_offsets_(backend, dataset.train_offsets),
+        train_items_(backend, dataset.train_items),
+        positive_user_(backend, user_of_each_item(dataset.train_offsets)),
+        users_(backend, config.train.batch),
+        items_(backend, config.train.batch),
+        labels_(backend, config.train.batch) {
+    sampler_.histories = {train_offsets_.view(), train_items_.view()};
+    sampler_.positive_user = positive_user_.view();
+    sampler_.items = dataset.items;
+    sampler_.negatives = config.train.negatives;
+    sampler_.batch = config.train.batch;
+    sampler_.negative_key = stream_key(config.run.seed, RandomStream::kNegatives);
+  }
+
+  int64_t examples_per_epoch() const override { return sampler_.pairs_per_epoch(); }
+  int64_t steps_per_epoch() const override {
+    return (examples_per_epoch() + sampler_.batch - 1) / sampler_.batch;
+  }
+  void begin_epoch(const StepState&) override { drawn_ = 0; }
+
+  Step next(View<const StepState> state) override {
+    const int64_t pairs = std::min(sampler_.batch, examples_per_epoch() - drawn_);
+    MGQE_CHECK(pairs > 0, "the epoch is over");
+    drawn_ += pairs;
+    const View<int32_t> users = users_.view().slice(0, pairs);
+    const View<int32_t> items = items_.view().slice(0, pairs);
+    const View<float> labels = labels_.view().slice(0, pairs);
+    backend_.sample_pairs(sampler_, state, users, items, labels);
+    return {{.pairs = {users, items, labels}, .tokens = {}}, pairs};
+  }
+
+ private:
+  Backend& backend_;
+  Tensor<int64_t> train_offsets_;
+  Tensor<int32_t> train_items_, positive_user_;
+  PairSampler sampler_;
+  Tensor<int32_t> users_, items_;  // (B)
+  Tensor<float> labels_;           // (B)
+  int64_t drawn_ = 0;              // pairs of this epoch
+};
+
+}  // namespace
+
+std::unique_ptr<Feed> make_pair_feed(Backend& backend, const Dataset& dataset,
+                                     const Config& config) {
+  return std::make_unique<PairFeed>(backend, dataset, config);
+}
+
+}  // namespace mgqe

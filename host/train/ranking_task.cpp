@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include "host/io/logging.hpp"
+#include "host/train/task.hpp"
+
+namespace mgqe {
+namespace {
+
+OriginalIds original_ids(const IdMap& map) { return {map.integers, map.strings}; }
+
+bool reads_sequences(const Config& config) {
+  return find_backbone(config.model.name).batch == BatchKind::kSequences;
+}
+
+class RankingTask final : public Task {
+ public:
+  RankingTask(Backend& backend, Dataset dataset, const Config& config)
+      : backend_(backend),
+        dataset_(std::move(dataset)),
+        config_(config),
+        evaluator_(backend, dataset_, evaluator_options(config)) {}
+
+  Catalogue catalogue() const override { return {dataset_.users, dataset_.items, 0.0}; }
+  std::unique_ptr<Feed> make_feed() const override {
+    return reads_sequences(config_) ? make_sequence_feed(backend_, dataset_, config_)
+                                    : make_pair_feed(backend_, dataset_, config_);
+  }
+  Split selection() const override {
+    return dataset_.has_validation ? Split::kValid : Split::kTest;
+  }
+
+  /// Chosen by full-ranking NDCG@10 on validation; without validation items by sampled HR@10 on
+  /// test, as the NCF authors do.
+  Judgement evaluate(const PackedModel& model, Split split) override {
+    const auto ranker = make_ranker(backend_, model);
+    const Evaluation figures = evaluator_.evaluate(*ranker, split);
+    return {to_json(figures),
+            split == Split::kValid ? figures.full.all.ndcg : figures.sampled.all.hr,
+            {figures.full.all.hr, figures.full.all.ndcg, figures.sampled.all.hr}};
+  }
+
+  std::vector<std::string> columns() const override {
+    return {"HR@10", "NDCG@10", "sampled HR@10"};
+  }
+
+  std::string summary(const nlohmann::ordered_json& test) const override {
+    std::string text;
+    for (const char* protocol : {"sampled", "full"}) {
+      const auto& metrics = test[protocol];
+      text += fmt::format(
+          "test    {:<8} HR@10 {:.4f}  NDCG@10 {:.4f}  (HR@10 of head items {:.4f}, tail {:.4f})\n",
+          protocol, metrics["hr@10"].get<double>(), metrics["ndcg@10"].get<double>(),
+          metrics["head"]["hr@10"].get<double>(), metrics["tail"]["hr@10"].get<double>());
+    }
+    return text;
+  }
+
+  std::string description() const override {
+    return fmt::format("{}: {} users, {} items, {} actions", dataset_.name, dataset_.users,
+                       dataset_.items, dataset_.actions);
+  }
+  nlohmann::ordered_json data() const override {
+    return {{"name", dataset_.name},
+            {"users", dataset_.users},
+            {"items", dataset_.items},
+            {"actions", dataset_.actions}};
+  }
+  std::map<std::string, OriginalIds> ids() const override {
+    std::map<std::string, OriginalIds> ids = {{"item", original_ids(dataset_.item_ids)}};
+    if (!reads_sequences(config_)) ids["user"] = original_ids(dataset_.user_ids);
+    return ids;
+  }
+  uint64_t fingerprint() const override { return dataset_.fingerprint; }
+
+ private:
+  Backend& backend_;
+  Dataset dataset_;
+  Config config_;
+  Evaluator evaluator_;
+};
+
+}  // namespace
+
+EvaluatorOptions evaluator_options(const Config& config) {
+  return {config.run.seed, config.run.candidates, config.run.evaluate_users,
+          reads_sequences(config) ? config.model.max_length : 0};
+}
+
+std::unique_ptr<Task> make_ranking_task(Backend& backend, Dataset dataset, const Config& config) {
+  return std::make_unique<RankingTask>(backend, std::move(dataset), config);
+}
+
+std::unique_ptr<Task> make_task(Backend& backend, Config& config) {
+  const bool relevance = config.model.task == "relevance";
+  if (relevance) {
+    RelevanceDataset dataset = load_relevance(config.data, backend);
+    if (config.data.name == "auto") config.data.name = dataset.name;
+    return make_relevance_task(backend, std::move(dataset), config);
+  }
+  Dataset dataset = load_dataset(config.data, backend);
+  if (config.data.name == "auto") {
+    config.data.name = dataset.name;
+    if (dataset.name == "synthetic")
+      log().warn("no MovieLens-1M here, so the data is synthetic: see experiments/fetch_data.sh");
+  }
+  if (dataset.short_users > 0)
+    log().warn("{} users have too few actions to hold one out: they train and are not evaluated",
+               dataset.short_users);
+  return make_ranking_task(backend, std::move(dataset), config);
+}
+
+}  // namespace mgqe

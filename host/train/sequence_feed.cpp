@@ -1,0 +1,110 @@
+// The order of users and the token offsets of every step follow from the epoch's key alone, so the
+// host computes them at the start of an epoch and uploads both at once.
+#include <algorithm>
+
+#include "host/train/feed.hpp"
+
+namespace mgqe {
+namespace {
+
+class SequenceFeed final : public Feed {
+ public:
+  SequenceFeed(Backend& backend, const Dataset& dataset, const Config& config)
+      : backend_(backend),
+        batch_(config.train.batch),
+        sequence_offsets_(backend, dataset.sequence_offsets),
+        sequence_items_(backend, dataset.sequence_items),
+        train_offsets_(backend, dataset.train_offsets),
+        train_items_(backend, dataset.train_items) {
+    sampler_.offsets = sequence_offsets_.view();
+    sampler_.actions = sequence_items_.view();
+    sampler_.histories = {train_offsets_.view(), train_items_.view()};
+    sampler_.items = dataset.items;
+    sampler_.max_length = config.model.max_length;
+    sampler_.negative_key = stream_key(config.run.seed, RandomStream::kNegatives);
+
+    SequenceSampler on_host = sampler_;
+    on_host.offsets = View<const int64_t>(dataset.sequence_offsets.data(),
+                                          static_cast<int64_t>(dataset.sequence_offsets.size()));
+    for (int64_t user = 0; user < dataset.users; ++user) {
+      const int64_t length = on_host.length(user);
+      if (length == 0) continue;
+      users_.push_back(static_cast<int32_t>(user));
+      lengths_.push_back(length);
+      tokens_ += length;
+      longest_ = std::max(longest_, length);
+    }
+    if (users_.empty())
+      input_error(dataset.name, ": no user has two training actions, which a sequence needs");
+    epoch_users_ = Tensor<int32_t>(backend, static_cast<int64_t>(users_.size()));
+    epoch_offsets_ = Tensor<int32_t>(backend, steps_per_epoch(), batch_ + 1);
+    for (Tensor<int32_t>* buffer : {&inputs_, &positions_, &positives_, &negatives_})
+      *buffer = Tensor<int32_t>(backend, batch_ * longest_);
+  }
+
+  int64_t examples_per_epoch() const override { return tokens_; }
+  int64_t steps_per_epoch() const override {
+    return (static_cast<int64_t>(users_.size()) + batch_ - 1) / batch_;
+  }
+
+  void begin_epoch(const StepState& state) override {
+    const auto count = static_cast<int64_t>(users_.size());
+    const Permutation shuffle(static_cast<uint64_t>(count), state.shuffle_key);
+    std::vector<int32_t> users(users_.size());
+    std::vector<int32_t> offsets(static_cast<size_t>(epoch_offsets_.size()), 0);
+    step_tokens_.assign(static_cast<size_t>(steps_per_epoch()), 0);
+    for (int64_t i = 0; i < count; ++i) {
+      const auto place = static_cast<size_t>(shuffle(static_cast<uint64_t>(i)));
+      users[i] = users_[place];
+      int64_t& tokens = step_tokens_[i / batch_];
+      tokens += lengths_[place];
+      offsets[i / batch_ * (batch_ + 1) + i % batch_ + 1] = static_cast<int32_t>(tokens);
+    }
+    epoch_users_.assign(users);
+    epoch_offsets_.assign(offsets);
+    step_ = 0;
+  }
+
+  Step next(View<const StepState> state) override {
+    MGQE_CHECK(step_ < steps_per_epoch(), "the epoch is over");
+    const int64_t first = step_ * batch_, tokens = step_tokens_[step_];
+    const int64_t here = std::min(batch_, epoch_users_.rows() - first);
+    SequenceTokens drawn{
+        {View<const int32_t>(epoch_offsets_.view().row(step_), here + 1), longest_},
+        inputs_.view().slice(0, tokens),
+        positions_.view().slice(0, tokens),
+        positives_.view().slice(0, tokens),
+        negatives_.view().slice(0, tokens)};
+    backend_.sample_sequences(sampler_, state, epoch_users_.view().slice(first, here), drawn);
+    ++step_;
+    return {{.pairs = {}, .tokens = drawn}, tokens};
+  }
+
+ private:
+  Backend& backend_;
+  int64_t batch_;
+  Tensor<int64_t> sequence_offsets_;
+  Tensor<int32_t> sequence_items_;
+  Tensor<int64_t> train_offsets_;
+  Tensor<int32_t> train_items_;
+  SequenceSampler sampler_;
+
+  std::vector<int32_t> users_;    // that have a token
+  std::vector<int64_t> lengths_;  // theirs
+  int64_t tokens_ = 0, longest_ = 0;
+
+  Tensor<int32_t> epoch_users_;    // in the order of this epoch
+  Tensor<int32_t> epoch_offsets_;  // (steps, B + 1)
+  std::vector<int64_t> step_tokens_;
+  int64_t step_ = 0;
+  Tensor<int32_t> inputs_, positions_, positives_, negatives_;  // (tokens of a step)
+};
+
+}  // namespace
+
+std::unique_ptr<Feed> make_sequence_feed(Backend& backend, const Dataset& dataset,
+                                         const Config& config) {
+  return std::make_unique<SequenceFeed>(backend, dataset, config);
+}
+
+}  // namespace mgqe

@@ -1,0 +1,53 @@
+// Task: what a run learns from and how it is judged. RankingTask holds actions out and ranks them;
+// RelevanceTask predicts scores of item pairs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "host/io/artifact.hpp"
+#include "host/train/evaluator.hpp"
+#include "host/train/feed.hpp"
+
+namespace mgqe {
+
+struct Judgement {
+  nlohmann::ordered_json json;  // as result.json holds it
+  double score = 0.0;           // by which the best epoch is chosen; higher is better
+  std::vector<double> columns;  // for the console, in the order of Task::columns()
+};
+
+class Task {
+ public:
+  virtual ~Task() = default;
+
+  virtual Catalogue catalogue() const = 0;
+  virtual std::unique_ptr<Feed> make_feed() const = 0;
+  /// The split that the best epoch is chosen on.
+  virtual Split selection() const = 0;
+  virtual Judgement evaluate(const PackedModel& model, Split split) = 0;
+
+  /// Headings of Judgement::columns.
+  virtual std::vector<std::string> columns() const = 0;
+  /// Of one judgement, for people: a line or more, each ended.
+  virtual std::string summary(const nlohmann::ordered_json& test) const = 0;
+  /// The data, for people and for result.json.
+  virtual std::string description() const = 0;
+  virtual nlohmann::ordered_json data() const = 0;
+  virtual std::map<std::string, OriginalIds> ids() const = 0;
+  virtual uint64_t fingerprint() const = 0;
+};
+
+std::unique_ptr<Task> make_ranking_task(Backend& backend, Dataset dataset, const Config& config);
+std::unique_ptr<Task> make_relevance_task(Backend& backend, RelevanceDataset dataset,
+                                          const Config& config);
+
+/// Loads the data that config names. Where that is "auto", config.data.name becomes what was found.
+std::unique_ptr<Task> make_task(Backend& backend, Config& config);
+
+EvaluatorOptions evaluator_options(const Config& config);
+
+}  // namespace mgqe

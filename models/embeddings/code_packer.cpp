@@ -1,0 +1,82 @@
+#include "models/embeddings/code_packer.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mgqe {
+namespace {
+
+/// Rows encoded at a time: bounds the extra device memory.
+constexpr int64_t kPackChunk = 1 << 18;
+
+/// How often each (subspace, centroid) is chosen.
+class CodeHistogram {
+ public:
+  CodeHistogram(int subspaces, int centroids)
+      : subspaces_(subspaces),
+        centroids_(centroids),
+        counts_(static_cast<size_t>(subspaces) * centroids) {}
+
+  void add(const std::vector<uint8_t>& codes) {
+    for (size_t i = 0; i < codes.size(); ++i) {
+      MGQE_CHECK(codes[i] < centroids_, "code ", int{codes[i]}, " of ", centroids_);
+      ++counts_[i % subspaces_ * centroids_ + codes[i]];
+    }
+  }
+  int64_t unused() const { return std::count(counts_.begin(), counts_.end(), 0); }
+  double mean_perplexity(int64_t rows) const {
+    if (rows == 0) return 0.0;
+    double sum = 0.0;
+    for (int j = 0; j < subspaces_; ++j) {
+      double entropy = 0.0;
+      for (int k = 0; k < centroids_; ++k) {
+        const double p =
+            static_cast<double>(counts_[j * centroids_ + k]) / static_cast<double>(rows);
+        if (p > 0.0) entropy -= p * std::log(p);
+      }
+      sum += std::exp(entropy);
+    }
+    return sum / subspaces_;
+  }
+
+ private:
+  int subspaces_, centroids_;
+  std::vector<int64_t> counts_;
+};
+
+}  // namespace
+
+PackedCodes pack_tier(Backend& backend, const TierToPack& tier, const EncodeRows& encode) {
+  const int64_t rows = tier.end - tier.begin;
+  const int bits = code_bits(tier.centroids);
+  const int64_t row_bytes = packed_row_bytes(tier.subspaces, bits);
+  const int64_t chunk = std::min(rows, kPackChunk);
+  Tensor<uint8_t> codes(backend, chunk, tier.subspaces), bytes(backend, chunk * row_bytes);
+  Tensor<float> decoded(backend, chunk, tier.dim), errors(backend, chunk);
+
+  CodeHistogram histogram(tier.subspaces, tier.centroids);
+  double squared_error = 0.0;
+  std::vector<uint8_t> packed;
+  packed.reserve(static_cast<size_t>(rows * row_bytes));
+  for (int64_t first = 0; first < rows; first += chunk) {
+    const int64_t here = std::min(chunk, rows - first);
+    encode(RowSet::range(tier.begin + first, here), codes.view().slice(0, here),
+           decoded.view().slice(0, here), errors.view().slice(0, here));
+    std::vector<uint8_t> host_codes = codes.to_host();
+    host_codes.resize(static_cast<size_t>(here * tier.subspaces));
+    histogram.add(host_codes);
+    const std::vector<float> host_errors = errors.to_host();
+    for (int64_t r = 0; r < here; ++r) squared_error += host_errors[r];
+    if (bits == 0) continue;
+    const View<uint8_t> target(bytes.data(), here, row_bytes);
+    backend.pack_codes(codes.view().slice(0, here), bits, target);
+    const std::vector<uint8_t> host_bytes = bytes.to_host();
+    packed.insert(packed.end(), host_bytes.begin(), host_bytes.begin() + target.size());
+  }
+  const double values = static_cast<double>(rows * tier.dim);
+  return {HostArray(packed, {rows, row_bytes}),
+          {rows, tier.centroids, histogram.mean_perplexity(rows), histogram.unused(),
+           rows == 0 ? 0.0 : squared_error / values}};
+}
+
+}  // namespace mgqe

@@ -1,0 +1,31 @@
+// Encodes a tier of a trained table into packed codes, and measures how well they fit.
+#pragma once
+
+#include <functional>
+
+#include "models/embedding.hpp"
+
+namespace mgqe {
+
+/// Codes (|rows|, D) of the rows of a trained table; decoded (|rows|, d) is scratch, squared_error
+/// (|rows|) what the report averages.
+using EncodeRows = std::function<void(RowSet rows, View<uint8_t> codes, View<float> decoded,
+                                      View<float> squared_error)>;
+
+/// Rows of one tier, all encoded with the same codebook.
+struct TierToPack {
+  int64_t begin, end;
+  int centroids;  // K_i
+  int subspaces;  // D_i
+  int64_t dim;
+};
+
+struct PackedCodes {
+  HostArray codes;  // u8 (rows, packed_row_bytes(D_i, bits_i))
+  TierReport report;
+};
+
+/// Every row of the tier is encoded anew, a chunk at a time.
+PackedCodes pack_tier(Backend& backend, const TierToPack& tier, const EncodeRows& encode);
+
+}  // namespace mgqe

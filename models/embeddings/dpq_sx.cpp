@@ -1,0 +1,107 @@
+#include "models/embeddings/dpq_sx.hpp"
+
+#include <numeric>
+
+#include "models/embeddings/code_packer.hpp"
+
+namespace mgqe {
+namespace {
+
+/// Codes as the training keeps them: one byte each, which decode reads as packed.
+constexpr int kByteCodes = 8;
+
+std::vector<int32_t> count_to(int64_t last) {
+  std::vector<int32_t> values(static_cast<size_t>(last) + 1);
+  std::iota(values.begin(), values.end(), 0);
+  return values;
+}
+
+}  // namespace
+
+DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
+    : backend_(backend),
+      subspaces_(spec.config.subspaces[0]),
+      tiers_(make_tiers(spec.config, spec.rows)),
+      queries_(backend, spec.name + ".queries", spec.rows, spec.config.dim, spec.optimizer),
+      keys_(backend, spec.name + ".keys", tiers_.centroids[0], spec.config.dim, spec.optimizer),
+      values_(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim, spec.optimizer),
+      zero_norms_(backend, tiers_.centroids[0], subspaces_),
+      key_gradient_(backend, tiers_.centroids[0], spec.config.dim),
+      value_gradient_(backend, tiers_.centroids[0], spec.config.dim),
+      codes_(backend, spec.max_lookups, subspaces_),
+      chosen_keys_(backend, spec.max_lookups, spec.config.dim),
+      decoded_(backend, spec.max_lookups, spec.config.dim),
+      row_gradient_(backend, spec.max_lookups, spec.config.dim),
+      query_gradient_(backend, spec.max_lookups, spec.config.dim),
+      counting_(backend, std::span<const int32_t>(count_to(spec.max_lookups))) {
+  const float stddev = static_cast<float>(spec.config.init_stddev);
+  backend.fill_normal(queries_.values, spec.table_key, stddev);
+  backend.fill_normal(keys_.values, spec.codebook_key, stddev);
+  backend.fill_normal(values_.values, random_u64(spec.codebook_key, 0), stddev);
+}
+
+void DpqSxEmbedding::encode(RowSet rows, View<uint8_t> codes, View<float> near,
+                            View<float> squared_error) {
+  backend_.assign(queries_.values, rows, keys_.values, zero_norms_, tiers_, codes, near,
+                  squared_error);
+}
+
+Lookup DpqSxEmbedding::forward(const IdBatch& ids) {
+  const int64_t lookups = ids.ids.size();
+  ids_ = ids;
+  const View<uint8_t> codes = codes_.view().slice(0, lookups);
+  const View<float> decoded = decoded_.view().slice(0, lookups);
+  encode(RowSet::of(ids.unique), codes, chosen_keys_.view().slice(0, lookups), {});
+  backend_.decode(codes, kByteCodes, subspaces_, values_.values, decoded);
+  return {decoded, ids.unique.inverse};
+}
+
+void DpqSxEmbedding::backward(View<const float> gradient, View<const StepState> state) {
+  const int64_t lookups = gradient.rows;
+  const View<int32_t> counting = counting_;
+  const View<int32_t> positions = counting.slice(0, lookups);
+  const View<float> row_gradient = row_gradient_.view().slice(0, lookups);
+  const View<float> query_gradient = query_gradient_.view().slice(0, lookups);
+
+  UniqueIds summed = ids_.unique;  // distinct id number u writes row u
+  summed.ids = positions;
+  backend_.sum_gradients(summed, gradient, row_gradient);
+
+  const SoftmaxRows rows{queries_.values, RowSet::of(ids_.unique), codes_.view().slice(0, lookups),
+                         row_gradient};
+  backend_.softmax_backward(rows, keys_.values, values_.values,
+                            {query_gradient, key_gradient_, value_gradient_});
+
+  const UniqueIds once{ids_.unique.ids, counting.slice(0, lookups + 1), positions, positions,
+                       ids_.unique.count};  // each distinct id with one gradient
+  queries_.step(once, query_gradient, state);
+  keys_.step(key_gradient_, state);
+  values_.step(value_gradient_, state);
+}
+
+void DpqSxEmbedding::visit(const TensorVisitor& visitor) {
+  queries_.visit(visitor);
+  keys_.visit(visitor);
+  values_.visit(visitor);
+}
+
+PackedTable DpqSxEmbedding::pack() {
+  PackedTable packed;
+  packed.scheme = "dpq_sx";
+  packed.rows = queries_.values.rows();
+  packed.dim = queries_.values.cols();
+  packed.tiers = {{packed.rows, tiers_.centroids[0], subspaces_}};
+  packed.arrays.emplace("codebook",
+                        HostArray(values_.values.to_host(), {values_.values.rows(), packed.dim}));
+  const TierToPack tier{0, packed.rows, tiers_.centroids[0], subspaces_, packed.dim};
+  auto [codes, report] =
+      pack_tier(backend_, tier,
+                [&](RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error) {
+                  encode(rows, codes, near, squared_error);
+                });
+  packed.arrays.emplace("codes.0", std::move(codes));
+  reports_ = {report};
+  return packed;
+}
+
+}  // namespace mgqe

@@ -1,0 +1,51 @@
+// DPQ-SX (Chen & Sun 2019, section 2.3): codes by the largest product with a key, rows from values.
+//   score_k = e_j . key_jk;  code_j = argmax_k score_k (lowest index on ties);  row_j =
+//   value_j,code
+// Keys and queries learn through the softmax at temperature 1 in place of the argmax; nothing but
+// the task's loss trains any of them, and keys need not be served.
+//
+// The straight-through is that of the DPQ authors' code (github.com/chentingpc/
+// dpq_embedding_compression at d98dc6d, core/kd_quantizer.py): weights y = p - sg(p - one-hot) and
+// output y . values. Values therefore get the gradient of the hard one-hot; scores that of the
+// softmax p under the gradient by y, which is value_k . g. The authors' entropy term has weight 0.
+// Their code also batch-normalizes the scores, as it does VQ's distances; this one does not.
+#pragma once
+
+#include "models/embedding.hpp"
+
+namespace mgqe {
+
+class DpqSxEmbedding final : public Embedding {
+ public:
+  DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec);
+
+  Lookup forward(const IdBatch& ids) override;
+  void backward(View<const float> gradient, View<const StepState> state) override;
+  /// Reports measure the distance from queries to their keys.
+  PackedTable pack() override;
+  std::vector<TierReport> tier_reports() const override { return reports_; }
+  void visit(const TensorVisitor& visitor) override;
+
+ private:
+  /// codes (|rows|, D); near (|rows|, d): the chosen keys.
+  void encode(RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error);
+
+  Backend& backend_;
+  int subspaces_;
+  Tiers tiers_;                   // one
+  TableParameter queries_;        // (n, d)
+  Parameter keys_, values_;       // (K, d)
+  Tensor<float> zero_norms_;      // (K, D) zeros: assign's score is then -e . key
+  Tensor<float> key_gradient_;    // (K, d)
+  Tensor<float> value_gradient_;  // (K, d)
+  Tensor<uint8_t> codes_;         // (max look-ups, D)
+  Tensor<float> chosen_keys_;     // (max look-ups, d)
+  Tensor<float> decoded_;         // (max look-ups, d)
+  Tensor<float> row_gradient_;    // (max look-ups, d) by the decoded rows, look-ups summed
+  Tensor<float> query_gradient_;  // (max look-ups, d) by distinct id
+  Tensor<int32_t> counting_;      // (max look-ups + 1) 0, 1, 2, ...
+  IdBatch ids_;                   // of the last forward
+  std::vector<TierReport> reports_;
+};
+
+}  // namespace mgqe

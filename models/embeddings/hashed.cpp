@@ -1,0 +1,36 @@
+#include "models/embeddings/hashed.hpp"
+
+namespace mgqe {
+
+HashedEmbedding::HashedEmbedding(Backend& backend, const EmbeddingSpec& spec)
+    : backend_(backend),
+      rows_(spec.rows),
+      table_(backend, spec.name + ".table", spec.config.buckets, spec.config.dim, spec.optimizer),
+      buckets_(backend, spec.max_lookups),
+      unique_buffer_(backend, spec.max_lookups) {
+  backend.fill_normal(table_.values, spec.table_key, static_cast<float>(spec.config.init_stddev));
+}
+
+Lookup HashedEmbedding::forward(const IdBatch& ids) {
+  const int64_t buckets = table_.values.rows();
+  const View<int32_t> hashed = buckets_.view().slice(0, ids.ids.size());
+  backend_.hash_ids(ids.ids, buckets, hashed);
+  unique_ = unique_buffer_.deduplicate(hashed, buckets);
+  return {table_.values, hashed};
+}
+
+void HashedEmbedding::backward(View<const float> gradient, View<const StepState> state) {
+  table_.step(unique_, gradient, state);
+}
+
+PackedTable HashedEmbedding::pack() {
+  PackedTable packed;
+  packed.scheme = "hashed";
+  packed.rows = rows_;
+  packed.dim = table_.values.cols();
+  packed.buckets = table_.values.rows();
+  packed.arrays.emplace("table", HostArray(table_.values.to_host(), {packed.buckets, packed.dim}));
+  return packed;
+}
+
+}  // namespace mgqe

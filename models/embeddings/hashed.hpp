@@ -1,0 +1,27 @@
+// The hashing trick (Weinberger et al. 2009): m trained rows, and id i is served by row hash(i) mod
+// m. Ids of the same bucket share their row, its gradient and its optimizer state.
+#pragma once
+
+#include "models/embedding.hpp"
+
+namespace mgqe {
+
+class HashedEmbedding final : public Embedding {
+ public:
+  HashedEmbedding(Backend& backend, const EmbeddingSpec& spec);
+
+  Lookup forward(const IdBatch& ids) override;
+  void backward(View<const float> gradient, View<const StepState> state) override;
+  PackedTable pack() override;
+  void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
+
+ private:
+  Backend& backend_;
+  int64_t rows_;             // n
+  TableParameter table_;     // (m, d)
+  Tensor<int32_t> buckets_;  // (max look-ups), of the last forward
+  UniqueBuffer unique_buffer_;
+  UniqueIds unique_;  // distinct buckets of the last forward
+};
+
+}  // namespace mgqe

@@ -1,0 +1,62 @@
+#include "models/embeddings/low_rank.hpp"
+
+#include <cmath>
+#include <numeric>
+
+namespace mgqe {
+
+LowRankEmbedding::LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec)
+    : backend_(backend),
+      factor_(backend, spec.name + ".factor", spec.rows, spec.config.rank, spec.optimizer),
+      basis_(backend, spec.name + ".basis", spec.config.rank, spec.config.dim, spec.optimizer),
+      factors_(backend, spec.max_lookups, spec.config.rank),
+      rows_(backend, spec.max_lookups, spec.config.dim),
+      factor_gradient_(backend, spec.max_lookups, spec.config.rank),
+      basis_gradient_(backend, spec.config.rank, spec.config.dim),
+      lookup_numbers_(backend, spec.max_lookups) {
+  // A component of a row sums r products of variance stddev^4, so it starts as init_stddev says.
+  const double stddev =
+      std::sqrt(spec.config.init_stddev / std::sqrt(static_cast<double>(spec.config.rank)));
+  backend.fill_normal(factor_.values, spec.table_key, static_cast<float>(stddev));
+  backend.fill_normal(basis_.values, spec.codebook_key, static_cast<float>(stddev));
+  std::vector<int32_t> numbers(static_cast<size_t>(spec.max_lookups));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  lookup_numbers_.assign(numbers);
+}
+
+Lookup LowRankEmbedding::forward(const IdBatch& ids) {
+  unique_ = ids.unique;
+  const int64_t lookups = ids.ids.size();
+  const View<float> factors = factors_.view().slice(0, lookups);
+  const View<float> rows = rows_.view().slice(0, lookups);
+  backend_.gather(factor_.values, ids.ids, factors);
+  backend_.matmul(factors, basis_.values, rows);
+  return {rows, lookup_numbers_.view().slice(0, lookups)};
+}
+
+void LowRankEmbedding::backward(View<const float> gradient, View<const StepState> state) {
+  const View<float> factors = factors_.view().slice(0, gradient.rows);
+  const View<float> factor_gradient = factor_gradient_.view().slice(0, gradient.rows);
+  backend_.matmul(gradient, transposed(basis_.values), factor_gradient);
+  backend_.matmul(transposed(factors), gradient, basis_gradient_);
+  factor_.step(unique_, factor_gradient, state);
+  basis_.step(basis_gradient_, state);
+}
+
+PackedTable LowRankEmbedding::pack() {
+  PackedTable packed;
+  packed.scheme = "low_rank";
+  packed.rows = factor_.values.rows();
+  packed.dim = basis_.values.cols();
+  packed.rank = basis_.values.rows();
+  packed.arrays.emplace("factor", HostArray(factor_.values.to_host(), {packed.rows, packed.rank}));
+  packed.arrays.emplace("basis", HostArray(basis_.values.to_host(), {packed.rank, packed.dim}));
+  return packed;
+}
+
+void LowRankEmbedding::visit(const TensorVisitor& visitor) {
+  factor_.visit(visitor);
+  basis_.visit(visitor);
+}
+
+}  // namespace mgqe

@@ -1,0 +1,31 @@
+// Low-rank factorization: the table is factor (n, r) times basis (r, d), and the full one is never
+// formed in training. With the factors f of a batch (B, r), its basis b and the gradient g (B, d),
+//   rows = f b,  df = g b^T,  db = f^T g.
+#pragma once
+
+#include "models/embedding.hpp"
+
+namespace mgqe {
+
+class LowRankEmbedding final : public Embedding {
+ public:
+  LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec);
+
+  Lookup forward(const IdBatch& ids) override;
+  void backward(View<const float> gradient, View<const StepState> state) override;
+  PackedTable pack() override;
+  void visit(const TensorVisitor& visitor) override;
+
+ private:
+  Backend& backend_;
+  TableParameter factor_;           // (n, r)
+  Parameter basis_;                 // (r, d)
+  Tensor<float> factors_;           // (max look-ups, r), of the last forward
+  Tensor<float> rows_;              // (max look-ups, d)
+  Tensor<float> factor_gradient_;   // (max look-ups, r)
+  Tensor<float> basis_gradient_;    // (r, d)
+  Tensor<int32_t> lookup_numbers_;  // (max look-ups) 0, 1, 2, ...
+  UniqueIds unique_;                // of the last forward
+};
+
+}  // namespace mgqe

@@ -1,0 +1,68 @@
+#include "models/embeddings/quantizer.hpp"
+
+namespace mgqe {
+
+Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingSpec& spec,
+                     const Tiers& tiers, int subspaces, uint64_t key)
+    : backend_(backend),
+      name_(name),
+      tiers_(tiers),
+      subspaces_(subspaces),
+      normalized_(spec.config.distance_bn == "tf"),
+      codebook_(backend, name, *std::max_element(tiers.centroids, tiers.centroids + tiers.count),
+                spec.config.dim, spec.optimizer),
+      half_norms_(backend, codebook_.values.rows(), subspaces),
+      gradient_(backend, codebook_.values.rows(), spec.config.dim),
+      codes_(backend, spec.max_lookups, subspaces) {
+  backend.fill_normal(codebook_.values, key, static_cast<float>(spec.config.init_stddev));
+  if (!normalized_) return;
+  const int64_t centroids = codebook_.values.rows();
+  partials_ = Tensor<double>(backend, centroids * subspaces, 3);
+  moments_ = Tensor<float>(backend, centroids, 2);
+  std::vector<float> start;  // mean 0, variance 1
+  for (int64_t k = 0; k < centroids; ++k) start.insert(start.end(), {0.0f, 1.0f});
+  running_ = Tensor<float>(backend, std::span<const float>(start), 2);
+}
+
+void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float scale,
+                        View<float> decoded) {
+  const View<uint8_t> codes = codes_.view().slice(0, decoded.rows);
+  if (normalized_) {
+    backend_.distance_moments(queries, rows, tiers_, codebook_.values, partials_, moments_,
+                              running_);
+    backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values, moments_, tiers_, codes,
+                               decoded, {});
+  } else {
+    refresh();
+    backend_.assign(queries, RowSet::of(rows), codebook_.values, half_norms_, tiers_, codes,
+                    decoded, {});
+  }
+  backend_.codebook_gradient(queries, rows, tiers_, codes, codebook_.values, scale, gradient_);
+}
+
+void Quantizer::refresh() { backend_.half_norms(codebook_.values, subspaces_, half_norms_); }
+
+void Quantizer::encode(View<const float> queries, RowSet rows, View<uint8_t> codes,
+                       View<float> decoded, View<float> squared_error) {
+  if (normalized_)
+    backend_.assign_normalized(queries, rows, codebook_.values, running_, tiers_, codes, decoded,
+                               squared_error);
+  else
+    backend_.assign(queries, rows, codebook_.values, half_norms_, tiers_, codes, decoded,
+                    squared_error);
+}
+
+void Quantizer::start_from_kmeans(View<const float> queries, int iterations) {
+  kmeans(backend_, queries, tiers_, subspaces_, iterations, codebook_.values);
+}
+
+HostArray Quantizer::packed_codebook() const {
+  return {codebook_.values.to_host(), {codebook_.values.rows(), codebook_.values.cols()}};
+}
+
+void Quantizer::visit(const TensorVisitor& visitor) {
+  codebook_.visit(visitor);
+  if (normalized_) visitor(name_ + ".distance_moments", running_);
+}
+
+}  // namespace mgqe

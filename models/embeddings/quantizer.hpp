@@ -1,0 +1,58 @@
+// One trained codebook and the tiers it encodes: the vector-quantization part of DPQ (Chen & Sun
+// 2019) that dpq_vq and the variants of mgqe share.
+#pragma once
+
+#include "models/embedding.hpp"
+
+namespace mgqe {
+
+class Quantizer {
+ public:
+  /// Centroids start at N(0, init_stddev) from `key`. A tier with 0 centroids is not encoded here.
+  Quantizer(Backend& backend, const std::string& name, const EmbeddingSpec& spec,
+            const Tiers& tiers, int subspaces, uint64_t key);
+
+  /// decoded (B, d): centroids of the batch's rows that belong to this codebook's tiers, other rows
+  /// left alone. Keeps the codes, and the gradient of scale/2 * sum of (c - sg(e))^2.
+  void forward(View<const float> queries, const UniqueIds& rows, float scale, View<float> decoded);
+  /// The update by that gradient.
+  void step(View<const StepState> state) { codebook_.step(gradient_, state); }
+
+  /// Call once the codebook has changed, before encode.
+  void refresh();
+  /// Codes, decoded rows and squared errors as they are served; shapes as in Backend::assign.
+  void encode(View<const float> queries, RowSet rows, View<uint8_t> codes, View<float> decoded,
+              View<float> squared_error);
+
+  /// Moves the centroids by k-means over the rows of its tiers.
+  void start_from_kmeans(View<const float> queries, int iterations);
+
+  HostArray packed_codebook() const;
+  void visit(const TensorVisitor& visitor);
+
+  int subspaces() const { return subspaces_; }
+  const Tiers& tiers() const { return tiers_; }
+
+ private:
+  Backend& backend_;
+  std::string name_;
+  Tiers tiers_;
+  int subspaces_;
+  bool normalized_;
+  Parameter codebook_;        // (K, d)
+  Tensor<float> half_norms_;  // (K, D)
+  Tensor<float> gradient_;    // (K, d)
+  Tensor<uint8_t> codes_;     // (max look-ups, D)
+  Tensor<double> partials_;   // (K D, 3), only with distance_bn, as the next two
+  Tensor<float> moments_;     // (K, 2): mean and variance of a batch's distances
+  Tensor<float> running_;     // (K, 2): their running averages, which packing encodes by
+};
+
+/// Lloyd's algorithm from the given codebook (K, d): each iteration assigns every row of a tier
+/// with centroids among the first K_i of them, and moves a centroid to the mean of its rows. One
+/// that no row chose stays. Means are summed on the host, in double: this runs once, before
+/// training.
+void kmeans(Backend& backend, View<const float> queries, const Tiers& tiers, int subspaces,
+            int iterations, Tensor<float>& codebook);
+
+}  // namespace mgqe

@@ -1,0 +1,79 @@
+#include "models/interaction.hpp"
+
+#include <numeric>
+
+namespace mgqe {
+
+std::vector<int> Interaction::part_tables() const {
+  std::vector<int> all(tables().size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+const PackedTable& packed_table(const PackedModel& model, const std::string& name) {
+  const auto found = model.tables.find(name);
+  if (found == model.tables.end()) input_error("the artifact lacks the table ", name);
+  return found->second;
+}
+
+std::span<const float> packed_array(const PackedModel& model, const std::string& name) {
+  const auto found = model.dense.find(name);
+  if (found == model.dense.end() || found->second.dtype != DType::kF32 || found->second.size() == 0)
+    input_error("the artifact lacks the array ", name);
+  return found->second.as<float>();
+}
+
+Config served_config(const PackedModel& model) {
+  if (model.tables.empty()) input_error("the artifact has no embedding table");
+  Config config;
+  config.model.name = model.backbone;
+  config.model.task = model.task;
+  config.embedding.dim = model.tables.begin()->second.dim;
+  for (const auto& [name, table] : model.tables)
+    if (table.dim != config.embedding.dim)
+      input_error("the artifact's tables differ in dimension: ", name, " has ", table.dim);
+  return config;
+}
+
+SideTables::SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
+                       const std::string& entity, int64_t rows, int64_t max_lookups)
+    : rows_(rows), unique_buffer_(backend, max_lookups) {
+  const bool user = entity == "user";
+  for (const TableSpec& spec : specs) {
+    names_.push_back(spec.prefix + entity);
+    tables_.push_back(
+        make_embedding(backend, embedding_spec(config, names_.back(), rows, max_lookups,
+                                               user ? spec.user_table : spec.item_table,
+                                               user ? spec.user_codebook : spec.item_codebook)));
+    gradient_buffers_.emplace_back(backend, max_lookups, config.embedding.dim);
+  }
+  lookups_.resize(tables_.size());
+  gradients_.resize(tables_.size());
+}
+
+Side SideTables::forward(View<const int32_t> ids) {
+  batch_ = {ids, unique_buffer_.deduplicate(ids, rows_)};
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    lookups_[t] = tables_[t]->forward(batch_);
+    gradients_[t] = gradient_buffers_[t].view().slice(0, ids.size());
+  }
+  return lookups_;
+}
+
+void SideTables::backward(const std::vector<int>& tables, View<const StepState> state) {
+  for (const int t : tables) tables_[t]->backward(gradients_[t], state);
+}
+
+void SideTables::pack(PackedModel& model) {
+  for (size_t t = 0; t < tables_.size(); ++t) model.tables.emplace(names_[t], tables_[t]->pack());
+}
+
+void SideTables::tier_reports(std::map<std::string, std::vector<TierReport>>& reports) const {
+  for (size_t t = 0; t < tables_.size(); ++t) reports[names_[t]] = tables_[t]->tier_reports();
+}
+
+void SideTables::visit(const TensorVisitor& visitor) {
+  for (const auto& table : tables_) table->visit(visitor);
+}
+
+}  // namespace mgqe
