@@ -28,7 +28,11 @@ fill() {
   cp "$work/fresh" "$1"
 }
 
-"$mgqe" report --markdown experiments/results/ml-1m/*.json experiments/results/ncf/*.json |
-  fill README.md results
+results=experiments/results
+# README shows the full table and the default MGQE of every backbone, experiments/README.md all.
+mapfile -t headline < <(ls $results/ml-1m/*-{full,mgqe}-seed*.json $results/ncf/*.json $results/steam/gmf-*.json)
+"$mgqe" report --markdown "${headline[@]}" | fill README.md results
+"$mgqe" report --markdown $results/ml-1m/*.json $results/ncf/*.json $results/steam/*.json |
+  fill experiments/README.md schemes
 python3 experiments/baselines/speed_table.py experiments/results/training_speed_*.json |
   fill experiments/README.md training-speed

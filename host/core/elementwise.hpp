@@ -62,13 +62,13 @@ class Elementwise : public Backend {
   }
   void decode(View<const uint8_t> packed, int bits, int subspaces, View<const float> codebook,
               View<float> rows) override {
-    run(rows.size(), Decode{packed, bits, subspaces, codebook, rows});
+    run_cells(rows, Decode{packed, bits, subspaces, codebook, rows});
   }
   void gather(View<const float> table, View<const int32_t> ids, View<float> out) override {
-    run(out.size(), Gather{table, ids, out});
+    run_cells(out, Gather{table, ids, out});
   }
   void scale_columns(View<const float> rows, View<const float> weights, View<float> out) override {
-    run(rows.size(), ScaleColumns{rows, weights, out});
+    run_cells(out, ScaleColumns{rows, weights, out});
   }
 
   void column_ranges(View<const float> table, View<float> partials, View<float> low,

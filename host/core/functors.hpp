@@ -163,10 +163,10 @@ struct Decode {
   int subspaces;
   View<const float> codebook;  // (K, d)
   View<float> rows;            // (m, d)
-  MGQE_HD void operator()(int64_t i) const {
-    const int64_t r = i / rows.cols, c = i % rows.cols;
-    const int j = static_cast<int>(c * subspaces / rows.cols);
-    rows[i] = codebook.row(unpack_code(packed.row(r), j, bits))[c];
+  MGQE_HD void operator()(int64_t r, int64_t c) const {
+    const int width = static_cast<int>(rows.cols) / subspaces;
+    const int j = static_cast<int>(c) / width;
+    rows.row(r)[c] = codebook.row(unpack_code(packed.row(r), j, bits))[c];
   }
 };
 
@@ -174,14 +174,16 @@ struct Gather {
   View<const float> table;  // (n, d)
   View<const int32_t> ids;  // (m)
   View<float> out;          // (m, d)
-  MGQE_HD void operator()(int64_t i) const { out[i] = table.row(ids[i / out.cols])[i % out.cols]; }
+  MGQE_HD void operator()(int64_t r, int64_t c) const { out.row(r)[c] = table.row(ids[r])[c]; }
 };
 
 struct ScaleColumns {
   View<const float> rows;     // (m, d)
   View<const float> weights;  // (d)
   View<float> out;            // (m, d)
-  MGQE_HD void operator()(int64_t i) const { out[i] = rows[i] * weights[i % rows.cols]; }
+  MGQE_HD void operator()(int64_t r, int64_t c) const {
+    out.row(r)[c] = rows.row(r)[c] * weights[c];
+  }
 };
 
 }  // namespace mgqe

@@ -57,7 +57,7 @@ struct Problem {
   double factor(int64_t t, int64_t head, int64_t key) const {
     if (dropout.rate == 0.0f) return 1.0;
     const uint64_t element = static_cast<uint64_t>((t * heads + head) * longest + key);
-    return dropout_keeps(random_u64(dropout.key, kStep), element, dropout.rate)
+    return dropout_keeps(dropout_step_key(dropout.key, kStep), element, dropout.rate)
                ? 1.0 / (1.0 - static_cast<double>(dropout.rate))
                : 0.0;
   }

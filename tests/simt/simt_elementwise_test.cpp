@@ -1,5 +1,5 @@
 // The grid-stride loop calls a functor once for every index, whatever the grid.
-#include "host/core/functors.hpp"
+#include "host/core/elementwise.hpp"
 #include "tests/simt/kernel_testing.hpp"
 // Kernel bodies come after the harness.
 #include "cuda/elementwise_kernel.cuh"
@@ -29,8 +29,9 @@ TEST(ElementwiseKernel, RunsAFunctorOfTheLibrary) {
   const Buffer<float> weights(random.integers<float>(cols, -5, 5));
   for (const uint64_t seed : kScheduleSeeds) {
     const Buffer<float> out(rows, cols);
-    simt::launch(2, kElementThreads, 0, seed, for_each_kernel<ScaleColumns>, out.size(),
-                 ScaleColumns{x, weights, out});
+    using Cells = SplitIndex<ScaleColumns>;
+    simt::launch(2, kElementThreads, 0, seed, for_each_kernel<Cells>, out.size(),
+                 Cells{{x, weights, out}, cols});
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < cols; ++c)
         ASSERT_EQ(out.row(r)[c], x[r * cols + c] * weights[c]) << r << ", " << c;
