@@ -107,13 +107,15 @@ class NeumfRanker final : public Ranker {
   void score_user(int64_t user, View<float> scores);
 
   Backend& backend_;
-  Tensor<float> gmf_users_, gmf_items_;  // (users, d) scaled by w, (items, d)
-  Tensor<float> mlp_users_, mlp_items_;  // (users, d), (items, d): first layer by side
-  Tensor<float> mlp_weights_;            // (d/4)
-  Tensor<float> ones_;                   // (d)
+  Tensor<float> gmf_users_, mlp_users_;  // (users, d): scaled by w; first layer, left side
+  // (items, d) and rows of 0 up to a whole number of chunks; the second: first layer, right side.
+  Tensor<float> gmf_items_, mlp_items_;
+  Tensor<float> mlp_weights_;  // (d/4)
+  Tensor<float> ones_;         // (d)
   std::unique_ptr<Tower> tower_;
-  int64_t max_users_;
+  int64_t items_, chunk_, max_users_;
   Tensor<float> first_;                // (item chunk, d)
+  Tensor<float> user_scores_;          // (items, and up to a whole number of chunks) of one user
   Tensor<float> scores_;               // (max users, items)
   Tensor<float> user_gmf_, user_mlp_;  // (max users, d) of the batch
 };
