@@ -34,5 +34,7 @@ mapfile -t headline < <(ls $results/ml-1m/*-{full,mgqe}-seed*.json $results/ncf/
 "$mgqe" report --markdown "${headline[@]}" | fill README.md results
 "$mgqe" report --markdown $results/ml-1m/*.json $results/ncf/*.json $results/steam/*.json |
   fill experiments/README.md schemes
+python3 experiments/compare_grouping.py --table $results/grouping_cpu.json |
+  fill experiments/README.md grouping
 python3 experiments/baselines/speed_table.py experiments/results/training_speed_*.json |
   fill experiments/README.md training-speed

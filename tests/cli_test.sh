@@ -26,7 +26,7 @@ refuse() {
   [ $ok -ne 0 ] && { echo "exit $code, stderr:"; cat "$work/stderr"; }
   verdict $ok "$name"
 }
-train() { echo train --device cpu --epochs 1 --out "$work/out"; }
+train() { echo train --device cpu --out "$work/out"; }
 
 printf '1 1\n1 2\n1 3\n2 1\n2 2\n2 4\n' >"$work/good.txt"
 printf '1 1\n1 x\n' >"$work/letter.txt"
@@ -34,6 +34,7 @@ printf '1 1\n1 4294967296\n' >"$work/huge.txt"
 printf '1 1\n1 1\n1 1\n' >"$work/one_item.txt"
 printf 'user,item\n,3\n' >"$work/empty_user.csv"
 : >"$work/empty.txt"
+awk 'BEGIN { for (u = 1; u <= 60; ++u) for (k = 0; k < 12; ++k) print u, 1 + (u * u + k * k * k + u * k) % 40 }' >"$work/many.txt"
 gzip -c "$work/good.txt" | head -c 30 >"$work/cut.txt.gz"
 echo "{ not json" >"$work/config.json"
 echo "garbage" >"$work/garbage.safetensors"
@@ -48,16 +49,34 @@ echo "garbage" >"$work/garbage.safetensors"
   refuse "one-item catalogue" "one_item.txt.*item" $(train) --data "$work/one_item.txt"
   refuse "empty user" "empty_user.csv:2" $(train) --data "$work/empty_user.csv"
   refuse "no interactions" "empty.txt" $(train) --data "$work/empty.txt"
-  refuse "K over 256" "--centroids 300.*1 to 256" $(train) --data synthetic --centroids 300,64
-  refuse "K of 0" "--centroids 0.*1 to 256" $(train) --data synthetic --centroids 256,0
-  refuse "D does not divide d" "--subspaces 5 does not divide --dim 64" $(train) --data synthetic --subspaces 5
-  refuse "tiers out of order" "out of order" $(train) --data synthetic --tiers 0.5,0.1 --centroids 256,64,16
-  refuse "rising centroids" "largest first" $(train) --data synthetic --centroids 64,256
-  refuse "unknown scheme" "--embedding magic.*low_rank.*mgqe" $(train) --data synthetic --embedding magic
-  refuse "rank not below the dimension" "--rank 64.*1 to 63" $(train) --data synthetic --embedding low_rank --rank 64
-  refuse "bits of a component" "--bits 17.*1 to 16" $(train) --data synthetic --embedding scalar_quantized --bits 17
-  refuse "no buckets" "--buckets 0.*1 to 2147483647" $(train) --data synthetic --embedding hashed --buckets 0
-  refuse "unknown model" "--model ncf.*gmf" $(train) --data synthetic --model ncf
+  # What the flags alone show to be wrong is refused before any data is looked for.
+  before_data() { refuse "$1" "$2" $(train) --data "$work/missing.txt" "${@:3}"; }
+  before_data "K over 256" "--centroids 300.*1 to 256" --centroids 300,64
+  before_data "K of 0" "--centroids 0.*1 to 256" --centroids 256,0
+  before_data "D does not divide d" "--subspaces 5 does not divide --dim 64" --subspaces 5
+  before_data "tiers out of order" "--tiers.*out of order" --tiers 0.5,0.1 --centroids 256,64,16
+  before_data "rising centroids" "--centroids.*largest first" --centroids 64,256
+  before_data "unknown scheme" "--embedding magic.*low_rank.*mgqe" --embedding magic
+  before_data "rank not below the dimension" "--rank 64.*1 to 63" --embedding low_rank --rank 64
+  before_data "rank of 0" "--rank 0.*1 to 63" --embedding low_rank --rank 0
+  before_data "no bits" "--bits 0.*1 to 16" --embedding scalar_quantized --bits 0
+  before_data "too many bits" "--bits 17.*1 to 16" --embedding scalar_quantized --bits 17
+  before_data "no buckets" "--buckets 0.*1 to 2147483647" --embedding hashed --buckets 0
+  before_data "unknown variant" "--variant own.*shared_k, private_k or private_d" --variant own
+  before_data "variant without tiers" "--variant private_k needs tiers.*--tiers" --variant private_k --centroids 256
+  before_data "D_i without tiers" "--variant private_d needs tiers.*--subspaces" --variant private_d
+  before_data "variant of another scheme" "--variant private_k.*--embedding mgqe, not full" --embedding full --variant private_k
+  before_data "D_i does not divide d" "--subspaces 5 does not divide --dim 64" --variant private_d --subspaces 32,5
+  before_data "several D in a shared codebook" "--subspaces has 2 values.*shared_k takes one" --subspaces 32,8
+  before_data "tiers of dpq_vq" "--tiers is for --embedding mgqe: dpq_vq" --embedding dpq_vq --tiers 0.1
+  before_data "unknown model" "--model ncf.*gmf, neumf or sasrec" --model ncf
+  before_data "unknown task" "--task rating.*ranking or relevance" --task rating
+  before_data "relevance by a sequence backbone" "--task relevance.*--model gmf or neumf" --model sasrec --task relevance
+  before_data "negatives of sasrec" "--negatives 4: --model sasrec takes 1" --model sasrec --negatives 4
+  before_data "heads do not divide d" "--heads 5 does not divide --dim 64" --model sasrec --heads 5
+  before_data "dropout of 1" "--dropout 1.*\[0, 1\)" --model sasrec --dropout 1
+  before_data "pre-training of gmf" "--pretrain-epochs is for --model neumf, not gmf" --pretrain-epochs 2 --epochs 9
+  before_data "nothing but pre-training" "--pretrain-epochs 3 must be below --epochs 3" --model neumf --pretrain-epochs 3 --epochs 3
   refuse "unknown flag" "--frobnicate" $(train) --data synthetic --frobnicate 1
   refuse "not a number" "--epochs" train --data synthetic --epochs many --out "$work/out"
   refuse "unknown device" "--device tpu.*auto, cpu, cuda" train --data synthetic --device tpu --out "$work/out"
@@ -125,6 +144,38 @@ sys.exit(not (served and sizes))
 PY
   verdict $? "train, evaluate and inspect agree with --embedding $scheme"
 done
+pairs="--task relevance --data relevance-synthetic --synthetic-pair-items 120 --synthetic-pairs 1500 --dim 8 --subspaces 4"
+for run in "gmf --data synthetic $tiny --subspaces 4" \
+  "neumf --data synthetic $tiny --subspaces 4 --pretrain-epochs 1" \
+  "sasrec --data synthetic $tiny --subspaces 4 --max-length 6 --heads 2" \
+  "gmf $pairs" "neumf $pairs --embedding full"; do
+  rm -rf "$work/backbone"
+  # shellcheck disable=SC2086
+  "$mgqe" train --device cpu --epochs 2 --model $run --out "$work/backbone" >"$work/stdout" 2>"$work/stderr" &&
+    [ ! -s "$work/stderr" ] && grep -qE "^test .*(HR@10|RMSE)" "$work/stdout" &&
+    "$mgqe" evaluate --artifact "$work/backbone/model.safetensors" >"$work/test.json" 2>"$work/stderr" &&
+    python3 - "$work" "$run" <<'PY'
+import json, sys
+work, run = sys.argv[1:]
+printed, result = (json.load(open(f"{work}/{name}")) for name in ("test.json", "backbone/result.json"))
+relevance = "relevance" in run
+right_kind = ("rmse" in printed) == relevance and ("full" in printed) != relevance
+recorded = result["config"]["model"]
+named = recorded["name"] == run.split()[0] and recorded["task"] == ("relevance" if relevance else "ranking")
+sys.exit(not (printed == result["test"] and right_kind and named))
+PY
+  verdict $? "train and evaluate agree with --model $run"
+done
+"$mgqe" derive-relevance --data "$work/many.txt" --pairs 400 --out "$work/pairs.tsv" >"$work/stdout" 2>"$work/stderr" &&
+  grep -q "scored pairs of .* written to" "$work/stdout" && [ "$(grep -vc '^#' "$work/pairs.tsv")" -ge 100 ] &&
+  "$mgqe" train --task relevance --data "$work/pairs.tsv" --device cpu --dim 8 --embedding full --epochs 2 --out "$work/derived" >/dev/null 2>"$work/stderr" &&
+  "$mgqe" evaluate --artifact "$work/derived/model.safetensors" >"$work/test.json" 2>>"$work/stderr" &&
+  grep -q rmse "$work/test.json"
+verdict $? "train on the pairs that derive-relevance wrote"
+"$mgqe" report "$work/run" "$work/derived" --markdown >"$work/stdout" 2>"$work/stderr" &&
+  [ ! -s "$work/stderr" ] && [ "$(grep -c "sampled HR@10" "$work/stdout")" -eq 1 ] &&
+  [ "$(grep -c "RMSE" "$work/stdout")" -eq 1 ] && grep -q "synthetic" "$work/stdout" && grep -q "pairs.tsv" "$work/stdout"
+verdict $? "report sets runs of both tasks side by side"
 refuse "evaluate on other data" "other data" evaluate --artifact "$work/run/model.safetensors" --synthetic-seed 9
 head -c 3000 "$work/run/model.safetensors" >"$work/cut.safetensors"
 refuse "evaluate: truncated artifact" "cut.safetensors" evaluate --artifact "$work/cut.safetensors"
@@ -137,6 +188,8 @@ verdict $? "inspect --json is JSON"
 verdict $? "a result is a config; report reads both runs"
 "$mgqe" help train | grep -q -- "--subspaces" && "$mgqe" train --help | grep -q "examples:"
 verdict $? "help explains each option and shows examples"
+"$mgqe" help train | tr '\n' ' ' | tr -s ' ' | grep -q "backbone: gmf, neumf or sasrec"
+verdict $? "help lists the backbones"
 
 printf '%d passed, %d failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

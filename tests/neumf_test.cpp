@@ -148,6 +148,50 @@ class NeumfTest : public OnEveryBackend {
     return first_loss;
   }
   static constexpr int kUsers = 13, kItems = 17;
+
+  void expect_ties(int64_t items) {
+    constexpr int64_t kKinds = 5, kFewUsers = 3;
+    const auto kind = [](int64_t item) { return (item * item + item / 4096) % 11 % kKinds; };
+    PackedModel model = random_model(config(), {kFewUsers, items, 0.0}, 5)->pack();
+    for (const char* name : {"gmf.item", "mlp.item"}) {
+      const HostArray& table = model.tables.at(name).arrays.at("table");
+      std::vector<float> rows(table.as<float>().begin(), table.as<float>().end());
+      for (int64_t item = kKinds; item < items; ++item)
+        std::copy_n(&rows[kind(item) * kDim], kDim, &rows[item * kDim]);
+      model.tables.at(name).arrays.at("table") = HostArray(rows, {items, kDim});
+    }
+    const NaiveNeumf naive(model);
+    const auto kind_of_row = [&](int64_t item) { return item < kKinds ? item : kind(item); };
+    std::vector<int32_t> of_kind(kKinds, 0);
+    for (int64_t item = 0; item < items; ++item) ++of_kind[kind_of_row(item)];
+
+    for (const int32_t positive : {0, 1, 2, 3, 4, 1023, 4095, 4096}) {
+      const std::vector<int32_t> users = {0, 1, 2}, positives(kFewUsers, positive);
+      // Some of each kind, from both chunks.
+      std::vector<int32_t> some = {5, 6, 17, 1000, 4094, 4095, 4096, 4093, 9};
+      std::replace(some.begin(), some.end(), positive, -1);  // never its own candidate
+      std::vector<int32_t> candidates;
+      for (int64_t m = 0; m < kFewUsers; ++m)
+        candidates.insert(candidates.end(), some.begin(), some.end());
+      const Counts counts =
+          rank(model, users, positives, candidates, std::vector<std::set<int32_t>>(kFewUsers));
+      for (int64_t m = 0; m < kFewUsers; ++m) {
+        int32_t greater = 0;
+        for (int64_t k = 0; k < kKinds; ++k) {
+          if (k == kind_of_row(positive)) continue;
+          const double difference = naive.score(m, k) - naive.score(m, positive);
+          ASSERT_GT(std::abs(difference), kScoreTolerance) << "kinds are to differ";
+          if (difference > 0.0) greater += of_kind[k];
+        }
+        EXPECT_EQ(counts.full_ties[m], of_kind[kind_of_row(positive)] - 1) << positive;
+        EXPECT_EQ(counts.full_greater[m], greater) << positive;
+        int32_t sampled_ties = 0;
+        for (const int32_t item : some)
+          sampled_ties += item >= 0 && kind_of_row(item) == kind_of_row(positive);
+        EXPECT_EQ(counts.sampled_ties[m], sampled_ties) << positive;
+      }
+    }
+  }
 };
 
 bool of_gmf(const std::string& name) { return name.starts_with("gmf."); }
@@ -200,48 +244,10 @@ TEST_P(NeumfTest, RanksAsNaiveScoresDo) {
 }
 
 TEST_P(NeumfTest, EqualItemsTieExactlyWhereverTheyStand) {
-  // More than a chunk of 4096 items, the last chunk of 1: five different rows again and again.
-  constexpr int64_t kManyItems = 4096 + 1, kKinds = 5, kFewUsers = 3;
-  const auto kind = [](int64_t item) { return item * item % 11 % kKinds; };
-  PackedModel model = random_model(config(), {kFewUsers, kManyItems, 0.0}, 5)->pack();
-  for (const char* name : {"gmf.item", "mlp.item"}) {
-    const HostArray& table = model.tables.at(name).arrays.at("table");
-    std::vector<float> rows(table.as<float>().begin(), table.as<float>().end());
-    for (int64_t item = kKinds; item < kManyItems; ++item)
-      std::copy_n(&rows[kind(item) * kDim], kDim, &rows[item * kDim]);
-    model.tables.at(name).arrays.at("table") = HostArray(rows, {kManyItems, kDim});
-  }
-  const NaiveNeumf naive(model);
-  const auto kind_of_row = [&](int64_t item) { return item < kKinds ? item : kind(item); };
-  std::vector<int32_t> of_kind(kKinds, 0);
-  for (int64_t item = 0; item < kManyItems; ++item) ++of_kind[kind_of_row(item)];
-
-  for (const int32_t positive : {0, 1, 2, 3, 4, 1023, 4095, 4096}) {
-    const std::vector<int32_t> users = {0, 1, 2}, positives(kFewUsers, positive);
-    // Some of each kind, from both chunks.
-    std::vector<int32_t> some = {5, 6, 17, 1000, 4094, 4095, 4096, 4093, 9};
-    std::replace(some.begin(), some.end(), positive, -1);  // never its own candidate
-    std::vector<int32_t> candidates;
-    for (int64_t m = 0; m < kFewUsers; ++m)
-      candidates.insert(candidates.end(), some.begin(), some.end());
-    const Counts counts =
-        rank(model, users, positives, candidates, std::vector<std::set<int32_t>>(kFewUsers));
-    for (int64_t m = 0; m < kFewUsers; ++m) {
-      int32_t greater = 0;
-      for (int64_t k = 0; k < kKinds; ++k) {
-        if (k == kind_of_row(positive)) continue;
-        const double difference = naive.score(m, k) - naive.score(m, positive);
-        ASSERT_GT(std::abs(difference), kScoreTolerance) << "kinds are to differ";
-        if (difference > 0.0) greater += of_kind[k];
-      }
-      EXPECT_EQ(counts.full_ties[m], of_kind[kind_of_row(positive)] - 1) << positive;
-      EXPECT_EQ(counts.full_greater[m], greater) << positive;
-      int32_t sampled_ties = 0;
-      for (const int32_t item : some)
-        sampled_ties += item >= 0 && kind_of_row(item) == kind_of_row(positive);
-      EXPECT_EQ(counts.sampled_ties[m], sampled_ties) << positive;
-    }
-  }
+  // Five different rows again and again, over more than a chunk of 4096 items; the last chunk is of
+  // 1 or of 300.
+  expect_ties(4096 + 1);
+  expect_ties(4096 + 300);
 }
 
 TEST_P(NeumfTest, ItemsOfEqualCodesTie) {
@@ -258,6 +264,22 @@ TEST_P(NeumfTest, ItemsOfEqualCodesTie) {
 }
 
 // ---- pre-training -------------------------------------------------------------------------------
+
+TEST_P(NeumfTest, PartsListTheirTables) {
+  Neumf neumf(backend(), config(2), 4);
+  for (const int epoch : {1, 2}) {
+    neumf.begin_epoch(epoch);
+    ASSERT_EQ(neumf.parts(), 2);
+    neumf.choose_part(0);
+    EXPECT_EQ(neumf.part_tables(), (std::vector<int>{0}));
+    neumf.choose_part(1);
+    EXPECT_EQ(neumf.part_tables(), (std::vector<int>{1}));
+  }
+  neumf.begin_epoch(3);
+  ASSERT_EQ(neumf.parts(), 1);
+  neumf.choose_part(0);
+  EXPECT_EQ(neumf.part_tables(), (std::vector<int>{0, 1}));
+}
 
 TEST_P(NeumfTest, HalvesPretrainApart) {
   // Four models: both halves from one of two starts each. A half's end depends on its own start.

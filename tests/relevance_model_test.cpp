@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "host/io/safetensors.hpp"
 #include "host/train/trainer.hpp"
 #include "tests/reference.hpp"
 #include "tests/testing.hpp"

@@ -2,8 +2,10 @@
 // and the defects that quantized embeddings elsewhere have had.
 #include "host/train/trainer.hpp"
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include <omp.h>
 
@@ -59,37 +61,110 @@ class Training : public OnEveryBackend {
   std::filesystem::path folder_;
 };
 
+/// Every backbone and task with a few schemes: what a run can be made of.
+std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std::string& out) {
+  std::vector<std::pair<std::string, Config>> runs;
+  const auto add = [&](const char* backbone, const char* scheme, const auto& change) {
+    Config config = small_config(scheme, out);
+    const Config defaults = default_config(backbone, "ranking", "paper");
+    config.model = defaults.model;
+    config.model.max_length = 12;
+    config.train.negatives = defaults.train.negatives;
+    config.train.epochs = 2;
+    if (config.model.name == "sasrec") config.train.batch = 32;
+    const std::string name = scheme;
+    if (name == "dpq_vq" || name == "dpq_sx") {
+      config.embedding.centroids = {32};
+      config.embedding.tiers = {};
+    }
+    change(config);
+    runs.emplace_back(std::string(backbone) + " " + config.model.task + " " + name, config);
+  };
+  const auto as_it_is = [](Config&) {};
+  const auto relevance = [](Config& config) {
+    config.model.task = "relevance";
+    config.data.name = "relevance-synthetic";
+    config.data.synthetic_pair_items = 120;
+    config.data.synthetic_pairs = 1500;
+  };
+  add("gmf", "full", as_it_is);
+  add("gmf", "mgqe", as_it_is);
+  add("gmf", "scalar_quantized", as_it_is);
+  add("neumf", "low_rank", [](Config& config) { config.embedding.rank = 5; });
+  add("neumf", "mgqe", [](Config& config) {
+    config.model.pretrain_epochs = 1;
+    config.embedding.variant = "private_d";
+    config.embedding.subspaces = {8, 4};
+    config.embedding.centroids = {32};
+  });
+  add("sasrec", "mgqe", [](Config& config) { config.embedding.variant = "private_k"; });
+  add("sasrec", "dpq_sx", [](Config& config) { config.model.heads = 2; });
+  add("sasrec", "hashed", [](Config& config) { config.embedding.buckets = 50; });
+  add("gmf", "mgqe", relevance);
+  add("neumf", "dpq_vq", relevance);
+  return runs;
+}
+
 TEST_P(Training, SameSeedIsBitwiseTheSameRun) {
-  for (const char* scheme : {"full", "mgqe"}) {
-    Config config = small_config(scheme, out("a"));
+  for (auto& [name, config] : many_kinds_of_runs(out("a"))) {
     const auto first = train(config);
+    const std::string checkpoint = bytes_of(out("a") + "/checkpoint.safetensors");
     const int threads = omp_get_max_threads();
     omp_set_num_threads(1);
     const auto second = train(config);  // also: no dependence on the number of threads
     omp_set_num_threads(threads);
-    const std::string checkpoint = bytes_of(out("a") + "/checkpoint.safetensors");
     for (const char* key : {"test", "valid", "train_loss", "quantizer", "best_epoch"})
-      EXPECT_EQ(first[key], second[key]) << scheme << " " << key;
-    train(config);
-    EXPECT_EQ(checkpoint, bytes_of(out("a") + "/checkpoint.safetensors"));
+      EXPECT_EQ(first[key], second[key]) << name << " " << key;
+    EXPECT_EQ(checkpoint, bytes_of(out("a") + "/checkpoint.safetensors")) << name;
     config.run.seed = 2;
-    EXPECT_NE(train(config)["train_loss"], first["train_loss"]);
+    EXPECT_NE(train(config)["train_loss"], first["train_loss"]) << name;
   }
 }
 
 TEST_P(Training, ArtifactEvaluatesToTheTrainersFigures) {
-  for (const char* scheme : {"full", "mgqe"}) {
-    const Config config = small_config(scheme, out(scheme));
+  for (const auto& [name, config] : many_kinds_of_runs(out("a"))) {
     const auto result = train(config);
     SizeReport size;
-    const Artifact artifact = read_artifact(out(scheme) + "/model.safetensors", &size);
+    const Artifact artifact = read_artifact(out("a") + "/model.safetensors", &size);
     Config given = config;
     const auto task = make_task(backend(), given);
-    EXPECT_EQ(artifact.data_fingerprint, task->fingerprint());
-    EXPECT_EQ(task->evaluate(artifact.model, Split::kTest).json, result["test"]);
+    EXPECT_EQ(artifact.data_fingerprint, task->fingerprint()) << name;
+    EXPECT_EQ(task->evaluate(artifact.model, Split::kTest).json, result["test"]) << name;
     EXPECT_EQ(result["size"]["file_bytes"],
-              std::filesystem::file_size(out(scheme) + "/model.safetensors"));
-    EXPECT_EQ(size.payload_bits, result["size"]["payload_bits"].get<int64_t>());
+              std::filesystem::file_size(out("a") + "/model.safetensors"))
+        << name;
+    EXPECT_EQ(size.payload_bits, result["size"]["payload_bits"].get<int64_t>()) << name;
+  }
+}
+
+TEST_P(Training, InitialValuesFollowTheSeedAndDifferByArray) {
+  const auto random_arrays = [&](const Config& config) {
+    std::map<std::string, std::vector<float>> arrays;
+    make_model(backend(), config, {40, 50, 0.3})
+        ->visit([&](const std::string& name, Tensor<float>& tensor) {
+          const std::vector<float> values = tensor.to_host();
+          if (values.size() >= 4 && values[0] != values[1]) arrays[name] = values;
+        });
+    return arrays;
+  };
+  // Draws of one stream, whatever they are scaled by.
+  const auto same_stream = [](const std::vector<float>& a, const std::vector<float>& b) {
+    for (size_t i = 1; i < 4; ++i)
+      if (std::abs(a[i] * b[0] - b[i] * a[0]) > 1e-5f * std::abs(a[i] * b[0])) return false;
+    return true;
+  };
+  for (auto& [name, config] : many_kinds_of_runs("")) {
+    const auto first = random_arrays(config);
+    EXPECT_EQ(random_arrays(config), first) << name;
+    config.run.seed = 2;
+    const auto other = random_arrays(config);
+    EXPECT_FALSE(first.empty());
+    for (auto array = first.begin(); array != first.end(); ++array) {
+      EXPECT_NE(other.at(array->first), array->second) << name << ", " << array->first;
+      for (auto before = first.begin(); before != array; ++before)
+        EXPECT_FALSE(same_stream(before->second, array->second))
+            << name << ": " << before->first << " and " << array->first;
+    }
   }
 }
 
