@@ -217,6 +217,25 @@ void validate_train(const TrainConfig& train) {
 
 }  // namespace
 
+std::string scheme_label(const EmbeddingConfig& embedding) {
+  const std::string& scheme = embedding.scheme;
+  const auto joined = [](const std::vector<int>& values) {
+    std::string text;
+    for (const int value : values) text += (text.empty() ? "" : "/") + std::to_string(value);
+    return text;
+  };
+  if (is_quantized(scheme)) {
+    const std::string variant = embedding.variant == "shared_k" ? "" : " " + embedding.variant;
+    return scheme + variant + " D=" + joined(embedding.subspaces) +
+           " K=" + joined(embedding.centroids);
+  }
+  const std::string label = scheme + " d=" + std::to_string(embedding.dim);
+  if (scheme == "low_rank") return label + " r=" + std::to_string(embedding.rank);
+  if (scheme == "scalar_quantized") return label + " b=" + std::to_string(embedding.bits);
+  if (scheme == "hashed") return label + " m=" + std::to_string(embedding.buckets);
+  return label;
+}
+
 std::string options_beyond_paper(const EmbeddingConfig& embedding) {
   if (!is_quantized(embedding.scheme)) return "";
   std::ostringstream text;

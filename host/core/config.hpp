@@ -156,7 +156,8 @@ void visit_fields(ConfigType& config, Visit&& visit) {
 
   auto& train = config.train;
   visit("train", "epochs", "--epochs", train.epochs, "passes over the training set");
-  visit("train", "batch", "--batch", train.batch, "pairs a step, negatives included");
+  visit("train", "batch", "--batch", train.batch,
+        "pairs a step, negatives included; sasrec: sequences");
   visit("train", "negatives", "--negatives", train.negatives,
         "uniform negatives per positive, drawn anew each epoch");
   visit("train", "optimizer", "--optimizer", train.optimizer,
@@ -187,6 +188,9 @@ nlohmann::json to_json(const Config& config);
 /// Sets the fields that `json` names; an unknown section or key, or a value of the wrong type, is
 /// an InputError that begins with `where`.
 void update_from_json(Config& config, const nlohmann::json& json, const std::string& where);
+
+/// For people: "mgqe private_k D=32 K=256/64", "low_rank d=64 r=16".
+std::string scheme_label(const EmbeddingConfig& embedding);
 
 /// The options in use that published code has and the paper leaves open, by name; empty where none.
 std::string options_beyond_paper(const EmbeddingConfig& embedding);

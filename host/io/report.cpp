@@ -38,18 +38,6 @@ std::string configuration_of(const Json& result) {
   return config.dump() + result.at("device").dump();
 }
 
-std::string scheme_label(const EmbeddingConfig& embedding) {
-  const std::string& scheme = embedding.scheme;
-  const std::string label = fmt::format("{} d={}", scheme, embedding.dim);
-  if (scheme == "full") return label;
-  if (scheme == "low_rank") return fmt::format("{} r={}", label, embedding.rank);
-  if (scheme == "scalar_quantized") return fmt::format("{} b={}", label, embedding.bits);
-  if (scheme == "hashed") return fmt::format("{} m={}", label, embedding.buckets);
-  return fmt::format("{}{} D={} K={}", scheme,
-                     embedding.variant == "shared_k" ? "" : " " + embedding.variant,
-                     fmt::join(embedding.subspaces, "/"), fmt::join(embedding.centroids, "/"));
-}
-
 std::string model_label(const Config& config) {
   std::string label = config.model.name;
   if (config.model.pretrain_epochs > 0) label += " pre-trained";
