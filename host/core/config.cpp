@@ -3,6 +3,8 @@
 #include <cmath>
 #include <sstream>
 
+#include <nlohmann/json.hpp>
+
 #include "host/core/check.hpp"
 #include "host/core/quant_math.hpp"
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "host/core/packed_scheme.hpp"
 #include "host/io/artifact.hpp"

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "host/core/check.hpp"
 #include "host/io/atomic_file.hpp"
 

@@ -1,5 +1,7 @@
 #include "host/io/size_report.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "host/core/check.hpp"
 #include "host/io/artifact.hpp"
 

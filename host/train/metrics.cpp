@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <nlohmann/json.hpp>
+
 namespace mgqe {
 
 double expected_hit(int64_t greater, int64_t ties, int k) {
