@@ -222,9 +222,9 @@ void validate_train(const TrainConfig& train) {
 std::string scheme_label(const EmbeddingConfig& embedding) {
   const std::string& scheme = embedding.scheme;
   const auto joined = [](const std::vector<int>& values) {
-    std::string text;
-    for (const int value : values) text += (text.empty() ? "" : "/") + std::to_string(value);
-    return text;
+    std::ostringstream text;
+    for (const int value : values) text << (text.tellp() > 0 ? "/" : "") << value;
+    return text.str();
   };
   if (is_quantized(scheme)) {
     const std::string variant = embedding.variant == "shared_k" ? "" : " " + embedding.variant;
