@@ -226,12 +226,10 @@ std::string scheme_label(const EmbeddingConfig& embedding) {
     for (const int value : values) text << (text.tellp() > 0 ? "/" : "") << value;
     return text.str();
   };
-  if (is_quantized(scheme)) {
-    const std::string variant = embedding.variant == "shared_k" ? "" : " " + embedding.variant;
-    return scheme + variant + " D=" + joined(embedding.subspaces) +
-           " K=" + joined(embedding.centroids);
-  }
-  const std::string label = scheme + " d=" + std::to_string(embedding.dim);
+  const std::string variant = embedding.variant == "shared_k" ? "" : " " + embedding.variant;
+  const std::string label = scheme + variant + " d=" + std::to_string(embedding.dim);
+  if (is_quantized(scheme))
+    return label + " D=" + joined(embedding.subspaces) + " K=" + joined(embedding.centroids);
   if (scheme == "low_rank") return label + " r=" + std::to_string(embedding.rank);
   if (scheme == "scalar_quantized") return label + " b=" + std::to_string(embedding.bits);
   if (scheme == "hashed") return label + " m=" + std::to_string(embedding.buckets);

@@ -189,7 +189,7 @@ nlohmann::json to_json(const Config& config);
 /// an InputError that begins with `where`.
 void update_from_json(Config& config, const nlohmann::json& json, const std::string& where);
 
-/// For people: "mgqe private_k D=32 K=256/64", "low_rank d=64 r=16".
+/// For people: "mgqe private_k d=64 D=32 K=256/64", "low_rank d=64 r=16".
 std::string scheme_label(const EmbeddingConfig& embedding);
 
 /// The options in use that published code has and the paper leaves open, by name; empty where none.

@@ -50,8 +50,8 @@ Trainer::Trainer(Backend& backend, Task& task, const Config& config, std::string
 void Trainer::print_header() const {
   fmt::print("data    {}, {} training examples an epoch\n", task_.description(),
              loop_.examples_per_epoch());
-  fmt::print("model   {} with embeddings {}, d={}, seed {}\n", config_.model.name,
-             scheme_label(config_.embedding), config_.embedding.dim, config_.run.seed);
+  fmt::print("model   {} with embeddings {}, seed {}\n", config_.model.name,
+             scheme_label(config_.embedding), config_.run.seed);
   if (const std::string options = options_beyond_paper(config_.embedding); !options.empty())
     fmt::print("options {}\n", options);
   fmt::print("device  {}: {}\n\n", backend_.name(), backend_.description());
