@@ -80,6 +80,11 @@ for seed in $seeds; do
   run "ncf/neumf-full-seed$seed" --data ncf --model neumf --embedding full --dim 32 --seed "$seed"
   run "ncf/neumf-full-pretrained-seed$seed" --data ncf --model neumf --embedding full --dim 32 \
     --pretrain-epochs 20 --epochs 40 --seed "$seed"
+  # The published figures have 32 predictive factors, which is a perceptron of 256-128-64-32.
+  run "ncf/neumf-full-m128-seed$seed" --data ncf --model neumf --embedding full --dim 32 \
+    --mlp-dim 128 --seed "$seed"
+  run "ncf/neumf-full-m128-pretrained-seed$seed" --data ncf --model neumf --embedding full --dim 32 \
+    --mlp-dim 128 --pretrain-epochs 20 --epochs 30 --seed "$seed"
   for scheme in full dpq_vq mgqe; do
     # shellcheck disable=SC2046
     run_best "steam/gmf-$scheme-seed$seed" --task relevance --data steam --model gmf --dim 32 \

@@ -38,6 +38,8 @@ const Backbone kGmf = {
 
 Gmf::Gmf(Backend& backend, const Config& config)
     : backend_(backend),
+      tables_{{"", config.embedding.dim, RandomStream::kUserTable, RandomStream::kUserCodebook,
+               RandomStream::kItemTable, RandomStream::kItemCodebook}},
       weights_(backend, "gmf.weights", config.embedding.dim + 1, 1,
                optimizer_options(config.train)),
       weight_gradient_(backend, config.embedding.dim + 1) {
@@ -45,13 +47,6 @@ Gmf::Gmf(Backend& backend, const Config& config)
   const float bound = std::sqrt(3.0f / static_cast<float>(dim));  // LeCun uniform; bias 0
   backend.fill_uniform(weights_.values.view().slice(0, dim),
                        stream_key(config.run.seed, RandomStream::kDense), -bound, bound);
-}
-
-const std::vector<TableSpec>& Gmf::tables() const {
-  static const std::vector<TableSpec> specs = {
-      {"", RandomStream::kUserTable, RandomStream::kUserCodebook, RandomStream::kItemTable,
-       RandomStream::kItemCodebook}};
-  return specs;
 }
 
 void Gmf::forward(Side left, Side right, View<float> logits) {

@@ -29,8 +29,10 @@ Config served_config(const PackedModel& model) {
   config.model.name = model.backbone;
   config.model.task = model.task;
   config.embedding.dim = model.tables.begin()->second.dim;
+  if (const auto mlp = model.tables.find("mlp.item"); mlp != model.tables.end())
+    config.model.mlp_dim = mlp->second.dim;
   for (const auto& [name, table] : model.tables)
-    if (table.dim != config.embedding.dim)
+    if (table.dim != (name.starts_with("mlp.") ? config.model.mlp_dim : config.embedding.dim))
       input_error("the artifact's tables differ in dimension: ", name, " has ", table.dim);
   return config;
 }
@@ -41,11 +43,12 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
   const bool user = entity == "user";
   for (const TableSpec& spec : specs) {
     names_.push_back(spec.prefix + entity);
-    tables_.push_back(
-        make_embedding(backend, embedding_spec(config, names_.back(), rows, max_lookups,
-                                               user ? spec.user_table : spec.item_table,
-                                               user ? spec.user_codebook : spec.item_codebook)));
-    gradient_buffers_.emplace_back(backend, max_lookups, config.embedding.dim);
+    EmbeddingSpec embedding = embedding_spec(config, names_.back(), rows, max_lookups,
+                                             user ? spec.user_table : spec.item_table,
+                                             user ? spec.user_codebook : spec.item_codebook);
+    embedding.config.dim = spec.dim;
+    tables_.push_back(make_embedding(backend, embedding));
+    gradient_buffers_.emplace_back(backend, max_lookups, spec.dim);
   }
   lookups_.resize(tables_.size());
   gradients_.resize(tables_.size());

@@ -18,6 +18,7 @@ using SideGradient = std::span<const View<float>>;  // (B, d) each
 /// Tables of one kind that an interaction wants on each side.
 struct TableSpec {
   std::string prefix;  // of its name: "" or "mlp."
+  int64_t dim;         // d
   RandomStream user_table, user_codebook, item_table, item_codebook;
 };
 
@@ -53,7 +54,8 @@ class Interaction {
 using MakeInteraction = std::unique_ptr<Interaction> (*)(Backend&, const Config&,
                                                          int64_t max_pairs);
 
-/// The config fields a served interaction is built from, read off its tables.
+/// The config fields a served interaction is built from, read off its tables. InputError where
+/// tables that have to agree differ in dimension.
 Config served_config(const PackedModel& model);
 /// InputError where the artifact lacks it.
 const PackedTable& packed_table(const PackedModel& model, const std::string& name);

@@ -62,6 +62,8 @@ void validate_backbone(const Config& config) {
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
     input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
                 " takes 1, one a step of a sequence");
+  if (config.model.mlp_dim != 0 && config.model.name != "neumf")
+    input_error("--mlp-dim is for --model neumf, not ", config.model.name);
   if (config.model.pretrain_epochs > 0 && config.model.name != "neumf")
     input_error("--pretrain-epochs is for --model neumf, not ", config.model.name);
   if (config.model.pretrain_epochs >= config.train.epochs)

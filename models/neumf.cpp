@@ -14,11 +14,13 @@ std::unique_ptr<Interaction> make_interaction(Backend& backend, const Config& co
   return std::make_unique<Neumf>(backend, config, max_pairs);
 }
 
-/// d/2 and d/4, but at least one unit.
-int64_t middle_width(const Config& config) {
-  return std::max<int64_t>(1, config.embedding.dim / 2);
+/// m, the dimension of the perceptron's tables.
+int64_t mlp_dim(const Config& config) {
+  return config.model.mlp_dim > 0 ? config.model.mlp_dim : config.embedding.dim;
 }
-int64_t top_width(const Config& config) { return std::max<int64_t>(1, config.embedding.dim / 4); }
+/// m/2 and m/4, but at least one unit.
+int64_t middle_width(const Config& config) { return std::max<int64_t>(1, mlp_dim(config) / 2); }
+int64_t top_width(const Config& config) { return std::max<int64_t>(1, mlp_dim(config) / 4); }
 
 /// The n-th dense array of a run draws from its own key.
 uint64_t dense_key(const Config& config, uint64_t n) {
@@ -52,7 +54,7 @@ const Backbone kNeumf = {
 
 Tower::Tower(Backend& backend, const Config& config, int64_t max_pairs)
     : backend_(backend),
-      dim_(config.embedding.dim),
+      dim_(mlp_dim(config)),
       weights_(backend, "mlp.0.weights", 2 * dim_, dim_, optimizer_options(config.train)),
       bias_(backend, "mlp.0.bias", dim_, 1, optimizer_options(config.train)),
       middle_(backend, "mlp.1", dim_, middle_width(config), Activation::kRelu,
@@ -148,6 +150,10 @@ void Tower::visit(const TensorVisitor& visitor) {
 
 Neumf::Neumf(Backend& backend, const Config& config, int64_t max_pairs)
     : backend_(backend),
+      tables_{{"gmf.", config.embedding.dim, RandomStream::kUserTable, RandomStream::kUserCodebook,
+               RandomStream::kItemTable, RandomStream::kItemCodebook},
+              {"mlp.", mlp_dim(config), RandomStream::kMlpUserTable, RandomStream::kMlpUserCodebook,
+               RandomStream::kMlpItemTable, RandomStream::kMlpItemCodebook}},
       pretrain_epochs_(config.model.pretrain_epochs),
       gmf_weights_(backend, "gmf.weights", config.embedding.dim + 1, 1,
                    optimizer_options(config.train)),
@@ -164,15 +170,6 @@ Neumf::Neumf(Backend& backend, const Config& config, int64_t max_pairs)
   backend.fill_uniform(gmf_weights_.values.view().slice(0, dim), dense_key(config, 3), -bound,
                        bound);
   backend.fill_uniform(mlp_weights_.values, dense_key(config, 4), -bound, bound);
-}
-
-const std::vector<TableSpec>& Neumf::tables() const {
-  static const std::vector<TableSpec> specs = {
-      {"gmf.", RandomStream::kUserTable, RandomStream::kUserCodebook, RandomStream::kItemTable,
-       RandomStream::kItemCodebook},
-      {"mlp.", RandomStream::kMlpUserTable, RandomStream::kMlpUserCodebook,
-       RandomStream::kMlpItemTable, RandomStream::kMlpItemCodebook}};
-  return specs;
 }
 
 void Neumf::begin_epoch(int epoch) {

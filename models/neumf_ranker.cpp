@@ -25,7 +25,7 @@ NeumfRanker::NeumfRanker(Backend& backend, const PackedModel& model)
       items_(gmf_items_.rows()),
       chunk_(std::min(kItemChunk, items_)) {
   const Config config = served_config(model);
-  const int64_t dim = config.embedding.dim;
+  const int64_t dim = config.embedding.dim, mlp_dim = config.model.mlp_dim;
   tower_ = std::make_unique<Tower>(backend, config, chunk_);
   tower_->load(model.dense);
   const Tensor<float> gmf_weights(backend, packed_array(model, "gmf.weights"));
@@ -34,32 +34,34 @@ NeumfRanker::NeumfRanker(Backend& backend, const PackedModel& model)
     input_error("the artifact's tables and weights do not fit each other");
   backend.scale_columns(gmf_users_, gmf_weights.view().slice(0, dim), gmf_users_);
 
-  ones_ = Tensor<float>(backend, std::vector<float>(static_cast<size_t>(dim), 1.0f));
+  ones_ =
+      Tensor<float>(backend, std::vector<float>(static_cast<size_t>(std::max(dim, mlp_dim)), 1.0f));
   const int64_t filled_up = (items_ + chunk_ - 1) / chunk_ * chunk_;
-  Tensor<float> left(backend, mlp_users_.rows(), dim), right(backend, filled_up, dim),
+  Tensor<float> left(backend, mlp_users_.rows(), mlp_dim), right(backend, filled_up, mlp_dim),
       gmf(backend, filled_up, dim);
   tower_->project_left(mlp_users_, left);
   tower_->project_right(mlp_items_, right.view().slice(0, items_));
-  backend.scale_columns(gmf_items_, ones_, gmf.view().slice(0, items_));
+  backend.scale_columns(gmf_items_, ones_.view().slice(0, dim), gmf.view().slice(0, items_));
   mlp_users_ = std::move(left);
   mlp_items_ = std::move(right);
   gmf_items_ = std::move(gmf);
 
   max_users_ = std::clamp<int64_t>(kMaxScores / items_, 1, 256);
-  first_ = Tensor<float>(backend, chunk_, dim);
+  first_ = Tensor<float>(backend, chunk_, mlp_dim);
   user_scores_ = Tensor<float>(backend, filled_up);
   scores_ = Tensor<float>(backend, max_users_, items_);
   user_gmf_ = Tensor<float>(backend, max_users_, dim);
-  user_mlp_ = Tensor<float>(backend, max_users_, dim);
+  user_mlp_ = Tensor<float>(backend, max_users_, mlp_dim);
 }
 
 void NeumfRanker::score_user(int64_t user, View<float> scores) {
-  const int64_t dim = gmf_items_.cols();
-  const View<const float> gmf(user_gmf_.view().row(user), dim);
-  const View<const float> mlp(user_mlp_.view().row(user), dim);
+  const int64_t mlp_dim = mlp_items_.cols();
+  const View<const float> gmf(user_gmf_.view().row(user), gmf_items_.cols());
+  const View<const float> mlp(user_mlp_.view().row(user), mlp_dim);
   for (int64_t begin = 0; begin < items_; begin += chunk_) {
     const View<float> out = user_scores_.view().slice(begin, chunk_);
-    backend_.scale_columns(mlp_items_.view().slice(begin, chunk_), ones_, first_);
+    backend_.scale_columns(mlp_items_.view().slice(begin, chunk_), ones_.view().slice(0, mlp_dim),
+                           first_);
     backend_.add_bias_relu(mlp, first_);
     backend_.matmul(tower_->finish(first_), mlp_weights_, out);
     backend_.matmul(gmf_items_.view().slice(begin, chunk_), gmf, out, true);

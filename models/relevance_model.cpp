@@ -12,20 +12,19 @@ constexpr int64_t kScoreChunk = 8192;  // pairs scored at a time: bounds scratch
 }  // namespace
 
 RelevancePredictor::RelevancePredictor(Backend& backend, std::unique_ptr<Interaction> interaction,
-                                       int64_t dim, int64_t max_pairs)
+                                       int64_t max_pairs)
     : backend_(backend),
       interaction_(std::move(interaction)),
       copies_(interaction_->symmetric() ? 1 : 2),
       logits_(backend, copies_ * max_pairs),
       logit_gradient_(backend, copies_ * max_pairs),
       average_(backend, std::vector<float>(static_cast<size_t>(copies_), 1.0f / copies_)) {
-  const size_t tables = interaction_->tables().size();
-  left_.resize(tables);
-  right_.resize(tables);
+  left_.resize(interaction_->tables().size());
+  right_.resize(interaction_->tables().size());
   if (copies_ == 1) return;
-  for (size_t t = 0; t < tables; ++t) {
+  for (const TableSpec& table : interaction_->tables()) {
     swapped_index_.emplace_back(backend, 2 * max_pairs);
-    swapped_gradients_.emplace_back(backend, 2 * max_pairs, dim);
+    swapped_gradients_.emplace_back(backend, 2 * max_pairs, table.dim);
   }
 }
 
@@ -75,7 +74,7 @@ RelevanceModel::RelevanceModel(Backend& backend, const Config& config, const Cat
       backbone_(config.model.name),
       mean_(static_cast<float>(catalogue.mean_target)),
       predictor_(backend, make_interaction(backend, config, 2 * config.train.batch),
-                 config.embedding.dim, config.train.batch),
+                 config.train.batch),
       items_(backend, config, predictor_.interaction().tables(), "item", catalogue.items,
              2 * config.train.batch),
       biases_(backend, kBiases, catalogue.items, 1, optimizer_options(config.train)),
@@ -143,8 +142,7 @@ RelevanceScorer::RelevanceScorer(Backend& backend, const PackedModel& model,
   interaction->load(model.dense);
   for (const TableSpec& spec : interaction->tables())
     tables_.push_back(decode_table(backend, packed_table(model, spec.prefix + "item")));
-  predictor_ = std::make_unique<RelevancePredictor>(backend, std::move(interaction),
-                                                    config.embedding.dim, kScoreChunk);
+  predictor_ = std::make_unique<RelevancePredictor>(backend, std::move(interaction), kScoreChunk);
 }
 
 void RelevanceScorer::score(View<const int32_t> left, View<const int32_t> right,

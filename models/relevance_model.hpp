@@ -14,8 +14,7 @@ inline constexpr float kRelevanceScale = 100.0f;
 /// Predictions of B pairs from 2B look-ups of one item table, [left; right], and back.
 class RelevancePredictor {
  public:
-  RelevancePredictor(Backend& backend, std::unique_ptr<Interaction> interaction, int64_t dim,
-                     int64_t max_pairs);
+  RelevancePredictor(Backend& backend, std::unique_ptr<Interaction> interaction, int64_t max_pairs);
 
   /// predictions (B) without mean and biases.
   void forward(Side items, View<float> predictions);

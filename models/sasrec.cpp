@@ -5,10 +5,13 @@
 namespace mgqe {
 namespace {
 
-const std::vector<TableSpec> kTables = {{"", RandomStream::kUserTable, RandomStream::kUserCodebook,
-                                         RandomStream::kItemTable, RandomStream::kItemCodebook}};
 constexpr const char* kPositions = "sasrec.positions";
 constexpr const char* kHeads = "sasrec.heads";
+
+std::vector<TableSpec> item_table(const Config& config) {
+  return {{"", config.embedding.dim, RandomStream::kUserTable, RandomStream::kUserCodebook,
+           RandomStream::kItemTable, RandomStream::kItemCodebook}};
+}
 
 SasrecShape shape_of(const Config& config, int64_t max_tokens) {
   return {{config.embedding.dim, config.model.heads, static_cast<float>(config.model.dropout),
@@ -155,7 +158,8 @@ void SasrecEncoder::visit(const TensorVisitor& visitor) {
 Sasrec::Sasrec(Backend& backend, const Config& config, const Catalogue& catalogue)
     : backend_(backend),
       shape_(shape_of(config, config.train.batch * config.model.max_length)),
-      items_(backend, config, kTables, "item", catalogue.items, 3 * shape_.block.max_tokens),
+      items_(backend, config, item_table(config), "item", catalogue.items,
+             3 * shape_.block.max_tokens),
       encoder_(backend, shape_, optimizer_options(config.train), config.run.seed),
       ids_(backend, 3 * shape_.block.max_tokens),
       ones_(backend, std::vector<float>(static_cast<size_t>(shape_.block.max_tokens), 1.0f)),

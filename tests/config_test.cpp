@@ -331,6 +331,18 @@ TEST(Config, RefusesWhatABackboneCannotDo) {
       {[](Config& c) { c.model.dropout = -0.1; }, {"--dropout -0.1", "[0, 1)"}, "sasrec"},
       {[](Config& c) { c.model.max_length = 0; }, {"--max-length 0", "1 to 4096"}, "sasrec"},
       {[](Config& c) { c.model.max_length = 4097; }, {"--max-length 4097", "1 to 4096"}, "sasrec"},
+      {[](Config& c) { c.model.mlp_dim = 64; }, {"--mlp-dim", "neumf", "not gmf"}},
+      {[](Config& c) { c.model.mlp_dim = -1; }, {"--mlp-dim -1", "1 to 1024"}, "neumf"},
+      {[](Config& c) { c.model.mlp_dim = 1025; }, {"--mlp-dim 1025", "1 to 1024"}, "neumf"},
+      {[](Config& c) { c.model.mlp_dim = 48; },
+       {"--subspaces 32", "--mlp-dim 48", "divisor of 48"},
+       "neumf"},
+      {[](Config& c) {
+         c.embedding.scheme = "low_rank";
+         c.model.mlp_dim = 16;
+       },
+       {"--rank 16", "below --mlp-dim 16"},
+       "neumf"},
       {[](Config& c) { c.model.pretrain_epochs = 3; }, {"--pretrain-epochs", "neumf", "not gmf"}},
       {[](Config& c) { c.model.pretrain_epochs = 20; },
        {"--pretrain-epochs 20", "below --epochs 20"},
@@ -340,6 +352,7 @@ TEST(Config, RefusesWhatABackboneCannotDo) {
        "neumf"},
   });
   EXPECT_EQ(refusal([](Config& c) { c.model.pretrain_epochs = 19; }, "neumf"), "");
+  EXPECT_EQ(refusal([](Config& c) { c.model.mlp_dim = 128; }, "neumf"), "");
   EXPECT_EQ(refusal([](Config& c) { c.model.heads = 4; }, "sasrec"), "");
 }
 

@@ -44,6 +44,7 @@ Config make_config(const nlohmann::json& golden) {
   set("heads", config.model.heads);
   set("blocks", config.model.blocks);
   set("max_length", config.model.max_length);
+  set("mlp_dim", config.model.mlp_dim);
   set("dropout", config.model.dropout);
   set("scheme", config.embedding.scheme);
   set("dim", config.embedding.dim);
@@ -204,6 +205,7 @@ TEST_P(GoldenTest, SoftmaxVariant) { replay("gmf_dpq_sx"); }
 TEST_P(GoldenTest, Commitment) { replay("gmf_commitment"); }
 TEST_P(GoldenTest, Neumf) { replay("neumf_full"); }
 TEST_P(GoldenTest, NeumfMgqe) { replay("neumf_mgqe"); }
+TEST_P(GoldenTest, NeumfWithAWiderPerceptron) { replay("neumf_mlp_dim"); }
 TEST_P(GoldenTest, Sasrec) { replay("sasrec_full"); }
 TEST_P(GoldenTest, SasrecMgqe) { replay("sasrec_mgqe"); }
 TEST_P(GoldenTest, RelevanceGmf) { replay("relevance_gmf"); }

@@ -23,23 +23,24 @@ Matrix wide(const ArrayMap& arrays, const std::string& name) {
 /// NeuMF of a packed model with full tables.
 class NaiveNeumf {
  public:
-  explicit NaiveNeumf(const PackedModel& model)
-      : dim_(static_cast<size_t>(model.tables.at("gmf.user").dim)), dense_(model.dense) {
+  explicit NaiveNeumf(const PackedModel& model) : dense_(model.dense) {
     for (const char* name : {"gmf.user", "gmf.item", "mlp.user", "mlp.item"})
-      tables_[name] = wide(model.tables.at(name).arrays, "table");
+      tables_[name] = {static_cast<size_t>(model.tables.at(name).dim),
+                       wide(model.tables.at(name).arrays, "table")};
   }
 
   double gmf_part(int64_t user, int64_t item) const {
     const Matrix w = wide(dense_, "gmf.weights");
-    double logit = w[dim_];
-    for (size_t c = 0; c < dim_; ++c)
+    const size_t dim = w.size() - 1;
+    double logit = w[dim];
+    for (size_t c = 0; c < dim; ++c)
       logit += w[c] * at("gmf.user", user, c) * at("gmf.item", item, c);
     return logit;
   }
   double mlp_part(int64_t user, int64_t item) const {
     Matrix x;
-    for (size_t c = 0; c < dim_; ++c) x.push_back(at("mlp.user", user, c));
-    for (size_t c = 0; c < dim_; ++c) x.push_back(at("mlp.item", item, c));
+    for (size_t c = 0; c < tables_.at("mlp.user").dim; ++c) x.push_back(at("mlp.user", user, c));
+    for (size_t c = 0; c < tables_.at("mlp.item").dim; ++c) x.push_back(at("mlp.item", item, c));
     for (const char* layer : {"mlp.0", "mlp.1", "mlp.2"}) x = relu_layer(x, layer);
     const Matrix v = wide(dense_, "mlp.output");
     double logit = 0.0;
@@ -51,8 +52,14 @@ class NaiveNeumf {
   }
 
  private:
-  double at(const char* table, int64_t row, size_t c) const {
-    return tables_.at(table)[static_cast<size_t>(row) * dim_ + c];
+  struct Table {
+    size_t dim;
+    Matrix values;
+  };
+
+  double at(const char* name, int64_t row, size_t c) const {
+    const Table& table = tables_.at(name);
+    return table.values[static_cast<size_t>(row) * table.dim + c];
   }
   Matrix relu_layer(const Matrix& x, const std::string& name) const {
     const Matrix w = wide(dense_, name + ".weights");
@@ -65,9 +72,8 @@ class NaiveNeumf {
     return y;
   }
 
-  size_t dim_;
   ArrayMap dense_;
-  std::map<std::string, Matrix> tables_;
+  std::map<std::string, Table> tables_;
 };
 
 class NeumfTest : public OnEveryBackend {
@@ -192,6 +198,51 @@ class NeumfTest : public OnEveryBackend {
       }
     }
   }
+
+  void expect_naive_ranks(const Config& config) {
+    constexpr int64_t kManyUsers = 40, kManyItems = 300;
+    constexpr int kCandidates = 30;
+    const PackedModel model = random_model(config, {kManyUsers, kManyItems, 0.0}, 3)->pack();
+    const NaiveNeumf naive(model);
+    Random random(4);
+    std::vector<int32_t> users(kManyUsers);
+    for (int32_t m = 0; m < kManyUsers; ++m) users[m] = (m * 7 + 3) % kManyUsers;
+    const auto positives = random.integers<int32_t>(kManyUsers, 0, kManyItems - 1);
+    auto candidates = random.integers<int32_t>(kManyUsers * kCandidates, -1, kManyItems - 1);
+    for (int k = 0; k < kCandidates; ++k) candidates[kCandidates + k] = -1;  // a user without any
+    for (int i = 0; i < kManyUsers * kCandidates; ++i)  // the positive is never its own candidate
+      if (candidates[i] == positives[i / kCandidates]) candidates[i] = -1;
+    std::vector<std::set<int32_t>> excluded(kManyUsers);
+    for (int64_t m = 1; m < kManyUsers; ++m)
+      for (const int32_t item : random.integers<int32_t>(m, 0, kManyItems - 1))
+        excluded[m].insert(item);
+    const Counts counts = rank(model, users, positives, candidates, excluded);
+
+    int64_t undecided = 0;
+    for (int64_t m = 0; m < kManyUsers; ++m) {
+      const double positive = naive.score(users[m], positives[m]);
+      const auto bounds = [&](const auto& items, int32_t greater, int32_t ties) {
+        int32_t surely = 0, perhaps = 0;
+        for (const int32_t item : items) {
+          if (item < 0 || item == positives[m]) continue;
+          const double score = naive.score(users[m], item);
+          surely += score > positive + kScoreTolerance;
+          perhaps += score > positive - kScoreTolerance;
+        }
+        undecided += perhaps - surely;
+        EXPECT_GE(greater, surely) << "user " << m;
+        EXPECT_LE(greater + ties, perhaps) << "user " << m;
+      };
+      bounds(std::vector<int32_t>(candidates.begin() + m * kCandidates,
+                                  candidates.begin() + (m + 1) * kCandidates),
+             counts.sampled_greater[m], counts.sampled_ties[m]);
+      std::vector<int32_t> all;
+      for (int32_t item = 0; item < kManyItems; ++item)
+        if (!excluded[m].contains(item)) all.push_back(item);
+      bounds(all, counts.full_greater[m], counts.full_ties[m]);
+    }
+    EXPECT_LT(undecided, 20) << "the comparison says little";
+  }
 };
 
 bool of_gmf(const std::string& name) { return name.starts_with("gmf."); }
@@ -199,48 +250,12 @@ bool of_gmf(const std::string& name) { return name.starts_with("gmf."); }
 // ---- ranking ------------------------------------------------------------------------------------
 
 TEST_P(NeumfTest, RanksAsNaiveScoresDo) {
-  constexpr int64_t kManyUsers = 40, kManyItems = 300;
-  constexpr int kCandidates = 30;
-  const PackedModel model = random_model(config(), {kManyUsers, kManyItems, 0.0}, 3)->pack();
-  const NaiveNeumf naive(model);
-  Random random(4);
-  std::vector<int32_t> users(kManyUsers);
-  for (int32_t m = 0; m < kManyUsers; ++m) users[m] = (m * 7 + 3) % kManyUsers;
-  const auto positives = random.integers<int32_t>(kManyUsers, 0, kManyItems - 1);
-  auto candidates = random.integers<int32_t>(kManyUsers * kCandidates, -1, kManyItems - 1);
-  for (int k = 0; k < kCandidates; ++k) candidates[kCandidates + k] = -1;  // a user without any
-  for (int i = 0; i < kManyUsers * kCandidates; ++i)  // the positive is never its own candidate
-    if (candidates[i] == positives[i / kCandidates]) candidates[i] = -1;
-  std::vector<std::set<int32_t>> excluded(kManyUsers);
-  for (int64_t m = 1; m < kManyUsers; ++m)
-    for (const int32_t item : random.integers<int32_t>(m, 0, kManyItems - 1))
-      excluded[m].insert(item);
-  const Counts counts = rank(model, users, positives, candidates, excluded);
-
-  int64_t undecided = 0;
-  for (int64_t m = 0; m < kManyUsers; ++m) {
-    const double positive = naive.score(users[m], positives[m]);
-    const auto bounds = [&](const auto& items, int32_t greater, int32_t ties) {
-      int32_t surely = 0, perhaps = 0;
-      for (const int32_t item : items) {
-        if (item < 0 || item == positives[m]) continue;
-        const double score = naive.score(users[m], item);
-        surely += score > positive + kScoreTolerance;
-        perhaps += score > positive - kScoreTolerance;
-      }
-      undecided += perhaps - surely;
-      EXPECT_GE(greater, surely) << "user " << m;
-      EXPECT_LE(greater + ties, perhaps) << "user " << m;
-    };
-    bounds(std::vector<int32_t>(candidates.begin() + m * kCandidates,
-                                candidates.begin() + (m + 1) * kCandidates),
-           counts.sampled_greater[m], counts.sampled_ties[m]);
-    std::vector<int32_t> all;
-    for (int32_t item = 0; item < kManyItems; ++item)
-      if (!excluded[m].contains(item)) all.push_back(item);
-    bounds(all, counts.full_greater[m], counts.full_ties[m]);
+  expect_naive_ranks(config());
+  for (const int64_t mlp_dim : {4, 13}) {  // a narrower and a wider perceptron
+    Config own_width = config();
+    own_width.model.mlp_dim = mlp_dim;
+    expect_naive_ranks(own_width);
   }
-  EXPECT_LT(undecided, 20) << "the comparison says little";
 }
 
 TEST_P(NeumfTest, EqualItemsTieExactlyWhereverTheyStand) {

@@ -173,8 +173,8 @@ void validate_quantizer(const EmbeddingConfig& embedding) {
 void validate_embedding(const EmbeddingConfig& embedding) {
   check_choice("--embedding", embedding.scheme,
                {"full", "low_rank", "scalar_quantized", "hashed", "dpq_vq", "dpq_sx", "mgqe"});
-  if (embedding.dim < 1 || embedding.dim > 1024)
-    input_error("--dim ", embedding.dim, " is out of range: 1 to 1024");
+  if (embedding.dim < 1 || embedding.dim > kMaxDim)
+    input_error("--dim ", embedding.dim, " is out of range: 1 to ", kMaxDim);
   check_choice("--faithful", embedding.faithful, {"paper", "dpq-code"});
   check_positive("--init-stddev", embedding.init_stddev);
   if (embedding.variant != "shared_k" && embedding.scheme != "mgqe")
@@ -188,6 +188,22 @@ void validate_embedding(const EmbeddingConfig& embedding) {
     input_error("--bits ", embedding.bits, " is out of range: 1 to 16");
   if (embedding.scheme == "hashed" && (embedding.buckets < 1 || embedding.buckets > 2'147'483'647))
     input_error("--buckets ", embedding.buckets, " is out of range: 1 to 2147483647");
+}
+
+/// The scheme at the dimension of NeuMF's perceptron, where that is not --dim.
+void validate_mlp_dim(const ModelConfig& model, const EmbeddingConfig& embedding) {
+  const int64_t dim = model.mlp_dim;
+  if (dim == 0) return;
+  if (dim < 1 || dim > kMaxDim)
+    input_error("--mlp-dim ", dim, " is out of range: 1 to ", kMaxDim, ", or 0 for that of --dim");
+  if (is_quantized(embedding.scheme))
+    for (const int subspaces : embedding.subspaces)
+      if (dim % subspaces != 0)
+        input_error("--subspaces ", subspaces, " does not divide --mlp-dim ", dim,
+                    ": choose a divisor of ", dim, " and of --dim ", embedding.dim);
+  if (embedding.scheme == "low_rank" && embedding.rank >= dim)
+    input_error("--rank ", embedding.rank, " is out of range: 1 to ", dim - 1, ", below --mlp-dim ",
+                dim);
 }
 
 void validate_model(const ModelConfig& model, const EmbeddingConfig& embedding) {
@@ -266,6 +282,7 @@ void validate(const Config& config) {
   const auto& [data, model, embedding, train, run] = config;
   validate_embedding(embedding);
   validate_model(model, embedding);
+  validate_mlp_dim(model, embedding);
   validate_train(train);
   if (run.candidates < 1) input_error("--candidates ", run.candidates, " must be 1 or more");
   if (run.evaluate_users < 0)

@@ -28,6 +28,7 @@ struct DataConfig {
 struct ModelConfig {
   std::string name = "gmf";
   std::string task = "ranking";
+  int64_t mlp_dim = 0;
   int pretrain_epochs = 0;
   int blocks = 2;
   int heads = 1;
@@ -110,6 +111,9 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("model", "name", "--model", model.name, "backbone");
   visit("model", "task", "--task", model.task,
         "ranking (leave-one-out) or relevance (scores of item pairs, RMSE)");
+  visit("model", "mlp_dim", "--mlp-dim", model.mlp_dim,
+        "neumf: dimension m of the perceptron's tables, whose layers are 2m-m-m/2-m/4; 0 takes "
+        "--dim");
   visit("model", "pretrain_epochs", "--pretrain-epochs", model.pretrain_epochs,
         "neumf: epochs its GMF and MLP halves train apart before they are joined");
   visit("model", "blocks", "--blocks", model.blocks, "sasrec: self-attention blocks");

@@ -9,6 +9,7 @@
 
 namespace mgqe {
 
+inline constexpr int64_t kMaxDim = 1024;  // widest row: what ops keep of one on the stack
 inline constexpr int kMaxTiers = 8;
 inline constexpr int kMaxCentroids = 256;  // a code is one byte while training
 

@@ -9,9 +9,6 @@
 
 namespace mgqe {
 
-/// Widest row: what the ops keep of a row on the stack is sized by it.
-inline constexpr int64_t kMaxDim = 1024;
-
 class CpuBackend final : public Elementwise<CpuBackend> {
  public:
   void* allocate(size_t bytes) override;

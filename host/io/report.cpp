@@ -40,6 +40,7 @@ std::string configuration_of(const Json& result) {
 
 std::string model_label(const Config& config) {
   std::string label = config.model.name;
+  if (config.model.mlp_dim > 0) label += " m=" + std::to_string(config.model.mlp_dim);
   if (config.model.pretrain_epochs > 0) label += " pre-trained";
   return label;
 }

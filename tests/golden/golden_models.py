@@ -18,7 +18,8 @@ class Model(torch.nn.Module):
     def __init__(self, config, initial):
         super().__init__()
         self.config = config
-        self.tables = {name: TABLES[config["scheme"]](name, rows, config, initial)
+        self.tables = {name: TABLES[config["scheme"]](name, rows, self.table_config(config, name),
+                                                      initial)
                        for name, rows in self.table_rows(config).items()}
         of_tables = {key for table in self.tables.values() for key in table.values()}
         self.arrays = {name: torch.nn.Parameter(value.clone())
@@ -29,6 +30,11 @@ class Model(torch.nn.Module):
     def table_rows(config):
         """Rows of the tables by name."""
         return {"user": config["users"], "item": config["items"]}
+
+    @staticmethod
+    def table_config(config, name):
+        """The config as the table of that name sees it."""
+        return config
 
     @staticmethod
     def draw(config, normal, uniform):
@@ -89,7 +95,7 @@ class Gmf(Model):
 
 class Neumf(Gmf):
     """logit = that of GMF + output . h, h the last of three layers of an MLP that reads [p'; q'],
-    of tables p', q' of its own"""
+    of tables p', q' of its own, of mlp_dim components where that is given"""
 
     @staticmethod
     def table_rows(config):
@@ -97,9 +103,15 @@ class Neumf(Gmf):
                 for part in ("gmf", "mlp") for side in ("user", "item")}
 
     @staticmethod
+    def table_config(config, name):
+        mlp_dim = config.get("mlp_dim", config["dim"])
+        return {**config, "dim": mlp_dim} if name.startswith("mlp.") else config
+
+    @staticmethod
     def draw(config, normal, uniform):
         values = Gmf.draw(config, normal, uniform)
-        widths = [2 * config["dim"] >> layer for layer in range(4)]
+        mlp_dim = config.get("mlp_dim", config["dim"])
+        widths = [2 * mlp_dim >> layer for layer in range(4)]
         for layer, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
             values[f"mlp.{layer}.weights"] = normal(inputs ** -0.5, inputs, outputs)
             values[f"mlp.{layer}.bias"] = normal(0.1, outputs)

@@ -65,6 +65,7 @@ CASES = {  # file: embedding scheme, optimizer of parameters with a row an id, c
     "gmf_dpq_sx": ("dpq_sx", "sparse_adam", {"task": "ranking", **DPQ_SX}),
     "neumf_full": ("full", "sparse_adam", {**NEUMF, "dim": 16}),
     "neumf_mgqe": ("mgqe", "sparse_adam", NEUMF),
+    "neumf_mlp_dim": ("mgqe", "sparse_adam", {**NEUMF, "mlp_dim": 12}),
     "sasrec_full": ("full", "sparse_adam", {**SASREC, "dim": 12}),
     "sasrec_mgqe": ("mgqe", "sparse_adam", SASREC),
     "relevance_gmf": ("full", "sparse_adam", RELEVANCE),
@@ -98,7 +99,8 @@ def make_problem(seed, config):
     stddev = TABLE_STDDEV.get(config["scheme"], INIT_STDDEV)
     initial = {f"{name}.{key}": normal(stddev, *shape)
                for name, rows in model.table_rows(config).items()
-               for key, shape in TABLES[config["scheme"]].shapes(rows, config).items()}
+               for key, shape in TABLES[config["scheme"]].shapes(
+                   rows, model.table_config(config, name)).items()}
     initial.update(model.draw(config, normal, uniform))
     return initial, make_batches(random, config, STEPS)
 
