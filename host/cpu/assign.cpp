@@ -4,6 +4,8 @@
 // level and on a GPU). The codebook is first repacked as (D, K, 1 + w) with the half norm in front,
 // so that each subspace's centroids are one contiguous stream.
 #undef HWY_TARGET_INCLUDE
+// Blocks keep vectors in arrays, which those of unknown size cannot be.
+#define HWY_DISABLED_TARGETS (HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128 | HWY_RVV)
 #define HWY_TARGET_INCLUDE "host/cpu/assign.cpp"
 // clang-format off
 #include "hwy/foreach_target.h"  // first: it includes this file once per target
@@ -11,6 +13,7 @@
 // clang-format on
 
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "host/cpu/assign_task.hpp"
@@ -24,78 +27,127 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Tag = hn::ScalableTag<float>;
 using IndexTag = hn::ScalableTag<int32_t>;
-constexpr int kVectors = 2;  // vectors of rows in flight, to hide the latency of the fma chain
-constexpr int kMaxBlock = kVectors * hn::MaxLanes(Tag());
+constexpr int kMaxVectors = 4;  // of rows in flight: they share each broadcast of a centroid
+constexpr int kMaxBlock = kMaxVectors * hn::MaxLanes(Tag());
 
-/// Nearest of `limit` centroids for a block of rows. e: (w, block) transposed components;
-/// centroids: (K, 1 + w), the half norm first; index: (block). kWidth 0 takes any width.
-template <int kWidth>
-void nearest(const float* HWY_RESTRICT e, const float* HWY_RESTRICT centroids, int limit, int width,
-             int32_t* HWY_RESTRICT index) {
+int vector_rows() { return static_cast<int>(hn::Lanes(Tag())); }
+int block_rows() { return kMaxVectors * vector_rows(); }
+
+/// Nearest of `limit` centroids for kVectors vectors of rows. e: (w, kVectors vectors) transposed
+/// components; centroids: (K, 1 + w), the half norm first; index: (kVectors vectors). kWidth 0
+/// takes any width.
+///
+/// The least score is kept by a minimum of its own: through the comparison's mask each centroid
+/// would wait longer for the one before. A score that is NaN never wins.
+template <int kWidth, int kVectors>
+HWY_INLINE void nearest(const float* HWY_RESTRICT e, const float* HWY_RESTRICT centroids, int limit,
+                        int width, int32_t* HWY_RESTRICT index) {
   const Tag tag;
   const IndexTag index_tag;
-  const int lanes = static_cast<int>(hn::Lanes(tag));
-  const int block = kVectors * lanes;
+  const int lanes = vector_rows();
   const int w = kWidth > 0 ? kWidth : width;
-  auto best0 = hn::Set(tag, INFINITY), best1 = best0;
-  auto best_k0 = hn::Zero(index_tag), best_k1 = best_k0;
+  hn::Vec<Tag> best[kVectors], score[kVectors];
+  hn::Vec<IndexTag> best_k[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    best[v] = hn::Set(tag, INFINITY);
+    best_k[v] = hn::Zero(index_tag);
+  }
   auto k_lanes = hn::Zero(index_tag);  // counted up in lanes: a broadcast of k costs more
   for (int k = 0; k < limit; ++k) {
     const float* HWY_RESTRICT c = centroids + static_cast<int64_t>(k) * (1 + w);
-    auto score0 = hn::Set(tag, c[0]), score1 = score0;
+    for (int v = 0; v < kVectors; ++v) score[v] = hn::Set(tag, c[0]);
     for (int q = 0; q < w; ++q) {
       const auto component = hn::Set(tag, c[1 + q]);
-      const float* HWY_RESTRICT e_q = e + q * block;
-      score0 = fused_negative_multiply_add(tag, hn::Load(tag, e_q), component, score0);
-      score1 = fused_negative_multiply_add(tag, hn::Load(tag, e_q + lanes), component, score1);
+      const float* HWY_RESTRICT e_q = e + q * kVectors * lanes;
+      for (int v = 0; v < kVectors; ++v)
+        score[v] =
+            fused_negative_multiply_add(tag, hn::Load(tag, e_q + v * lanes), component, score[v]);
     }
-    const auto closer0 = hn::Lt(score0, best0), closer1 = hn::Lt(score1, best1);
-    best0 = hn::IfThenElse(closer0, score0, best0);
-    best1 = hn::IfThenElse(closer1, score1, best1);
-    best_k0 = hn::IfThenElse(hn::RebindMask(index_tag, closer0), k_lanes, best_k0);
-    best_k1 = hn::IfThenElse(hn::RebindMask(index_tag, closer1), k_lanes, best_k1);
+    for (int v = 0; v < kVectors; ++v) {
+      const auto closer = hn::RebindMask(index_tag, hn::Lt(score[v], best[v]));
+      best_k[v] = hn::IfThenElse(closer, k_lanes, best_k[v]);
+      best[v] = hn::Min(score[v], best[v]);
+    }
     k_lanes = hn::Add(k_lanes, hn::Set(index_tag, 1));
   }
-  hn::Store(best_k0, index_tag, index);
-  hn::Store(best_k1, index_tag, index + lanes);
+  for (int v = 0; v < kVectors; ++v) hn::Store(best_k[v], index_tag, index + v * lanes);
 }
 
-int block_rows() { return kVectors * static_cast<int>(hn::Lanes(Tag())); }
+#if HWY_TARGET != HWY_SCALAR
+/// Rows [first, first + 4) of a (block, d) matrix given by pointers, columns [c, c + 4), into
+/// transposed (d, block).
+HWY_INLINE void transpose_4x4(const float* const* rows, int64_t c, int block,
+                              float* HWY_RESTRICT out) {
+  const hn::FixedTag<float, 4> four;
+  const hn::FixedTag<double, 2> pairs;
+  const auto a = hn::LoadU(four, rows[0] + c), b = hn::LoadU(four, rows[1] + c);
+  const auto e = hn::LoadU(four, rows[2] + c), f = hn::LoadU(four, rows[3] + c);
+  const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(four, a, b));
+  const auto ab_high = hn::BitCast(pairs, hn::InterleaveUpper(four, a, b));
+  const auto ef_low = hn::BitCast(pairs, hn::InterleaveLower(four, e, f));
+  const auto ef_high = hn::BitCast(pairs, hn::InterleaveUpper(four, e, f));
+  const auto store = [&](int64_t column, auto x) {
+    hn::StoreU(hn::BitCast(four, x), four, out + (c + column) * block);
+  };
+  store(0, hn::InterleaveLower(pairs, ab_low, ef_low));
+  store(1, hn::InterleaveUpper(pairs, ab_low, ef_low));
+  store(2, hn::InterleaveLower(pairs, ab_high, ef_high));
+  store(3, hn::InterleaveUpper(pairs, ab_high, ef_high));
+}
+#endif
 
-/// Codes and decoded rows of one block. kWidth 0 takes any width.
-template <int kWidth>
-void assign_block(const AssignTask& task, AssignBlock rows, float* HWY_RESTRICT transposed,
-                  int32_t* HWY_RESTRICT index) {
+/// transposed (d, block) from a block's rows; a short block repeats its last one.
+HWY_INLINE void load_transposed(const AssignTask& task, AssignBlock rows, int block,
+                                float* HWY_RESTRICT transposed) {
   const int64_t d = task.queries.cols;
-  const int subspaces = static_cast<int>(task.codes.cols);
-  const int width = kWidth > 0 ? kWidth : static_cast<int>(d / subspaces);
-  const int block = block_rows();
-  for (int r = 0; r < block; ++r) {  // a short block repeats its last row
-    const float* HWY_RESTRICT row =
-        task.queries.row(task.rows[rows.first + std::min(r, rows.count - 1)]);
-    for (int64_t c = 0; c < d; ++c) transposed[c * block + r] = row[c];
+  const float* row[kMaxBlock];
+  for (int r = 0; r < block; ++r)
+    row[r] = task.queries.row(task.rows[rows.first + std::min(r, rows.count - 1)]);
+  int64_t done = 0;  // columns
+#if HWY_TARGET != HWY_SCALAR
+  if (block % 4 == 0) {
+    done = d / 4 * 4;
+    for (int r = 0; r < block; r += 4)
+      for (int64_t c = 0; c < done; c += 4) transpose_4x4(row + r, c, block, transposed + r);
   }
+#endif
+  for (int r = 0; r < block; ++r)
+    for (int64_t c = done; c < d; ++c) transposed[c * block + r] = row[r][c];
+}
+
+/// The rows of a small table's batch lie scattered over the outer caches: while one block is
+/// searched, subspace j of D, its share of the next block's rows is fetched.
+HWY_INLINE void prefetch_share(const AssignTask& task, AssignBlock next, int j, int subspaces) {
+  for (int r = next.count * j / subspaces; r < next.count * (j + 1) / subspaces; ++r) {
+    const float* row = task.queries.row(task.rows[next.first + r]);
+    for (int64_t c = 0; c < task.queries.cols; c += 16) __builtin_prefetch(row + c);
+  }
+}
+
+/// Codes and decoded rows of a block of up to kVectors vectors of rows; `next` is fetched
+/// meanwhile.
+template <int kWidth, int kVectors>
+void assign_block(const AssignTask& task, AssignBlock rows, AssignBlock next,
+                  float* HWY_RESTRICT transposed, int32_t* HWY_RESTRICT index) {
+  const int subspaces = static_cast<int>(task.codes.cols);
+  const int width = kWidth > 0 ? kWidth : static_cast<int>(task.queries.cols / subspaces);
+  const int block = kVectors * vector_rows();
+  load_transposed(task, rows, block, transposed);
   const int64_t stride = task.codebook.rows * (1 + width);
-  for (int j = 0; j < subspaces; ++j)
-    nearest<kWidth>(transposed + static_cast<int64_t>(j) * width * block,
-                    task.packed_codebook + j * stride, rows.limit, width, index + j * block);
+  for (int j = 0; j < subspaces; ++j) {
+    prefetch_share(task, next, j, subspaces);
+    nearest<kWidth, kVectors>(transposed + static_cast<int64_t>(j) * width * block,
+                              task.packed_codebook + j * stride, rows.limit, width,
+                              index + j * block);
+  }
   for (int r = 0; r < rows.count; ++r) {
     uint8_t* HWY_RESTRICT codes = task.codes.row(rows.first + r);
     float* HWY_RESTRICT decoded = task.decoded.row(rows.first + r);
     for (int j = 0; j < subspaces; ++j) {
       const int32_t k = index[j * block + r];
       codes[j] = static_cast<uint8_t>(k);
-      const float* HWY_RESTRICT centroid = task.codebook.row(k) + j * width;
-      for (int q = 0; q < width; ++q) decoded[j * width + q] = centroid[q];
+      std::memcpy(decoded + j * width, task.codebook.row(k) + j * width, sizeof(float) * width);
     }
-  }
-}
-
-/// The rows of a small table's batch lie scattered over the outer caches: fetch them a block ahead.
-void prefetch_rows(const AssignTask& task, AssignBlock rows) {
-  for (int r = 0; r < rows.count; ++r) {
-    const float* row = task.queries.row(task.rows[rows.first + r]);
-    for (int64_t c = 0; c < task.queries.cols; c += 16) __builtin_prefetch(row + c);
   }
 }
 
@@ -104,8 +156,20 @@ void assign_blocks_of(const AssignTask& task, const AssignBlock* blocks, int64_t
   HWY_ALIGN float transposed[kMaxDim * kMaxBlock];
   HWY_ALIGN int32_t index[kMaxDim * kMaxBlock];
   for (int64_t i = 0; i < count; ++i) {
-    if (i + 1 < count) prefetch_rows(task, blocks[i + 1]);
-    assign_block<kWidth>(task, blocks[i], transposed, index);
+    const AssignBlock next = i + 1 < count ? blocks[i + 1] : AssignBlock{0, 0, 0};
+    switch ((blocks[i].count + vector_rows() - 1) / vector_rows()) {
+      case 1:
+        assign_block<kWidth, 1>(task, blocks[i], next, transposed, index);
+        break;
+      case 2:
+        assign_block<kWidth, 2>(task, blocks[i], next, transposed, index);
+        break;
+      case 3:
+        assign_block<kWidth, 3>(task, blocks[i], next, transposed, index);
+        break;
+      default:
+        assign_block<kWidth, 4>(task, blocks[i], next, transposed, index);
+    }
   }
 }
 
@@ -134,23 +198,35 @@ HWY_AFTER_NAMESPACE();
 namespace mgqe {
 
 HWY_EXPORT(block_rows);
+HWY_EXPORT(vector_rows);
 HWY_EXPORT(assign_blocks);
 
 namespace {
 
-/// Cuts the rows into blocks that do not straddle tiers; rows of a tier without centroids are in
-/// none.
-void cut_blocks(RowSet rows, const Tiers& tiers, int block, std::vector<AssignBlock>& blocks) {
+/// Rows from `first` on that share a tier.
+int64_t run_of_tier(const RowSet& rows, const Tiers& tiers, int64_t first, int tier) {
+  const int64_t count = rows.size();
+  int64_t last = first + 1;
+  while (last < count && rows[last] < tiers.end[tier] && rows[last] >= tiers.begin(tier)) ++last;
+  return last - first;
+}
+
+/// Cuts the rows into blocks that do not straddle tiers, those of one tier of equal numbers of
+/// vectors; rows of a tier without centroids are in none.
+void cut_blocks(RowSet rows, const Tiers& tiers, int block, int vector,
+                std::vector<AssignBlock>& blocks) {
   blocks.clear();
   const int64_t count = rows.size();
-  for (int64_t first = 0; first < count;) {
+  for (int64_t first = 0, run; first < count; first += run) {
     const int tier = tiers.tier_of(rows[first]);
-    int length = 1;
-    while (length < block && first + length < count && rows[first + length] < tiers.end[tier] &&
-           rows[first + length] >= tiers.begin(tier))
-      ++length;
-    if (tiers.centroids[tier] > 0) blocks.push_back({first, length, tiers.centroids[tier]});
-    first += length;
+    run = run_of_tier(rows, tiers, first, tier);
+    if (tiers.centroids[tier] == 0) continue;
+    const int64_t vectors = (run + vector - 1) / vector, cuts = (run + block - 1) / block;
+    for (int64_t cut = 0; cut < cuts; ++cut) {
+      const int64_t begin = vectors * cut / cuts * vector;
+      const int64_t end = std::min(run, vectors * (cut + 1) / cuts * vector);
+      blocks.push_back({first + begin, static_cast<int>(end - begin), tiers.centroids[tier]});
+    }
   }
 }
 
@@ -241,7 +317,8 @@ void CpuBackend::assign(View<const float> queries, RowSet rows, View<const float
 
   const AssignTask task{queries, rows, codebook, packed, codes, decoded, squared_error};
   std::vector<AssignBlock>& blocks = assign_blocks_;
-  cut_blocks(rows, tiers, HWY_DYNAMIC_DISPATCH(block_rows)(), blocks);
+  cut_blocks(rows, tiers, HWY_DYNAMIC_DISPATCH(block_rows)(), HWY_DYNAMIC_DISPATCH(vector_rows)(),
+             blocks);
   const auto run = HWY_DYNAMIC_DISPATCH(assign_blocks);
   parallel_pieces(static_cast<int64_t>(blocks.size()), 1, [&](int64_t begin, int64_t end) {
     run(task, blocks.data() + begin, end - begin);
