@@ -81,6 +81,10 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   void rank_all(const RankQuery& query, Histories excluded, RankCounts counts) override;
   void rank_candidates(const RankQuery& query, View<const int32_t> candidates,
                        RankCounts counts) override;
+  void rank_all_scores(View<const float> scores, View<const int32_t> positives, Histories excluded,
+                       RankCounts counts) override;
+  void rank_candidate_scores(View<const float> scores, View<const int32_t> positives,
+                             View<const int32_t> candidates, RankCounts counts) override;
 
   /// Runs f(0) ... f(n - 1), n >= 1, a thread each.
   template <class F>

@@ -102,11 +102,12 @@ class NeumfRanker final : public Ranker {
  public:
   NeumfRanker(Backend& backend, const PackedModel& model);
 
-  int64_t max_users() const override { return max_users_; }
+  int64_t max_users() const override;
   void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
 
  private:
-  void score_user(int64_t user, View<float> scores);
+  /// scores (1, items) of user number `user` of the batch; valid until the next call.
+  View<const float> score_user(int64_t user);
 
   Backend& backend_;
   Tensor<float> gmf_users_,
@@ -117,10 +118,9 @@ class NeumfRanker final : public Ranker {
   Tensor<float> mlp_weights_;  // (m/4)
   Tensor<float> ones_;         // (the wider of d and m)
   std::unique_ptr<Tower> tower_;
-  int64_t items_, chunk_, max_users_;
+  int64_t items_, chunk_;
   Tensor<float> first_;                // (item chunk, m)
-  Tensor<float> user_scores_;          // (items, and up to a whole number of chunks) of one user
-  Tensor<float> scores_;               // (max users, items)
+  Tensor<float> scores_;               // (items, up to a whole number of chunks) of one user
   Tensor<float> user_gmf_, user_mlp_;  // (max users, d), (max users, m) of the batch
 };
 

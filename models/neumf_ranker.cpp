@@ -1,5 +1,6 @@
 // Ranking by NeuMF: no dot product, so scores are computed for one user and a chunk of items at a
-// time. Of the first layer, x = relu(p W_left + b + q W_right), both summands are computed once.
+// time, and counted before the next user's: (users, items) never exists. Of the first layer, x =
+// relu(p W_left + b + q W_right), both summands are computed once.
 //
 // Items of equal codes have to tie wherever they stand, and a product may sum in another order for
 // another number of rows. So every chunk has the same number: the last one is filled up.
@@ -11,7 +12,7 @@ namespace mgqe {
 namespace {
 
 constexpr int64_t kItemChunk = 4096;
-constexpr int64_t kMaxScores = int64_t{1} << 24;  // (users of a batch, items) held at a time
+constexpr int64_t kMaxUsers = 256;  // of a batch: their rows are gathered at a time
 
 }  // namespace
 
@@ -46,37 +47,44 @@ NeumfRanker::NeumfRanker(Backend& backend, const PackedModel& model)
   mlp_items_ = std::move(right);
   gmf_items_ = std::move(gmf);
 
-  max_users_ = std::clamp<int64_t>(kMaxScores / items_, 1, 256);
   first_ = Tensor<float>(backend, chunk_, mlp_dim);
-  user_scores_ = Tensor<float>(backend, filled_up);
-  scores_ = Tensor<float>(backend, max_users_, items_);
-  user_gmf_ = Tensor<float>(backend, max_users_, dim);
-  user_mlp_ = Tensor<float>(backend, max_users_, mlp_dim);
+  scores_ = Tensor<float>(backend, filled_up);
+  user_gmf_ = Tensor<float>(backend, kMaxUsers, dim);
+  user_mlp_ = Tensor<float>(backend, kMaxUsers, mlp_dim);
 }
 
-void NeumfRanker::score_user(int64_t user, View<float> scores) {
+int64_t NeumfRanker::max_users() const { return kMaxUsers; }
+
+View<const float> NeumfRanker::score_user(int64_t user) {
   const int64_t mlp_dim = mlp_items_.cols();
   const View<const float> gmf(user_gmf_.view().row(user), gmf_items_.cols());
   const View<const float> mlp(user_mlp_.view().row(user), mlp_dim);
   for (int64_t begin = 0; begin < items_; begin += chunk_) {
-    const View<float> out = user_scores_.view().slice(begin, chunk_);
+    const View<float> out = scores_.view().slice(begin, chunk_);
     backend_.scale_columns(mlp_items_.view().slice(begin, chunk_), ones_.view().slice(0, mlp_dim),
                            first_);
     backend_.add_bias_relu(mlp, first_);
     backend_.matmul(tower_->finish(first_), mlp_weights_, out);
     backend_.matmul(gmf_items_.view().slice(begin, chunk_), gmf, out, true);
   }
-  backend_.scale_columns(user_scores_.view().slice(0, items_), ones_.view().slice(0, 1), scores);
+  return {scores_.data(), 1, items_};
 }
 
 void NeumfRanker::rank(const RankBatch& batch, RankCounts sampled, RankCounts full) {
   const int64_t users = batch.users.size();
   backend_.gather(gmf_users_, batch.users, user_gmf_.view().slice(0, users));
   backend_.gather(mlp_users_, batch.users, user_mlp_.view().slice(0, users));
-  for (int64_t m = 0; m < users; ++m) score_user(m, View<float>(scores_.view().row(m), items_));
-  const View<const float> scores = scores_.view().slice(0, users);
-  backend_.rank_candidate_scores(scores, batch.positives, batch.candidates, sampled);
-  backend_.rank_all_scores(scores, batch.positives, batch.excluded, full);
+  for (int64_t m = 0; m < users; ++m) {
+    const View<const float> scores = score_user(m);
+    const View<const int32_t> positive = batch.positives.slice(m, 1);
+    const auto of_user = [m](RankCounts counts) {
+      return RankCounts{counts.greater.slice(m, 1), counts.ties.slice(m, 1)};
+    };
+    backend_.rank_candidate_scores(scores, positive, batch.candidates.slice(m, 1),
+                                   of_user(sampled));
+    const Histories excluded{batch.excluded.offsets.slice(m, 2), batch.excluded.items};
+    backend_.rank_all_scores(scores, positive, excluded, of_user(full));
+  }
 }
 
 }  // namespace mgqe
