@@ -1,11 +1,11 @@
 // GMF on the CPU. Sums run in fixed lanes and fixed chunks, so neither the instruction level nor
 // the number of threads changes a bit.
 #include "host/cpu/cpu_backend.hpp"
+#include "host/cpu/lanes.hpp"
 
 namespace mgqe {
 namespace {
 
-constexpr int kLanes = 16;
 constexpr int64_t kLookupGrain = 96;
 constexpr int64_t kChunk = 64;  // look-ups whose weight gradients are summed before chunks are
 
@@ -15,14 +15,6 @@ constexpr int64_t kPrefetchLookups = 6;
 inline void prefetch_row(const Lookup& lookup, int64_t b) {
   const float* row = lookup.rows.row(lookup.index[b]);
   for (int64_t c = 0; c < lookup.rows.cols; c += 16) __builtin_prefetch(row + c);
-}
-
-inline float sum_lanes(const float* lanes) {
-  float s[kLanes];
-  for (int l = 0; l < kLanes; ++l) s[l] = lanes[l];
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int l = 0; l < width; ++l) s[l] += s[l + width];
-  return s[0];
 }
 
 }  // namespace
@@ -40,12 +32,14 @@ void CpuBackend::gmf_forward(Lookup users, Lookup items, View<const float> weigh
       }
       const float* __restrict p = users.rows.row(users.index[b]);
       const float* __restrict q = items.rows.row(items.index[b]);
-      float lanes[kLanes] = {};
+      alignas(64) float lanes[kLanes] = {};
       int64_t c = 0;
       for (; c + kLanes <= d; c += kLanes)
         for (int l = 0; l < kLanes; ++l) lanes[l] = fmaf(w[c + l] * p[c + l], q[c + l], lanes[l]);
       for (; c < d; ++c) lanes[c % kLanes] = fmaf(w[c] * p[c], q[c], lanes[c % kLanes]);
-      logits[b] = sum_lanes(lanes) + bias;
+      Lanes sums;
+      load(lanes, sums);
+      logits[b] = sum_lanes(sums) + bias;
     }
   });
 }

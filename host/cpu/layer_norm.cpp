@@ -3,24 +3,24 @@
 // two or three times from the first-level cache rather than once with running moments, which lose
 // digits where the mean is large.
 #include "host/cpu/cpu_backend.hpp"
+#include "host/cpu/lanes.hpp"
 
 namespace mgqe {
 namespace {
 
-constexpr int kLanes = 16;
 constexpr int64_t kChunk = 128;  // rows whose gain and bias gradients are summed before chunks are
 
 /// Sum of f(0) ... f(d - 1).
 template <class F>
 inline float lane_sum(int64_t d, const F& f) {
-  float lanes[kLanes] = {};
+  alignas(64) float lanes[kLanes] = {};
   int64_t c = 0;
   for (; c + kLanes <= d; c += kLanes)
     for (int l = 0; l < kLanes; ++l) lanes[l] += f(c + l);
   for (; c < d; ++c) lanes[c % kLanes] += f(c);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int l = 0; l < width; ++l) lanes[l] += lanes[l + width];
-  return lanes[0];
+  Lanes sums;
+  load(lanes, sums);
+  return sum_lanes(sums);
 }
 
 }  // namespace

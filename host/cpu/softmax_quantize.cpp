@@ -2,18 +2,12 @@
 // subspaces and adds rows in order, so no two threads meet. A subspace's keys, values and key
 // gradients lie transposed, (w, K), and stay in the first-level cache while rows stream by; scores
 // are computed anew for each row and never stored beyond it.
-#include <cstring>
-
 #include "host/core/softmax_math.hpp"
 #include "host/cpu/cpu_backend.hpp"
+#include "host/cpu/lanes.hpp"
 
 namespace mgqe {
 namespace {
-
-constexpr int kLanes = 16;  // of every sum over centroids, whatever the instruction level
-
-/// A vector of lanes, because the compiler would unroll loops over them into scalars.
-typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
 
 constexpr int64_t padded_centroids(int64_t centroids) {
   return (centroids + kLanes - 1) / kLanes * kLanes;
@@ -28,27 +22,6 @@ struct Subspace {
   float* key_gradient;
 };
 
-inline void load(const float* from, Lanes& lanes) { std::memcpy(&lanes, from, sizeof lanes); }
-
-inline float sum_lanes(const Lanes& lanes) {
-  float sums[kLanes];
-  std::memcpy(sums, &lanes, sizeof sums);
-  for (int half = kLanes / 2; half > 0; half /= 2)
-    for (int l = 0; l < half; ++l) sums[l] += sums[l + half];
-  return sums[0];
-}
-
-/// sum_k x[k] y[k] over padded centroids.
-inline float lane_dot(const float* x, const float* y, int64_t padded) {
-  Lanes sums = {}, left, right;
-  for (int64_t k = 0; k < padded; k += kLanes) {
-    load(x + k, left);
-    load(y + k, right);
-    sums += left * right;
-  }
-  return sum_lanes(sums);
-}
-
 inline float highest_of(const float* x, int64_t padded) {
   Lanes highest, next;
   load(x, highest);
@@ -56,9 +29,7 @@ inline float highest_of(const float* x, int64_t padded) {
     load(x + k, next);
     highest = next > highest ? next : highest;
   }
-  float top = highest[0];
-  for (int l = 1; l < kLanes; ++l) top = highest[l] > top ? highest[l] : top;
-  return top;
+  return top_lane(highest);
 }
 
 inline void load_subspace(View<const float> keys, View<const float> values, const Subspace& s) {
@@ -71,50 +42,82 @@ inline void load_subspace(View<const float> keys, View<const float> values, cons
     }
 }
 
-/// out[k] = sum_q x[q] matrix[q, k].
-inline void products(const float* __restrict x, const float* __restrict matrix, const Subspace& s,
-                     float* __restrict out) {
-  for (int64_t k = 0; k < s.padded; ++k) out[k] = x[0] * matrix[k];
-  for (int64_t q = 1; q < s.width; ++q)
-    for (int64_t k = 0; k < s.padded; ++k) out[k] = fmaf(x[q], matrix[q * s.padded + k], out[k]);
+/// sum_q x[q] matrix[q, k], dimensions in order. kWidth 0 takes any width.
+template <int kWidth>
+inline float product(const float* x, const float* matrix, const Subspace& s, int64_t k) {
+  const int64_t width = kWidth > 0 ? kWidth : s.width;
+  float sum = x[0] * matrix[k];
+  for (int64_t q = 1; q < width; ++q) sum = fmaf(x[q], matrix[q * s.padded + k], sum);
+  return sum;
 }
 
-/// scores and slopes (the gradient by each one-hot weight) -> slopes = the gradient by each score,
-/// p_k (slope_k - sum p slope).
-inline void softmax_slopes(const Subspace& s, float* __restrict scores, float* __restrict slopes) {
-  for (int64_t k = s.centroids; k < s.padded; ++k) scores[k] = -INFINITY;
-  const float top = highest_of(scores, s.padded);
-  for (int64_t k = 0; k < s.padded; ++k) scores[k] = exp_not_positive(scores[k] - top);
-  for (int64_t k = s.centroids; k < s.padded; ++k) scores[k] = 0.0f;
-  Lanes total = {}, next;
-  for (int64_t k = 0; k < s.padded; k += kLanes) {
-    load(scores + k, next);
-    total += next;
+/// Sums over the centroids of the weights e^(score - top), and of weight times slope.
+struct SoftmaxSums {
+  float weights, slopes;
+};
+
+inline SoftmaxSums sum_softmax(const float* weights, const float* slopes, int64_t padded) {
+  Lanes total = {}, weighted = {}, weight, slope;
+  for (int64_t k = 0; k < padded; k += kLanes) {
+    load(weights + k, weight);
+    load(slopes + k, slope);
+    total += weight;
+    weighted += weight * slope;
   }
-  const float inverse = 1.0f / sum_lanes(total);
-  const float mean = lane_dot(scores, slopes, s.padded) * inverse;
-  for (int64_t k = 0; k < s.padded; ++k) slopes[k] = scores[k] * inverse * (slopes[k] - mean);
+  return {sum_lanes(total), sum_lanes(weighted)};
 }
 
+/// sum_k slopes[k] keys[q, k].
+inline float slope_dot(const float* slopes, const float* keys, int64_t padded) {
+  Lanes sums = {}, slope, key;
+  for (int64_t k = 0; k < padded; k += kLanes) {
+    load(slopes + k, slope);
+    load(keys + k, key);
+    sums += slope * key;
+  }
+  return sum_lanes(sums);
+}
+
+/// With p = softmax(scores) and slope_k the gradient by the k-th one-hot weight, the gradient by
+/// score k is p_k (slope_k - sum p slope). Three passes over the centroids, each written as one
+/// loop: what a pass computes for a centroid stays in registers.
+template <int kWidth>
 inline void add_row(const Subspace& s, const float* __restrict e, const float* __restrict g,
                     float* __restrict query_gradient) {
-  alignas(64) float scores[kMaxCentroids], slopes[kMaxCentroids];
-  products(e, s.keys, s, scores);
-  products(g, s.values, s, slopes);
-  softmax_slopes(s, scores, slopes);
-  for (int64_t q = 0; q < s.width; ++q) {
-    const float* __restrict key = s.keys + q * s.padded;
-    float* __restrict key_gradient = s.key_gradient + q * s.padded;
-    query_gradient[q] = lane_dot(slopes, key, s.padded);
-    for (int64_t k = 0; k < s.padded; ++k) key_gradient[k] = fmaf(slopes[k], e[q], key_gradient[k]);
+  const int64_t width = kWidth > 0 ? kWidth : s.width;
+  alignas(64) float weights[kMaxCentroids], slopes[kMaxCentroids];
+  const float* __restrict keys = s.keys;
+  const float* __restrict values = s.values;
+  float* __restrict key_gradient = s.key_gradient;
+
+  for (int64_t k = 0; k < s.padded; ++k) weights[k] = product<kWidth>(e, keys, s, k);
+  for (int64_t k = s.centroids; k < s.padded; ++k) weights[k] = -INFINITY;
+  const float top = highest_of(weights, s.padded);
+#pragma GCC ivdep
+  for (int64_t k = 0; k < s.padded; ++k) {
+    weights[k] = exp_not_positive(weights[k] - top);
+    slopes[k] = product<kWidth>(g, values, s, k);
   }
+  for (int64_t k = s.centroids; k < s.padded; ++k) weights[k] = 0.0f;
+  const SoftmaxSums sums = sum_softmax(weights, slopes, s.padded);
+  const float inverse = 1.0f / sums.weights, mean = sums.slopes * inverse;
+#pragma GCC ivdep
+  for (int64_t k = 0; k < s.padded; ++k) {
+    const float slope = weights[k] * inverse * (slopes[k] - mean);
+    slopes[k] = slope;
+    for (int64_t q = 0; q < width; ++q)
+      key_gradient[q * s.padded + k] = fmaf(slope, e[q], key_gradient[q * s.padded + k]);
+  }
+  for (int64_t q = 0; q < width; ++q)
+    query_gradient[q] = slope_dot(slopes, keys + q * s.padded, s.padded);
 }
 
+template <int kWidth>
 inline void subspace_backward(const SoftmaxRows& in, const SoftmaxGradients& out, int64_t j,
                               const Subspace& s) {
   for (int64_t i = 0; i < in.rows.size(); ++i) {
     const float* g = in.gradient.row(i) + s.first;
-    add_row(s, in.queries.row(in.rows[i]) + s.first, g, out.queries.row(i) + s.first);
+    add_row<kWidth>(s, in.queries.row(in.rows[i]) + s.first, g, out.queries.row(i) + s.first);
     float* value_gradient = out.values.row(in.codes.row(i)[j]) + s.first;
     for (int64_t q = 0; q < s.width; ++q) value_gradient[q] += g[q];
   }
@@ -140,7 +143,19 @@ void CpuBackend::softmax_backward(const SoftmaxRows& rows, View<const float> key
       const Subspace s{
           j * width, width, keys.rows, padded, own, own + width * padded, own + 2 * width * padded};
       load_subspace(keys, values, s);
-      subspace_backward(rows, gradients, j, s);
+      switch (width) {
+        case 1:
+          subspace_backward<1>(rows, gradients, j, s);
+          break;
+        case 2:
+          subspace_backward<2>(rows, gradients, j, s);
+          break;
+        case 4:
+          subspace_backward<4>(rows, gradients, j, s);
+          break;
+        default:
+          subspace_backward<0>(rows, gradients, j, s);
+      }
     }
   });
 }
