@@ -40,8 +40,8 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   void frequency_order(View<const int64_t> counts, View<int32_t> order) override;
   void deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) override;
 
-  void sparse_adam(View<float> table, const UniqueIds& unique, View<const float> gradient,
-                   Moments moments, AdamOptions options, View<const StepState> state) override;
+  void update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
+                   const RowUpdate& update, View<const StepState> state) override;
   void sum_gradients(const UniqueIds& unique, View<const float> gradient,
                      View<float> table_gradient) override;
 
@@ -107,6 +107,11 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   }
   /// out = sum over the live chunks of partials (chunks, out.size()), in chunk order.
   void sum_chunks(const float* partials, ChunkCount chunks, View<float> out);
+  /// Every touched row by the rule of row_rules.hpp, from the sum of its look-up gradients (B, d).
+  template <class Rule>
+  void reduce_rows(const Rule& rule, const UniqueIds& unique, View<const float> gradient);
+  template <class Shape, class Rule>
+  void reduce_rows_as(const Rule& rule, const UniqueIds& unique, View<const float> gradient);
 
   int device_;
   int multiprocessors_ = 0;

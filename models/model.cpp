@@ -91,13 +91,25 @@ std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel
   return backbone.make_pair_scorer(backend, model);
 }
 
+namespace {
+
+Optimizer optimizer_named(const std::string& name) {
+  if (name == "adam") return Optimizer::kAdam;
+  if (name == "rowwise_adagrad") return Optimizer::kRowwiseAdagrad;
+  if (name == "sgd") return Optimizer::kSgd;
+  MGQE_CHECK(name == "sparse_adam", name);
+  return Optimizer::kSparseAdam;
+}
+
+}  // namespace
+
 OptimizerOptions optimizer_options(const TrainConfig& config) {
   AdamOptions adam;
   adam.learning_rate = config.lr;
   adam.beta1 = config.beta1;
   adam.beta2 = config.beta2;
   adam.epsilon = config.epsilon;
-  return {adam, config.optimizer == "sparse_adam", config.l2};
+  return {adam, optimizer_named(config.optimizer), config.l2, config.table_lr};
 }
 
 EmbeddingSpec embedding_spec(const Config& config, std::string name, int64_t rows,

@@ -4,21 +4,33 @@ namespace mgqe {
 
 Parameter::Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
                      const OptimizerOptions& options)
-    : values(backend, rows, cols),
-      backend_(backend),
-      name_(std::move(name)),
-      options_(options),
-      first_(backend, rows, cols),
-      second_(backend, rows, cols) {}
+    : Parameter(backend, std::move(name), rows, cols, options,
+                options.optimizer == Optimizer::kSgd ? State::kNone : State::kMoments) {}
+
+Parameter::Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
+                     const OptimizerOptions& options, State state)
+    : values(backend, rows, cols), backend_(backend), name_(std::move(name)), options_(options) {
+  if (state == State::kMoments) {
+    first_ = Tensor<float>(backend, rows, cols);
+    second_ = Tensor<float>(backend, rows, cols);
+  }
+  if (state == State::kSquareSums) square_sums_ = Tensor<float>(backend, rows);
+}
 
 void Parameter::step(View<const float> gradient, View<const StepState> state) {
-  backend_.adam(values, gradient, moments(), options_.adam, state);
+  if (options_.optimizer == Optimizer::kSgd)
+    backend_.sgd(values, gradient, options_.adam.learning_rate, options_.adam.l2);
+  else
+    backend_.adam(values, gradient, moments(), options_.adam, state);
 }
 
 void Parameter::visit(const TensorVisitor& visitor) {
   visitor(name_, values);
-  visitor(name_ + ".adam_first", first_);
-  visitor(name_ + ".adam_second", second_);
+  if (first_.size() > 0) {
+    visitor(name_ + ".adam_first", first_);
+    visitor(name_ + ".adam_second", second_);
+  }
+  if (square_sums_.size() > 0) visitor(name_ + ".adagrad", square_sums_);
 }
 
 std::vector<int64_t> Parameter::packed_shape() const {
@@ -40,15 +52,36 @@ void Parameter::load(const ArrayMap& arrays) {
 
 TableParameter::TableParameter(Backend& backend, std::string name, int64_t rows, int64_t dim,
                                const OptimizerOptions& options)
-    : Parameter(backend, std::move(name), rows, dim, options) {
+    : Parameter(backend, std::move(name), rows, dim, options, state_of(options.optimizer)) {
   options_.adam.l2 = options.table_l2;
-  if (!options.sparse) dense_gradient_ = Tensor<float>(backend, rows, dim);
+  if (options.table_learning_rate > 0.0) options_.adam.learning_rate = options.table_learning_rate;
+  if (options.optimizer == Optimizer::kAdam) dense_gradient_ = Tensor<float>(backend, rows, dim);
+}
+
+Parameter::State TableParameter::state_of(Optimizer optimizer) {
+  switch (optimizer) {
+    case Optimizer::kSparseAdam:
+    case Optimizer::kAdam:
+      return State::kMoments;
+    case Optimizer::kRowwiseAdagrad:
+      return State::kSquareSums;
+    case Optimizer::kSgd:
+      return State::kNone;
+  }
+  throw Error("an optimizer of no name");
+}
+
+RowUpdate TableParameter::row_update() const {
+  const RowRule rule = options_.optimizer == Optimizer::kRowwiseAdagrad ? RowRule::kRowwiseAdagrad
+                       : options_.optimizer == Optimizer::kSgd          ? RowRule::kSgd
+                                                                        : RowRule::kSparseAdam;
+  return {rule, options_.adam, moments(), square_sums_};
 }
 
 void TableParameter::step(const UniqueIds& unique, View<const float> gradient,
                           View<const StepState> state) {
-  if (options_.sparse) {
-    backend_.sparse_adam(values, unique, gradient, moments(), options_.adam, state);
+  if (options_.optimizer != Optimizer::kAdam) {
+    backend_.update_rows(values, unique, gradient, row_update(), state);
     return;
   }
   dense_gradient_.zero();

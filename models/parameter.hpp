@@ -13,14 +13,23 @@ namespace mgqe {
 /// Called with the name of every array a checkpoint holds.
 using TensorVisitor = std::function<void(const std::string& name, Tensor<float>& tensor)>;
 
-/// How the parameters of a run are updated.
-struct OptimizerOptions {
-  AdamOptions adam;
-  bool sparse = true;     // tables: SparseAdam on touched rows; else Adam on every row, every step
-  double table_l2 = 0.0;  // L2 penalty on table rows
+/// --optimizer. Dense parameters (codebooks among them) move by Adam, or by SGD under kSgd.
+enum class Optimizer {
+  kSparseAdam,      // tables: SparseAdam on touched rows
+  kAdam,            // tables: Adam on every row, every step
+  kRowwiseAdagrad,  // tables: Adagrad with one sum of squares a row, on touched rows
+  kSgd,             // everything: SGD, on touched rows of tables
 };
 
-/// A dense parameter under Adam.
+/// How the parameters of a run are updated.
+struct OptimizerOptions {
+  AdamOptions adam;  // SGD takes its learning rate
+  Optimizer optimizer = Optimizer::kSparseAdam;
+  double table_l2 = 0.0;             // L2 penalty on table rows
+  double table_learning_rate = 0.0;  // of table rows; 0: adam.learning_rate
+};
+
+/// A dense parameter under Adam or SGD.
 class Parameter {
  public:
   Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
@@ -39,12 +48,18 @@ class Parameter {
  protected:
   std::vector<int64_t> packed_shape() const;
 
+  enum class State { kNone, kMoments, kSquareSums };
+  /// With room for the given state alone.
+  Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
+            const OptimizerOptions& options, State state);
+
   Moments moments() const { return {first_, second_}; }
 
   Backend& backend_;
   std::string name_;
   OptimizerOptions options_;
-  Tensor<float> first_, second_;
+  Tensor<float> first_, second_;  // (rows, cols), only under Adam and SparseAdam
+  Tensor<float> square_sums_;     // (rows), only under row-wise Adagrad
 };
 
 /// A table (n, d) that a batch touches by rows.
@@ -57,6 +72,9 @@ class TableParameter : public Parameter {
   void step(const UniqueIds& unique, View<const float> gradient, View<const StepState> state);
 
  private:
+  static State state_of(Optimizer optimizer);
+  RowUpdate row_update() const;
+
   Tensor<float> dense_gradient_;  // (n, d), only under dense Adam
 };
 

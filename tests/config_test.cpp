@@ -195,7 +195,9 @@ void expect_refused(const std::vector<Refusal>& refusals) {
 TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
   expect_refused({
       {[](Config& c) { c.train.lr = -1; }, {"--lr -1", "greater than 0"}},
-      {[](Config& c) { c.train.optimizer = "sgd"; }, {"--optimizer sgd", "sparse_adam or adam"}},
+      {[](Config& c) { c.train.optimizer = "lamb"; },
+       {"--optimizer lamb", "sparse_adam, adam, rowwise_adagrad or sgd"}},
+      {[](Config& c) { c.train.table_lr = -1; }, {"--table-lr -1", "0 or more"}},
       {[](Config& c) { c.train.l2 = -1; }, {"--l2 -1", "0 or more"}},
       {[](Config& c) { c.train.l2 = NAN; }, {"--l2 nan", "0 or more"}},
       {[](Config& c) { c.train.patience = -1; }, {"--patience -1", "0 or more"}},

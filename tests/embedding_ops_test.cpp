@@ -101,8 +101,8 @@ TEST_P(EmbeddingOps, AdamFollowsTorchOverManySteps) {
       const Unique unique = deduplicate(ids, rows);
       backend().begin_step(state, options);
       if (sparse) {
-        backend().sparse_adam(table, unique.view(), tensor(gradient, dim), {first, second}, options,
-                              state);
+        const RowUpdate update{RowRule::kSparseAdam, options, {first, second}, {}};
+        backend().update_rows(table, unique.view(), tensor(gradient, dim), update, state);
       } else {
         Tensor<float> sums(backend(), rows, dim);
         backend().sum_gradients(unique.view(), tensor(gradient, dim), sums);
@@ -132,8 +132,10 @@ TEST_P(EmbeddingOps, BeginStepCountsSteps) {
   const auto state = state_at(7, options).to_host()[0];
   EXPECT_EQ(state.step, 7u);
   EXPECT_EQ(state.step_in_epoch, 7u);
-  EXPECT_NEAR(state.adam_step_size, 1e-3 / (1.0 - std::pow(0.9, 7)), 1e-8);
+  EXPECT_NEAR(state.adam_scale, 1.0 / (1.0 - std::pow(0.9, 7)), 1e-6);
   EXPECT_NEAR(state.adam_root_bias2, std::sqrt(1.0 - std::pow(0.999, 7)), 1e-7);
+  EXPECT_NEAR(state.sparse_scale, std::sqrt(1.0 - std::pow(0.999, 7)) / (1.0 - std::pow(0.9, 7)),
+              1e-7);
 }
 
 TEST_P(EmbeddingOps, FrequencyOrderIsDescendingWithTiesById) {

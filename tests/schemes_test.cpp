@@ -167,7 +167,7 @@ TEST_P(Schemes, GradientsMatchFiniteDifferences) {
   for (const bool sparse : {true, false})
     for (const char* scheme : {"full", "scalar_quantized", "hashed", "low_rank"}) {
       EmbeddingSpec spec = spec_of(scheme);
-      spec.optimizer.sparse = sparse;
+      spec.optimizer.optimizer = sparse ? Optimizer::kSparseAdam : Optimizer::kAdam;
       Rig rig(backend(), spec);
       const bool low_rank = spec.config.scheme == "low_rank";
       const std::string name = low_rank ? "factor" : "table";

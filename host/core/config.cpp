@@ -223,8 +223,9 @@ void validate_train(const TrainConfig& train) {
   check_positive("--batch", static_cast<double>(train.batch));
   if (train.batch > (int64_t{1} << 30)) input_error("--batch ", train.batch, " is over 2^30");
   if (train.negatives < 1) input_error("--negatives ", train.negatives, " must be 1 or more");
-  check_choice("--optimizer", train.optimizer, {"sparse_adam", "adam"});
+  check_choice("--optimizer", train.optimizer, {"sparse_adam", "adam", "rowwise_adagrad", "sgd"});
   check_positive("--lr", train.lr);
+  check_not_negative("--table-lr", train.table_lr);
   check_positive("--epsilon", train.epsilon);
   check_fraction("--beta1", train.beta1);
   check_fraction("--beta2", train.beta2);

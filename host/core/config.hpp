@@ -61,6 +61,7 @@ struct TrainConfig {
   int negatives = 4;
   std::string optimizer = "sparse_adam";
   double lr = 1e-3;
+  double table_lr = 0.0;
   double beta1 = 0.9;
   double beta2 = 0.999;
   double epsilon = 1e-8;
@@ -165,11 +166,14 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("train", "negatives", "--negatives", train.negatives,
         "uniform negatives per positive, drawn anew each epoch");
   visit("train", "optimizer", "--optimizer", train.optimizer,
-        "sparse_adam (touched rows only) or adam (every row, every step)");
+        "sparse_adam (touched rows only), adam (every row, every step), rowwise_adagrad (tables: "
+        "one sum of squares a row; Adam elsewhere) or sgd");
   visit("train", "lr", "--lr", train.lr, "learning rate");
+  visit("train", "table_lr", "--table-lr", train.table_lr,
+        "learning rate of table rows; 0 for that of --lr");
   visit("train", "beta1", "--beta1", train.beta1, "Adam's decay of the mean gradient");
   visit("train", "beta2", "--beta2", train.beta2, "Adam's decay of the mean squared gradient");
-  visit("train", "epsilon", "--epsilon", train.epsilon, "Adam's epsilon");
+  visit("train", "epsilon", "--epsilon", train.epsilon, "Adam's and Adagrad's epsilon");
   visit("train", "l2", "--l2", train.l2, "L2 penalty on the embedding rows of a batch");
   visit("train", "patience", "--patience", train.patience,
         "stop after so many evaluations without a better one; 0 trains every epoch");

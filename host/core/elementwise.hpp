@@ -54,6 +54,11 @@ class Elementwise : public Backend {
             View<const StepState> state) override {
     run(parameter.size(), Adam{parameter, gradient, moments, options, state});
   }
+  void sgd(View<float> parameter, View<const float> gradient, double learning_rate,
+           double l2) override {
+    run(parameter.size(),
+        Sgd{parameter, gradient, static_cast<float>(learning_rate), static_cast<float>(l2)});
+  }
   void half_norms(View<const float> codebook, int subspaces, View<float> half_norms) override {
     run(half_norms.size(), HalfNorms{codebook, subspaces, half_norms});
   }

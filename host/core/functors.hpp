@@ -37,9 +37,9 @@ struct BeginStep {
     const double t = static_cast<double>(s.step);
     const double bias1 = 1.0 - pow(options.beta1, t);
     const double root_bias2 = sqrt(1.0 - pow(options.beta2, t));
-    s.adam_step_size = static_cast<float>(options.learning_rate / bias1);
+    s.adam_scale = static_cast<float>(1.0 / bias1);
     s.adam_root_bias2 = static_cast<float>(root_bias2);
-    s.sparse_step_size = static_cast<float>(options.learning_rate * root_bias2 / bias1);
+    s.sparse_scale = static_cast<float>(root_bias2 / bias1);
   }
 };
 
@@ -124,17 +124,20 @@ struct Adam {
     moments.second[i] = v;
     const float denominator =
         sqrtf(v) / state[0].adam_root_bias2 + static_cast<float>(options.epsilon);
-    parameter[i] = fmaf(-state[0].adam_step_size, m / denominator, parameter[i]);
+    const float step_size = static_cast<float>(options.learning_rate) * state[0].adam_scale;
+    parameter[i] = fmaf(-step_size, m / denominator, parameter[i]);
   }
 };
 
-/// torch.optim.SparseAdam: epsilon is added to the raw root of the second moment.
-MGQE_HD void sparse_adam_element(float& parameter, float& first, float& second, float g,
-                                 const AdamOptions& options, float step_size) {
-  update_moments(first, second, fmaf(static_cast<float>(options.l2), parameter, g), options);
-  const float denominator = sqrtf(second) + static_cast<float>(options.epsilon);
-  parameter = fmaf(-step_size, first / denominator, parameter);
-}
+/// torch.optim.SGD without momentum.
+struct Sgd {
+  View<float> parameter;
+  View<const float> gradient;
+  float learning_rate, l2;
+  MGQE_HD void operator()(int64_t i) const {
+    parameter[i] = fmaf(-learning_rate, fmaf(l2, parameter[i], gradient[i]), parameter[i]);
+  }
+};
 
 struct HalfNorms {
   View<const float> codebook;  // (K, d)

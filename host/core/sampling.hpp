@@ -80,9 +80,9 @@ struct StepState {
   uint64_t epoch;          // 1 in the first epoch
   uint64_t step_in_epoch;  // 1 in the first step of an epoch
   uint64_t shuffle_key;    // of this epoch
-  float adam_step_size;    // lr / (1 - beta1^step)
+  float adam_scale;        // 1 / (1 - beta1^step)
   float adam_root_bias2;   // sqrt(1 - beta2^step)
-  float sparse_step_size;  // lr sqrt(1 - beta2^step) / (1 - beta1^step)
+  float sparse_scale;      // sqrt(1 - beta2^step) / (1 - beta1^step)
 };
 
 /// Draws training pairs: every positive once an epoch and, beside each, `negatives` items outside

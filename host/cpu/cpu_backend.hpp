@@ -26,8 +26,8 @@ class CpuBackend final : public Elementwise<CpuBackend> {
   void frequency_order(View<const int64_t> counts, View<int32_t> order) override;
   void deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) override;
 
-  void sparse_adam(View<float> table, const UniqueIds& unique, View<const float> gradient,
-                   Moments moments, AdamOptions options, View<const StepState> state) override;
+  void update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
+                   const RowUpdate& update, View<const StepState> state) override;
   void sum_gradients(const UniqueIds& unique, View<const float> gradient,
                      View<float> table_gradient) override;
 

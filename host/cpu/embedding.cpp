@@ -1,7 +1,7 @@
 // Look-ups of a batch on the CPU: the deduplicating sort and the optimizers over touched rows.
 #include <bit>
-#include <cstring>
 
+#include "host/core/row_rules.hpp"
 #include "host/cpu/cpu_backend.hpp"
 
 namespace mgqe {
@@ -46,6 +46,59 @@ inline void prefetch_row(const float* row, int64_t d) {
   for (int64_t c = 0; c < d; c += 16) __builtin_prefetch(row + c, 1);
 }
 
+/// Mean over columns of rule.square, in sixteen sums of their own: the same bits at every
+/// instruction level.
+template <class Rule>
+inline float mean_square(const Rule& rule, const float* __restrict parameter,
+                         const float* __restrict g, int64_t d) {
+  constexpr int kLanes = 16;
+  float sums[kLanes] = {};
+  int64_t c = 0;
+  for (; c + kLanes <= d; c += kLanes)
+    for (int l = 0; l < kLanes; ++l) sums[l] += rule.square(parameter[c + l], g[c + l]);
+  for (int l = 0; c + l < d; ++l) sums[l] += rule.square(parameter[c + l], g[c + l]);
+  float sum = 0.0f;
+  for (const float lane : sums) sum += lane;
+  return sum / static_cast<float>(d);
+}
+
+/// Row `id` by the rule, from its summed gradient g (d).
+template <class Rule>
+inline void update_row(const Rule& rule, int64_t id, const float* __restrict g, int64_t d) {
+  constexpr int kArrays = Rule::kArrays;
+  float* rows[kArrays];
+  for (int a = 0; a < kArrays; ++a) rows[a] = rule.arrays[a].row(id);
+  float rate;
+  if constexpr (Rule::kRowNorm)
+    rate = rule.row_rate(id, mean_square(rule, rows[0], g, d));
+  else
+    rate = rule.rate();
+#pragma GCC ivdep
+  for (int64_t c = 0; c < d; ++c) {
+    float x[kArrays];
+    if constexpr (Rule::kReads)
+      for (int a = 0; a < kArrays; ++a) x[a] = rows[a][c];
+    rule.element(x, g[c], rate);
+    for (int a = 0; a < kArrays; ++a) rows[a][c] = x[a];
+  }
+}
+
+/// Every touched row by the rule, from the sum of its look-up gradients (B, d).
+template <class Rule>
+void reduce_rows(const Rule& rule, const UniqueIds& unique, View<const float> gradient) {
+  const int64_t d = gradient.cols;
+  MGQE_CHECK(d <= kMaxDim, "dimension ", d, " is over ", kMaxDim);
+  parallel_ranges(unique.count[0], kRowGrain, [=](int64_t begin, int64_t end) {
+    float sum[kMaxDim];
+    for (int64_t u = begin; u < end; ++u) {
+      if (Rule::kReads && u + kPrefetchRows < end)
+        for (const View<float>& array : rule.arrays)
+          prefetch_row(array.row(unique.ids[u + kPrefetchRows]), d);
+      update_row(rule, unique.ids[u], sum_row(unique, gradient, u, sum), d);
+    }
+  });
+}
+
 }  // namespace
 
 void CpuBackend::deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) {
@@ -72,41 +125,15 @@ void CpuBackend::deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueId
   unique.count[0] = count;
 }
 
-void CpuBackend::sparse_adam(View<float> table, const UniqueIds& unique, View<const float> gradient,
-                             Moments moments, AdamOptions options, View<const StepState> state) {
-  MGQE_CHECK(table.cols <= kMaxDim, "dimension ", table.cols, " is over ", kMaxDim);
-  const float step_size = state[0].sparse_step_size;
-  const int64_t d = table.cols;
-  parallel_ranges(unique.count[0], kRowGrain, [=](int64_t begin, int64_t end) {
-    float sum[kMaxDim];
-    for (int64_t u = begin; u < end; ++u) {
-      if (u + kPrefetchRows < end) {
-        const int64_t ahead = unique.ids[u + kPrefetchRows];
-        prefetch_row(table.row(ahead), d);
-        prefetch_row(moments.first.row(ahead), d);
-        prefetch_row(moments.second.row(ahead), d);
-      }
-      const float* __restrict g = sum_row(unique, gradient, u, sum);
-      const int64_t id = unique.ids[u];
-      float* __restrict parameter = table.row(id);
-      float* __restrict first = moments.first.row(id);
-      float* __restrict second = moments.second.row(id);
-      for (int64_t c = 0; c < d; ++c)
-        sparse_adam_element(parameter[c], first[c], second[c], g[c], options, step_size);
-    }
-  });
+void CpuBackend::update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
+                             const RowUpdate& update, View<const StepState> state) {
+  with_row_rule(table, update, state,
+                [&](const auto& rule) { reduce_rows(rule, unique, gradient); });
 }
 
 void CpuBackend::sum_gradients(const UniqueIds& unique, View<const float> gradient,
                                View<float> table_gradient) {
-  MGQE_CHECK(gradient.cols <= kMaxDim, "dimension ", gradient.cols, " is over ", kMaxDim);
-  parallel_ranges(unique.count[0], kRowGrain, [=](int64_t begin, int64_t end) {
-    float sum[kMaxDim];
-    for (int64_t u = begin; u < end; ++u) {
-      const float* g = sum_row(unique, gradient, u, sum);
-      std::memcpy(table_gradient.row(unique.ids[u]), g, sizeof(float) * gradient.cols);
-    }
-  });
+  reduce_rows(StoreSumRule{{table_gradient}}, unique, gradient);
 }
 
 }  // namespace mgqe

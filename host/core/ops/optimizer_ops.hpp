@@ -12,12 +12,16 @@ class OptimizerOps {
   /// torch.optim.Adam on every element.
   virtual void adam(View<float> parameter, View<const float> gradient, Moments moments,
                     AdamOptions options, View<const StepState> state) = 0;
-  /// torch.optim.SparseAdam on the rows of table (n, d) that the batch touched: sums each row's
-  /// look-up gradients (B, d) in look-up order and updates the row, in one pass.
-  virtual void sparse_adam(View<float> table, const UniqueIds& unique, View<const float> gradient,
-                           Moments moments, AdamOptions options, View<const StepState> state) = 0;
-  /// table_gradient (n, d): rows of touched ids = sum of their look-up gradients (B, d), in look-up
-  /// order; other rows are left alone.
+  /// torch.optim.SGD on every element: parameter -= learning_rate * (gradient + l2 * parameter).
+  virtual void sgd(View<float> parameter, View<const float> gradient, double learning_rate,
+                   double l2) = 0;
+  /// Updates the rows of table (n, d) that the batch touched, in one pass: sums each row's look-up
+  /// gradients (B, d) and applies the rule. The order of a sum is fixed: look-up order, or that of
+  /// equal chunks of the sorted look-ups, each in look-up order.
+  virtual void update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
+                           const RowUpdate& update, View<const StepState> state) = 0;
+  /// table_gradient (n, d): rows of touched ids = sum of their look-up gradients (B, d), in the
+  /// order of update_rows; other rows are left alone.
   virtual void sum_gradients(const UniqueIds& unique, View<const float> gradient,
                              View<float> table_gradient) = 0;
 };

@@ -59,6 +59,17 @@ struct Moments {
   View<float> second;
 };
 
+/// How a row of a table follows from its summed gradient g (d); row_rules.hpp has the formulas.
+enum class RowRule { kSparseAdam, kRowwiseAdagrad, kSgd };
+
+/// A rule and the state it keeps; the other views stay empty.
+struct RowUpdate {
+  RowRule rule = RowRule::kSparseAdam;
+  AdamOptions options;      // Adagrad reads no betas, SGD the learning rate and l2 alone
+  Moments moments;          // kSparseAdam: (n, d) each
+  View<float> square_sums;  // kRowwiseAdagrad: (n) sum over steps of the mean of g^2
+};
+
 /// A matrix as one side of a product.
 struct Operand {
   View<const float> matrix;
