@@ -9,7 +9,7 @@ namespace mgqe {
 /// which is deterministic for one stream and one scratch, repeats to the bit.
 class Blas {
  public:
-  explicit Blas(cudaStream_t stream) : workspace_(kWorkspaceBytes) {
+  explicit Blas(cudaStream_t stream) : workspace_(bytes_outside_capture(stream)) {
     MGQE_CUBLAS(cublasCreate(&handle_));
     try {
       MGQE_CUBLAS(cublasSetStream(handle_, stream));
@@ -30,6 +30,11 @@ class Blas {
 
  private:
   static constexpr size_t kWorkspaceBytes = size_t{32} << 20;  // what cuBLAS advises for sm_90
+
+  static size_t bytes_outside_capture(cudaStream_t stream) {
+    refuse_in_capture(stream, "cuBLAS starts");
+    return kWorkspaceBytes;
+  }
 
   DeviceBuffer workspace_;
   cublasHandle_t handle_ = nullptr;

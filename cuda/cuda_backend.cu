@@ -1,8 +1,10 @@
-// Memory, stream and identity of the CUDA back end.
+// Memory, stream, ranges and identity of the CUDA back end.
 //
 // One stream that does not wait for the legacy default stream, so that several back ends (several
 // runs on one GPU) overlap. cudaMallocAsync was weighed and left: nothing is allocated in a step,
 // and plain allocations keep addresses that a captured graph may hold.
+#include <nvtx3/nvToolsExt.h>
+
 #include "cuda/cuda_backend.cuh"
 
 namespace mgqe {
@@ -48,7 +50,7 @@ CudaBackend::~CudaBackend() {
 }
 
 void* CudaBackend::allocate(size_t bytes) {
-  stream();
+  refuse_in_capture(stream(), "an array is allocated");
   return DeviceBuffer(bytes).detach();
 }
 
@@ -58,12 +60,14 @@ void CudaBackend::release(void* pointer) noexcept {
 }
 
 void CudaBackend::upload(void* device, const void* host, size_t bytes) {
+  refuse_in_capture(stream(), "a copy to the device");
   MGQE_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream()), bytes,
             " bytes");
   synchronize();
 }
 
 void CudaBackend::download(void* host, const void* device, size_t bytes) {
+  refuse_in_capture(stream(), "a copy from the device");
   MGQE_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()), bytes,
             " bytes");
   synchronize();
@@ -73,7 +77,15 @@ void CudaBackend::zero(void* device, size_t bytes) {
   MGQE_CUDA(cudaMemsetAsync(device, 0, bytes, stream()), bytes, " bytes");
 }
 
-void CudaBackend::synchronize() { MGQE_CUDA(cudaStreamSynchronize(stream())); }
+void CudaBackend::synchronize() {
+  refuse_in_capture(stream(), "a wait for the device");
+  MGQE_CUDA(cudaStreamSynchronize(stream()));
+}
+
+// Header-only; without a profiler attached each is a call through a null pointer's check. Inside a
+// captured step they mark the capture, not the replays.
+void CudaBackend::begin_range(const char* name) { nvtxRangePushA(name); }
+void CudaBackend::end_range() noexcept { nvtxRangePop(); }
 
 std::string CudaBackend::name() const { return "cuda:" + std::to_string(device_); }
 

@@ -37,6 +37,10 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   std::string description() const override;
   void synchronize() override;
 
+  std::unique_ptr<StepRunner> make_step_runner() override;
+  void begin_range(const char* name) override;
+  void end_range() noexcept override;
+
   void frequency_order(View<const int64_t> counts, View<int32_t> order) override;
   void deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) override;
 
@@ -86,6 +90,14 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   void rank_candidate_scores(View<const float> scores, View<const int32_t> positives,
                              View<const int32_t> candidates, RankCounts counts) override;
 
+  /// The backend's stream, with its device made current for the calling thread.
+  cudaStream_t stream() const {
+    MGQE_CUDA(cudaSetDevice(device_), "device ", device_);
+    return stream_;
+  }
+  /// Changes when scratch moves: launches recorded before name memory that is gone.
+  uint64_t scratch_version() const { return workspace_.version(); }
+
   /// Runs f(0) ... f(n - 1), n >= 1, a thread each.
   template <class F>
   void for_each(int64_t n, const F& f) {
@@ -94,11 +106,6 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   }
 
  private:
-  /// The backend's stream, with its device made current for the calling thread.
-  cudaStream_t stream() const {
-    MGQE_CUDA(cudaSetDevice(device_), "device ", device_);
-    return stream_;
-  }
   /// Blocks of `threads` that fill the GPU a few times over: more only cost their start.
   int64_t resident_blocks(int threads) const {
     constexpr int kWaves = 4;

@@ -9,6 +9,15 @@
 
 namespace mgqe {
 
+/// Error where the stream is being captured into a graph: what follows can be no part of one, and
+/// CUDA would only say so when the capture ends.
+inline void refuse_in_capture(cudaStream_t stream, const char* what) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  MGQE_CUDA(cudaStreamIsCapturing(stream, &status), what);
+  MGQE_CHECK(status == cudaStreamCaptureStatusNone, what,
+             " inside a training step that is being recorded as a graph");
+}
+
 /// Device bytes aligned to 256. The only place that calls cudaMalloc and cudaFree.
 class DeviceBuffer {
  public:
@@ -42,7 +51,8 @@ class DeviceBuffer {
 
 /// Scratch of the op that is being launched. Ops run in order in one stream, so the next op may
 /// have the same bytes. Grows on the first calls of a size, after waiting for the stream; a
-/// training step, whose sizes repeat, never allocates.
+/// training step, whose sizes repeat, never allocates. Growing moves the bytes, so that whatever
+/// holds their address across ops (a graph) must look at version().
 class Workspace {
  public:
   /// Room for counts... elements of each T, until the next take. Uninitialised.
@@ -53,6 +63,8 @@ class Workspace {
     auto* next = static_cast<unsigned char*>(buffer_.data());
     return {carve<T>(next, counts)...};  // braces: left to right
   }
+  /// How often the bytes have moved.
+  uint64_t version() const { return version_; }
 
  private:
   static constexpr size_t kAlignment = 256;
@@ -67,12 +79,15 @@ class Workspace {
   }
   void reserve(cudaStream_t stream, size_t bytes) {
     if (bytes <= buffer_.bytes()) return;
+    refuse_in_capture(stream, "scratch of an op grows");
+    ++version_;
     MGQE_CUDA(cudaStreamSynchronize(stream));
     buffer_ = DeviceBuffer();
     buffer_ = DeviceBuffer(bytes);
   }
 
   DeviceBuffer buffer_;
+  uint64_t version_ = 0;
 };
 
 }  // namespace mgqe

@@ -37,7 +37,12 @@ class Model {
   virtual ~Model() = default;
   /// epoch is 1 for the first.
   virtual void begin_epoch(int /*epoch*/) {}
-  /// Forward, backward and update on one batch; adds the batch's summed loss to loss_sum (1).
+  /// Steps of the same batch size make the same op calls as long as this stays; only begin_epoch
+  /// changes it.
+  virtual int phase() const { return 0; }
+  /// Forward, backward and update on one batch; adds the batch's summed loss to loss_sum (1). Op
+  /// calls alone, so that they can be recorded: a member it sets is for itself, and no one else
+  /// counts its calls.
   virtual void train_step(const Batch& batch, View<const StepState> state,
                           View<double> loss_sum) = 0;
   /// The model as it is served.

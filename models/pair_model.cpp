@@ -1,5 +1,7 @@
 #include "models/pair_model.hpp"
 
+#include "host/core/range.hpp"
+
 namespace mgqe {
 
 PairModel::PairModel(Backend& backend, const Config& config, const Catalogue& catalogue,
@@ -20,15 +22,19 @@ void PairModel::train_step(const Batch& batch, View<const StepState> state, View
   const View<float> losses = losses_.view().slice(0, count);
   const View<float> logit_gradient = logit_gradient_.view().slice(0, count);
 
+  Range range(backend_, "forward");
   const Side users = users_.forward(pairs.left);
   const Side items = items_.forward(pairs.right);
   for (int part = 0; part < interaction_->parts(); ++part) {
+    if (part > 0) range.next("forward");
     interaction_->choose_part(part);
     interaction_->forward(users, items, logits);
     backend_.bce_with_logits(logits, pairs.targets, 1.0f / static_cast<float>(count), losses,
                              logit_gradient);
     backend_.accumulate(losses, loss_sum);
+    range.next("backward");
     interaction_->backward(users, items, logit_gradient, users_.gradients(), items_.gradients());
+    range.next("optimizer");
     users_.backward(interaction_->part_tables(), state);
     items_.backward(interaction_->part_tables(), state);
     interaction_->step(state);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "host/core/range.hpp"
+
 namespace mgqe {
 namespace {
 
@@ -95,14 +97,17 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
   const View<float> bias_gradient = bias_gradient_.view().slice(0, 2 * pairs);
 
   const View<int32_t> ids = ids_.view().slice(0, 2 * pairs);
+  Range range(backend_, "forward");
   backend_.concatenate(left, right, ids);
   predictor_.forward(items_.forward(ids), predictions);
   backend_.add_item_biases(biases_.values, mean_, left, right, predictions);
   backend_.squared_loss(predictions, targets, 1.0f / static_cast<float>(pairs), losses, gradient);
   backend_.accumulate(losses, loss_sum);
+  range.next("backward");
   predictor_.backward(gradient, items_.gradients());
   backend_.matmul(ones_, View<const float>(gradient.data, 1, pairs),
                   View<float>(bias_gradient.data, 2, pairs));
+  range.next("optimizer");
   items_.backward(predictor_.interaction().part_tables(), state);
   biases_.step(items_.unique(), bias_gradient, state);
   predictor_.interaction().step(state);

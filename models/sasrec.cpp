@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "host/core/range.hpp"
+
 namespace mgqe {
 namespace {
 
@@ -173,6 +175,7 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
   const SequenceTokens& tokens = batch.tokens;
   const int64_t count = tokens.inputs.size();
   const View<int32_t> ids = ids_.view().slice(0, 3 * count);
+  Range range(backend_, "forward");
   backend_.concatenate(tokens.inputs, tokens.positives, ids.slice(0, 2 * count));
   backend_.concatenate(tokens.positives, tokens.negatives, ids.slice(count, 2 * count));
   const Lookup items = items_.forward(ids)[0];
@@ -195,8 +198,10 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
     backend_.row_dots_backward(hidden, part(side), logit_gradient, hidden_gradient, side == 2,
                                item_gradient.slice(side * count, count));
   }
+  range.next("backward");
   encoder_.backward(tokens.sequences, tokens.positions, state, hidden_gradient,
                     item_gradient.slice(0, count));
+  range.next("optimizer");
   items_.backward({0}, state);
   encoder_.step(state);
 }

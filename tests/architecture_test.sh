@@ -25,7 +25,7 @@ forbid "host/io includes host/core alone" host/io "host/(cpu|data|serve|train|co
 forbid "models include host/core alone" models "host/(cpu|data|io|serve|train|comm)/|cuda/|experiments/|tests/"
 forbid "host/train includes no device" host/train "host/cpu/|cuda/|experiments/|tests/"
 forbid "experiments include no device" experiments "host/cpu/|cuda/|tests/"
-forbid "CUDA headers stay in cuda/" "host models experiments" "cuda|cub/|thrust/|cublas|nccl"
+forbid "CUDA headers stay in cuda/" "host models experiments" "cuda|cub/|thrust/|cublas|nccl|nvtx"
 forbid "a test helper never leaves the tests" "host models cuda experiments" "gtest|gmock|boost/context"
 
 if grep -rn "MGQE_WITH_CUDA" host models experiments cuda | grep -v '^host/core/backend.cpp:'; then

@@ -34,6 +34,10 @@ Dataset make_dataset(const std::vector<std::vector<int32_t>>& actions, int64_t i
 
 class FeedTest : public OnEveryBackend {
  protected:
+  struct Step {
+    Batch batch;
+    int64_t examples;
+  };
   /// Calls visit(step) for every step of an epoch, as a TrainingLoop draws them.
   template <class Visit>
   void for_each_step(Feed& feed, uint64_t seed, uint64_t epoch, const Visit& visit) {
@@ -45,8 +49,11 @@ class FeedTest : public OnEveryBackend {
     feed.begin_epoch(start);
     for (int64_t step = 0; step < feed.steps_per_epoch(); ++step) {
       backend().begin_step(state, AdamOptions{});
-      visit(feed.next(state));
+      const int64_t examples = feed.ahead().examples;
+      visit(Step{feed.draw(state), examples});
+      feed.advance(1);
     }
+    EXPECT_EQ(feed.ahead().steps, 0);
   }
   template <class T>
   std::vector<std::remove_const_t<T>> download(View<T> view) {
@@ -112,7 +119,7 @@ class SequenceFeedTest : public FeedTest {
     const auto feed = make_sequence_feed(backend(), dataset, config(seed));
     Epoch drawn;
     int64_t examples = 0, steps = 0;
-    for_each_step(*feed, seed, epoch, [&](const Feed::Step& step) {
+    for_each_step(*feed, seed, epoch, [&](const Step& step) {
       const SequenceTokens& tokens = step.batch.tokens;
       const auto offsets = download(tokens.sequences.offsets);
       const auto inputs = download(tokens.inputs), positions = download(tokens.positions),
@@ -209,7 +216,7 @@ TEST_P(SequenceFeedTest, NegativesAreUniform) {
   std::vector<double> counts(kCatalogue, 0.0);
   int64_t repeats = 0, draws = 0;
   for (uint64_t epoch = 1; epoch <= kEpochs; ++epoch)
-    for_each_step(*feed, 1, epoch, [&](const Feed::Step& step) {
+    for_each_step(*feed, 1, epoch, [&](const Step& step) {
       const auto negatives = download(step.batch.tokens.negatives);
       for (size_t t = 0; t < negatives.size(); ++t) {
         counts[negatives[t]] += 1.0;
@@ -263,7 +270,7 @@ TEST_P(PairFeedTest, AnEpochIsEveryPositiveAndItsNegatives) {
     std::multiset<std::pair<int32_t, int32_t>> positives;
     std::map<int32_t, int> negatives;
     std::vector<int64_t> sizes;
-    for_each_step(*feed, 1, epoch, [&](const Feed::Step& step) {
+    for_each_step(*feed, 1, epoch, [&](const Step& step) {
       sizes.push_back(step.examples);
       const auto users = download(step.batch.pairs.left), items = download(step.batch.pairs.right);
       const auto labels = download(step.batch.pairs.targets);
@@ -301,7 +308,7 @@ class ScoredPairFeedTest : public FeedTest {
     EXPECT_EQ(feed->examples_per_epoch(), kPairs);
     std::vector<int32_t> order;
     std::vector<int64_t> sizes;
-    for_each_step(*feed, seed, epoch, [&](const Feed::Step& step) {
+    for_each_step(*feed, seed, epoch, [&](const Step& step) {
       sizes.push_back(step.examples);
       const auto left = download(step.batch.pairs.left), right = download(step.batch.pairs.right);
       const auto targets = download(step.batch.pairs.targets);

@@ -13,6 +13,8 @@ std::unique_ptr<Backend> make_cuda_backend(int device);
 
 namespace {
 
+constexpr int kCpu = -1;
+
 int parse_cuda_ordinal(const std::string& device) {
   int ordinal = 0;
   if (device == "cuda") return ordinal;
@@ -23,25 +25,27 @@ int parse_cuda_ordinal(const std::string& device) {
   return ordinal;
 }
 
-}  // namespace
-
-std::unique_ptr<Backend> make_backend(const std::string& device) {
-  if (device == "cpu") return make_cpu_backend();
-  if (device == "auto") {
+int visible_gpus() {
 #if MGQE_WITH_CUDA
-    if (cuda_device_count() > 0) return make_cuda_backend(0);
+  return cuda_device_count();
+#else
+  return 0;
 #endif
-    return make_cpu_backend();
-  }
+}
+
+/// The GPU's number, or kCpu.
+int resolve_device(const std::string& device) {
+  if (device == "cpu") return kCpu;
+  if (device == "auto") return visible_gpus() > 0 ? 0 : kCpu;
   if (device != "cuda" && !device.starts_with("cuda:"))
     input_error("--device ", device, " is unknown: choose auto, cpu, cuda or cuda:N");
   const int ordinal = parse_cuda_ordinal(device);
 #if MGQE_WITH_CUDA
-  const int present = cuda_device_count();
+  const int present = visible_gpus();
   if (ordinal >= present)
     input_error("--device ", device, " is not there: ", present,
                 " CUDA devices are visible; choose another or --device cpu");
-  return make_cuda_backend(ordinal);
+  return ordinal;
 #else
   input_error("--device cuda:", ordinal,
               " needs a build with CUDA: install the CUDA toolkit and configure again, or use "
@@ -49,4 +53,18 @@ std::unique_ptr<Backend> make_backend(const std::string& device) {
 #endif
 }
 
+}  // namespace
+
+bool runs_on_gpu(const std::string& device) { return resolve_device(device) != kCpu; }
+
+std::unique_ptr<Backend> make_backend(const std::string& device) {
+  const int gpu = resolve_device(device);
+#if MGQE_WITH_CUDA
+  if (gpu != kCpu) return make_cuda_backend(gpu);
+#endif
+  static_cast<void>(gpu);
+  return make_cpu_backend();
+}
+
 }  // namespace mgqe
+

@@ -11,6 +11,7 @@
 #include "host/core/ops/optimizer_ops.hpp"
 #include "host/core/ops/quantizer_ops.hpp"
 #include "host/core/ops/ranking_ops.hpp"
+#include "host/core/step_runner.hpp"
 
 namespace mgqe {
 
@@ -26,7 +27,17 @@ class Backend : public Memory,
   /// For people: processor or GPU model, threads, instruction set.
   virtual std::string description() const = 0;
   virtual void synchronize() = 0;
+
+  /// For one training loop; it records ops of this back end where that pays.
+  virtual std::unique_ptr<StepRunner> make_step_runner() { return std::make_unique<EagerSteps>(); }
+  /// Names what follows, until the matching end_range(), in a profiler's timeline: use a Range
+  /// (host/core/range.hpp). Nothing where there is no profiler.
+  virtual void begin_range(const char* /*name*/) {}
+  virtual void end_range() noexcept {}
 };
+
+/// Whether make_backend(device) makes one of a GPU; refuses the same names.
+bool runs_on_gpu(const std::string& device);
 
 /// device: "auto" (a GPU where one is present, else the CPU), "cpu", "cuda" or "cuda:N".
 std::unique_ptr<Backend> make_backend(const std::string& device);

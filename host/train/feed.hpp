@@ -2,6 +2,7 @@
 // nothing is read back from the device, and nothing allocated, between begin_epoch() and its end.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 
 #include "host/data/dataset.hpp"
@@ -19,13 +20,32 @@ class Feed {
   virtual int64_t steps_per_epoch() const = 0;
   virtual void begin_epoch(const StepState& state) = 0;
 
-  struct Step {
-    Batch batch;
-    int64_t examples;
+  /// The next steps of the epoch, as far as they are alike.
+  struct Stretch {
+    int64_t steps;     // 0 at the end of the epoch
+    int64_t examples;  // of each
+    bool repeats;      // draw() makes the same op calls in every step of so many examples
   };
-  /// The next step of the epoch, after begin_step(state); the last may be shorter. Valid until the
-  /// next call.
-  virtual Step next(View<const StepState> state) = 0;
+  virtual Stretch ahead() const = 0;
+  /// The ops that draw the next step's batch, after begin_step(state). They are all it does: the
+  /// feed moves on by advance(). The batch is valid until the next call.
+  virtual Batch draw(View<const StepState> state) = 0;
+  virtual void advance(int64_t steps) = 0;
+};
+
+/// How far an epoch of batches of pairs is; the last batch may be shorter.
+struct PairEpoch {
+  int64_t pairs = 0;
+  int64_t batch = 1;
+  int64_t drawn = 0;
+
+  int64_t steps() const { return (pairs + batch - 1) / batch; }
+  Feed::Stretch ahead() const {
+    const int64_t left = pairs - drawn;
+    return left >= batch ? Feed::Stretch{left / batch, batch, true}
+                         : Feed::Stretch{left > 0 ? 1 : 0, left, true};
+  }
+  void advance(int64_t steps) { drawn = std::min(pairs, drawn + steps * batch); }
 };
 
 /// Users' positives, each once an epoch, and --negatives beside each.

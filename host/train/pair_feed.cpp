@@ -29,23 +29,22 @@ class PairFeed final : public Feed {
     sampler_.negatives = config.train.negatives;
     sampler_.batch = config.train.batch;
     sampler_.negative_key = stream_key(config.run.seed, RandomStream::kNegatives);
+    epoch_ = {sampler_.pairs_per_epoch(), sampler_.batch};
   }
 
-  int64_t examples_per_epoch() const override { return sampler_.pairs_per_epoch(); }
-  int64_t steps_per_epoch() const override {
-    return (examples_per_epoch() + sampler_.batch - 1) / sampler_.batch;
-  }
-  void begin_epoch(const StepState&) override { drawn_ = 0; }
+  int64_t examples_per_epoch() const override { return epoch_.pairs; }
+  int64_t steps_per_epoch() const override { return epoch_.steps(); }
+  void begin_epoch(const StepState&) override { epoch_.drawn = 0; }
+  Stretch ahead() const override { return epoch_.ahead(); }
+  void advance(int64_t steps) override { epoch_.advance(steps); }
 
-  Step next(View<const StepState> state) override {
-    const int64_t pairs = std::min(sampler_.batch, examples_per_epoch() - drawn_);
-    MGQE_CHECK(pairs > 0, "the epoch is over");
-    drawn_ += pairs;
+  Batch draw(View<const StepState> state) override {
+    const int64_t pairs = epoch_.ahead().examples;
     const View<int32_t> users = users_.view().slice(0, pairs);
     const View<int32_t> items = items_.view().slice(0, pairs);
     const View<float> labels = labels_.view().slice(0, pairs);
     backend_.sample_pairs(sampler_, state, users, items, labels);
-    return {{.pairs = {users, items, labels}, .tokens = {}}, pairs};
+    return {.pairs = {users, items, labels}, .tokens = {}};
   }
 
  private:
@@ -55,7 +54,7 @@ class PairFeed final : public Feed {
   PairSampler sampler_;
   Tensor<int32_t> users_, items_;  // (B)
   Tensor<float> labels_;           // (B)
-  int64_t drawn_ = 0;              // pairs of this epoch
+  PairEpoch epoch_;
 };
 
 }  // namespace

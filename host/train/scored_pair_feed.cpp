@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "host/train/feed.hpp"
 #include "models/relevance_model.hpp"
 
@@ -23,23 +21,22 @@ class ScoredPairFeed final : public Feed {
         right_(backend, config.train.batch),
         targets_(backend, config.train.batch) {
     sampler_ = {all_left_.view(), all_right_.view(), all_targets_.view(), config.train.batch};
+    epoch_ = {all_targets_.rows(), config.train.batch};
   }
 
-  int64_t examples_per_epoch() const override { return all_targets_.rows(); }
-  int64_t steps_per_epoch() const override {
-    return (examples_per_epoch() + sampler_.batch - 1) / sampler_.batch;
-  }
-  void begin_epoch(const StepState&) override { drawn_ = 0; }
+  int64_t examples_per_epoch() const override { return epoch_.pairs; }
+  int64_t steps_per_epoch() const override { return epoch_.steps(); }
+  void begin_epoch(const StepState&) override { epoch_.drawn = 0; }
+  Stretch ahead() const override { return epoch_.ahead(); }
+  void advance(int64_t steps) override { epoch_.advance(steps); }
 
-  Step next(View<const StepState> state) override {
-    const int64_t pairs = std::min(sampler_.batch, examples_per_epoch() - drawn_);
-    MGQE_CHECK(pairs > 0, "the epoch is over");
-    drawn_ += pairs;
+  Batch draw(View<const StepState> state) override {
+    const int64_t pairs = epoch_.ahead().examples;
     const View<int32_t> left = left_.view().slice(0, pairs);
     const View<int32_t> right = right_.view().slice(0, pairs);
     const View<float> targets = targets_.view().slice(0, pairs);
     backend_.sample_scored_pairs(sampler_, state, left, right, targets);
-    return {{.pairs = {left, right, targets}, .tokens = {}}, pairs};
+    return {.pairs = {left, right, targets}, .tokens = {}};
   }
 
  private:
@@ -49,7 +46,7 @@ class ScoredPairFeed final : public Feed {
   ScoredPairSampler sampler_;
   Tensor<int32_t> left_, right_;  // (B)
   Tensor<float> targets_;         // (B)
-  int64_t drawn_ = 0;             // pairs of this epoch
+  PairEpoch epoch_;
 };
 
 }  // namespace

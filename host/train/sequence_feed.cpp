@@ -1,5 +1,12 @@
 // The order of users and the token offsets of every step follow from the epoch's key alone, so the
 // host computes them at the start of an epoch and uploads both at once.
+//
+// No two steps are alike: the number of tokens differs, and with it the shape of every op, as do the
+// places of the step's users and offsets. So these steps are not recorded. Recording each anew to
+// update a graph (cudaGraphExecUpdate) was weighed and left: it makes every op call a second time
+// over, while a step is estimated at 0.4 ms of work on an H100 for about a hundred launches, enough
+// to hide them (not yet run on a GPU). Padding to a few fixed sizes would compute tokens that are
+// not there.
 #include <algorithm>
 
 #include "host/train/feed.hpp"
@@ -65,8 +72,13 @@ class SequenceFeed final : public Feed {
     step_ = 0;
   }
 
-  Step next(View<const StepState> state) override {
-    MGQE_CHECK(step_ < steps_per_epoch(), "the epoch is over");
+  Stretch ahead() const override {
+    if (step_ == steps_per_epoch()) return {0, 0, false};
+    return {1, step_tokens_[step_], false};
+  }
+  void advance(int64_t steps) override { step_ += steps; }
+
+  Batch draw(View<const StepState> state) override {
     const int64_t first = step_ * batch_, tokens = step_tokens_[step_];
     const int64_t here = std::min(batch_, epoch_users_.rows() - first);
     SequenceTokens drawn{
@@ -76,8 +88,7 @@ class SequenceFeed final : public Feed {
         positives_.view().slice(0, tokens),
         negatives_.view().slice(0, tokens)};
     backend_.sample_sequences(sampler_, state, epoch_users_.view().slice(first, here), drawn);
-    ++step_;
-    return {{.pairs = {}, .tokens = drawn}, tokens};
+    return {.pairs = {}, .tokens = drawn};
   }
 
  private:

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "host/core/range.hpp"
 #include "host/core/version.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/io/logging.hpp"
@@ -105,13 +106,11 @@ nlohmann::ordered_json Trainer::run() {
 
 void Trainer::train_epoch(int epoch, Progress& progress) {
   const Stopwatch watch;
+  const Range range(backend_, "epoch");
   progress.begin_epoch(epoch);
   loop_.begin_epoch(epoch);
   const int64_t steps = loop_.steps_per_epoch();
-  for (int64_t step = 1; step <= steps; ++step) {
-    loop_.step();
-    progress.update(step);
-  }
+  for (int64_t step = 0; step < steps; progress.update(step)) step += loop_.advance(steps - step);
   train_loss_.push_back(loop_.mean_loss());
   train_seconds_ += watch.seconds();
   if (!std::isfinite(train_loss_.back())) {
@@ -123,6 +122,7 @@ void Trainer::train_epoch(int epoch, Progress& progress) {
 
 void Trainer::evaluate_epoch(int epoch) {
   const Stopwatch watch;
+  const Range range(backend_, "evaluation");
   PackedModel packed = loop_.model().pack();
   last_judgement_ = task_.evaluate(packed, task_.selection());
   evaluate_seconds_ += watch.seconds();

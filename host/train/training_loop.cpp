@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "host/core/range.hpp"
+
 namespace mgqe {
 
 TrainingLoop::TrainingLoop(Backend& backend, const Task& task, const Config& config)
@@ -11,7 +13,8 @@ TrainingLoop::TrainingLoop(Backend& backend, const Task& task, const Config& con
       feed_(task.make_feed()),
       model_(make_model(backend, config, task.catalogue())),
       state_(backend, 1),
-      loss_sum_(backend, 1) {}
+      loss_sum_(backend, 1),
+      runner_(backend.make_step_runner()) {}
 
 void TrainingLoop::begin_epoch(int epoch) {
   StepState state{};
@@ -25,12 +28,26 @@ void TrainingLoop::begin_epoch(int epoch) {
   model_->begin_epoch(epoch);
 }
 
-void TrainingLoop::step() {
+int64_t TrainingLoop::advance(int64_t limit) {
+  const Feed::Stretch ahead = feed_->ahead();
+  MGQE_CHECK(ahead.steps > 0 && limit > 0, ahead.steps, " steps are left, ", limit, " asked for");
+  int64_t steps = 1;
+  if (ahead.repeats)
+    steps = runner_->run({ahead.examples, model_->phase()}, std::min(limit, ahead.steps),
+                         [this] { step_ops(); });
+  else
+    step_ops();
+  feed_->advance(steps);
+  steps_ += static_cast<uint64_t>(steps);
+  examples_done_ += steps * ahead.examples;
+  return steps;
+}
+
+/// Op calls alone (StepBody): advance() does the counting.
+void TrainingLoop::step_ops() {
+  const Range range(backend_, "step");
   backend_.begin_step(state_, adam_);
-  const Feed::Step step = feed_->next(state_);
-  model_->train_step(step.batch, state_, loss_sum_);
-  steps_ += 1;
-  examples_done_ += step.examples;
+  model_->train_step(feed_->draw(state_), state_, loss_sum_);
 }
 
 double TrainingLoop::mean_loss() const {

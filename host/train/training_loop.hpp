@@ -1,5 +1,5 @@
 // TrainingLoop: a model, its feed and the step that joins them. An epoch is begin_epoch() and
-// steps_per_epoch() calls of step(); nothing is read back in between.
+// steps_per_epoch() steps; in between nothing is allocated, copied, waited for or read back.
 #pragma once
 
 #include "host/train/task.hpp"
@@ -15,8 +15,11 @@ class TrainingLoop {
 
   /// epoch is 1 for the first.
   void begin_epoch(int epoch);
-  /// The next step; the last one of an epoch may be a shorter batch.
-  void step();
+  /// The next steps of the epoch, `limit` at most, as many as the device likes to take at once;
+  /// returns how many. The last one of an epoch may be a shorter batch.
+  int64_t advance(int64_t limit);
+  /// The next step.
+  void step() { advance(1); }
   /// Mean loss of the examples since begin_epoch(); waits for the device.
   double mean_loss() const;
 
@@ -25,13 +28,16 @@ class TrainingLoop {
   ArrayMap checkpoint_arrays();
 
  private:
+  void step_ops();
+
   Backend& backend_;
   AdamOptions adam_;
   uint64_t seed_;
   std::unique_ptr<Feed> feed_;
   std::unique_ptr<Model> model_;
   Tensor<StepState> state_;
-  Tensor<double> loss_sum_;    // (1)
+  Tensor<double> loss_sum_;             // (1)
+  std::unique_ptr<StepRunner> runner_;  // what it recorded goes before the arrays it names
   uint64_t steps_ = 0;         // begun since the start of training
   int64_t examples_done_ = 0;  // of this epoch
 };

@@ -2,6 +2,7 @@
 
 #include <numeric>
 
+#include "host/core/range.hpp"
 #include "models/embeddings/code_packer.hpp"
 
 namespace mgqe {
@@ -51,6 +52,7 @@ Lookup DpqSxEmbedding::forward(const IdBatch& ids) {
   ids_ = ids;
   const View<uint8_t> codes = codes_.view().slice(0, lookups);
   const View<float> decoded = decoded_.view().slice(0, lookups);
+  const Range range(backend_, "assign");
   encode(RowSet::of(ids.unique), codes, chosen_keys_.view().slice(0, lookups), {});
   backend_.decode(codes, kByteCodes, subspaces_, values_.values, decoded);
   return {decoded, ids.unique.inverse};

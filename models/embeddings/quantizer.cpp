@@ -1,5 +1,7 @@
 #include "models/embeddings/quantizer.hpp"
 
+#include "host/core/range.hpp"
+
 namespace mgqe {
 
 Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingSpec& spec,
@@ -27,6 +29,7 @@ Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingS
 void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float scale,
                         View<float> decoded) {
   const View<uint8_t> codes = codes_.view().slice(0, decoded.rows);
+  const Range range(backend_, "assign");
   if (normalized_) {
     backend_.distance_moments(queries, rows, tiers_, codebook_.values, partials_, moments_,
                               running_);
