@@ -98,6 +98,11 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   /// Changes when scratch moves: launches recorded before name memory that is gone.
   uint64_t scratch_version() const { return workspace_.version(); }
 
+  int fma_workers() const override { return multiprocessors_; }
+  int64_t run_fma_chains(int64_t steps, float factor, float addend, View<float> sums) override;
+  void copy(View<const float> x, View<float> out) override;
+  void fill(View<float> x, float value) override;
+
   /// Runs f(0) ... f(n - 1), n >= 1, a thread each.
   template <class F>
   void for_each(int64_t n, const F& f) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "host/core/ops/batch_ops.hpp"
+#include "host/core/ops/ceiling_ops.hpp"
 #include "host/core/ops/layer_ops.hpp"
 #include "host/core/ops/optimizer_ops.hpp"
 #include "host/core/ops/quantizer_ops.hpp"
@@ -20,7 +21,8 @@ class Backend : public Memory,
                 public OptimizerOps,
                 public QuantizerOps,
                 public LayerOps,
-                public RankingOps {
+                public RankingOps,
+                public CeilingOps {
  public:
   /// "cpu" or "cuda:0".
   virtual std::string name() const = 0;

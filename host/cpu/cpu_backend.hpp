@@ -66,6 +66,11 @@ class CpuBackend : public Elementwise<CpuBackend> {
   void rank_candidates(const RankQuery& query, View<const int32_t> candidates,
                        RankCounts counts) override;
 
+  int fma_workers() const override { return omp_get_max_threads(); }
+  int64_t run_fma_chains(int64_t steps, float factor, float addend, View<float> sums) override;
+  void copy(View<const float> x, View<float> out) override;
+  void fill(View<float> x, float value) override;
+
   /// Elements below which a second thread costs more than it brings.
   static constexpr int64_t kElementGrain = 4096;
 
