@@ -1,0 +1,42 @@
+// The limits of the device, measured in the run that uses them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "experiments/bench/costs.hpp"
+#include "host/core/backend.hpp"
+
+namespace mgqe::bench {
+
+/// Best rates seen, by second.
+struct Ceilings {
+  double fma_flops = 0;             // f32, all workers
+  double fma_flops_one_worker = 0;  // one thread of a CPU, one multiprocessor of a GPU
+  double copy_bytes = 0;            // read and written
+  double fill_bytes = 0;
+
+  double fma_seconds(Cost cost) const { return cost.flops / fma_flops; }
+  double copy_seconds(Cost cost) const { return cost.bytes / copy_bytes; }
+  bool memory_bound(Cost cost) const { return copy_seconds(cost) > fma_seconds(cost); }
+  /// No implementation on this device takes less: the larger of the two.
+  double limit_seconds(Cost cost) const {
+    return memory_bound(cost) ? copy_seconds(cost) : fma_seconds(cost);
+  }
+  nlohmann::ordered_json json() const;
+};
+
+class CeilingProbe {
+ public:
+  explicit CeilingProbe(Backend& backend);
+  /// Raises the ceilings to what `samples` more samples of each reach. Called between ops too: a
+  /// ceiling taken while a neighbour held the machine would flatter them.
+  void measure(int samples);
+  const Ceilings& ceilings() const { return ceilings_; }
+
+ private:
+  Backend& backend_;
+  Tensor<float> from_, to_, sums_;
+  Ceilings ceilings_;
+};
+
+}  // namespace mgqe::bench
