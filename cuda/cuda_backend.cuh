@@ -52,6 +52,8 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   void assign(View<const float> queries, RowSet rows, View<const float> codebook,
               View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
               View<float> decoded, View<float> squared_error) override;
+  void decode_rows(const PackedTiers& table, RowSet rows, View<float> out) override;
+  void decode_rows(const PackedTiers& table, RowSet rows, View<Half> out) override;
   void codebook_gradient(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
                          View<const uint8_t> codes, View<const float> codebook, float scale,
                          View<float> gradient) override;

@@ -65,10 +65,6 @@ class Elementwise : public Backend {
   void pack_codes(View<const uint8_t> codes, int bits, View<uint8_t> packed) override {
     run(packed.size(), PackCodes{codes, bits, packed});
   }
-  void decode(View<const uint8_t> packed, int bits, int subspaces, View<const float> codebook,
-              View<float> rows) override {
-    run_cells(rows, Decode{packed, bits, subspaces, codebook, rows});
-  }
   void gather(View<const float> table, View<const int32_t> ids, View<float> out) override {
     run_cells(out, Gather{table, ids, out});
   }

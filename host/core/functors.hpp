@@ -160,19 +160,6 @@ struct PackCodes {
   }
 };
 
-struct Decode {
-  View<const uint8_t> packed;  // (m, row bytes)
-  int bits;
-  int subspaces;
-  View<const float> codebook;  // (K, d)
-  View<float> rows;            // (m, d)
-  MGQE_HD void operator()(int64_t r, int64_t c) const {
-    const int width = static_cast<int>(rows.cols) / subspaces;
-    const int j = static_cast<int>(c) / width;
-    rows.row(r)[c] = codebook.row(unpack_code(packed.row(r), j, bits))[c];
-  }
-};
-
 struct Gather {
   View<const float> table;  // (n, d)
   View<const int32_t> ids;  // (m)

@@ -35,6 +35,8 @@ class CpuBackend : public Elementwise<CpuBackend> {
   void assign(View<const float> queries, RowSet rows, View<const float> codebook,
               View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
               View<float> decoded, View<float> squared_error) override;
+  void decode_rows(const PackedTiers& table, RowSet rows, View<float> out) override;
+  void decode_rows(const PackedTiers& table, RowSet rows, View<Half> out) override;
   void codebook_gradient(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
                          View<const uint8_t> codes, View<const float> codebook, float scale,
                          View<float> gradient) override;
@@ -106,6 +108,7 @@ class CpuBackend : public Elementwise<CpuBackend> {
   std::vector<float> packed_codebook_;             // assign
   std::vector<AssignBlock> assign_blocks_;         // assign
   std::vector<float> softmax_scratch_;             // softmax_backward
+  std::vector<Half> half_codebooks_;               // decode_rows
   std::vector<float> partials_;  // gmf_backward, matmul, sum_rows, layer_norm_backward
 };
 

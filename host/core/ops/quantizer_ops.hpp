@@ -2,7 +2,9 @@
 // quantization, hashing.
 #pragma once
 
+#include "host/core/half.hpp"
 #include "host/core/ops/types.hpp"
+#include "host/core/packed_tiers.hpp"
 
 namespace mgqe {
 
@@ -73,9 +75,21 @@ class QuantizerOps {
 
   /// codes (m, D), one byte each -> packed (m, packed_row_bytes(D, bits)).
   virtual void pack_codes(View<const uint8_t> codes, int bits, View<uint8_t> packed) = 0;
+  /// out (|rows|, d): the rows of a packed table, by range or by ids; the tier comes from the id.
+  virtual void decode_rows(const PackedTiers& table, RowSet rows, View<float> out) = 0;
+  /// The same, each value rounded to binary16 as to_half does.
+  virtual void decode_rows(const PackedTiers& table, RowSet rows, View<Half> out) = 0;
   /// packed (m, packed_row_bytes(D, bits)) and codebook (K, d) -> rows (m, d).
-  virtual void decode(View<const uint8_t> packed, int bits, int subspaces,
-                      View<const float> codebook, View<float> rows) = 0;
+  void decode(View<const uint8_t> packed, int bits, int subspaces, View<const float> codebook,
+              View<float> rows) {
+    decode_rows(PackedTiers::single(packed, bits, subspaces, codebook),
+                RowSet::range(0, packed.rows), rows);
+  }
+  void decode(View<const uint8_t> packed, int bits, int subspaces, View<const float> codebook,
+              View<Half> rows) {
+    decode_rows(PackedTiers::single(packed, bits, subspaces, codebook),
+                RowSet::range(0, packed.rows), rows);
+  }
 
   /// low, high (d): least and greatest finite value of each column of table (n, d), 0 where it has
   /// none. partials (2 range_chunks(n), d) is scratch.

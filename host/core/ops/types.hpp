@@ -40,6 +40,7 @@ struct RowSet {
   static RowSet of(const UniqueIds& unique) {
     return {unique.ids.data, unique.count.data, 0, unique.ids.rows};
   }
+  static RowSet of(View<const int32_t> ids) { return {ids.data, nullptr, 0, ids.rows}; }
   MGQE_HD int64_t size() const { return count == nullptr ? capacity : *count; }
   MGQE_HD int64_t operator[](int64_t i) const { return ids == nullptr ? first + i : ids[i]; }
 };

@@ -1,0 +1,166 @@
+// Decode on the CPU: a row is D pieces copied from a codebook that stays in the L2 cache. Eight
+// codes of b bits are exactly b bytes, so whatever b is they are shifted out of one 64-bit word;
+// each is then one copy of w elements, of a size that the compiler knows for w = 1, 2, 4, 8, 16.
+//
+// Bytes a row: packed_row_bytes + d elements. Packed rows read by id are fetched ahead. Rows in
+// binary16 are copied from codebooks rounded beforehand, unless there are fewer rows than
+// centroids: then each row is rounded.
+//
+// Weighed and left: offsets of the codes computed as a vector and stored (the narrow loads that
+// follow wait for the wide store: three times slower at w = 8); a loop for each number of bits (the
+// shifts get no cheaper); stores past the cache (faster where a row is many copies, slower where it
+// is few, and the reader of a batch wants it cached).
+#include <cstring>
+
+#include "host/cpu/cpu_backend.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr int kCodeGroup = 8;         // codes that share a word
+constexpr int64_t kRowsAhead = 16;    // packed rows fetched before they are needed
+constexpr int64_t kDecodeGrain = 64;  // rows
+
+/// Codebook (K_t, d) of every tier, in the type of the rows.
+template <class T>
+struct Codebooks {
+  const T* of[kMaxTiers];
+};
+
+/// One row's codes and where their array ends.
+struct PackedRow {
+  const uint8_t* codes;
+  const uint8_t* end;
+  int bits;
+  int subspaces;
+};
+
+/// The eight bytes at `from`, as far as the array goes; zeros after it.
+inline uint64_t load_word(const uint8_t* from, const uint8_t* end) {
+  uint64_t word = 0;
+  if (end - from >= 8)
+    std::memcpy(&word, from, 8);
+  else
+    for (int i = 0; i < end - from; ++i) word |= static_cast<uint64_t>(from[i]) << (8 * i);
+  return word;
+}
+
+/// Pieces j .. j + count - 1 of a row, w elements each, by the codes in `word`.
+template <class T>
+inline void copy_pieces(uint64_t word, int bits, int count, const T* codebook, int64_t d, int64_t w,
+                        T* out) {
+  const uint64_t mask = (uint64_t{1} << bits) - 1;
+  for (int i = 0; i < count; ++i, word >>= bits)
+    std::memcpy(out + i * w, codebook + static_cast<int64_t>(word & mask) * d + i * w,
+                sizeof(T) * static_cast<size_t>(w));
+}
+
+/// kWidth 0 takes any width.
+template <int kWidth, class T>
+inline void decode_row(const PackedRow& row, const T* codebook, int64_t d, T* out) {
+  const int64_t w = kWidth > 0 ? kWidth : d / row.subspaces;
+  const uint8_t* codes = row.codes;
+  int j = 0;
+  for (; j + kCodeGroup <= row.subspaces; j += kCodeGroup, codes += row.bits)
+    copy_pieces(load_word(codes, row.end), row.bits, kCodeGroup, codebook + j * w, d, w,
+                out + j * w);
+  if (j < row.subspaces)
+    copy_pieces(load_word(codes, row.end), row.bits, row.subspaces - j, codebook + j * w, d, w,
+                out + j * w);
+}
+
+template <class T>
+inline void decode_any_row(const PackedRow& row, const T* codebook, int64_t d, T* out) {
+  switch (d / row.subspaces) {
+    case 1:
+      return decode_row<1>(row, codebook, d, out);
+    case 2:
+      return decode_row<2>(row, codebook, d, out);
+    case 4:
+      return decode_row<4>(row, codebook, d, out);
+    case 8:
+      return decode_row<8>(row, codebook, d, out);
+    case 16:
+      return decode_row<16>(row, codebook, d, out);
+    default:
+      return decode_row<0>(row, codebook, d, out);
+  }
+}
+
+/// Calls emit(i, packed row, tier) for rows [begin, end) of the set.
+template <class Emit>
+inline void for_each_packed_row(const PackedTiers& table, RowSet rows, int64_t begin, int64_t end,
+                                const Emit& emit) {
+  for (int64_t i = begin; i < end; ++i) {
+    if (rows.ids != nullptr && i + kRowsAhead < end) {
+      const int64_t ahead = rows[i + kRowsAhead];
+      __builtin_prefetch(table.row(table.ranges.tier_of(ahead), ahead));
+    }
+    const int64_t id = rows[i];
+    const int t = table.ranges.tier_of(id);
+    const CodedTier& tier = table.tiers[t];
+    const uint8_t* end_of_tier = tier.codes + table.ranges.rows(t) * tier.row_bytes();
+    emit(i, PackedRow{table.row(t, id), end_of_tier, tier.bits, tier.subspaces}, t);
+  }
+}
+
+template <class T>
+void copy_rows(const PackedTiers& table, const Codebooks<T>& codebooks, RowSet rows, View<T> out) {
+  parallel_ranges(rows.size(), kDecodeGrain, [&, rows, out](int64_t begin, int64_t end) {
+    for_each_packed_row(table, rows, begin, end, [&](int64_t i, const PackedRow& row, int t) {
+      decode_any_row(row, codebooks.of[t], out.cols, out.row(i));
+    });
+  });
+}
+
+/// For few rows: each is decoded and then rounded.
+void round_rows(const PackedTiers& table, RowSet rows, View<Half> out) {
+  std::vector<float> row(static_cast<size_t>(out.cols));
+  for_each_packed_row(table, rows, 0, rows.size(), [&](int64_t i, const PackedRow& packed, int t) {
+    decode_any_row(packed, table.tiers[t].codebook, out.cols, row.data());
+    Half* half = out.row(i);
+    for (int64_t c = 0; c < out.cols; ++c) half[c] = to_half(row[c]);
+  });
+}
+
+bool shares_codebook(const PackedTiers& table, int tier) {
+  return tier > 0 && table.tiers[tier].codebook == table.tiers[0].codebook;
+}
+
+int64_t total_centroids(const PackedTiers& table) {
+  int64_t total = 0;
+  for (int t = 0; t < table.ranges.count; ++t)
+    if (!shares_codebook(table, t)) total += table.ranges.centroids[t];
+  return total;
+}
+
+}  // namespace
+
+void CpuBackend::decode_rows(const PackedTiers& table, RowSet rows, View<float> out) {
+  check_packed_tiers(table, out.cols);
+  Codebooks<float> codebooks{};
+  for (int t = 0; t < table.ranges.count; ++t) codebooks.of[t] = table.tiers[t].codebook;
+  copy_rows(table, codebooks, rows, out);
+}
+
+void CpuBackend::decode_rows(const PackedTiers& table, RowSet rows, View<Half> out) {
+  check_packed_tiers(table, out.cols);
+  const int64_t centroids = total_centroids(table), d = out.cols;
+  if (rows.size() < centroids) return round_rows(table, rows, out);
+  half_codebooks_.resize(static_cast<size_t>(centroids * d));
+  Codebooks<Half> codebooks{};
+  Half* next = half_codebooks_.data();
+  for (int t = 0; t < table.ranges.count; ++t) {
+    codebooks.of[t] = shares_codebook(table, t) ? codebooks.of[0] : next;
+    if (shares_codebook(table, t)) continue;
+    const float* from = table.tiers[t].codebook;
+    const int64_t size = table.ranges.centroids[t] * d;
+    parallel_ranges(size, kElementGrain, [from, next](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) next[i] = to_half(from[i]);
+    });
+    next += size;
+  }
+  copy_rows(table, codebooks, rows, out);
+}
+
+}  // namespace mgqe
