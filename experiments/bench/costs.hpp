@@ -42,6 +42,16 @@ inline Cost sparse_adam_cost(double B, double U, double d) {
   return {B * (kId + kFloat * d) + U * (2 * kId + 6 * kFloat * d), B * d + 12 * U * d};
 }
 
+/// As sparse_adam_cost, but of each distinct id one row and one accumulator, read and written.
+inline Cost rowwise_adagrad_cost(double B, double U, double d) {
+  return {B * (kId + kFloat * d) + U * (2 * kId + 2 * kFloat * (d + 1)), B * d + 5 * U * d};
+}
+
+/// As sparse_adam_cost, but of each distinct id one row, read and written.
+inline Cost sgd_cost(double B, double U, double d) {
+  return {B * (kId + kFloat * d) + U * (2 * kId + 2 * kFloat * d), B * d + 2 * U * d};
+}
+
 /// Reads id, offset, row and codes of each distinct id and the codebook; writes the gradient. An
 /// element adds its difference, weighted by the row's look-ups.
 inline Cost codebook_gradient_cost(double U, double d, double D, double K) {

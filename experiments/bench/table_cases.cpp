@@ -63,6 +63,55 @@ OpCase decode_case(int64_t n, int64_t D, int bits) {
   return {"decode", {{"rows", n}, {"d", kDim}, {"D", D}, {"bits", bits}}, prepare};
 }
 
+/// A served table of two tiers (K = 256 / 64, D = 8): head rows of 8 bytes, tail rows of 6.
+struct ServedTable {
+  ServedTable(Backend& backend, uint64_t seed, int64_t n) : codebook(backend, 256, kDim) {
+    backend.fill_normal(codebook, key_of(seed, RandomStream::kItemCodebook), 1.0f);
+    view.ranges = head_and_tail(n);
+    view.dim = kDim;
+    for (int t = 0; t < view.ranges.count; ++t) {
+      CodedTier& tier = view.tiers[t];
+      tier = {nullptr, codebook.data(), code_bits(view.ranges.centroids[t]), kSubspaces};
+      std::vector<uint8_t> bytes(static_cast<size_t>(view.ranges.rows(t) * tier.row_bytes()));
+      for (size_t i = 0; i < bytes.size(); ++i)  // any bits are codes below 2^bits
+        bytes[i] = static_cast<uint8_t>(i * 0x9E3779B97F4A7C15ull >> 56);
+      codes[t] = Tensor<uint8_t>(backend, std::span<const uint8_t>(bytes), tier.row_bytes());
+      tier.codes = codes[t].data();
+    }
+  }
+
+  static constexpr int kSubspaces = 8;
+  Tensor<float> codebook;
+  Tensor<uint8_t> codes[kMaxTiers];
+  PackedTiers view;
+};
+
+/// B look-ups into a served table, against the same look-ups into a full table.
+template <class T>
+OpCase decode_rows_case(const std::string& name, int64_t n, int64_t B, const std::string& law) {
+  const auto prepare = [=](Backend& backend, uint64_t seed) {
+    auto served = std::make_shared<ServedTable>(backend, seed, n);
+    auto full = std::make_shared<GatherData>(backend, seed, law, n, B);
+    auto rows = std::make_shared<Tensor<T>>(backend, B, kDim);
+    const std::vector<int32_t> all(1, static_cast<int32_t>(B));
+    auto count = std::make_shared<Tensor<int32_t>>(backend, std::span<const int32_t>(all));
+    const RowSet ids{full->lookups.data(), count->data(), 0, B};
+    const auto decode = [=, &backend] { backend.decode_rows(served->view, ids, *rows); };
+    const auto gather = [=, &backend] { backend.gather(full->table, full->lookups, full->rows); };
+    // Codes of 8 or 6 bytes a row, taken as 7; the codebook once.
+    const double bytes = B * (sizeof(int32_t) + 7.0 + sizeof(T) * kDim) + 4.0 * 256 * kDim;
+    return Workload{[=] {
+                      decode();
+                      (void)count;
+                    },
+                    {bytes, 0},
+                    {{"gather, same ids", gather}}};
+  };
+  return {name,
+          {{"B", B}, {"n", n}, {"D", ServedTable::kSubspaces}, {"ids", law}, {"d", kDim}},
+          prepare};
+}
+
 OpCase deduplicate_case(int64_t n, int64_t B, const std::string& law) {
   const auto prepare = [=](Backend& backend, uint64_t seed) {
     auto batch = std::make_shared<Batch>(backend, law, n, B, seed);
@@ -73,32 +122,53 @@ OpCase deduplicate_case(int64_t n, int64_t B, const std::string& law) {
   return {"deduplicate", {{"B", B}, {"n", n}, {"ids", law}}, prepare};
 }
 
-OpCase sparse_adam_case(int64_t n, int64_t B, const std::string& law) {
+/// A row rule with what it is called and costs.
+struct RowRuleCase {
+  const char* name;
+  RowRule rule;
+  Cost (*cost)(double B, double U, double d);
+};
+
+constexpr RowRuleCase kRowRules[] = {
+    {"sparse_adam", RowRule::kSparseAdam, sparse_adam_cost},
+    {"rowwise_adagrad", RowRule::kRowwiseAdagrad, rowwise_adagrad_cost},
+    {"sgd", RowRule::kSgd, sgd_cost}};
+
+OpCase update_rows_case(const RowRuleCase& rule, int64_t n, int64_t B, const std::string& law) {
   struct Data {
-    Data(Backend& backend, uint64_t seed, const std::string& law, int64_t n, int64_t B)
+    Data(Backend& backend, uint64_t seed, const std::string& law, int64_t n, int64_t B,
+         RowRule rule)
         : batch(backend, law, n, B, seed),
           table(backend, n, kDim),
-          first(backend, n, kDim),
-          second(backend, n, kDim),
           gradient(backend, B, kDim),
           state(backend, 1) {
+      update.rule = rule;
+      if (rule == RowRule::kSparseAdam) {
+        first = Tensor<float>(backend, n, kDim);
+        second = Tensor<float>(backend, n, kDim);
+        update.moments = {first, second};
+      } else if (rule == RowRule::kRowwiseAdagrad) {
+        first = Tensor<float>(backend, n);
+        update.square_sums = first;
+      }
       backend.fill_normal(gradient, key_of(seed, RandomStream::kItemTable), 1.0f);
       backend.begin_step(state, AdamOptions{});
     }
     Batch batch;
-    Tensor<float> table, first, second, gradient;
+    Tensor<float> table, gradient, first, second;
+    RowUpdate update;
     Tensor<StepState> state;
   };
   const auto prepare = [=](Backend& backend, uint64_t seed) {
-    auto data = std::make_shared<Data>(backend, seed, law, n, B);
+    auto data = std::make_shared<Data>(backend, seed, law, n, B, rule.rule);
     const auto update = [=, &backend] {
-      backend.sparse_adam(data->table, data->batch.unique(), data->gradient,
-                          Moments{data->first, data->second}, AdamOptions{}, data->state);
+      backend.update_rows(data->table, data->batch.unique(), data->gradient, data->update,
+                          data->state);
     };
     const auto distinct = static_cast<double>(data->batch.host_distinct.size());
-    return Workload{update, sparse_adam_cost(B, distinct, kDim), {}};
+    return Workload{update, rule.cost(static_cast<double>(B), distinct, kDim), {}};
   };
-  return {"sparse_adam", {{"B", B}, {"n", n}, {"ids", law}, {"d", kDim}}, prepare};
+  return {rule.name, {{"B", B}, {"n", n}, {"ids", law}, {"d", kDim}}, prepare};
 }
 
 /// Queries, codebook and codes of the distinct ids of a batch.
@@ -181,9 +251,15 @@ OpCase softmax_backward_case(int64_t rows, int64_t D, int64_t K) {
 void add_table_cases(const Sizes& sizes, std::vector<OpCase>& cases) {
   const int64_t n = sizes.table_rows, B = sizes.batch;
   for (const int bits : {8, 6}) cases.push_back(decode_case(n, 8, bits));
-  for (const std::string law : {"uniform", "zipf"}) cases.push_back(gather_case(n, B, law));
+  for (const std::string law : {"uniform", "zipf"}) {
+    cases.push_back(decode_rows_case<float>("decode_rows", n, B, law));
+    cases.push_back(decode_rows_case<Half>("decode_rows f16", n, B, law));
+    cases.push_back(gather_case(n, B, law));
+  }
   for (const std::string law : {"zipf", "uniform"}) cases.push_back(deduplicate_case(n, B, law));
-  for (const std::string law : {"zipf", "uniform"}) cases.push_back(sparse_adam_case(n, B, law));
+  for (const RowRuleCase& rule : kRowRules)
+    for (const std::string law : {"zipf", "uniform"})
+      cases.push_back(update_rows_case(rule, n, B, law));
   for (const int64_t D : {8, 32}) cases.push_back(codebook_gradient_case(n, B, D));
   // Its arithmetic is hundreds of times that of the others, by row.
   for (const int64_t D : {8, 32})

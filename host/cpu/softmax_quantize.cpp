@@ -42,13 +42,21 @@ inline void load_subspace(View<const float> keys, View<const float> values, cons
     }
 }
 
-/// sum_q x[q] matrix[q, k], dimensions in order. kWidth 0 takes any width.
+/// out[k] = sum_q x[q] matrix[q, k], dimensions in order. kWidth 0 takes any width.
 template <int kWidth>
-inline float product(const float* x, const float* matrix, const Subspace& s, int64_t k) {
-  const int64_t width = kWidth > 0 ? kWidth : s.width;
-  float sum = x[0] * matrix[k];
-  for (int64_t q = 1; q < width; ++q) sum = fmaf(x[q], matrix[q * s.padded + k], sum);
-  return sum;
+inline void products(const float* __restrict x, const float* __restrict matrix, const Subspace& s,
+                     float* __restrict out) {
+  if constexpr (kWidth > 0) {
+    for (int64_t k = 0; k < s.padded; ++k) {
+      float sum = x[0] * matrix[k];
+      for (int64_t q = 1; q < kWidth; ++q) sum = fmaf(x[q], matrix[q * s.padded + k], sum);
+      out[k] = sum;
+    }
+  } else {
+    for (int64_t k = 0; k < s.padded; ++k) out[k] = x[0] * matrix[k];
+    for (int64_t q = 1; q < s.width; ++q)
+      for (int64_t k = 0; k < s.padded; ++k) out[k] = fmaf(x[q], matrix[q * s.padded + k], out[k]);
+  }
 }
 
 /// Sums over the centroids of the weights e^(score - top), and of weight times slope.
@@ -78,38 +86,46 @@ inline float slope_dot(const float* slopes, const float* keys, int64_t padded) {
   return sum_lanes(sums);
 }
 
+/// slopes[k] = p_k (slope_k - mean) and what it adds to the keys' gradients: weights[k] = p_k /
+/// inverse. kWidth 0 takes any width.
+template <int kWidth>
+inline void add_slopes(const Subspace& s, const float* __restrict weights, float inverse,
+                       float mean, const float* __restrict e, float* __restrict slopes) {
+  float* __restrict key_gradient = s.key_gradient;
+  if constexpr (kWidth > 0) {
+#pragma GCC ivdep
+    for (int64_t k = 0; k < s.padded; ++k) {
+      const float slope = weights[k] * inverse * (slopes[k] - mean);
+      slopes[k] = slope;
+      for (int64_t q = 0; q < kWidth; ++q)
+        key_gradient[q * s.padded + k] = fmaf(slope, e[q], key_gradient[q * s.padded + k]);
+    }
+  } else {
+    for (int64_t k = 0; k < s.padded; ++k) slopes[k] = weights[k] * inverse * (slopes[k] - mean);
+    for (int64_t q = 0; q < s.width; ++q)
+      for (int64_t k = 0; k < s.padded; ++k)
+        key_gradient[q * s.padded + k] = fmaf(slopes[k], e[q], key_gradient[q * s.padded + k]);
+  }
+}
+
 /// With p = softmax(scores) and slope_k the gradient by the k-th one-hot weight, the gradient by
-/// score k is p_k (slope_k - sum p slope). Three passes over the centroids, each written as one
-/// loop: what a pass computes for a centroid stays in registers.
+/// score k is p_k (slope_k - sum p slope).
 template <int kWidth>
 inline void add_row(const Subspace& s, const float* __restrict e, const float* __restrict g,
                     float* __restrict query_gradient) {
-  const int64_t width = kWidth > 0 ? kWidth : s.width;
   alignas(64) float weights[kMaxCentroids], slopes[kMaxCentroids];
-  const float* __restrict keys = s.keys;
-  const float* __restrict values = s.values;
-  float* __restrict key_gradient = s.key_gradient;
-
-  for (int64_t k = 0; k < s.padded; ++k) weights[k] = product<kWidth>(e, keys, s, k);
+  products<kWidth>(e, s.keys, s, weights);
+  products<kWidth>(g, s.values, s, slopes);
   for (int64_t k = s.centroids; k < s.padded; ++k) weights[k] = -INFINITY;
   const float top = highest_of(weights, s.padded);
-#pragma GCC ivdep
-  for (int64_t k = 0; k < s.padded; ++k) {
-    weights[k] = exp_not_positive(weights[k] - top);
-    slopes[k] = product<kWidth>(g, values, s, k);
-  }
+  for (int64_t k = 0; k < s.padded; ++k) weights[k] = exp_not_positive(weights[k] - top);
   for (int64_t k = s.centroids; k < s.padded; ++k) weights[k] = 0.0f;
   const SoftmaxSums sums = sum_softmax(weights, slopes, s.padded);
-  const float inverse = 1.0f / sums.weights, mean = sums.slopes * inverse;
-#pragma GCC ivdep
-  for (int64_t k = 0; k < s.padded; ++k) {
-    const float slope = weights[k] * inverse * (slopes[k] - mean);
-    slopes[k] = slope;
-    for (int64_t q = 0; q < width; ++q)
-      key_gradient[q * s.padded + k] = fmaf(slope, e[q], key_gradient[q * s.padded + k]);
-  }
+  const float inverse = 1.0f / sums.weights;
+  add_slopes<kWidth>(s, weights, inverse, sums.slopes * inverse, e, slopes);
+  const int64_t width = kWidth > 0 ? kWidth : s.width;
   for (int64_t q = 0; q < width; ++q)
-    query_gradient[q] = slope_dot(slopes, keys + q * s.padded, s.padded);
+    query_gradient[q] = slope_dot(slopes, s.keys + q * s.padded, s.padded);
 }
 
 template <int kWidth>
@@ -152,6 +168,9 @@ void CpuBackend::softmax_backward(const SoftmaxRows& rows, View<const float> key
           break;
         case 4:
           subspace_backward<4>(rows, gradients, j, s);
+          break;
+        case 8:
+          subspace_backward<8>(rows, gradients, j, s);
           break;
         default:
           subspace_backward<0>(rows, gradients, j, s);
