@@ -89,7 +89,7 @@ std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std::string
   };
   add("gmf", "full", as_it_is);
   add("gmf", "mgqe", as_it_is);
-  add("gmf", "scalar_quantized", as_it_is);
+  add("gmf", "scalar_quantized", [](Config& config) { config.train.optimizer = "sgd"; });
   add("neumf", "low_rank", [](Config& config) { config.embedding.rank = 5; });
   add("neumf", "mgqe", [](Config& config) {
     config.model.pretrain_epochs = 1;
@@ -99,7 +99,10 @@ std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std::string
   });
   add("sasrec", "mgqe", [](Config& config) { config.embedding.variant = "private_k"; });
   add("sasrec", "dpq_sx", [](Config& config) { config.model.heads = 2; });
-  add("sasrec", "hashed", [](Config& config) { config.embedding.buckets = 50; });
+  add("sasrec", "hashed", [](Config& config) {
+    config.embedding.buckets = 50;
+    config.train.optimizer = "rowwise_adagrad";
+  });
   add("gmf", "mgqe", relevance);
   add("neumf", "dpq_vq", relevance);
   return runs;
@@ -179,6 +182,26 @@ TEST_P(Training, LearnsAndCompresses) {
   EXPECT_LT(mgqe["size"]["percent_of_full"].get<double>(), 40.0);
   EXPECT_LT(std::filesystem::file_size(out("mgqe") + "/model.safetensors"),
             std::filesystem::file_size(out("full") + "/model.safetensors"));
+}
+
+TEST_P(Training, EveryOptimizerLearns) {
+  for (const char* scheme : {"full", "mgqe"})
+    for (const char* optimizer : {"sparse_adam", "adam", "rowwise_adagrad", "sgd"}) {
+      const std::string name = std::string(scheme) + " " + optimizer;
+      Config config = small_config(scheme, out("a"));
+      config.train.optimizer = optimizer;
+      if (name.ends_with("adagrad")) config.train.table_lr = 0.05;
+      if (name.ends_with("sgd")) {  // the gradient of a mean over 128 pairs, of small factors
+        config.embedding.init_stddev = 0.3;
+        config.train.epochs = 6;
+        config.train.lr = 2.0;
+        config.train.table_lr = 20.0;
+      }
+      const auto result = train(config);
+      EXPECT_LT(result["train_loss"].back().get<double>(), result["train_loss"][0].get<double>())
+          << name;
+      EXPECT_GT(result["test"]["sampled"]["hr@10"].get<double>(), 0.2) << name;
+    }
 }
 
 TEST_P(Training, LossThatIsNotFiniteEndsTheRunWithoutResults) {
