@@ -8,7 +8,7 @@
 
 namespace mgqe {
 
-inline constexpr int kAssignThreads = 128;
+inline constexpr int kAssignThreads = 128;  // of the kernels that take any width
 
 /// What one assign call reads and writes; shapes as in Backend::assign.
 struct AssignArguments {
@@ -20,6 +20,256 @@ struct AssignArguments {
   View<uint8_t> codes;  // (|rows|, D)
   View<float> decoded;  // (|rows|, d)
 };
+
+/// Centroids whose minimum is kept before the lowest score so far is looked at. A longer chunk
+/// spares comparisons (3 a chunk and row) and costs rescanning (w + 4 slots for each of its
+/// centroids, once a row): at K = 256 the best is 13 for w = 2 and 8 for w = 8.
+template <int kWidth>
+inline constexpr int kChunk = kWidth >= 8 ? 8 : 16;
+
+/// Floats of a chunk in shared memory: half norms, then centroids. Four more, so that lanes that
+/// rescan different chunks start in different banks.
+template <int kWidth>
+inline constexpr int kChunkFloats = kChunk<kWidth>*(1 + kWidth) + 4;
+
+/// Floats from row to row of a tile: lanes that read the same column of 32 rows share no bank.
+template <int kWidth, int kSubspaces>
+inline constexpr int kTileFloats = kWidth* kSubspaces + (kWidth < 4 ? kWidth : 4);
+
+template <int kWidth>
+MGQE_HD int chunks_of(int centroids) {
+  return (centroids + kChunk<kWidth> - 1) / kChunk<kWidth>;
+}
+
+/// Shared memory: the chunks of kSubspaces subspaces; where there are several, a tile of rows,
+/// their limits and their codes.
+template <int kWidth, int kSubspaces>
+size_t assign_shared_bytes(int64_t centroids, int64_t tile) {
+  const int chunks = chunks_of<kWidth>(static_cast<int>(centroids));
+  const size_t table =
+      sizeof(float) * static_cast<size_t>(kSubspaces * chunks * kChunkFloats<kWidth>);
+  if (kSubspaces == 1) return table;
+  const size_t row = sizeof(float) * kTileFloats<kWidth, kSubspaces> + sizeof(int) + kSubspaces;
+  return table + row * static_cast<size_t>(tile);
+}
+
+/// The chunks of subspace j: (chunks, kChunkFloats). What fills the last chunk up scores infinity.
+template <int kWidth>
+__device__ inline void load_chunks(const AssignArguments& a, int64_t j, int first, int step,
+                                   float* chunks) {
+  constexpr int kSize = kChunk<kWidth>;
+  const int centroids = static_cast<int>(a.codebook.rows);
+  for (int k = first; k < chunks_of<kWidth>(centroids) * kSize; k += step) {
+    float* const chunk = chunks + k / kSize * kChunkFloats<kWidth>;
+    auto& centroid = reinterpret_cast<FloatVector<kWidth>*>(chunk + kSize)[k % kSize];
+    chunk[k % kSize] = k < centroids ? a.half_norms.row(k)[j] : INFINITY;
+    if (k < centroids)
+      centroid = reinterpret_cast<const FloatVector<kWidth>*>(a.codebook.row(k))[j];
+    else
+      centroid = FloatVector<kWidth>{};
+  }
+}
+
+/// A thread's rows of one subspace and the best of each so far.
+template <int kWidth, int kRows>
+struct AssignRows {
+  FloatVector<kWidth> e[kRows];
+  int limit[kRows];     // 0: skip
+  float lowest[kRows];  // score
+  int chunk[kRows];     // that has it
+};
+
+/// Offers the scores of one chunk, whose first centroid is `first`, to every row. fminf passes over
+/// a score that does not compare. kMasked: only centroids below each row's limit.
+template <int kWidth, int kRows, bool kMasked>
+__device__ inline void search_chunk(const float* chunk, int index,
+                                    AssignRows<kWidth, kRows>& rows) {
+  constexpr int kSize = kChunk<kWidth>, kGroup = 4;  // centroids whose norms are one 16-byte read
+  float lowest[kRows];
+  MGQE_UNROLL
+  for (int s = 0; s < kRows; ++s) lowest[s] = INFINITY;
+  for (int g = 0; g < kSize; g += kGroup) {
+    const auto norms = *reinterpret_cast<const FloatVector<kGroup>*>(chunk + g);
+    FloatVector<4> c[kWidth];  // kGroup centroids of w floats
+    MGQE_UNROLL
+    for (int q = 0; q < kWidth; ++q)
+      c[q] = reinterpret_cast<const FloatVector<4>*>(chunk + kSize + g * kWidth)[q];
+    MGQE_UNROLL
+    for (int i = 0; i < kGroup; ++i) {
+      MGQE_UNROLL
+      for (int s = 0; s < kRows; ++s) {
+        float score = norms.x[i];
+        MGQE_UNROLL
+        for (int q = 0; q < kWidth; ++q) {
+          const int at = i * kWidth + q;
+          score = fmaf(-rows.e[s].x[q], c[at / 4].x[at % 4], score);
+        }
+        if (!kMasked || index * kSize + g + i < rows.limit[s]) lowest[s] = fminf(lowest[s], score);
+      }
+    }
+  }
+  MGQE_UNROLL
+  for (int s = 0; s < kRows; ++s)
+    if (lowest[s] < rows.lowest[s]) {  // strictly: the first chunk wins a tie
+      rows.lowest[s] = lowest[s];
+      rows.chunk[s] = index;
+    }
+}
+
+/// The lowest score of every row and the first chunk that has it. Chunks that all rows may use
+/// whole come first; then, where limits end inside a chunk or rows of two tiers meet in a thread,
+/// chunks with a comparison more a score.
+template <int kWidth, int kRows>
+__device__ inline void search(const float* chunks, int centroids, AssignRows<kWidth, kRows>& rows) {
+  int whole = chunks_of<kWidth>(centroids), last = 0;
+  MGQE_UNROLL
+  for (int s = 0; s < kRows; ++s) {
+    rows.lowest[s] = INFINITY;
+    rows.chunk[s] = 0;
+    if (rows.limit[s] == 0) continue;
+    // The table ends with a whole chunk, filled up.
+    if (rows.limit[s] < centroids) whole = min(whole, rows.limit[s] / kChunk<kWidth>);
+    last = max(last, chunks_of<kWidth>(rows.limit[s]));
+  }
+  int index = 0;
+  for (; index < min(whole, last); ++index)
+    search_chunk<kWidth, kRows, false>(chunks + index * kChunkFloats<kWidth>, index, rows);
+  for (; index < last; ++index)
+    search_chunk<kWidth, kRows, true>(chunks + index * kChunkFloats<kWidth>, index, rows);
+}
+
+/// Rescan: the lowest index in row s's chunk whose score, computed over again to the same bits, is
+/// the lowest score; 0 where no score compared.
+template <int kWidth, int kRows>
+__device__ inline int code_of(const float* chunks, const AssignRows<kWidth, kRows>& rows, int s) {
+  constexpr int kSize = kChunk<kWidth>;
+  const float* const chunk = chunks + rows.chunk[s] * kChunkFloats<kWidth>;
+  const auto* const centroids = reinterpret_cast<const FloatVector<kWidth>*>(chunk + kSize);
+  int code = 0;
+  MGQE_UNROLL
+  for (int i = kSize - 1; i >= 0; --i)
+    if (centroid_score(rows.e[s].x, centroids[i].x, chunk[i], kWidth) == rows.lowest[s]) code = i;
+  return rows.lowest[s] < INFINITY ? rows.chunk[s] * kSize + code : 0;
+}
+
+template <int kWidth>
+__device__ inline FloatVector<kWidth> centroid_of(const float* chunks, int code) {
+  constexpr int kSize = kChunk<kWidth>;
+  const float* const chunk = chunks + code / kSize * kChunkFloats<kWidth>;
+  return reinterpret_cast<const FloatVector<kWidth>*>(chunk + kSize)[code % kSize];
+}
+
+/// Block = kThreads * kRows rows of subspace blockIdx.y, repeated down the rows. A thread reads and
+/// writes its w floats of each row: whole sectors from w = 8 on.
+template <int kWidth, int kRows, int kThreads>
+__global__ void __launch_bounds__(kThreads)
+    assign_kernel(const __grid_constant__ AssignArguments a) {
+  using Vector = FloatVector<kWidth>;
+  MGQE_DYNAMIC_SHARED(float, chunks);
+  constexpr int64_t kTile = kThreads * kRows;
+  const int64_t j = blockIdx.y, count = a.rows.size();
+  if (blockIdx.x * kTile >= count) return;
+  load_chunks<kWidth>(a, j, static_cast<int>(threadIdx.x), kThreads, chunks);
+  __syncthreads();
+  for (int64_t tile = blockIdx.x * kTile; tile < count; tile += gridDim.x * kTile) {
+    AssignRows<kWidth, kRows> rows;
+    MGQE_UNROLL
+    for (int s = 0; s < kRows; ++s) {
+      const int64_t i = tile + threadIdx.x + s * kThreads;
+      const int64_t r = a.rows[i < count ? i : tile];
+      rows.limit[s] = i < count ? a.tiers.limit(r) : 0;
+      rows.e[s] = reinterpret_cast<const Vector*>(a.queries.row(r))[j];
+    }
+    search(chunks, static_cast<int>(a.codebook.rows), rows);
+    MGQE_UNROLL
+    for (int s = 0; s < kRows; ++s) {
+      if (rows.limit[s] == 0) continue;
+      const int64_t i = tile + threadIdx.x + s * kThreads;
+      const int code = code_of(chunks, rows, s);
+      a.codes.row(i)[j] = static_cast<uint8_t>(code);
+      reinterpret_cast<Vector*>(a.decoded.row(i))[j] = centroid_of<kWidth>(chunks, code);
+    }
+  }
+}
+
+/// A tile of rows in shared memory: the columns of a slab of kSubspaces subspaces.
+template <int kWidth, int kSubspaces, int kTile>
+struct AssignTile {
+  static constexpr int kStride = kTileFloats<kWidth, kSubspaces>;
+  float* columns;  // (kTile, kStride): queries, then the decoded rows in their place
+  int* limits;     // (kTile); 0 past the count
+  uint8_t* codes;  // (kTile, kSubspaces)
+
+  __device__ explicit AssignTile(float* memory)
+      : columns(memory),
+        limits(reinterpret_cast<int*>(columns + kTile * kStride)),
+        codes(reinterpret_cast<uint8_t*>(limits + kTile)) {}
+  __device__ FloatVector<kWidth>& at(int row, int subspace) const {
+    return *reinterpret_cast<FloatVector<kWidth>*>(columns + row * kStride + subspace * kWidth);
+  }
+  /// Neighbouring threads take neighbouring columns, so whole sectors move.
+  template <int kThreads>
+  __device__ void load(const AssignArguments& a, int64_t first, int64_t first_subspace) const {
+    for (int t = static_cast<int>(threadIdx.x); t < kTile * kSubspaces; t += kThreads) {
+      const int row = t / kSubspaces, subspace = t % kSubspaces;
+      const int64_t i = first + row, j = first_subspace + subspace;
+      const bool inside = i < a.rows.size();
+      const int64_t r = inside ? a.rows[i] : 0;
+      if (subspace == 0) limits[row] = inside ? a.tiers.limit(r) : 0;
+      if (inside && j < a.codes.cols)
+        at(row, subspace) = reinterpret_cast<const FloatVector<kWidth>*>(a.queries.row(r))[j];
+    }
+  }
+  template <int kThreads>
+  __device__ void store(const AssignArguments& a, int64_t first, int64_t first_subspace) const {
+    for (int t = static_cast<int>(threadIdx.x); t < kTile * kSubspaces; t += kThreads) {
+      const int row = t / kSubspaces, subspace = t % kSubspaces;
+      const int64_t i = first + row, j = first_subspace + subspace;
+      if (limits[row] == 0 || j >= a.codes.cols) continue;
+      a.codes.row(i)[j] = codes[t];
+      reinterpret_cast<FloatVector<kWidth>*>(a.decoded.row(i))[j] = at(row, subspace);
+    }
+  }
+};
+
+/// Block = 32 kRows rows x kSubspaces subspaces, a warp for each, repeated down the rows. The rows'
+/// slab of columns comes and goes through shared memory, whole sectors at a time.
+template <int kWidth, int kRows, int kSubspaces>
+__global__ void __launch_bounds__(kSubspaces* kWarpSize)
+    assign_slab_kernel(const __grid_constant__ AssignArguments a) {
+  MGQE_DYNAMIC_SHARED(float, shared);
+  constexpr int kThreads = kSubspaces * kWarpSize, kTile = kWarpSize * kRows;
+  const int centroids = static_cast<int>(a.codebook.rows);
+  const int table = chunks_of<kWidth>(centroids) * kChunkFloats<kWidth>;  // floats of a subspace
+  const int warp = static_cast<int>(threadIdx.x) / kWarpSize, lane = lane_index();
+  const int64_t first_subspace = int64_t{blockIdx.y} * kSubspaces, count = a.rows.size();
+  const AssignTile<kWidth, kSubspaces, kTile> tile(shared + kSubspaces * table);
+  float* const chunks = shared + warp * table;
+  const bool searches = first_subspace + warp < a.codes.cols;  // the last slab may have fewer
+  if (searches) load_chunks<kWidth>(a, first_subspace + warp, lane, kWarpSize, chunks);
+  for (int64_t first = int64_t{blockIdx.x} * kTile; first < count; first += gridDim.x * kTile) {
+    __syncthreads();  // the last tile is stored, the chunks are loaded
+    tile.template load<kThreads>(a, first, first_subspace);
+    __syncthreads();
+    if (searches) {
+      AssignRows<kWidth, kRows> rows;
+      MGQE_UNROLL
+      for (int s = 0; s < kRows; ++s) {
+        rows.e[s] = tile.at(s * kWarpSize + lane, warp);
+        rows.limit[s] = tile.limits[s * kWarpSize + lane];
+      }
+      search(chunks, centroids, rows);
+      MGQE_UNROLL
+      for (int s = 0; s < kRows; ++s) {
+        const int row = s * kWarpSize + lane, code = code_of(chunks, rows, s);
+        tile.codes[row * kSubspaces + warp] = static_cast<uint8_t>(code);
+        tile.at(row, warp) = centroid_of<kWidth>(chunks, code);
+      }
+    }
+    __syncthreads();
+    tile.template store<kThreads>(a, first, first_subspace);
+  }
+}
 
 /// Lowest canonical score so far of one row in one subspace.
 struct Nearest {
@@ -33,71 +283,6 @@ struct Nearest {
     }
   }
 };
-
-/// Shared memory of assign_kernel: (K, w) centroids of a subspace, then (K) half norms.
-inline size_t assign_shared_bytes(int64_t centroids, int64_t width) {
-  return sizeof(float) * static_cast<size_t>(centroids * (width + 1));
-}
-
-/// Searches subspace j for rows `first`, first + kAssignThreads, ... of the set, kRows of them.
-template <int kWidth, int kRows>
-__device__ inline void assign_rows(const AssignArguments& a, int64_t first, int64_t count, int j,
-                                   const FloatVector<kWidth>* centroids, const float* half_norms) {
-  using Vector = FloatVector<kWidth>;
-  Vector e[kRows];
-  Nearest nearest[kRows];
-  int limit[kRows];
-  int common = kMaxCentroids;  // centroids that every row of this thread may use
-  MGQE_UNROLL
-  for (int s = 0; s < kRows; ++s) {
-    const int64_t i = first + s * kAssignThreads;
-    const int64_t r = a.rows[i < count ? i : first];
-    limit[s] = a.tiers.limit(r);
-    common = min(common, limit[s]);
-    e[s] = reinterpret_cast<const Vector*>(a.queries.row(r))[j];
-  }
-  for (int k = 0; k < common; ++k) {
-    const Vector c = centroids[k];
-    const float half_norm = half_norms[k];
-    MGQE_UNROLL
-    for (int s = 0; s < kRows; ++s)
-      nearest[s].offer(centroid_score(e[s].x, c.x, half_norm, kWidth), k);
-  }
-  MGQE_UNROLL
-  for (int s = 0; s < kRows; ++s) {
-    if (limit[s] == 0) continue;
-    for (int k = common; k < limit[s]; ++k)  // only where a thread's rows straddle two tiers
-      nearest[s].offer(centroid_score(e[s].x, centroids[k].x, half_norms[k], kWidth), k);
-    const int64_t i = first + s * kAssignThreads;
-    if (i >= count) continue;
-    a.codes.row(i)[j] = static_cast<uint8_t>(nearest[s].code);
-    reinterpret_cast<Vector*>(a.decoded.row(i))[j] = centroids[nearest[s].code];
-  }
-}
-
-/// Block = a tile of kAssignThreads * kRows rows x subspace blockIdx.y, repeated down the rows.
-/// Needs d a multiple of kWidth, rows aligned to the vector, assign_shared_bytes(K, kWidth).
-template <int kWidth, int kRows>
-__global__ void __launch_bounds__(kAssignThreads) assign_kernel(AssignArguments a) {
-  MGQE_DYNAMIC_SHARED(float, shared);
-  const int centroids = static_cast<int>(a.codebook.rows);
-  const int j = static_cast<int>(blockIdx.y);
-  constexpr int64_t kTile = kAssignThreads * kRows;
-  const int64_t count = a.rows.size();
-  if (blockIdx.x * kTile >= count) return;
-
-  auto* const table = reinterpret_cast<FloatVector<kWidth>*>(shared);
-  float* const half_norms = shared + centroids * kWidth;
-  for (int k = static_cast<int>(threadIdx.x); k < centroids; k += kAssignThreads) {
-    table[k] = reinterpret_cast<const FloatVector<kWidth>*>(a.codebook.row(k))[j];
-    half_norms[k] = a.half_norms.row(k)[j];
-  }
-  __syncthreads();
-  for (int64_t tile = blockIdx.x * kTile; tile < count; tile += gridDim.x * kTile) {
-    const int64_t first = tile + threadIdx.x;
-    if (first < count) assign_rows<kWidth, kRows>(a, first, count, j, table, half_norms);
-  }
-}
 
 /// Any width: a thread per (row, subspace), everything read from global memory.
 __global__ void __launch_bounds__(kAssignThreads) assign_any_width_kernel(AssignArguments a) {

@@ -4,6 +4,7 @@
 
 #include "tests/simt/kernel_testing.hpp"
 // Kernel bodies come after the harness.
+#include "cuda/assign_config.hpp"
 #include "cuda/quantize_kernel.cuh"
 
 namespace mgqe {
@@ -72,10 +73,19 @@ struct Problem {
   }
 };
 
+template <int kWidth, int kRows, int kThreads>
+void launch_tiles(const AssignArguments& a, unsigned grid, uint64_t seed) {
+  simt::launch(dim3(grid, static_cast<unsigned>(a.codes.cols)), kThreads,
+               assign_shared_bytes<kWidth, 1>(a.codebook.rows, kThreads * kRows), seed,
+               assign_kernel<kWidth, kRows, kThreads>, a);
+}
+
 template <int kWidth, int kRows>
-void launch_tiled(const AssignArguments& a, unsigned grid, uint64_t seed) {
-  simt::launch(dim3(grid, static_cast<unsigned>(a.codes.cols)), kAssignThreads,
-               assign_shared_bytes(a.codebook.rows, kWidth), seed, assign_kernel<kWidth, kRows>, a);
+void launch_slabs(const AssignArguments& a, unsigned grid, uint64_t seed) {
+  constexpr int kSubspaces = slab_subspaces(kWidth);
+  simt::launch(dim3(grid, blocks_of(a.codes.cols, kSubspaces)), assign_threads(kSubspaces),
+               assign_shared_bytes<kWidth, kSubspaces>(a.codebook.rows, kWarpSize * kRows), seed,
+               assign_slab_kernel<kWidth, kRows, kSubspaces>, a);
 }
 
 void launch_any(const AssignArguments& a, unsigned grid, uint64_t seed) {
@@ -88,15 +98,17 @@ using Launcher = void (*)(const AssignArguments&, unsigned, uint64_t);
 std::vector<Launcher> launchers(int64_t width) {
   switch (width) {
     case 1:
-      return {launch_tiled<1, 1>, launch_tiled<1, 4>, launch_any};
+      return {launch_tiles<1, 1, kFewThreads>, launch_slabs<1, 2>, launch_slabs<1, 8>, launch_any};
     case 2:
-      return {launch_tiled<2, 1>, launch_tiled<2, 4>, launch_any};
+      return {launch_tiles<2, 1, kFewThreads>, launch_slabs<2, 2>, launch_slabs<2, 8>, launch_any};
     case 4:
-      return {launch_tiled<4, 1>, launch_tiled<4, 4>, launch_any};
+      return {launch_tiles<4, 1, kFewThreads>, launch_slabs<4, 2>, launch_slabs<4, 8>, launch_any};
     case 8:
-      return {launch_tiled<8, 1>, launch_tiled<8, 4>, launch_any};
+      return {launch_tiles<8, 1, kFewThreads>, launch_tiles<8, 2, 128>, launch_tiles<8, 8, 128>,
+              launch_any};
     case 16:
-      return {launch_tiled<16, 1>, launch_tiled<16, 2>, launch_any};
+      return {launch_tiles<16, 1, kFewThreads>, launch_tiles<16, 2, 128>, launch_tiles<16, 4, 128>,
+              launch_any};
     default:
       return {launch_any};
   }
@@ -133,13 +145,13 @@ void expect_assigned(const Problem& problem, RowSet rows, const Expected& expect
 }
 
 TEST(AssignKernel, CodesHaveTheCanonicalBits) {
-  for (const int64_t width : {1, 2, 3, 4, 8, 16, 33})
-    for (const int64_t centroids : {1, 2, 255, 256}) {
+  for (const int64_t width : {1, 2, 3, 4, 8, 16, 64})
+    for (const int64_t centroids : {1, 2, 15, 16, 17, 255, 256}) {
       const Problem problem(260, 3, width, centroids, false, {{260, static_cast<int>(centroids)}},
                             100 + width);
       const auto canonical = [&](int64_t r, int64_t j) { return problem.canonical_code(r, j); };
-      expect_assigned(problem, RowSet::range(0, 260), canonical);
       expect_assigned(problem, RowSet::range(17, 129), canonical);
+      if (centroids % 16 == 1) expect_assigned(problem, RowSet::range(0, 260), canonical);
     }
 }
 
@@ -151,6 +163,24 @@ TEST(AssignKernel, PicksTheNearestAndTheLowestIndexOnTies) {
   }
 }
 
+// Two copies of every centroid, of which the first must win wherever the chunks put them.
+TEST(AssignKernel, TheFirstOfTwoEqualCentroidsWins) {
+  for (const int64_t width : {1, 2, 4, 8, 16})
+    for (const int64_t distance : {1, 8, 40}) {
+      const Problem problem(70, 9, width, 100, false, {{70, 100}}, 250 + width);
+      for (int64_t k = 0; k < 100; ++k)
+        if (k / distance % 2 == 1) {
+          std::copy_n(problem.codebook.row(k - distance), 9 * width, problem.codebook.row(k));
+          std::copy_n(problem.half_norms.row(k - distance), 9, problem.half_norms.row(k));
+        }
+      expect_assigned(problem, RowSet::range(0, 70), [&](int64_t r, int64_t j) {
+        const int code = problem.canonical_code(r, j);
+        EXPECT_EQ(code / distance % 2, 0);
+        return code;
+      });
+    }
+}
+
 TEST(AssignKernel, SearchesOnlyTheCentroidsOfTheTier) {
   for (const int64_t width : {2, 4, 5}) {
     const Problem problem(700, 2, width, 256, false, {{60, 256}, {300, 64}, {699, 9}, {700, 1}},
@@ -159,6 +189,20 @@ TEST(AssignKernel, SearchesOnlyTheCentroidsOfTheTier) {
     expect_assigned(problem, RowSet::range(0, 700), canonical);
     for (int64_t j = 0; j < 2; ++j) EXPECT_EQ(canonical(699, j), 0);
   }
+}
+
+// Tiers of a few rows, so that most threads hold rows of several, with limits inside chunks, at
+// their ends and beyond what another tier of the thread may use.
+TEST(AssignKernel, RowsOfSeveralTiersInAThread) {
+  for (const int64_t width : {1, 2, 4, 8, 16})
+    for (const int64_t subspaces : {1, 9}) {
+      const Problem problem(
+          430, subspaces, width, 70, false,
+          {{33, 70}, {65, 69}, {100, 64}, {140, 33}, {141, 32}, {200, 17}, {300, 7}, {430, 1}},
+          370 + width);
+      expect_assigned(problem, RowSet::range(0, 430),
+                      [&](int64_t r, int64_t j) { return problem.canonical_code(r, j); });
+    }
 }
 
 TEST(AssignKernel, LeavesRowsOfTiersWithoutCentroidsAlone) {
@@ -196,6 +240,40 @@ TEST(AssignKernel, GivesTheFirstCentroidToARowThatDoesNotCompare) {
   expect_assigned(problem, RowSet::range(0, 5), [&](int64_t r, int64_t j) {
     return r == 3 && j == 0 ? 0 : problem.canonical_code(r, j);
   });
+}
+
+// Scores that are all infinite never win, and the filling of the last chunk cannot either.
+TEST(AssignKernel, InfiniteScoresLoseAndMinusInfinityWins) {
+  for (const int64_t width : {1, 2, 4, 8, 16}) {
+    const Problem problem(4, 2, width, 9, false, {{4, 9}}, 60 + width);
+    problem.queries.row(1)[0] = INFINITY;  // scores -inf, +inf by the signs of the components
+    problem.queries.row(2)[0] = -INFINITY;
+    for (int64_t k = 0; k < 9; ++k) {
+      problem.half_norms.row(k)[1] = INFINITY;
+      if (k == 4) problem.queries.row(3)[width] = NAN;
+    }
+    expect_assigned(problem, RowSet::range(0, 4), [&](int64_t r, int64_t j) {
+      const int code = problem.canonical_code(r, j);
+      EXPECT_TRUE(j == 0 || code == 0);
+      return code;
+    });
+  }
+}
+
+TEST(ChooseAssign, SpreadsSmallBatchesAndFillsTiles) {
+  constexpr int64_t kProcessors = 132;
+  for (const int width : {1, 2, 4, 8, 16})
+    for (const int64_t rows : {1, 33, 256, 3000, 60'000, 1'000'000}) {
+      const AssignConfig config = choose_assign(rows, 64 / width, width, kProcessors);
+      SCOPED_TRACE(describe(config));
+      EXPECT_GE(config.tiles, 1);
+      EXPECT_GE(config.slabs * config.subspaces, 64 / width);
+      EXPECT_LE(config.tiles * config.slabs, 4 * 32 * kProcessors);
+      EXPECT_TRUE(rows < 1'000'000 || config.rows == most_rows(width));
+    }
+  EXPECT_EQ(choose_assign(256, 32, 2, kProcessors), (AssignConfig{1, 1, 64, 4, 32}));
+  EXPECT_EQ(choose_assign(3000, 32, 2, kProcessors), (AssignConfig{2, 8, 256, 47, 4}));
+  EXPECT_EQ(choose_assign(65536, 8, 8, kProcessors), (AssignConfig{8, 1, 128, 64, 8}));
 }
 
 TEST(SquaredErrorKernel, MatchesDoubles) {
