@@ -79,41 +79,57 @@ struct AssignRows {
   int chunk[kRows];     // that has it
 };
 
-/// Offers the scores of one chunk, whose first centroid is `first`, to every row. fminf passes over
-/// a score that does not compare. kMasked: only centroids below each row's limit.
+inline constexpr int kGroup = 4;  // centroids whose half norms are one 16-byte read
+
+/// Lowers lowest[s] to the scores of four centroids, of which `first` is the first. fminf passes
+/// over a score that does not compare. kMasked: only centroids below each row's limit.
+template <int kWidth, int kRows, bool kMasked>
+__device__ inline void search_group(const float* half_norms, const float* centroids, int first,
+                                    const AssignRows<kWidth, kRows>& rows, float* lowest) {
+  const auto norms = *reinterpret_cast<const FloatVector<kGroup>*>(half_norms);
+  FloatVector<kGroup> c[kWidth];  // kGroup centroids of w floats
+  MGQE_UNROLL
+  for (int q = 0; q < kWidth; ++q)
+    c[q] = reinterpret_cast<const FloatVector<kGroup>*>(centroids)[q];
+  MGQE_UNROLL
+  for (int i = 0; i < kGroup; ++i) {
+    MGQE_UNROLL
+    for (int s = 0; s < kRows; ++s) {
+      float score = norms.x[i];
+      MGQE_UNROLL
+      for (int q = 0; q < kWidth; ++q) {
+        const int at = i * kWidth + q;
+        score = fmaf(-rows.e[s].x[q], c[at / kGroup].x[at % kGroup], score);
+      }
+      if (!kMasked || first + i < rows.limit[s]) lowest[s] = fminf(lowest[s], score);
+    }
+  }
+}
+
+/// Offers chunk `index` to every row. The minimum runs on from chunk to chunk: where it fell, this
+/// chunk is the first to have it.
 template <int kWidth, int kRows, bool kMasked>
 __device__ inline void search_chunk(const float* chunk, int index,
                                     AssignRows<kWidth, kRows>& rows) {
-  constexpr int kSize = kChunk<kWidth>, kGroup = 4;  // centroids whose norms are one 16-byte read
+  constexpr int kSize = kChunk<kWidth>;
+  const float* const centroids = chunk + kSize;
   float lowest[kRows];
   MGQE_UNROLL
-  for (int s = 0; s < kRows; ++s) lowest[s] = INFINITY;
-  for (int g = 0; g < kSize; g += kGroup) {
-    const auto norms = *reinterpret_cast<const FloatVector<kGroup>*>(chunk + g);
-    FloatVector<4> c[kWidth];  // kGroup centroids of w floats
+  for (int s = 0; s < kRows; ++s) lowest[s] = rows.lowest[s];
+  if constexpr (kMasked) {
+    for (int g = 0; g < kSize; g += kGroup)
+      search_group<kWidth, kRows, true>(chunk + g, centroids + g * kWidth, index * kSize + g, rows,
+                                        lowest);
+  } else {
     MGQE_UNROLL
-    for (int q = 0; q < kWidth; ++q)
-      c[q] = reinterpret_cast<const FloatVector<4>*>(chunk + kSize + g * kWidth)[q];
-    MGQE_UNROLL
-    for (int i = 0; i < kGroup; ++i) {
-      MGQE_UNROLL
-      for (int s = 0; s < kRows; ++s) {
-        float score = norms.x[i];
-        MGQE_UNROLL
-        for (int q = 0; q < kWidth; ++q) {
-          const int at = i * kWidth + q;
-          score = fmaf(-rows.e[s].x[q], c[at / 4].x[at % 4], score);
-        }
-        if (!kMasked || index * kSize + g + i < rows.limit[s]) lowest[s] = fminf(lowest[s], score);
-      }
-    }
+    for (int g = 0; g < kSize; g += kGroup)
+      search_group<kWidth, kRows, false>(chunk + g, centroids + g * kWidth, 0, rows, lowest);
   }
   MGQE_UNROLL
-  for (int s = 0; s < kRows; ++s)
-    if (lowest[s] < rows.lowest[s]) {  // strictly: the first chunk wins a tie
-      rows.lowest[s] = lowest[s];
-      rows.chunk[s] = index;
-    }
+  for (int s = 0; s < kRows; ++s) {
+    rows.chunk[s] = lowest[s] < rows.lowest[s] ? index : rows.chunk[s];
+    rows.lowest[s] = lowest[s];
+  }
 }
 
 /// The lowest score of every row and the first chunk that has it. Chunks that all rows may use
