@@ -4,6 +4,7 @@
 
 #include "experiments/cli.hpp"
 #include "experiments/derive_relevance.hpp"
+#include "experiments/train_seeds.hpp"
 #include "host/data/dataset.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/inspect.hpp"
@@ -24,6 +25,7 @@ constexpr const char* kTrainExamples = R"(examples:
              --subspaces 32,8 --tiers 0.1 --out runs/neumf-private
   mgqe train --task relevance --data steam --model gmf --embedding full --dim 32 --out runs/steam
   mgqe train --config runs/mgqe/result.json --seed 2 --out runs/mgqe-seed2
+  mgqe train --config runs/mgqe/result.json --seeds 1..10 --out runs/mgqe-seeds
 
 Defaults follow the backbone (shown here: gmf's): sasrec trains 200 epochs of 128 sequences with
 --beta2 0.98, --negatives 1, --init-stddev 0.02 and is evaluated every 5 epochs. --task relevance
@@ -80,6 +82,7 @@ void run(int argc, char** argv) {
   train_command->footer(kTrainExamples);
   const ConfigOptions train_options(*train_command, ConfigBase::kDefaults,
                                     [](const auto&, const auto&) { return true; });
+  const SeedsOptions seeds(*train_command);
 
   CLI::App* evaluate_command =
       app.add_subcommand("evaluate", "test a packed artifact; prints JSON");
@@ -115,7 +118,13 @@ void run(int argc, char** argv) {
                            "train, evaluate, inspect, report or derive-relevance");
 
   parse_command_line(app, argc, argv);
-  if (*train_command) train(train_options.config(), command_line(argc, argv));
+  if (*train_command) {
+    const Config config = train_options.config();
+    if (seeds.given(train_options.given()))
+      seeds.run(config, {argv, argv + argc});
+    else
+      train(config, command_line(argc, argv));
+  }
   if (*evaluate_command) evaluate(artifact, evaluate_options.given());
   if (*inspect_command) {
     if (inspect_as_json)

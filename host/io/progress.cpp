@@ -5,11 +5,12 @@
 #include <cstdlib>
 #include <limits>
 #include <mutex>
+#include <sstream>
 #include <string_view>
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+
+#include "host/io/terminal.hpp"
 
 namespace mgqe {
 
@@ -25,22 +26,10 @@ constexpr double kCheckSeconds = 0.02;
 std::recursive_mutex screen_mutex;
 Progress* on_screen = nullptr;
 
-bool is_terminal(int fd) {
-  const char* term = std::getenv("TERM");
-  return isatty(fd) == 1 && (term == nullptr || std::string_view(term) != "dumb");
-}
-
-int terminal_columns(int fd) {
-  winsize size{};
-  return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-void write_terminal(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written <= 0) return;  // a lost terminal must not end the run
-    text.remove_prefix(static_cast<size_t>(written));
-  }
+/// The descriptor that another process asked to be told through, or -1.
+int watcher() {
+  const char* fd = std::getenv(kProgressFdVariable);
+  return fd == nullptr ? -1 : std::atoi(fd);
 }
 
 std::string format_rate(double rate) {
@@ -68,7 +57,8 @@ std::string progress_line(const ProgressState& state, int columns) {
   const std::string rate = format_rate(state.steps_per_second);
   const std::string epoch_left = format_duration(state.epoch_seconds_left);
   const std::string run_left = format_duration(state.run_seconds_left);
-  const std::string count = fmt::format("{}/{}", state.epoch, state.epochs);
+  const std::string epochs = std::to_string(state.epochs);
+  const std::string count = fmt::format("{:>{}}/{}", state.epoch, epochs.size(), epochs);
 
   struct Texts {
     std::string left, right;
@@ -96,11 +86,26 @@ std::string progress_line(const ProgressState& state, int columns) {
   return fmt::format("{}%", percent).substr(0, static_cast<size_t>(width));
 }
 
+std::string progress_record(const ProgressState& state) {
+  return fmt::format("{} {} {} {} {} {} {}\n", state.epoch, state.epochs, state.step, state.steps,
+                     state.steps_per_second, state.epoch_seconds_left, state.run_seconds_left);
+}
+
+std::optional<ProgressState> read_progress_record(const std::string& line) {
+  std::istringstream stream(line);
+  ProgressState state;
+  stream >> state.epoch >> state.epochs >> state.step >> state.steps >> state.steps_per_second >>
+      state.epoch_seconds_left >> state.run_seconds_left;
+  if (!stream) return std::nullopt;
+  return state;
+}
+
 Progress::Progress(int epochs, int64_t steps_per_epoch, int fd)
     : epochs_(epochs),
       steps_(steps_per_epoch),
       fd_(fd),
-      silent_(!is_terminal(fd)),
+      watcher_(watcher()),
+      silent_(watcher_ < 0 && !is_terminal(fd)),
       run_began_(Clock::now()) {
   if (silent_) next_check_ = std::numeric_limits<int64_t>::max();
 }
@@ -153,17 +158,19 @@ ProgressState Progress::state_at(int64_t step, Clock::time_point now) const {
 }
 
 void Progress::draw(int64_t step, Clock::time_point now) {
-  const std::lock_guard lock(screen_mutex);
-  const std::string line = progress_line(state_at(step, now), terminal_columns(fd_));
-  write_terminal(fd_, '\r' + line + "\x1b[K");
   last_draw_ = now;
+  const ProgressState state = state_at(step, now);
+  if (watcher_ >= 0) return write_directly(watcher_, progress_record(state));
+  const std::lock_guard lock(screen_mutex);
+  const std::string line = progress_line(state, terminal_size(fd_).columns);
+  write_directly(fd_, '\r' + line + "\x1b[K");
   drawn_ = true;
   on_screen = this;
 }
 
 void Progress::clear() {
   const std::lock_guard lock(screen_mutex);
-  if (drawn_) write_terminal(fd_, "\r\x1b[K");
+  if (drawn_) write_directly(fd_, "\r\x1b[K");
   drawn_ = false;
   if (on_screen == this) on_screen = nullptr;
 }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace mgqe {
@@ -23,6 +24,14 @@ std::string progress_line(const ProgressState& state, int columns);
 
 /// "0:07", "12:34", "1:02:03", "4d 05h"; "--:--" below 0.
 std::string format_duration(double seconds);
+
+/// A process that starts runs and shows their progress itself names, in this variable, the
+/// descriptor on which they write progress records instead of drawing.
+inline constexpr const char* kProgressFdVariable = "MGQE_PROGRESS_FD";
+/// One line, ended.
+std::string progress_record(const ProgressState& state);
+/// Nothing where the line is not a whole record.
+std::optional<ProgressState> read_progress_record(const std::string& line);
 
 /// Epoch, bar, steps a second, time left for the epoch and the run; drawn at most ten times a
 /// second and only where `fd` is a terminal. One at a time, driven from one thread; log lines may
@@ -57,6 +66,7 @@ class Progress {
   int epochs_;
   int64_t steps_;
   int fd_;
+  int watcher_;  // who is told instead, or -1
   bool silent_;
   bool drawn_ = false;
   int epoch_ = 0;

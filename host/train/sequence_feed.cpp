@@ -1,12 +1,12 @@
 // The order of users and the token offsets of every step follow from the epoch's key alone, so the
 // host computes them at the start of an epoch and uploads both at once.
 //
-// No two steps are alike: the number of tokens differs, and with it the shape of every op, as do the
-// places of the step's users and offsets. So these steps are not recorded. Recording each anew to
-// update a graph (cudaGraphExecUpdate) was weighed and left: it makes every op call a second time
-// over, while a step is estimated at 0.4 ms of work on an H100 for about a hundred launches, enough
-// to hide them (not yet run on a GPU). Padding to a few fixed sizes would compute tokens that are
-// not there.
+// No two steps are alike: the number of tokens differs, and with it the shape of every op, as do
+// the places of the step's users and offsets. So these steps are not recorded. Recording each anew
+// to update a graph (cudaGraphExecUpdate) was weighed and left: it makes every op call a second
+// time over, while a step is estimated at 0.4 ms of work on an H100 for about a hundred launches,
+// enough to hide them (not yet run on a GPU). Padding to a few fixed sizes would compute tokens
+// that are not there.
 #include <algorithm>
 
 #include "host/train/feed.hpp"
