@@ -284,11 +284,12 @@ size_t carried_shared_bytes(int64_t d) {
 }
 
 /// The block's teams sum a slice each of a row's parts, the slices (kTeams, d) are added in order.
+/// Of kTeams chunks in a row, such a row begins in one at most: it goes on for kFewParts.
 template <class Shape, class Rule>
 __device__ inline void update_long_row(const Rule& rule, const UniqueIds& unique, CarriedRow row,
                                        int64_t chunk, const RowCarry& carry, float* slices, int d) {
   constexpr int kTeams = Shape::kTeams;
-  static_assert(kTeams <= kFewParts, "a slice must not be empty");
+  static_assert(kTeams <= kFewParts, "no slice may be empty, nor two rows of the block long");
   const auto slice_begin = [&](int team) {
     return static_cast<int>(static_cast<int64_t>(row.parts) * team / kTeams);
   };
@@ -305,7 +306,6 @@ __device__ inline void update_long_row(const Rule& rule, const UniqueIds& unique
     }
     update_row<Shape>(rule, unique.ids[row.u], sum, d);
   }
-  __syncthreads();  // the next long row takes the same slices
 }
 
 /// The rows of the carry: a team per chunk that such a row begins in, the block for long ones.
@@ -328,7 +328,7 @@ __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
     for (int t = 0; t < kTeams; ++t)
       if (rows[t].parts > kFewParts)
         update_long_row<Shape>(rule, unique, rows[t], base + t, carry, slices, d);
-    __syncthreads();  // the next chunks take the same places
+    __syncthreads();  // the next chunks take the same places and slices
   }
 }
 

@@ -292,7 +292,8 @@ class TableL2 : public OnEveryBackend {
   std::vector<float> values(bool sparse, double l2, const std::vector<float>& start,
                             const std::vector<int32_t>& ids, const std::vector<float>& gradient,
                             int steps) {
-    TableParameter table(backend(), "table", kRows, kDim, {adam(), sparse, l2});
+    const Optimizer optimizer = sparse ? Optimizer::kSparseAdam : Optimizer::kAdam;
+    TableParameter table(backend(), "table", kRows, kDim, {adam(), optimizer, l2});
     table.values.assign(start);
     UniqueBuffer buffer(backend(), static_cast<int64_t>(ids.size()));
     Tensor<StepState> state(backend(), 1);
