@@ -31,13 +31,19 @@ struct alignas(kWidth >= 4 ? 16 : 4 * kWidth) FloatVector {
 };
 
 /// How many chunk partials exist: all `chunks`, or those that begin before *count (device memory).
+/// Chunks grow past per_chunk where *count would make more than max_chunks of them.
 struct ChunkCount {
   int64_t chunks = 0;
   const int32_t* count = nullptr;
   int64_t per_chunk = 1;
+  int64_t max_chunks = INT32_MAX;
 
+  __device__ int64_t length() const {
+    const int64_t least = (*count + max_chunks - 1) / max_chunks;
+    return least < per_chunk ? per_chunk : least;
+  }
   __device__ int64_t live() const {
-    return count == nullptr ? chunks : (*count + per_chunk - 1) / per_chunk;
+    return count == nullptr ? chunks : (*count + length() - 1) / length();
   }
 };
 

@@ -4,7 +4,8 @@
 //
 // Bytes: (8d + 8 + D) a distinct row + 8 K d a chunk (written once, read once); 3d flops a row.
 // K up to 256, any d (32 columns a block: the table is at most 32 KB), any B. The chunk length
-// depends on B alone, so the same batch gives the same bits on every GPU.
+// follows the number of distinct rows, which kernels read from device memory: a skewed batch (0.22
+// B distinct ids under Zipf(1)) still fills every chunk, and gives the same bits on every GPU.
 //
 // Weighed and left: shared float atomics (a compare-and-swap loop on sm_90, and no fixed order); a
 // thread per (centroid, column) that scans all codes (K times the code bytes); accumulating in the
@@ -27,17 +28,17 @@ void CudaBackend::codebook_gradient(View<const float> queries, const UniqueIds& 
                                     View<const float> codebook, float scale, View<float> gradient) {
   const int64_t lookups = unique.ids.rows, d = codebook.cols;
   MGQE_CHECK(codebook.rows <= kMaxCentroids, codebook.rows, " centroids");
-  const int64_t per_chunk = std::max(kMinRows, (lookups + kMaxChunks - 1) / kMaxChunks);
-  const int64_t chunks = (lookups + per_chunk - 1) / per_chunk;
+  const int64_t chunks = std::min(kMaxChunks, (lookups + kMinRows - 1) / kMinRows);
+  const ChunkCount live{chunks, unique.count.data, kMinRows, kMaxChunks};
   const auto [partials] = workspace_.take<float>(stream(), chunks * gradient.size());
   if (chunks > 0) {
     const dim3 grid(static_cast<unsigned>(chunks),
                     static_cast<unsigned>((d + kSlabColumns - 1) / kSlabColumns));
     MGQE_LAUNCH(codebook_gradient_kernel, grid, kSlabColumns,
                 codebook_gradient_shared_bytes(codebook.rows), stream(), queries, unique, tiers,
-                codes, codebook, scale, per_chunk, partials);
+                codes, codebook, scale, live, partials);
   }
-  sum_chunks(partials, ChunkCount{chunks, unique.count.data, per_chunk}, gradient);
+  sum_chunks(partials, live, gradient);
 }
 
 }  // namespace mgqe

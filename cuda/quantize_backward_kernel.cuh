@@ -18,17 +18,16 @@ inline size_t codebook_gradient_shared_bytes(int64_t centroids) {
 }
 
 /// Block (chunk, slab): partials[chunk] (K, d), columns [slab * 32, + 32), = the gradient that
-/// distinct rows [chunk * per_chunk, + per_chunk) add, rows in order, those of a tier without
-/// centroids skipped. Chunks that begin at or past
-/// *unique.count write nothing.
+/// distinct rows [chunk * length, + length) add, rows in order, those of a tier without centroids
+/// skipped. Chunks that begin at or past *unique.count write nothing.
 __global__ void __launch_bounds__(kSlabColumns)
     codebook_gradient_kernel(View<const float> queries, UniqueIds unique,
                              const __grid_constant__ Tiers tiers, View<const uint8_t> codes,
-                             View<const float> codebook, float scale, int64_t per_chunk,
+                             View<const float> codebook, float scale, ChunkCount chunks,
                              float* __restrict__ partials) {
   MGQE_DYNAMIC_SHARED(float, table);  // (K, kSlabColumns)
-  const int64_t first = blockIdx.x * per_chunk;
-  const int64_t last = min(first + per_chunk, static_cast<int64_t>(*unique.count.data));
+  const int64_t first = blockIdx.x * chunks.length();
+  const int64_t last = min(first + chunks.length(), static_cast<int64_t>(*unique.count.data));
   if (first >= last) return;
   const int64_t d = codebook.cols, centroids = codebook.rows;
   const int column = static_cast<int>(threadIdx.x);

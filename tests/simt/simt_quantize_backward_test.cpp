@@ -9,6 +9,8 @@
 namespace mgqe {
 namespace {
 
+constexpr int64_t kMostChunks = 10;  // so few that some of the shapes below get longer chunks
+
 struct Shape {
   int64_t lookups, subspaces, width, centroids, per_chunk;
 };
@@ -52,21 +54,23 @@ struct Problem {
     testing::Random random(seed);
     return whole ? random.integers<float>(n, -30, 30) : random.normals(n);
   }
-  int64_t chunks() const { return (shape.lookups + shape.per_chunk - 1) / shape.per_chunk; }
+  int64_t chunks() const {
+    return std::min(kMostChunks, (shape.lookups + shape.per_chunk - 1) / shape.per_chunk);
+  }
 };
 
 std::vector<float> gradient_of(const Problem& problem, float scale, uint64_t seed) {
   const int64_t d = problem.d(), K = problem.shape.centroids;
   const Buffer<float> partials(problem.chunks() * K, d), gradient(K, d);
+  const ChunkCount live{problem.chunks(), problem.unique.view().count.data, problem.shape.per_chunk,
+                        kMostChunks};
   if (problem.chunks() > 0)
     simt::launch(dim3(static_cast<unsigned>(problem.chunks()), blocks_of(d, kSlabColumns)),
                  kSlabColumns, codebook_gradient_shared_bytes(K), seed, codebook_gradient_kernel,
                  problem.queries.view(), problem.unique.view(), problem.tiers, problem.codes.view(),
-                 problem.codebook.view(), scale, problem.shape.per_chunk, partials.data());
-  simt::launch(
-      3, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(),
-      ChunkCount{problem.chunks(), problem.unique.view().count.data, problem.shape.per_chunk},
-      gradient.size(), gradient.data());
+                 problem.codebook.view(), scale, live, partials.data());
+  simt::launch(3, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(), live,
+               gradient.size(), gradient.data());
   return gradient.values();
 }
 
