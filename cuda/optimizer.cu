@@ -1,12 +1,12 @@
 // Row optimizers and sums of look-up gradients: a balanced segmented reduction over the sorted
 // look-ups, with the optimizer fused into it.
 //
-// The sorted look-ups are cut into equal chunks, one a team of 16 lanes (d <= 64) or a warp; rows
-// that lie in one chunk are summed and updated in place, the parts of the others go through a carry
-// buffer and a second launch adds them in chunk order. The hottest id of a skewed batch (7% of
-// Zipf(1) draws) is thus spread over as many teams as it has chunks. The chunk length depends on B
-// alone: the same bits on every GPU. Up to 512 look-ups a team takes whole rows and the second
-// launch is saved.
+// The sorted look-ups are cut into equal chunks, one a team of 16 lanes (d <= 64), a warp, or a
+// block where rows are wide; rows that lie in one chunk are summed and updated in place, the parts
+// of the others go through a carry buffer and a second launch adds them in chunk order. The hottest
+// id of a skewed batch (7% of Zipf(1) draws) is thus spread over as many teams as it has chunks.
+// The chunk length depends on B alone: the same bits on every GPU. Up to 512 look-ups a team takes
+// whole rows and the second launch is saved.
 //
 // Bytes: 4d + 4 a look-up (its gradient and place) + a distinct row's parameter and state, read and
 // written: 24d SparseAdam, 8d + 8 row-wise Adagrad (its row read twice, the second time from
