@@ -71,7 +71,7 @@ verdict $? "the other seed goes on, and the table is of it alone"
 # shellcheck disable=SC2086
 setsid "$mgqe" train $small --epochs 100000 --seeds 1..3 --jobs 2 --out "$work/long" >"$work/stdout" 2>"$work/stderr" &
 parent=$!
-running() { grep -lsF "$work/long/seed-" /proc/[0-9]*/cmdline | wc -l; }
+running() { grep -ls "$work/long/see[d]-" /proc/[0-9]*/cmdline | wc -l; } # [d]: not the grep itself
 for _ in $(seq 100); do [ "$(running)" -ge 2 ] && break; sleep 0.1; done
 before=$(running)
 kill -TERM $parent
