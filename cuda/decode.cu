@@ -17,57 +17,23 @@
 // Weighed and left: a tile of codes through shared memory (two barriers a tile to spare loads that
 // are an eighth of the stores at most, and of no use by id); a kernel for each tier (a batch of ids
 // would have to be sorted first); stores that bypass L2 (who decodes a batch reads it next).
-#include <algorithm>
-
 #include "cuda/cuda_backend.cuh"
 #include "cuda/decode_kernel.cuh"
 
 namespace mgqe {
 namespace {
 
-/// How a call is run.
-struct DecodeConfig {
-  int piece;    // elements of a vector from one centroid; 0: the generic kernel
-  bool staged;  // codebooks in shared memory
-  size_t shared_bytes;
-  unsigned grid;
-};
-
-/// What the choice depends on besides the call.
-struct DecodeDevice {
-  int64_t multiprocessors;
-  size_t shared_bytes;  // that a block may have
-};
-
-/// A staged block should write this many rows for each centroid it loads.
-constexpr int64_t kRowsPerCentroid = 4;
-constexpr int64_t kStagedBlocks = 2;  // a multiprocessor
-
 bool is_aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
 
 template <class T>
-bool takes_vectors(const DecodeArguments<T>& a) {
-  const int64_t vectors = a.table.dim / kVectorSize<T>;
-  bool fits = a.table.dim % kVectorSize<T> == 0 && vectors <= kDecodeThreads;
+DecodeShape shape_of(const DecodeArguments<T>& a) {
+  const int64_t dim = a.table.dim;
+  bool vectors = dim % kVectorSize<T> == 0 && is_aligned(a.out.data);
   for (int t = 0; t < a.table.ranges.count; ++t)
-    fits = fits && is_aligned(a.table.tiers[t].codebook);
-  return fits && is_aligned(a.out.data);
-}
-
-template <class T>
-DecodeConfig choose_decode(const DecodeArguments<T>& a, const DecodeDevice& device) {
-  const int64_t rows = a.rows.capacity, dim = a.table.dim;
-  const int64_t waves = 4 * device.multiprocessors * (2048 / kDecodeThreads);
-  if (!takes_vectors(a)) return {0, false, 0, grid_for(rows, kDecodeThreads / kWarpSize, waves)};
-  const int piece = piece_size<T>(a.table);
-  const int rows_a_thread = kVectorSize<T> / piece > 2 ? 2 : 4;
-  const int64_t tile_rows = rows_a_thread * (kDecodeThreads / (dim / kVectorSize<T>));
-  const size_t bytes = sizeof(T) * static_cast<size_t>(a.staging.total);
-  const int64_t blocks = kStagedBlocks * device.multiprocessors;
-  const bool pays = rows >= kRowsPerCentroid * a.staging.total / dim * blocks;
-  if (pays && bytes <= device.shared_bytes)
-    return {piece, true, bytes, grid_for(rows, tile_rows, blocks)};
-  return {piece, false, 0, grid_for(rows, tile_rows, waves)};
+    vectors = vectors && is_aligned(a.table.tiers[t].codebook);
+  return {a.rows.capacity,       vectors ? dim / kVectorSize<T> : 0,
+          kVectorSize<T>,        piece_size<T>(a.table),
+          a.staging.total / dim, a.staging.total * static_cast<int64_t>(sizeof(T))};
 }
 
 template <class T, int kPiece, bool kStaged>
@@ -77,7 +43,8 @@ void launch_vectors(const DecodeArguments<T>& a, const DecodeConfig& config, cud
     MGQE_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                    static_cast<int>(config.shared_bytes)),
               config.shared_bytes, " bytes");
-  MGQE_LAUNCH(kernel, config.grid, kDecodeThreads, config.shared_bytes, stream, a);
+  MGQE_LAUNCH(kernel, static_cast<unsigned>(config.blocks), kDecodeThreads,
+              static_cast<size_t>(config.shared_bytes), stream, a);
 }
 
 template <class T, int kPiece>
@@ -97,7 +64,7 @@ void launch_decode(const PackedTiers& table, RowSet rows, View<T> out, const Dec
   MGQE_CHECK(out.rows >= rows.capacity, out.rows, " rows of output for ", rows.capacity);
   if (rows.capacity == 0) return;
   const DecodeArguments<T> a{table, rows, out, plan_staging(table)};
-  const DecodeConfig config = choose_decode(a, device);
+  const DecodeConfig config = choose_decode(shape_of(a), device);
   switch (config.piece) {
     case 1:
       return launch_piece<T, 1>(a, config, stream);
@@ -108,7 +75,8 @@ void launch_decode(const PackedTiers& table, RowSet rows, View<T> out, const Dec
     case 8:
       return launch_piece<T, 8>(a, config, stream);
     default:
-      MGQE_LAUNCH(decode_any_kernel<T>, config.grid, kDecodeThreads, 0, stream, a);
+      MGQE_LAUNCH(decode_any_kernel<T>, static_cast<unsigned>(config.blocks), kDecodeThreads, 0,
+                  stream, a);
   }
 }
 
@@ -116,7 +84,7 @@ DecodeDevice decode_device(int device, int64_t multiprocessors) {
   int shared_bytes = 0;
   MGQE_CUDA(cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
             "device ", device);
-  return {multiprocessors, static_cast<size_t>(shared_bytes)};
+  return {multiprocessors, shared_bytes};
 }
 
 }  // namespace

@@ -5,12 +5,11 @@
 #include <cuda_fp16.h>
 #endif
 
+#include "cuda/decode_config.hpp"
 #include "cuda/primitives.cuh"
 #include "host/core/backend.hpp"
 
 namespace mgqe {
-
-inline constexpr int kDecodeThreads = 512;
 
 /// kCount elements, loaded and stored as one.
 template <int kCount, class T>
@@ -87,41 +86,47 @@ __device__ inline Piece<kCount, T> rounded_piece(const float* from) {
   return piece;
 }
 
-/// Which codes the kPieces pieces of a thread's vector take; it changes only from tier to tier.
+/// The codes that the kPieces pieces of a thread's vector take from rows of one tier. All that
+/// depends on the tier alone is kept: rows of a batch seldom change it.
 template <int kPieces>
 struct CodesOfVector {
-  int subspaces = 0;
-  int index[kPieces] = {};
+  int tier = -1;
+  const uint8_t* packed = nullptr;
+  int64_t begin = 0;  // the tier's first id
+  int row_bytes = 0, bits = 0;
+  int index[kPieces] = {};  // of each piece's code in the row
   bool consecutive = false;
 
-  __device__ void update(int new_subspaces, int dim, int column, int piece) {
-    if (subspaces == new_subspaces) return;
-    subspaces = new_subspaces;
-    const int width = dim / subspaces;
+  __device__ void update(const PackedTiers& table, int new_tier, int column, int piece) {
+    if (tier == new_tier) return;
+    tier = new_tier;
+    const CodedTier& coded = table.tiers[tier];
+    packed = coded.codes;
+    begin = table.ranges.begin(tier);
+    row_bytes = static_cast<int>(coded.row_bytes());
+    bits = coded.bits;
+    const int width = static_cast<int>(table.dim) / coded.subspaces;
     MGQE_UNROLL
     for (int p = 0; p < kPieces; ++p) index[p] = (column + p * piece) / width;
-    consecutive = width == piece;
+    consecutive = width == piece && bits == 8;
   }
   /// Codes of one byte that lie side by side are one load, where they are aligned for it.
-  __device__ void load(const CodedTier& tier, const uint8_t* row, uint8_t* codes) const {
+  __device__ void load(int64_t id, uint8_t* codes) const {
     using Bytes = Piece<kPieces, uint8_t>;
+    // An id has 32 bits: one multiplication.
+    const uint8_t* row = packed + static_cast<int64_t>(static_cast<int>(id - begin)) * row_bytes;
     const uint8_t* first = row + index[0];
-    if (kPieces > 1 && tier.bits == 8 && consecutive &&
-        reinterpret_cast<uintptr_t>(first) % sizeof(Bytes) == 0) {
+    if (kPieces > 1 && consecutive && reinterpret_cast<uintptr_t>(first) % sizeof(Bytes) == 0) {
       const Bytes bytes = *reinterpret_cast<const Bytes*>(first);
       MGQE_UNROLL
       for (int p = 0; p < kPieces; ++p) codes[p] = bytes.x[p];
     } else {
       MGQE_UNROLL
       for (int p = 0; p < kPieces; ++p)
-        codes[p] = static_cast<uint8_t>(unpack_code(row, index[p], tier.bits));
+        codes[p] = static_cast<uint8_t>(unpack_code(row, index[p], bits));
     }
   }
 };
-
-/// Rows a thread has on the way: it waits for ids, codes and centroids of all of them at once.
-template <int kPieces>
-inline constexpr int kDecodeRows = kPieces > 2 ? 2 : 4;
 
 /// Loads every codebook that no earlier tier loads. d is a multiple of the vector.
 template <class T>
@@ -138,9 +143,10 @@ __device__ inline void stage_codebooks(const DecodeArguments<T>& a, T* shared) {
 /// of a vector come from one centroid. kStaged: codebooks in shared memory, staging.total elements.
 /// Needs d a multiple of the vector, at most kDecodeThreads vectors, all pointers aligned to 16.
 template <class T, int kPiece, bool kStaged>
-__global__ void __launch_bounds__(kDecodeThreads)
+__global__ void __launch_bounds__(kDecodeThreads, kDecodeBlocks)
     decode_vectors_kernel(const __grid_constant__ DecodeArguments<T> a) {
-  constexpr int kVector = kVectorSize<T>, kPieces = kVector / kPiece, kRows = kDecodeRows<kPieces>;
+  constexpr int kVector = kVectorSize<T>, kPieces = kVector / kPiece,
+                kRows = decode_rows_of(kPieces);
   MGQE_DYNAMIC_SHARED(T, shared);
   if constexpr (kStaged) stage_codebooks(a, shared);
   const int dim = static_cast<int>(a.table.dim), row_threads = dim / kVector;
@@ -158,8 +164,8 @@ __global__ void __launch_bounds__(kDecodeThreads)
       const int64_t i = tile + s * groups + group;
       const int64_t id = a.rows[i < count ? i : tile];
       tier[s] = a.table.ranges.tier_of(id);
-      codes_of.update(a.table.tiers[tier[s]].subspaces, dim, column, kPiece);
-      codes_of.load(a.table.tiers[tier[s]], a.table.row(tier[s], id), codes[s]);
+      codes_of.update(a.table, tier[s], column, kPiece);
+      codes_of.load(id, codes[s]);
     }
     MGQE_UNROLL
     for (int s = 0; s < kRows; ++s) {
@@ -181,7 +187,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
 
 /// Any shape: a warp a row, element by element, codebooks in global memory.
 template <class T>
-__global__ void __launch_bounds__(kDecodeThreads)
+__global__ void __launch_bounds__(kDecodeThreads, kDecodeBlocks)
     decode_any_kernel(const __grid_constant__ DecodeArguments<T> a) {
   const int64_t count = a.rows.size();
   const int dim = static_cast<int>(a.table.dim);

@@ -118,6 +118,37 @@ TEST_P(Quantize, CodesAreTheCanonicalArgminToTheBit) {
     }
 }
 
+// Enough rows for the widest tiles of a GPU, tiers that end inside tiles and chunks, rows of a tier
+// that this codebook does not serve. Few distinct components make ties.
+TEST_P(Quantize, ManyRowsHaveTheCanonicalCodes) {
+  Random random(17);
+  const int rows = 280'003, centroids = 40;
+  const Tiers tiers = tiers_of({1000, 90'001, 90'002, 270'000, rows}, {40, 33, 0, 16, 1});
+  for (const auto& [dim, subspaces] : {std::pair(8, 8), {8, 4}, {8, 2}, {8, 1}, {16, 1}, {3, 1}}) {
+    const int w = dim / subspaces;
+    const auto queries = random.integers<float>(rows * dim, -2, 2);
+    auto codebook = random.normals(centroids * dim);
+    std::copy_n(codebook.begin(), 10 * dim, codebook.begin() + 21 * dim);
+    std::vector<float> halves(centroids * subspaces);
+    for (int i = 0; i < centroids * subspaces; ++i)
+      halves[i] = half_squared_norm(&codebook[i / subspaces * dim + i % subspaces * w], w);
+    const Assigned got =
+        assign(queries, codebook, dim, subspaces, tiers, RowSet::range(0, rows), rows);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int j = 0; j < subspaces; ++j) {
+        int best = tiers.limit(r) == 0 ? 0xFF : 0;  // poison where the row is left alone
+        float best_score = INFINITY;
+        for (int k = 0; k < tiers.limit(r); ++k) {
+          const float score = centroid_score(&queries[r * dim + j * w], &codebook[k * dim + j * w],
+                                             halves[k * subspaces + j], w);
+          if (score < best_score) best = k, best_score = score;
+        }
+        ASSERT_EQ(got.codes[r * subspaces + j], best)
+            << "row " << r << ", subspace " << j << " of d=" << dim << " D=" << subspaces;
+      }
+  }
+}
+
 TEST_P(Quantize, FollowsIdsAndLeavesOtherOutputsAlone) {
   Random random(8);
   const int dim = 8, subspaces = 4;

@@ -138,6 +138,7 @@ int64_t total_centroids(const PackedTiers& table) {
 
 void CpuBackend::decode_rows(const PackedTiers& table, RowSet rows, View<float> out) {
   check_packed_tiers(table, out.cols);
+  MGQE_CHECK(out.rows >= rows.size(), out.rows, " rows of output for ", rows.size());
   Codebooks<float> codebooks{};
   for (int t = 0; t < table.ranges.count; ++t) codebooks.of[t] = table.tiers[t].codebook;
   copy_rows(table, codebooks, rows, out);
@@ -145,6 +146,7 @@ void CpuBackend::decode_rows(const PackedTiers& table, RowSet rows, View<float> 
 
 void CpuBackend::decode_rows(const PackedTiers& table, RowSet rows, View<Half> out) {
   check_packed_tiers(table, out.cols);
+  MGQE_CHECK(out.rows >= rows.size(), out.rows, " rows of output for ", rows.size());
   const int64_t centroids = total_centroids(table), d = out.cols;
   if (rows.size() < centroids) return round_rows(table, rows, out);
   half_codebooks_.resize(static_cast<size_t>(centroids * d));

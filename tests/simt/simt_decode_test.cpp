@@ -142,5 +142,21 @@ TEST(PieceSize, LiesWithinASubspaceOfEveryTier) {
   EXPECT_EQ(size_of(24, {{4, 8, 4}}), std::pair(1, 1));
 }
 
+TEST(ChooseDecode, StagesCodebooksWhereTheyFitAndPay) {
+  const DecodeDevice device{132, 227 << 10};
+  const DecodeShape shape{1'000'000, 16, 4, 4, 256, 64 << 10};  // d = 64, D = 8 or 16, f32
+  EXPECT_EQ(choose_decode(shape, device), (DecodeConfig{4, true, 64 << 10, 264}))
+      << describe(choose_decode(shape, device));
+  DecodeShape few = shape;
+  few.rows = 256;  // two blocks of 128 rows
+  EXPECT_EQ(choose_decode(few, device), (DecodeConfig{4, false, 0, 2}));
+  DecodeShape large = shape;
+  large.codebook_bytes = 256 << 10;
+  EXPECT_FALSE(choose_decode(large, device).staged);
+  DecodeShape ragged = shape;
+  ragged.row_vectors = 0;
+  EXPECT_EQ(choose_decode(ragged, device).piece, 0);
+}
+
 }  // namespace
 }  // namespace mgqe
