@@ -67,7 +67,7 @@ TEST(BenchRecord, ComparesWithTheLimitAndTheFastestAlternative) {
   EXPECT_EQ(record["device"], "cpu");
   EXPECT_TRUE(record["ratio"].is_null());
   result.alternatives = {{"slow", summarize({100})}, {"fast", summarize({50, 70})}};
-  record = op_record(result, ceilings, {});
+  record = op_record(result, ceilings, nlohmann::ordered_json::object());
   EXPECT_EQ(record["baseline_name"], "fast");
   EXPECT_EQ(record["baseline"], 60.0);
   EXPECT_EQ(record["ratio"], 3.0);

@@ -1,8 +1,7 @@
 // Assign: nearest centroid of every row in every subspace. Against a plain loop on the same
 // threads; and, for batches of ids, with the batch sorted first against look-up by look-up.
+#include <algorithm>
 #include <memory>
-
-#include <fmt/format.h>
 
 #include "experiments/bench/batch.hpp"
 #include "experiments/bench/naive_assign.hpp"
@@ -54,6 +53,19 @@ OpCase whole_table(int64_t rows, int64_t D, int64_t K) {
   return {"assign", {{"rows", rows}, {"d", kDim}, {"D", D}, {"K", K}}, prepare};
 }
 
+/// The same search over the look-ups in their order, those of a tier together: what the tiers bring
+/// without deduplication.
+std::function<void()> grouped_lookups(Backend& backend, std::shared_ptr<AssignData> data,
+                                      const Batch& batch) {
+  const Tiers tiers = head_and_tail(batch.rows);
+  std::vector<int32_t> ids = batch.host_lookups;
+  std::stable_partition(ids.begin(), ids.end(), [&](int32_t id) { return tiers.tier_of(id) == 0; });
+  auto grouped = std::make_shared<Tensor<int32_t>>(backend, std::span<const int32_t>(ids));
+  return [=, &backend] {
+    data->assign(backend, RowSet{grouped->data(), nullptr, 0, grouped->rows()}, tiers);
+  };
+}
+
 /// A batch of ids over a large table in two tiers.
 OpCase batch_of_ids(const Sizes& sizes, const std::string& law, bool deduplicated) {
   constexpr int64_t kSubspaces = 8, kCentroids = 256;
@@ -76,7 +88,8 @@ OpCase batch_of_ids(const Sizes& sizes, const std::string& law, bool deduplicate
                   {}};
     if (deduplicated) {
       work.run = each_distinct;
-      work.alternatives.push_back({"each look-up", each_lookup});
+      work.alternatives = {{"each look-up", each_lookup},
+                           {"look-ups in tier groups", grouped_lookups(backend, data, *batch)}};
     }
     return work;
   };

@@ -9,7 +9,7 @@ namespace {
 /// Of each of two arrays: far beyond the caches.
 constexpr int64_t kStreamBytes = int64_t{128} << 20;
 constexpr int64_t kStreamFloats = kStreamBytes / static_cast<int64_t>(sizeof(float));
-constexpr int64_t kChainSteps = 1 << 18;  // some milliseconds: a launch does not show
+constexpr int64_t kChainSteps = 1 << 20;  // some milliseconds: waking the workers does not show
 /// Calls between two looks at the clock, for the same reason.
 constexpr int kStreamCalls = 2;
 

@@ -51,9 +51,9 @@ double Sampler::seconds_of(const std::function<void()>& way, int64_t calls) {
 std::vector<Timing> Sampler::time(const std::vector<std::function<void()>>& ways, bool cold) {
   std::vector<Way> states(ways.size());
   for (size_t i = 0; i < ways.size(); ++i) {
-    seconds_of(ways[i], 1);  // pages, scratch and clock frequency settle
-    if (cold || samples_ == 1) continue;
-    const double once = std::max(seconds_of(ways[i], 1), 1e-9);
+    double once = seconds_of(ways[i], 1);  // pages, scratch and clock frequency settle
+    if (cold || samples_ == 1 || once > 10 * kSampleSeconds) continue;
+    once = std::max(seconds_of(ways[i], 1), 1e-9);
     states[i].calls = std::max<int64_t>(1, std::llround(kSampleSeconds / once));
   }
   for (int sample = 0; sample < samples_; ++sample)
