@@ -38,3 +38,6 @@ python3 experiments/compare_grouping.py --table $results/grouping_cpu.json |
   fill experiments/README.md grouping
 python3 experiments/baselines/speed_table.py experiments/results/training_speed_*.json |
   fill experiments/README.md training-speed
+shopt -s nullglob  # before the first measurement there is no such file
+python3 experiments/baselines/compare_ops.py --table $results/ops_*.json |
+  fill experiments/README.md ops
