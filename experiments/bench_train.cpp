@@ -29,12 +29,14 @@ class StepRunner {
   explicit StepRunner(TrainingLoop& loop) : loop_(loop), left_(0) {}
 
   void run(int64_t steps) {
-    for (; steps > 0; --steps, --left_) {
+    while (steps > 0) {
       if (left_ == 0) {
         loop_.begin_epoch(++epoch_);
         left_ = loop_.steps_per_epoch();
       }
-      loop_.step();
+      const int64_t done = loop_.advance(std::min(steps, left_));
+      steps -= done;
+      left_ -= done;
     }
   }
 

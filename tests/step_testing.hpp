@@ -44,6 +44,9 @@ class CallText {
   void put(const AdamOptions& o) {
     put(o.learning_rate), put(o.beta1), put(o.beta2), put(o.epsilon), put(o.l2);
   }
+  void put(const RowUpdate& u) {
+    put(static_cast<int>(u.rule)), put(u.options), put(u.moments), put(u.square_sums);
+  }
   void put(const PairSampler& s) {
     put(s.histories.offsets), put(s.histories.items), put(s.positive_user);
     put(s.items), put(s.negatives), put(s.batch), put(s.negative_key);
@@ -134,10 +137,10 @@ class TracingBackend : public WatchedMemory {
     note("adam", parameter, gradient, moments, options, state);
     CpuBackend::adam(parameter, gradient, moments, options, state);
   }
-  void sparse_adam(View<float> table, const UniqueIds& unique, View<const float> gradient,
-                   Moments moments, AdamOptions options, View<const StepState> state) override {
-    note("sparse_adam", table, unique, gradient, moments, options, state);
-    CpuBackend::sparse_adam(table, unique, gradient, moments, options, state);
+  void update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
+                   const RowUpdate& update, View<const StepState> state) override {
+    note("update_rows", table, unique, gradient, update, state);
+    CpuBackend::update_rows(table, unique, gradient, update, state);
   }
   void assign(View<const float> queries, RowSet rows, View<const float> codebook,
               View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
