@@ -242,16 +242,16 @@ TEST(AssignKernel, GivesTheFirstCentroidToARowThatDoesNotCompare) {
   });
 }
 
-// Scores that are all infinite never win, and the filling of the last chunk cannot either.
+// Scores that are infinite or do not compare never win, and the filling of the last chunk cannot
+// either; minus infinity can.
 TEST(AssignKernel, InfiniteScoresLoseAndMinusInfinityWins) {
   for (const int64_t width : {1, 2, 4, 8, 16}) {
     const Problem problem(4, 2, width, 9, false, {{4, 9}}, 60 + width);
-    problem.queries.row(1)[0] = INFINITY;  // scores -inf, +inf by the signs of the components
+    problem.queries.row(1)[0] = INFINITY;  // scores of subspace 0: by the signs of the components
     problem.queries.row(2)[0] = -INFINITY;
-    for (int64_t k = 0; k < 9; ++k) {
-      problem.half_norms.row(k)[1] = INFINITY;
-      if (k == 4) problem.queries.row(3)[width] = NAN;
-    }
+    problem.codebook.row(0)[width] =
+        NAN;  // subspace 1: the first does not compare, the others lose
+    for (int64_t k = 0; k < 9; ++k) problem.half_norms.row(k)[1] = INFINITY;
     expect_assigned(problem, RowSet::range(0, 4), [&](int64_t r, int64_t j) {
       const int code = problem.canonical_code(r, j);
       EXPECT_TRUE(j == 0 || code == 0);
