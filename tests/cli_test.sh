@@ -75,7 +75,7 @@ echo "garbage" >"$work/garbage.safetensors"
   before_data "negatives of sasrec" "--negatives 4: --model sasrec takes 1" --model sasrec --negatives 4
   before_data "heads do not divide d" "--heads 5 does not divide --dim 64" --model sasrec --heads 5
   before_data "dropout of 1" "--dropout 1.*\[0, 1\)" --model sasrec --dropout 1
-  before_data "a perceptron in gmf" "--mlp-dim is for --model neumf, not gmf" --mlp-dim 8
+  before_data "a perceptron in gmf" "--mlp-dim is for --model neumf, not gmf" --mlp-dim 64
   before_data "pre-training of gmf" "--pretrain-epochs is for --model neumf, not gmf" --pretrain-epochs 2 --epochs 9
   before_data "nothing but pre-training" "--pretrain-epochs 3 must be below --epochs 3" --model neumf --pretrain-epochs 3 --epochs 3
   refuse "unknown flag" "--frobnicate" $(train) --data synthetic --frobnicate 1

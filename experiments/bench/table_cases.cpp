@@ -93,19 +93,12 @@ OpCase decode_rows_case(const std::string& name, int64_t n, int64_t B, const std
     auto served = std::make_shared<ServedTable>(backend, seed, n);
     auto full = std::make_shared<GatherData>(backend, seed, law, n, B);
     auto rows = std::make_shared<Tensor<T>>(backend, B, kDim);
-    const std::vector<int32_t> all(1, static_cast<int32_t>(B));
-    auto count = std::make_shared<Tensor<int32_t>>(backend, std::span<const int32_t>(all));
-    const RowSet ids{full->lookups.data(), count->data(), 0, B};
+    const RowSet ids = RowSet::of(full->lookups.view());
     const auto decode = [=, &backend] { backend.decode_rows(served->view, ids, *rows); };
     const auto gather = [=, &backend] { backend.gather(full->table, full->lookups, full->rows); };
     // Codes of 8 or 6 bytes a row, taken as 7; the codebook once.
     const double bytes = B * (sizeof(int32_t) + 7.0 + sizeof(T) * kDim) + 4.0 * 256 * kDim;
-    return Workload{[=] {
-                      decode();
-                      (void)count;
-                    },
-                    {bytes, 0},
-                    {{"gather, same ids", gather}}};
+    return Workload{decode, {bytes, 0}, {{"gather, same ids", gather}}};
   };
   return {name,
           {{"B", B}, {"n", n}, {"D", ServedTable::kSubspaces}, {"ids", law}, {"d", kDim}},
