@@ -84,7 +84,7 @@ for seed in $seeds; do
   run "ncf/neumf-full-m128-seed$seed" --data ncf --model neumf --embedding full --dim 32 \
     --mlp-dim 128 --seed "$seed"
   run "ncf/neumf-full-m128-pretrained-seed$seed" --data ncf --model neumf --embedding full --dim 32 \
-    --mlp-dim 128 --pretrain-epochs 20 --epochs 30 --seed "$seed"
+    --mlp-dim 128 --pretrain-epochs 12 --epochs 15 --seed "$seed"
   for scheme in full dpq_vq mgqe; do
     # shellcheck disable=SC2046
     run_best "steam/gmf-$scheme-seed$seed" --task relevance --data steam --model gmf --dim 32 \

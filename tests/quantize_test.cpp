@@ -149,6 +149,23 @@ TEST_P(Quantize, ManyRowsHaveTheCanonicalCodes) {
   }
 }
 
+TEST_P(Quantize, NoRowsAndAMillionOfThem) {
+  const int dim = 2, centroids = 3, million = (1 << 20) + 7;
+  Random random(18);
+  const auto codebook = random.integers<float>(centroids * dim, -3, 3);
+  for (const int rows : {0, 1, 2, million}) {
+    const auto queries = random.integers<float>(std::max(rows, 1) * dim, -3, 3);
+    const Assigned got =
+        assign(queries, codebook, dim, 1, tiers_of({std::max(rows, 1)}, {centroids}),
+               RowSet::range(0, rows), std::max(rows, 1));
+    const auto e = reference::widen(queries), c = reference::widen(codebook);
+    int wrong = 0;
+    for (int r = 0; r < rows; ++r)
+      wrong += got.codes[r] != reference::nearest(&e[r * dim], c, centroids, dim, 0, dim);
+    EXPECT_EQ(wrong, 0) << rows << " rows";
+  }
+}
+
 TEST_P(Quantize, FollowsIdsAndLeavesOtherOutputsAlone) {
   Random random(8);
   const int dim = 8, subspaces = 4;
