@@ -8,6 +8,7 @@ batches within the step; PyTorch's are drawn before its clock starts.
   experiments/baselines/compare_training.py --data ml-1m --threads 1 2 --out compare.json
   ... --model gmf neumf sasrec                                  all backbones; default gmf
   ... --python /usr/bin/python3 --python torch2/bin/python      several PyTorch versions
+  ... --device cuda --compile eager compiled                    on a GPU
 """
 
 import argparse
@@ -67,7 +68,7 @@ def run_ours(args, model, embedding, threads):
     command = [args.bench, "--data", args.data, "--model", model,
                *model_options(args, model, embedding), "--steps",
                str(setting(args, model, "steps")), "--warmup",
-               str(setting(args, model, "warmup")), "--device", "cpu", "--json", "-"]
+               str(setting(args, model, "warmup")), "--device", args.device, "--json", "-"]
     op = f"{model} {embedding}"
     found = [record for record in run_json(command, threads) if record["op"] == op]
     if not found:
@@ -75,12 +76,13 @@ def run_ours(args, model, embedding, threads):
     return found[0]
 
 
-def run_baseline(args, model, embedding, threads, python, optimizer):
+def run_baseline(args, model, embedding, threads, python, optimizer, compiled):
     script = pathlib.Path(__file__).with_name(f"{model}_pytorch.py")
     command = [python, str(script), *model_options(args, model, embedding), "--optimizer",
                optimizer, "--search", args.search, "--threads", str(threads), "--steps",
                str(setting(args, model, "baseline_steps")), "--warmup",
-               str(setting(args, model, "baseline_warmup"))]
+               str(setting(args, model, "baseline_warmup")), "--device", args.device,
+               *(["--compile"] if compiled else [])]
     text = sasrec_text(args.data)
     return run_json(command + (["--data", text] if text else []), threads)
 
@@ -114,12 +116,12 @@ def epoch_figures(ours, theirs, measured, baseline):
                       "baseline": baseline, "ratio": baseline / measured, "unit": "seconds/epoch"}}
 
 
-def compare(args, model, embedding, threads, python, optimizer):
+def compare(args, model, embedding, threads, python, optimizer, compiled):
     """One record: `rounds` runs of each, in turn."""
     ours, theirs = [], []
     for _ in range(args.rounds):
         ours.append(run_ours(args, model, embedding, threads))
-        theirs.append(run_baseline(args, model, embedding, threads, python, optimizer))
+        theirs.append(run_baseline(args, model, embedding, threads, python, optimizer, compiled))
     measured_rounds = [record["seconds_per_step"] for record in ours]
     baseline_rounds = [record["seconds_per_step"] for record in theirs]
     measured, baseline = map(statistics.median, (measured_rounds, baseline_rounds))
@@ -128,7 +130,7 @@ def compare(args, model, embedding, threads, python, optimizer):
         how["baseline_attention"] = theirs[0]["attention"]
     return {
         "op": f"train step, {ours[0]['op']}",
-        "baseline_name": f"torch {theirs[0]['torch']} {optimizer}",
+        "baseline_name": f"torch {theirs[0]['torch']} {optimizer}" + (", compiled" * compiled),
         "measured_optimizer": ours[0]["shape"].get("optimizer"),
         **how,
         "shape": theirs[0]["shape"],
@@ -139,7 +141,7 @@ def compare(args, model, embedding, threads, python, optimizer):
         "unit": "seconds/step",
         **epoch_figures(ours[0], theirs[0], measured, baseline),
         "rounds": {"measured": measured_rounds, "baseline": baseline_rounds},
-        "device": "cpu",
+        "device": ours[0]["device"],
         "cpu": theirs[0]["cpu"],
         "device_description": ours[0].get("device_description"),
         "threads": threads,
@@ -183,6 +185,9 @@ def parse_arguments():
                         default=["full", "mgqe"])
     parser.add_argument("--optimizer", nargs="+", choices=["adam", "adam_fused", "sparse_adam"],
                         default=["adam", "sparse_adam"], help="of the baseline")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--compile", nargs="+", choices=["eager", "compiled"], default=["eager"],
+                        help="how the baseline runs; compiled needs PyTorch >= 2")
     parser.add_argument("--search", choices=["tiers", "mask"], default="tiers",
                         help="the baseline's search for mgqe codes; mask is slower")
     parser.add_argument("--threads", nargs="+", type=int, default=[os.cpu_count()])
@@ -209,9 +214,10 @@ def parse_arguments():
 def main():
     args = parse_arguments()
     records = []
-    for model, threads, embedding, python, optimizer in itertools.product(
-            args.model, args.threads, args.embedding, args.python, args.optimizer):
-        records.append(compare(args, model, embedding, threads, python, optimizer))
+    for model, threads, embedding, python, optimizer, how in itertools.product(
+            args.model, args.threads, args.embedding, args.python, args.optimizer, args.compile):
+        records.append(
+            compare(args, model, embedding, threads, python, optimizer, how == "compiled"))
         name, ratio = records[-1]["baseline_name"], records[-1]["ratio"]
         print(f"{records[-1]['op']}, {threads} threads, {name}: {ratio:.1f}x", file=sys.stderr)
     if args.out:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times GMF training in PyTorch on the CPU, as a user of PyTorch would write it.
+"""Times GMF training in PyTorch, as a user of PyTorch would write it.
 
 Prints one JSON object: seconds a step, samples a second, versions, threads. Made to be fair to
 PyTorch: pairs, negatives and batches are drawn beforehand with numpy and are no part of the time,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times NeuMF training in PyTorch on the CPU, as a user of PyTorch would write it.
+"""Times NeuMF training in PyTorch, as a user of PyTorch would write it.
 
 Prints one JSON object, as gmf_pytorch.py does and on the same terms. Tables of its own for the GMF
 and the MLP half; the MLP reads [p; q] and has three layers, 2d -> d -> d/2 -> d/4.

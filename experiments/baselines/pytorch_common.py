@@ -57,7 +57,7 @@ class MgqeTable(torch.nn.Module):
 
     def assign_by_tier(self, ids, queries):
         """queries (D, B, w) -> codes (D, B), a search for each tier."""
-        codes = torch.empty(queries.shape[:2], dtype=torch.long)
+        codes = torch.empty(queries.shape[:2], dtype=torch.long, device=ids.device)
         for limit, begin, end in self.tiers:
             members = ((ids >= begin) & (ids < end)).nonzero(as_tuple=True)[0]
             if len(members) > 0:
@@ -165,8 +165,14 @@ def make_optimizers(model, args):
             torch.optim.Adam(dense, lr=args.lr, betas=args.betas)]
 
 
-def train(model, optimizers, batches):
+def synchronize(args):
+    if args.device == "cuda":
+        torch.cuda.synchronize()
+
+
+def train(model, optimizers, batches, args):
     """Seconds for all batches, and the last loss."""
+    synchronize(args)
     began = time.perf_counter()
     for batch in batches:
         for optimizer in optimizers:
@@ -175,15 +181,21 @@ def train(model, optimizers, batches):
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
+    synchronize(args)
     return time.perf_counter() - began, float(loss.detach())
 
 
 def measure(model, batches, args):
-    """The figures of args.steps steps after args.warmup others."""
+    """The figures of args.steps steps after args.warmup others; batches are on the device before
+    the clock starts."""
+    model = model.to(args.device)
     optimizers = make_optimizers(model, args)
+    batches = [tuple(part.to(args.device) for part in batch) for batch in batches]
+    if args.compile:
+        model = torch.compile(model, mode="reduce-overhead")
     if args.warmup > 0:
-        train(model, optimizers, batches[:args.warmup])
-    seconds, loss = train(model, optimizers, batches[args.warmup:])
+        train(model, optimizers, batches[:args.warmup], args)
+    seconds, loss = train(model, optimizers, batches[args.warmup:], args)
     return {"seconds_per_step": seconds / args.steps,
             "samples_per_second": args.batch * args.steps / seconds,
             "steps": args.steps, "loss": loss}
@@ -204,8 +216,10 @@ def report(name, args, shape, figures):
         "torch": torch.__version__,
         "python": platform.python_version(),
         "threads": torch.get_num_threads(),
-        "device": "cpu",
+        "device": args.device,
+        "compiled": args.compile,
         "cpu": cpu_model(),
+        **({"gpu": torch.cuda.get_device_name()} if args.device == "cuda" else {}),
     }))
 
 
@@ -265,6 +279,9 @@ def make_parser(description, batch, steps, warmup):
     parser.add_argument("--warmup", type=int, default=warmup, help="steps before them")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--compile", action="store_true",
+                        help='torch.compile(mode="reduce-overhead"), of PyTorch >= 2')
     return parser
 
 
@@ -272,5 +289,9 @@ def parse(parser, betas):
     args = parser.parse_args()
     if len(args.tiers) + 1 != len(args.centroids):
         parser.error("--tiers needs one cut fewer than --centroids has values")
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: this PyTorch finds no GPU")
+    if args.compile and not hasattr(torch, "compile"):
+        parser.error(f"--compile needs PyTorch >= 2, this is {torch.__version__}")
     args.betas = betas
     return args

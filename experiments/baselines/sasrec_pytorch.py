@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times SASRec training in PyTorch on the CPU, as a user of PyTorch would write it.
+"""Times SASRec training in PyTorch, as a user of PyTorch would write it.
 
 Prints one JSON object, as gmf_pytorch.py does and on the same terms: batches are drawn beforehand
 and are no part of the time. Sequences are padded to --max-length for the blocks, at their end, so

@@ -3,6 +3,7 @@
 
 #include "host/core/row_rules.hpp"
 #include "host/cpu/cpu_backend.hpp"
+#include "host/cpu/lanes.hpp"
 
 namespace mgqe {
 namespace {
@@ -51,15 +52,14 @@ inline void prefetch_row(const float* row, int64_t d) {
 template <class Rule>
 inline float mean_square(const Rule& rule, const float* __restrict parameter,
                          const float* __restrict g, int64_t d) {
-  constexpr int kLanes = 16;
-  float sums[kLanes] = {};
+  alignas(64) float sums[kLanes] = {};
   int64_t c = 0;
   for (; c + kLanes <= d; c += kLanes)
     for (int l = 0; l < kLanes; ++l) sums[l] += rule.square(parameter[c + l], g[c + l]);
   for (int l = 0; c + l < d; ++l) sums[l] += rule.square(parameter[c + l], g[c + l]);
-  float sum = 0.0f;
-  for (const float lane : sums) sum += lane;
-  return sum / static_cast<float>(d);
+  Lanes lanes;
+  load(sums, lanes);
+  return sum_lanes(lanes) / static_cast<float>(d);
 }
 
 /// Row `id` by the rule, from its summed gradient g (d).
