@@ -24,14 +24,18 @@ CASES = [  # model, batch, steps, warm-up
 ]
 
 
-def measure(args, model, batch, steps, warmup, grouping):
-    command = [args.bench, "--data", args.data, "--model", model, "--embedding", "mgqe", "--batch",
-               str(batch), "--grouping", grouping, "--steps", str(steps), "--warmup", str(warmup),
-               "--json", "-"]
+def run_bench(args, options):
+    """What bench_train reports."""
+    command = [args.bench, "--data", args.data, *options, "--json", "-"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{shlex.join(command)}: {done.stderr.strip()}")
     return json.loads(done.stdout)[0]
+
+
+def measure(args, model, batch, steps, warmup, grouping):
+    return run_bench(args, ["--model", model, "--embedding", "mgqe", "--batch", str(batch),
+                            "--grouping", grouping, "--steps", str(steps), "--warmup", str(warmup)])
 
 
 def compare(args):

@@ -38,6 +38,8 @@ python3 experiments/compare_grouping.py --table $results/grouping_cpu.json |
   fill experiments/README.md grouping
 python3 experiments/baselines/speed_table.py experiments/results/training_speed_*.json |
   fill experiments/README.md training-speed
+python3 experiments/compare_embeddings.py --table $results/embeddings_cpu.json |
+  fill experiments/README.md embeddings
 shopt -s nullglob  # before the first measurement there is no such file
 python3 experiments/baselines/compare_ops.py --table $results/ops_*.json |
   fill experiments/README.md ops
