@@ -22,9 +22,14 @@ struct Search {
     left[count] = length;
     rank[count] = r;
     below[count] = 0;
+    fetch_probe(count);
     ++count;
   }
   int64_t item(int i) const { return rank[i] + below[i]; }
+  /// What list i is asked next, fetched while the others are asked.
+  void fetch_probe(int i) const {
+    __builtin_prefetch(list[i] + below[i] + (left[i] + 1) / 2 - 1);
+  }
 
   void run() {
     for (bool searching = true; searching;) {
@@ -35,6 +40,7 @@ struct Search {
         const int64_t probe = below[i] + half - 1;
         below[i] += list[i][probe] - probe <= rank[i] ? half : 0;
         left[i] -= half;
+        fetch_probe(i);
         searching = true;
       }
     }
