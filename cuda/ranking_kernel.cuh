@@ -3,7 +3,7 @@
 // keep runs bitwise the same. A score that does not compare (NaN) counts as greater.
 #pragma once
 
-#include "cuda/primitives.cuh"
+#include "cuda/standing.cuh"
 #include "host/core/backend.hpp"
 
 namespace mgqe {
@@ -18,15 +18,6 @@ static_assert(kItemThreads * (kTileUsers / kPatch) == kRankThreads);
 /// Column-major tiles; the padding keeps vectors aligned and spreads a row's stores over banks.
 inline constexpr int kItemStride = kTileItems + kPatch;
 inline constexpr int kUserStride = kTileUsers + kPatch;
-
-/// Adds one score to the two counts.
-struct Standing {
-  int greater = 0, ties = 0;
-  __device__ void add(float score, float positive_score) {
-    greater += !(score <= positive_score);
-    ties += score == positive_score;
-  }
-};
 
 __device__ inline float score_of(const RankQuery& query, int64_t m, int64_t item) {
   return ranking_score(query.users.row(m), query.items.row(item), query.items.cols);

@@ -2,21 +2,12 @@
 // so atomics keep runs bitwise the same. A score that does not compare (NaN) counts as greater.
 #pragma once
 
-#include "cuda/primitives.cuh"
+#include "cuda/standing.cuh"
 #include "host/core/backend.hpp"
 
 namespace mgqe {
 
 inline constexpr int kScoreThreads = 256;
-
-/// One score against a positive's.
-struct ScoreCounts {
-  int greater = 0, ties = 0;
-  __device__ void add(float score, float positive) {
-    greater += !(score <= positive);
-    ties += score == positive;
-  }
-};
 
 /// counts (M) = minus what count_scores_kernel will count too much: the positive and every excluded
 /// item but the positive. A warp per user.
@@ -27,7 +18,7 @@ __global__ void __launch_bounds__(kScoreThreads)
     const float* row = scores.row(m);
     const int32_t positive = positives[m];
     const int32_t* items = excluded.begin(m);
-    ScoreCounts taken;
+    Standing taken;
     if (lane_index() == 0) taken.add(row[positive], row[positive]);
     for (int64_t i = lane_index(); i < excluded.length(m); i += kWarpSize)
       if (items[i] != positive) taken.add(row[items[i]], row[positive]);
@@ -47,7 +38,7 @@ __global__ void __launch_bounds__(kScoreThreads)
   for (int64_t m = blockIdx.y; m < scores.rows; m += gridDim.y) {
     const float* row = scores.row(m);
     const float positive = row[positives[m]];
-    ScoreCounts slice;
+    Standing slice;
     for (int64_t i = grid_thread(); i < scores.cols; i += grid_threads())
       slice.add(row[i], positive);
     const int greater = block_sum<kScoreThreads>(slice.greater);
@@ -66,7 +57,7 @@ __global__ void __launch_bounds__(kScoreThreads)
     const float* row = scores.row(m);
     const int32_t* items = candidates.row(m);
     const float positive = row[positives[m]];
-    ScoreCounts found;
+    Standing found;
     for (int64_t i = lane_index(); i < candidates.cols; i += kWarpSize)
       if (items[i] >= 0) found.add(row[items[i]], positive);
     found.greater = warp_sum(found.greater);

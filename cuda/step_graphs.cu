@@ -5,8 +5,8 @@
 // host's share of a launch is what it costs; a graph of 16 steps is one call of the host. Which
 // steps are recorded, and when, is RecordedSteps' business; here is only how. What a body must not
 // do while it is captured (allocate, copy to or from the host, wait) is refused with an Error by
-// the calls themselves (refuse_in_capture). Any op sequence; capture holds for this thread alone, so
-// several back ends may train in several threads. Not yet run on a GPU.
+// the calls themselves (refuse_in_capture). Any op sequence; capture holds for this thread alone,
+// so several back ends may train in several threads. Not yet run on a GPU.
 //
 // Weighed and left: building the graph node by node (every op would need a second form);
 // conditional WHILE nodes that loop on the device (one launch an epoch, but 16 steps a launch leave

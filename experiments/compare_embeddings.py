@@ -6,15 +6,11 @@ table, in turn on the same machine.
   experiments/compare_embeddings.py --table experiments/results/embeddings_cpu.json    as Markdown
 """
 
-import argparse
 import json
-import os
 import pathlib
-import shlex
 import statistics
-import sys
 
-from compare_grouping import run_bench
+from compare_grouping import run_bench, run_program, where_and_how
 
 BATCHES = [(256, 4000, 400), (4096, 400, 40)]  # batch, steps, warm-up
 SUBSPACES = [8, 16, 32]
@@ -38,17 +34,11 @@ def compare(args):
                 "measured": statistics.median(times), "full": statistics.median(full),
                 "ratio": statistics.median(times) / statistics.median(full),
                 "ratio_by_round": [a / b for a, b in zip(times, full)], "unit": "s",
-                "data": record["data"],
-                "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())),
-                "device": record["device"], "device_description": record["device_description"],
-                "commit": record["commit"], "seed": record["seed"],
-                "command": shlex.join(["experiments/compare_embeddings.py", *sys.argv[1:]]),
+                **where_and_how(record),
             })
             print(f"batch {batch}, D = {subspaces}: {1e6 * records[-1]['measured']:.0f} us, full "
                   f"{1e6 * records[-1]['full']:.0f} us, {records[-1]['ratio']:.2f}x", flush=True)
-    aside = pathlib.Path(str(args.out) + ".tmp")
-    aside.write_text(json.dumps(records, indent=2) + "\n")
-    aside.rename(args.out)
+    return records
 
 
 def print_table(path):
@@ -61,22 +51,5 @@ def print_table(path):
               f"{record['ratio']:.2f} | {low:.2f}–{high:.2f} |")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="ml-1m")
-    parser.add_argument("--bench", default="build/release/bench_train")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=pathlib.Path, help="where the JSON goes")
-    parser.add_argument("--table", help="print this file as a Markdown table instead")
-    args = parser.parse_args()
-    if args.table:
-        print_table(args.table)
-    elif args.out is None:
-        parser.error("--out is missing: name the JSON file to write")
-    else:
-        compare(args)
-
-
 if __name__ == "__main__":
-    main()
+    run_program(__doc__, compare, print_table)

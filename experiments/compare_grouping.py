@@ -33,6 +33,14 @@ def run_bench(args, options):
     return json.loads(done.stdout)[0]
 
 
+def where_and_how(record):
+    """What every record of a comparison keeps of bench_train's."""
+    program = pathlib.Path(sys.argv[0]).name
+    return {"threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())),
+            **{key: record[key] for key in ("data", "device", "device_description", "commit", "seed")},
+            "command": shlex.join([f"experiments/{program}", *sys.argv[1:]])}
+
+
 def measure(args, model, batch, steps, warmup, grouping):
     return run_bench(args, ["--model", model, "--embedding", "mgqe", "--batch", str(batch),
                             "--grouping", grouping, "--steps", str(steps), "--warmup", str(warmup)])
@@ -49,19 +57,14 @@ def compare(args):
         ratios = [b / a for a, b in zip(tier, lookup)]
         records.append({
             "op": f"train step, {model} mgqe", "batch": batch, "unit": "s",
-            "shape": record["shape"], "data": record["data"],
-            "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count())),
+            "shape": record["shape"],
             "tier": statistics.median(tier), "lookup": statistics.median(lookup),
             "ratio": statistics.median(lookup) / statistics.median(tier), "ratio_by_round": ratios,
-            "device": record["device"], "device_description": record["device_description"],
-            "commit": record["commit"], "seed": record["seed"],
-            "command": shlex.join(["experiments/compare_grouping.py", *sys.argv[1:]]),
+            **where_and_how(record),
         })
         print(f"{model} batch {batch}: tier {1e6 * records[-1]['tier']:.0f} us, "
               f"lookup {1e6 * records[-1]['lookup']:.0f} us, {records[-1]['ratio']:.2f}x", flush=True)
-    aside = pathlib.Path(str(args.out) + ".tmp")
-    aside.write_text(json.dumps(records, indent=2) + "\n")
-    aside.rename(args.out)
+    return records
 
 
 def print_table(path):
@@ -74,8 +77,9 @@ def print_table(path):
               f"{record['ratio']:.2f}× | {low:.2f}–{high:.2f} |")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
+def run_program(description, compare, print_table):
+    """The command line of a comparison: measures and writes JSON, or prints such a file's table."""
+    parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="ml-1m")
     parser.add_argument("--bench", default="build/release/bench_train")
@@ -88,8 +92,11 @@ def main():
     elif args.out is None:
         parser.error("--out is missing: name the JSON file to write")
     else:
-        compare(args)
+        records = compare(args)
+        aside = pathlib.Path(str(args.out) + ".tmp")
+        aside.write_text(json.dumps(records, indent=2) + "\n")
+        aside.rename(args.out)
 
 
 if __name__ == "__main__":
-    main()
+    run_program(__doc__, compare, print_table)

@@ -82,8 +82,8 @@ class SeedsOptions {
     }
     fmt::print("model   {} with embeddings {}, {} seeds\n", config.model.name,
                scheme_label(config.embedding), seeds.size());
-    fmt::print("runs    {} at a time, {} thread{} each; logs in {}/seed-*/log.txt\n\n", jobs, threads,
-               threads == 1 ? "" : "s", config.run.out);
+    fmt::print("runs    {} at a time, {} thread{} each; logs in {}/seed-*/log.txt\n\n", jobs,
+               threads, threads == 1 ? "" : "s", config.run.out);
     std::fflush(stdout);
     report(runs, run_seeds(runs, jobs, threads));
   }

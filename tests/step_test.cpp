@@ -146,8 +146,7 @@ TEST(Step, RecordedAndRepeatedItTrainsTheSameModel) {
       EXPECT_THROW(repeated.loop.step(), Error) << "the epoch is over";
       EXPECT_EQ(eager.loop.mean_loss(), repeated.loop.mean_loss()) << name << ", " << epoch;
     }
-    EXPECT_EQ(bytes_of(eager.loop.checkpoint_arrays()),
-              bytes_of(repeated.loop.checkpoint_arrays()))
+    EXPECT_EQ(bytes_of(eager.loop.checkpoint_arrays()), bytes_of(repeated.loop.checkpoint_arrays()))
         << name;
     if (config.model.name == "sasrec") {
       EXPECT_EQ(recording.recorded, 0) << "no two of its steps are alike";

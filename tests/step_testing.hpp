@@ -51,9 +51,7 @@ class CallText {
     put(s.histories.offsets), put(s.histories.items), put(s.positive_user);
     put(s.items), put(s.negatives), put(s.batch), put(s.negative_key);
   }
-  void put(const ScoredPairSampler& s) {
-    put(s.left), put(s.right), put(s.targets), put(s.batch);
-  }
+  void put(const ScoredPairSampler& s) { put(s.left), put(s.right), put(s.targets), put(s.batch); }
   template <class T>
   requires std::is_arithmetic_v<T>
   void put(T number) { text_ += fmt::format(" {}", number); }

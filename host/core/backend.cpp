@@ -67,4 +67,3 @@ std::unique_ptr<Backend> make_backend(const std::string& device) {
 }
 
 }  // namespace mgqe
-

@@ -27,9 +27,7 @@ struct Search {
   }
   int64_t item(int i) const { return rank[i] + below[i]; }
   /// What list i is asked next, fetched while the others are asked.
-  void fetch_probe(int i) const {
-    __builtin_prefetch(list[i] + below[i] + (left[i] + 1) / 2 - 1);
-  }
+  void fetch_probe(int i) const { __builtin_prefetch(list[i] + below[i] + (left[i] + 1) / 2 - 1); }
 
   void run() {
     for (bool searching = true; searching;) {

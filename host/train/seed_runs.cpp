@@ -201,9 +201,9 @@ class SeedRuns {
       left.push_back(seconds);
       if (seconds >= 0) known += 1, whole += one.child.seconds() + seconds;
       if (static_cast<int>(lines.size()) + 2 < rows)
-        lines.push_back(name + (progress ? progress_line(*progress,
-                                                         columns - static_cast<int>(name.size()))
-                                         : "starting"));
+        lines.push_back(
+            name + (progress ? progress_line(*progress, columns - static_cast<int>(name.size()))
+                             : "starting"));
     }
     const size_t waiting = runs_.size() - next_;
     const double all = seconds_left(left, waiting, known > 0 ? whole / known : -1.0, jobs_);

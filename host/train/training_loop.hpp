@@ -38,8 +38,8 @@ class TrainingLoop {
   Tensor<StepState> state_;
   Tensor<double> loss_sum_;             // (1)
   std::unique_ptr<StepRunner> runner_;  // what it recorded goes before the arrays it names
-  uint64_t steps_ = 0;         // begun since the start of training
-  int64_t examples_done_ = 0;  // of this epoch
+  uint64_t steps_ = 0;                  // begun since the start of training
+  int64_t examples_done_ = 0;           // of this epoch
 };
 
 }  // namespace mgqe
