@@ -47,6 +47,8 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
                                              user ? spec.user_table : spec.item_table,
                                              user ? spec.user_codebook : spec.item_codebook);
     embedding.config.dim = spec.dim;
+    const std::string& tables = config.embedding.tables;
+    if (tables != "both" && tables != (user ? "users" : "items")) embedding.config.scheme = "full";
     tables_.push_back(make_embedding(backend, embedding));
     gradient_buffers_.emplace_back(backend, max_lookups, spec.dim);
   }

@@ -59,6 +59,12 @@ void validate_backbone(const Config& config) {
     input_error("--task relevance scores pairs of items, which --model ", backbone.name,
                 " cannot: choose --model ", able);
   }
+  if (config.embedding.tables != "both" &&
+      (backbone.batch == BatchKind::kSequences || config.model.task == "relevance"))
+    input_error(
+        "--tables ", config.embedding.tables, " parts users from items: ",
+        config.model.task == "relevance" ? "--task relevance" : "--model " + config.model.name,
+        " has a table of items alone");
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
     input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
                 " takes 1, one a step of a sequence");

@@ -140,6 +140,21 @@ TEST_P(Training, ArtifactEvaluatesToTheTrainersFigures) {
   }
 }
 
+TEST_P(Training, OneSideAloneMayBeQuantized) {
+  Config config = small_config("mgqe", out("a"));
+  config.train.epochs = 1;
+  for (const std::string model : {"gmf", "neumf"})
+    for (const std::string side : {"users", "items"}) {
+      config.model.name = model;
+      config.embedding.tables = side;
+      train(config);
+      const Artifact artifact = read_artifact(out("a") + "/model.safetensors");
+      for (const auto& [name, table] : artifact.model.tables)
+        EXPECT_EQ(table.scheme, name.ends_with(side.substr(0, 4)) ? "mgqe" : "full")
+            << model << " " << side << ": " << name;
+    }
+}
+
 TEST_P(Training, InitialValuesFollowTheSeedAndDifferByArray) {
   const auto random_arrays = [&](const Config& config) {
     std::map<std::string, std::vector<float>> arrays;

@@ -175,6 +175,11 @@ void validate_embedding(const EmbeddingConfig& embedding) {
                {"full", "low_rank", "scalar_quantized", "hashed", "dpq_vq", "dpq_sx", "mgqe"});
   if (embedding.dim < 1 || embedding.dim > kMaxDim)
     input_error("--dim ", embedding.dim, " is out of range: 1 to ", kMaxDim);
+  check_choice("--tables", embedding.tables, {"both", "users", "items"});
+  if (embedding.tables != "both" && embedding.scheme == "full")
+    input_error("--tables ", embedding.tables,
+                " leaves the other tables full, and --embedding full is that already: choose "
+                "another scheme");
   check_choice("--faithful", embedding.faithful, {"paper", "dpq-code"});
   check_positive("--init-stddev", embedding.init_stddev);
   if (embedding.variant != "shared_k" && embedding.scheme != "mgqe")
@@ -237,6 +242,11 @@ void validate_train(const TrainConfig& train) {
 }  // namespace
 
 std::string scheme_label(const EmbeddingConfig& embedding) {
+  if (embedding.tables != "both") {
+    EmbeddingConfig everywhere = embedding;
+    everywhere.tables = "both";
+    return scheme_label(everywhere) + " " + embedding.tables + " only";
+  }
   const std::string& scheme = embedding.scheme;
   const auto joined = [](const std::vector<int>& values) {
     std::ostringstream text;

@@ -38,6 +38,7 @@ struct ModelConfig {
 
 struct EmbeddingConfig {
   std::string scheme = "mgqe";
+  std::string tables = "both";
   int64_t dim = 64;
   int rank = 16;
   int bits = 4;
@@ -126,6 +127,8 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   auto& embedding = config.embedding;
   visit("embedding", "scheme", "--embedding", embedding.scheme,
         "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx or mgqe");
+  visit("embedding", "tables", "--tables", embedding.tables,
+        "tables of that scheme: both, users or items; the others are full");
   visit("embedding", "dim", "--dim", embedding.dim, "embedding dimension d");
   visit("embedding", "rank", "--rank", embedding.rank, "low_rank: r, below the dimension");
   visit("embedding", "bits", "--bits", embedding.bits,
