@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "host/core/numerics.hpp"
 #include "host/core/range.hpp"
 #include "host/core/version.hpp"
 #include "host/io/atomic_file.hpp"
@@ -171,9 +172,11 @@ nlohmann::ordered_json Trainer::epoch_record(int epoch) {
 nlohmann::ordered_json Trainer::make_result(const SizeReport& size, const Judgement& test) const {
   nlohmann::ordered_json data = task_.data();
   data["training_examples_per_epoch"] = loop_.examples_per_epoch();
+  data["fingerprint"] = fmt::format("{:016x}", task_.fingerprint());
   nlohmann::ordered_json result = {
       {"command", command_},
       {"commit", build_commit()},
+      {"numerics_version", kNumericsVersion},
       {"device", backend_.name()},
       {"device_description", backend_.description()},
       {"seed", config_.run.seed},
