@@ -61,12 +61,9 @@ class SeedsOptions {
   void run(const Config& config, const std::vector<std::string>& words) const {
     const std::vector<uint64_t> seeds = parse_seeds(seeds_);
     if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
-    const bool gpu = runs_on_gpu(config.run.device);
     if (jobs_option_->count() > 0 && jobs_ < 1) input_error("--jobs ", jobs_, " must be 1 or more");
-    const int cores = omp_get_max_threads();
-    const int asked = jobs_option_->count() > 0 ? jobs_ : gpu ? 1 : cores;
-    const int jobs = std::min(asked, static_cast<int>(seeds.size()));
-    const int threads = std::max(1, cores / jobs);
+    const auto [jobs, threads] =
+        share_cores(jobs_, seeds.size(), runs_on_gpu(config.run.device), omp_get_max_threads());
 
     std::vector<std::string> shared = words;
     for (const char* option : {"--seeds", "--jobs", "--out"})

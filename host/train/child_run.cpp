@@ -54,8 +54,8 @@ std::vector<std::string> child_environment(int threads) {
 }
 
 /// In the child, between fork and exec: system calls alone, nothing that takes a lock.
-[[noreturn]] void become(char* const* arguments, char* const* variables, pid_t parent, int output,
-                         int errors, int progress) {
+[[noreturn]] void become(const char* program, char* const* arguments, char* const* variables,
+                         pid_t parent, int output, int errors, int progress) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(127);  // it died before the line above
   dup2(output, STDOUT_FILENO);
@@ -64,15 +64,16 @@ std::vector<std::string> child_environment(int threads) {
     fcntl(progress, F_SETFD, 0);  // dup2 would leave it to be closed
   else
     dup2(progress, kProgressFd);
-  execve("/proc/self/exe", arguments, variables);
-  constexpr char kMessage[] = "/proc/self/exe cannot be started\n";
+  execve(program, arguments, variables);
+  constexpr char kMessage[] = " cannot be started\n";
+  static_cast<void>(!write(STDERR_FILENO, program, std::strlen(program)));
   static_cast<void>(!write(STDERR_FILENO, kMessage, sizeof kMessage - 1));
   _exit(127);
 }
 
 }  // namespace
 
-ChildRun::ChildRun(std::vector<std::string> arguments, int threads,
+ChildRun::ChildRun(const std::string& program, std::vector<std::string> arguments, int threads,
                    const std::filesystem::path& log)
     : began_(Clock::now()) {
   log_ = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
@@ -84,7 +85,8 @@ ChildRun::ChildRun(std::vector<std::string> arguments, int threads,
   const std::vector<char*> argv = pointers(arguments), envp = pointers(variables);
   const pid_t parent = getpid();
   pid_ = fork();
-  if (pid_ == 0) become(argv.data(), envp.data(), parent, log_, errors.write, progress.write);
+  if (pid_ == 0)
+    become(program.c_str(), argv.data(), envp.data(), parent, log_, errors.write, progress.write);
   const int failure = errno;
   close(errors.write);
   close(progress.write);

@@ -1,4 +1,4 @@
-// ChildRun: one run of this program in a process of its own, watched by the process that began it.
+// ChildRun: one run in a process of its own, watched by the process that began it.
 #pragma once
 
 #include <chrono>
@@ -11,11 +11,15 @@
 
 namespace mgqe {
 
+/// The program that runs now, whatever has become of its file since.
+inline constexpr const char* kThisProgram = "/proc/self/exe";
+
 class ChildRun {
  public:
-  /// Starts this program anew with `arguments` (argv[0] first) and `threads` OpenMP threads.
-  /// What it prints goes to `log`. It ends when this process does.
-  ChildRun(std::vector<std::string> arguments, int threads, const std::filesystem::path& log);
+  /// Starts `program` with `arguments` (argv[0] first) and `threads` OpenMP threads. What it prints
+  /// goes to `log`. It ends when this process does.
+  ChildRun(const std::string& program, std::vector<std::string> arguments, int threads,
+           const std::filesystem::path& log);
   ChildRun(const ChildRun&) = delete;
   ChildRun& operator=(const ChildRun&) = delete;
   /// Kills it if it still runs.

@@ -2,25 +2,19 @@
 
 #include <algorithm>
 #include <charconv>
-#include <csignal>
 #include <fstream>
-#include <list>
 #include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <poll.h>
 
 #include "host/core/check.hpp"
 #include "host/io/atomic_file.hpp"
-#include "host/io/terminal.hpp"
 
 namespace mgqe {
 namespace {
 
 constexpr size_t kMaxSeeds = 1000;
-constexpr int kDrawMilliseconds = 100;
-constexpr int kScreen = 2;
 
 bool parse_seed(const std::string& text, uint64_t& seed) {
   const char* end = text.data() + text.size();
@@ -38,32 +32,6 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-// ---- signals ------------------------------------------------------------------------------------
-
-volatile std::sig_atomic_t signalled = 0;
-
-/// While it lives, the signals that end a program are noted instead.
-class SignalGuard {
- public:
-  SignalGuard() {
-    signalled = 0;
-    struct sigaction note {};
-    note.sa_handler = [](int signal) { signalled = signal; };
-    for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &note, &before_[i]);
-  }
-  SignalGuard(const SignalGuard&) = delete;
-  SignalGuard& operator=(const SignalGuard&) = delete;
-  ~SignalGuard() {
-    for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
-  }
-
- private:
-  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[std::size(kSignals)];
-};
-
-// ---- what people read ---------------------------------------------------------------------------
-
 /// "epoch 17 is best, NDCG@10 0.0388" of a finished run.
 std::string outcome(const std::filesystem::path& out) {
   std::ifstream stream(out / "result.json");
@@ -77,152 +45,47 @@ std::string outcome(const std::filesystem::path& out) {
   return fmt::format("test {}, best epoch {}", figure, result.at("best_epoch").get<int>());
 }
 
-/// The lines of the seeds that run, redrawn in place below what is printed.
-class Screen {
+class SeedSource final : public RunSource {
  public:
-  explicit Screen(bool live) : live_(live) {}
-
-  void draw(const std::vector<std::string>& lines) {
-    if (!live_) return;
-    std::string text = back();
-    for (const std::string& line : lines) text += line + "\x1b[K\n";
-    write_directly(kScreen, text + "\x1b[J");
-    drawn_ = lines.size();
-  }
-  void clear() {
-    if (drawn_ > 0) write_directly(kScreen, back() + "\x1b[J");
-    drawn_ = 0;
-  }
-
- private:
-  std::string back() const { return drawn_ > 0 ? fmt::format("\x1b[{}F", drawn_) : ""; }
-
-  bool live_;
-  size_t drawn_ = 0;
-};
-
-// ---- the runs -----------------------------------------------------------------------------------
-
-class SeedRuns {
- public:
-  SeedRuns(const std::vector<SeedRun>& runs, int jobs, int threads)
-      : runs_(runs), jobs_(jobs), threads_(threads), live_(is_terminal(kScreen)), screen_(live_) {
+  SeedSource(const std::vector<SeedRun>& runs, int jobs) : runs_(runs), jobs_(jobs) {
     for (const SeedRun& run : runs) width_ = std::max(width_, std::to_string(run.seed).size());
   }
 
-  std::vector<FailedSeed> run() {
-    while (next_ < runs_.size() || !running_.empty()) {
-      if (signalled != 0) stop();
-      while (next_ < runs_.size() && running_.size() < static_cast<size_t>(jobs_)) begin();
-      wait();
-      for (auto current = running_.begin(); current != running_.end();) {
-        current->child.look();
-        if (current->child.ended()) {
-          finish(*current);
-          current = running_.erase(current);
-        } else {
-          ++current;
-        }
-      }
-      screen_.draw(lines());
-    }
-    screen_.clear();
-    return failed_;
+  std::optional<PooledRun> next() override {
+    if (next_ == runs_.size()) return std::nullopt;
+    const SeedRun& run = runs_[next_];
+    return PooledRun{next_++, fmt::format("seed {:>{}}", run.seed, width_), kThisProgram,
+                     run.arguments, run.out};
   }
-
- private:
-  struct Running {
-    Running(const SeedRun& run, int threads)
-        : run(run), child(run.arguments, threads, run.out / "log.txt") {}
-    const SeedRun& run;
-    ChildRun child;
-  };
-
-  std::string label(uint64_t seed) const { return fmt::format("seed {:>{}}  ", seed, width_); }
-
-  void print(const std::string& line) {
-    screen_.clear();
-    const auto columns = static_cast<size_t>(terminal_size(kScreen).columns);
-    fmt::print("{}\n", live_ && line.size() >= columns ? line.substr(0, columns - 1) : line);
-    std::fflush(stdout);
+  std::string take(const PooledRun& run, double seconds) override {
+    const std::string line = outcome(run.out);
+    finished_seconds_.push_back(seconds);
+    return line;
   }
-
-  void begin() {
-    running_.emplace_back(runs_[next_++], threads_);
-    if (!live_) print(label(running_.back().run.seed) + "started");
+  void fail(const PooledRun& run, const std::string& error) override {
+    failed_.push_back({runs_[run.id].seed, error});
   }
-
-  void wait() {
-    std::vector<pollfd> watched;
-    for (const Running& one : running_)
-      for (const int fd : one.child.descriptors())
-        if (fd >= 0) watched.push_back({fd, POLLIN, 0});
-    // A child that has closed its pipes is about to end: then the time-out paces the look.
-    poll(watched.data(), watched.size(), kDrawMilliseconds);
+  Count count() const override {
+    return {runs_.size(), finished_seconds_.size(), failed_.size(), runs_.size() - next_};
   }
-
-  void finish(const Running& one) {
-    const ChildRun& child = one.child;
-    const std::string time = format_duration(child.seconds());
-    if (child.succeeded()) {
-      finished_seconds_.push_back(child.seconds());
-      print(fmt::format("{}done    {:>7}  {}", label(one.run.seed), time, outcome(one.run.out)));
-      return;
-    }
-    std::string error = child.error();
-    if (error.starts_with("mgqe: ")) error.erase(0, 6);
-    failed_.push_back({one.run.seed, error});
-    print(fmt::format("{}failed  {:>7}  {}", label(one.run.seed), time, error));
-  }
-
-  [[noreturn]] void stop() {
-    const int signal = signalled;
-    for (Running& one : running_) one.child.stop();
-    screen_.clear();
-    const size_t stopped = running_.size();
-    running_.clear();
-    fmt::print(stderr, "mgqe: interrupted: {} running and {} waiting seeds were stopped\n", stopped,
-               runs_.size() - next_);
-    std::signal(signal, SIG_DFL);  // end as a program that was never told of the signal
-    raise(signal);
-    std::abort();
-  }
-
-  std::vector<std::string> lines() const {
-    const auto [columns, rows] = terminal_size(kScreen);
-    std::vector<std::string> lines;
+  double seconds_left(const std::vector<RunningTime>& running) const override {
     std::vector<double> left;
     double known = 0.0, whole = 0.0;  // runs whose length is known, and the sum of their lengths
     for (const double seconds : finished_seconds_) known += 1, whole += seconds;
-    for (const Running& one : running_) {
-      const auto& progress = one.child.progress();
-      const std::string name = label(one.run.seed);
-      const double seconds = progress ? progress->run_seconds_left : -1.0;
-      left.push_back(seconds);
-      if (seconds >= 0) known += 1, whole += one.child.seconds() + seconds;
-      if (static_cast<int>(lines.size()) + 2 < rows)
-        lines.push_back(
-            name + (progress ? progress_line(*progress, columns - static_cast<int>(name.size()))
-                             : "starting"));
+    for (const RunningTime& one : running) {
+      left.push_back(one.left);
+      if (one.left >= 0) known += 1, whole += one.seconds + one.left;
     }
-    const size_t waiting = runs_.size() - next_;
-    const double all = seconds_left(left, waiting, known > 0 ? whole / known : -1.0, jobs_);
-    std::string total = fmt::format("{:<{}}{} of {} done", "all", width_ + 7,
-                                    finished_seconds_.size(), runs_.size());
-    if (!failed_.empty()) total += fmt::format(", {} failed", failed_.size());
-    if (waiting > 0) total += fmt::format(", {} waiting", waiting);
-    lines.push_back(total + ", left: " + format_duration(all));
-    lines.back() = lines.back().substr(0, static_cast<size_t>(std::max(columns - 1, 0)));
-    return lines;
+    return mgqe::seconds_left(left, count().waiting, known > 0 ? whole / known : -1.0, jobs_);
   }
 
+  const std::vector<FailedSeed>& failed() const { return failed_; }
+
+ private:
   const std::vector<SeedRun>& runs_;
-  int jobs_, threads_;
-  bool live_;
-  Screen screen_;
+  int jobs_;
   size_t width_ = 0;  // of the longest seed
   size_t next_ = 0;   // that waits
-  std::list<Running> running_;
   std::vector<double> finished_seconds_;
   std::vector<FailedSeed> failed_;
 };
@@ -250,22 +113,11 @@ std::vector<uint64_t> parse_seeds(const std::string& text) {
   return seeds;
 }
 
-double seconds_left(const std::vector<double>& running, size_t waiting, double mean, int jobs) {
-  double sum = 0.0, longest = 0.0;
-  for (const double left : running) {
-    const double assumed = left >= 0 ? left : mean;
-    if (assumed < 0) return -1.0;
-    sum += assumed;
-    longest = std::max(longest, assumed);
-  }
-  if (waiting > 0 && mean < 0) return -1.0;
-  return std::max(longest, (sum + static_cast<double>(waiting) * mean) / jobs);
-}
-
 std::vector<FailedSeed> run_seeds(const std::vector<SeedRun>& runs, int jobs, int threads) {
   for (const SeedRun& run : runs) ensure_writable_directory(run.out);
-  const SignalGuard guard;
-  return SeedRuns(runs, jobs, threads).run();
+  SeedSource source(runs, jobs);
+  run_pool(source, jobs, threads, {"mgqe", "seeds"});
+  return source.failed();
 }
 
 }  // namespace mgqe

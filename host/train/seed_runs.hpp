@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "host/train/child_run.hpp"
+#include "host/train/run_pool.hpp"
 
 namespace mgqe {
 
@@ -15,7 +15,7 @@ std::vector<uint64_t> parse_seeds(const std::string& text);
 
 struct SeedRun {
   uint64_t seed;
-  std::vector<std::string> arguments;  // of the process, argv[0] first
+  std::vector<std::string> arguments;  // of this program, argv[0] first
   std::filesystem::path out;           // its folder, where log.txt keeps what it prints
 };
 
@@ -24,13 +24,7 @@ struct FailedSeed {
   std::string error;
 };
 
-/// The time that all seeds together still need, below 0 where unknown. running: seconds left of
-/// each run under way, below 0 where unknown; mean: seconds of a whole run, likewise.
-double seconds_left(const std::vector<double>& running, size_t waiting, double mean, int jobs);
-
-/// Runs them, `jobs` at a time with `threads` threads each, and prints a line for each that ends on
-/// stdout; on a terminal (stderr), meanwhile, a line for each that runs. Returns those that failed.
-/// SIGINT, SIGTERM and SIGHUP stop them all and end this process.
+/// Runs them in a pool (run_pool.hpp). Returns those that failed.
 std::vector<FailedSeed> run_seeds(const std::vector<SeedRun>& runs, int jobs, int threads);
 
 }  // namespace mgqe
