@@ -1,0 +1,150 @@
+// The ablations: each varies one thing of the usual mgqe table, and shows that table too.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "experiments/grid/grid_points.hpp"
+#include "host/core/check.hpp"
+
+namespace mgqe {
+namespace {
+
+class Study {
+ public:
+  Study(std::vector<GridPoint>& points, const GridChoice& choice, const GridTask& task,
+        std::string name)
+      : points_(points), choice_(choice), task_(task), name_(std::move(name)) {}
+
+  const GridTask& task() const { return task_; }
+  int subspaces() const { return usual_subspaces(task_); }
+
+  template <class Change>
+  void add(const std::string& value, const Change& change) {
+    Config config = usual_config(task_, "mgqe");
+    change(config.embedding);
+    points_.push_back(make_point(choice_, task_, name_, value, config));
+  }
+  /// dpq_vq is mgqe of one tier.
+  void add_single_tier(const std::string& value) {
+    add(value, [](EmbeddingConfig& embedding) {
+      embedding.scheme = "dpq_vq";
+      embedding.tiers = {};
+      embedding.centroids = {256};
+    });
+  }
+
+ private:
+  std::vector<GridPoint>& points_;
+  const GridChoice& choice_;
+  const GridTask& task_;
+  std::string name_;
+};
+
+void as_usual(EmbeddingConfig&) {}
+
+void variants(Study& study) {
+  study.add("shared_k", as_usual);
+  study.add("private_k", [](EmbeddingConfig& embedding) { embedding.variant = "private_k"; });
+  study.add("private_d", [&](EmbeddingConfig& embedding) {
+    embedding.variant = "private_d";
+    embedding.subspaces = {study.subspaces(), study.subspaces() / 2};
+    embedding.centroids = {256};
+  });
+}
+
+void tier_counts(Study& study) {
+  study.add_single_tier("1");
+  study.add("2", as_usual);
+  const auto tiers = [&](std::vector<double> cuts, std::vector<int> centroids) {
+    study.add(std::to_string(centroids.size()), [&](EmbeddingConfig& embedding) {
+      embedding.tiers = cuts;
+      embedding.centroids = centroids;
+    });
+  };
+  tiers({0.01, 0.1}, {256, 128, 64});
+  tiers({0.01, 0.1, 0.5}, {256, 128, 64, 32});
+}
+
+void cuts(Study& study) {
+  for (const double cut : {0.01, 0.05, 0.1, 0.2, 0.5})
+    study.add(fmt::format("{}", cut), [&](EmbeddingConfig& embedding) { embedding.tiers = {cut}; });
+}
+
+void tail_centroids(Study& study) {
+  for (const int centroids : {8, 16, 32, 64, 128})
+    study.add(std::to_string(centroids), [&](EmbeddingConfig& embedding) {
+      embedding.centroids = {256, centroids};
+    });
+  study.add_single_tier("256");
+}
+
+void commitment(Study& study) {
+  for (const double weight : {0.0, 0.1, 0.25, 1.0})
+    study.add(fmt::format("{}", weight),
+              [&](EmbeddingConfig& embedding) { embedding.commitment_weight = weight; });
+}
+
+void distance_bn(Study& study) {
+  for (const char* kind : {"none", "tf"})
+    study.add(kind, [&](EmbeddingConfig& embedding) { embedding.distance_bn = kind; });
+}
+
+void tables(Study& study) {
+  study.add("both", as_usual);
+  // Only where users and items have tables of their own.
+  if (study.task().is_relevance() || std::string(study.task().model) == "sasrec") return;
+  for (const char* which : {"users", "items"})
+    study.add(which, [&](EmbeddingConfig& embedding) { embedding.tables = which; });
+}
+
+void softmax(Study& study) {
+  study.add_single_tier("dpq_vq");
+  study.add("dpq_sx", [](EmbeddingConfig& embedding) {
+    embedding.scheme = "dpq_sx";
+    embedding.tiers = {};
+    embedding.centroids = {256};
+  });
+}
+
+struct NamedStudy {
+  const char* name;
+  void (*add)(Study& study);
+};
+
+constexpr NamedStudy kStudies[] = {
+    {"variant", variants},      {"tiers", tier_counts},     {"cut", cuts},
+    {"tail-k", tail_centroids}, {"commitment", commitment}, {"distance-bn", distance_bn},
+    {"tables", tables},         {"softmax", softmax},
+};
+
+}  // namespace
+
+const std::vector<std::string>& ablation_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const NamedStudy& study : kStudies) list.push_back(study.name);
+    return list;
+  }();
+  return names;
+}
+
+std::vector<GridPoint> ablation_points(const GridChoice& choice,
+                                       const std::vector<std::string>& studies) {
+  for (const std::string& name : studies) {
+    const auto& known = ablation_names();
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    std::string names;
+    for (const std::string& one : known) names += (names.empty() ? "" : ", ") + one;
+    input_error("--studies ", name, " is unknown: choose among ", names);
+  }
+  std::vector<GridPoint> points;
+  for (const GridTask& task : choice.tasks)
+    for (const NamedStudy& study : kStudies) {
+      if (std::find(studies.begin(), studies.end(), study.name) == studies.end()) continue;
+      Study one(points, choice, task, study.name);
+      study.add(one);
+    }
+  return points;
+}
+
+}  // namespace mgqe

@@ -1,0 +1,132 @@
+#include "experiments/grid/grid_points.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "host/core/check.hpp"
+#include "models/model.hpp"
+
+namespace mgqe {
+
+std::string GridPoint::name() const {
+  std::string text = fmt::format("{}/{}-{}", task.name, series, value);
+  std::erase(text, '=');
+  return text;
+}
+
+GridPoint make_point(const GridChoice& choice, const GridTask& task, std::string series,
+                     std::string value, const Config& config) {
+  GridPoint point{task, std::move(series), std::move(value), {}};
+  const bool tuned = task.is_relevance() && task.every_size;
+  const std::vector<double> l2 = tuned ? choice.l2 : std::vector{config.train.l2};
+  for (const double penalty : l2) {
+    Config candidate = config;
+    candidate.train.l2 = penalty;
+    update_from_json(candidate, nlohmann::json::parse(choice.overrides), "--config");
+    resolve(candidate);
+    validate(candidate);
+    validate_backbone(candidate);
+    point.candidates.push_back(candidate);
+  }
+  return point;
+}
+
+int usual_subspaces(const GridTask& task) { return task.dim >= 64 ? 32 : 16; }
+
+Config usual_config(const GridTask& task, const std::string& scheme) {
+  Config config = task_config(task);
+  config.embedding.scheme = scheme;
+  const bool tiered = scheme == "mgqe";
+  if (tiered || scheme == "dpq_vq" || scheme == "dpq_sx") {
+    config.embedding.subspaces = {usual_subspaces(task)};
+    config.embedding.centroids = tiered ? std::vector{256, 64} : std::vector{256};
+  }
+  if (tiered) config.embedding.tiers = {0.1};
+  return config;
+}
+
+namespace {
+
+/// A scheme of figure 2 and the option that its size varies by.
+struct SizeAxis {
+  const char* scheme;
+  const char* letter;
+  std::vector<int> (*values)(const GridTask& task, const GridChoice& choice);
+  void (*set)(EmbeddingConfig& embedding, int value);
+};
+
+/// d / 8, d / 4, d / 2, d.
+std::vector<int> dims(const GridTask& task, const GridChoice&) {
+  const int dim = static_cast<int>(task.dim);
+  return {dim / 8, dim / 4, dim / 2, dim};
+}
+
+/// d / 16 to d / 2: the ranks whose factors are as large as the tables of `dims`.
+std::vector<int> ranks(const GridTask& task, const GridChoice&) {
+  const int dim = static_cast<int>(task.dim);
+  return {dim / 16, dim / 8, dim / 4, dim / 2};
+}
+
+std::vector<int> subspace_counts(const GridTask& task, const GridChoice& choice) {
+  std::vector<int> values;
+  for (const int subspaces : choice.subspaces)
+    if (task.dim % subspaces == 0) values.push_back(subspaces);
+  return values;
+}
+
+const SizeAxis kAxes[] = {
+    {"full", "d", dims, [](EmbeddingConfig& embedding, int dim) { embedding.dim = dim; }},
+    {"low_rank", "r", ranks, [](EmbeddingConfig& embedding, int rank) { embedding.rank = rank; }},
+    {"scalar_quantized", "b",
+     [](const GridTask&, const GridChoice&) {
+       return std::vector{1, 2, 4, 8};
+     },
+     [](EmbeddingConfig& embedding, int bits) { embedding.bits = bits; }},
+    {"hashed", "m",
+     [](const GridTask&, const GridChoice&) {
+       return std::vector{256, 512, 1024, 2048};
+     },
+     [](EmbeddingConfig& embedding, int buckets) { embedding.buckets = buckets; }},
+    {"dpq_vq", "D", subspace_counts,
+     [](EmbeddingConfig& embedding, int subspaces) { embedding.subspaces = {subspaces}; }},
+    {"mgqe", "D", subspace_counts,
+     [](EmbeddingConfig& embedding, int subspaces) { embedding.subspaces = {subspaces}; }},
+};
+
+void add_usual(std::vector<GridPoint>& points, const GridChoice& choice, const GridTask& task,
+               const std::string& scheme) {
+  const std::string value =
+      scheme == "full" ? fmt::format("d={}", task.dim) : fmt::format("D={}", usual_subspaces(task));
+  points.push_back(make_point(choice, task, scheme, value, usual_config(task, scheme)));
+}
+
+}  // namespace
+
+std::vector<GridPoint> figure2_points(const GridChoice& choice) {
+  std::vector<GridPoint> points;
+  for (const GridTask& task : choice.tasks) {
+    if (!task.every_size) {
+      for (const char* scheme : {"full", "dpq_vq", "mgqe"}) add_usual(points, choice, task, scheme);
+      continue;
+    }
+    for (const SizeAxis& axis : kAxes)
+      for (const int value : axis.values(task, choice)) {
+        Config config = usual_config(task, axis.scheme);
+        axis.set(config.embedding, value);
+        points.push_back(make_point(choice, task, axis.scheme,
+                                    fmt::format("{}={}", axis.letter, value), config));
+      }
+  }
+  return points;
+}
+
+std::vector<GridPoint> figure3_points(const GridChoice& choice) {
+  std::vector<GridPoint> points;
+  for (const GridTask& task : choice.tasks)
+    for (const char* scheme : {"full", "mgqe"}) add_usual(points, choice, task, scheme);
+  return points;
+}
+
+}  // namespace mgqe

@@ -1,0 +1,85 @@
+#include "experiments/grid/grid_program.hpp"
+
+#include <fmt/ranges.h>
+
+namespace mgqe {
+
+GridProgram::GridProgram(CLI::App& app, const std::vector<std::string>& tasks)
+    : app_(app), tasks_(tasks) {
+  options_.program = app.get_name();
+  std::string known;
+  for (const GridTask& task : grid_tasks())
+    known += (known.empty() ? "" : ", ") + std::string(task.name);
+  app.add_option("--tasks", tasks_, "tasks, of: " + known)
+      ->delimiter(',')
+      ->default_str(fmt::format("{}", fmt::join(tasks, ",")));
+  app.add_option("--only", only_,
+                 "points whose name matches this extended regular expression; a name is "
+                 "TASK/SCHEME-SIZE, as in gmf/mgqe-D32");
+  app.add_option("--seeds", seeds_, "FIRST..LAST or a list (1,2,5)")->default_str(seeds_);
+  app.add_option("--store", store_, "folder of finished runs; several machines may share it")
+      ->default_str(store_);
+  app.add_option("--budget", budget_minutes_,
+                 "minutes: no run is begun that is expected to end later [none]");
+  app.add_option("--jobs", options_.jobs,
+                 "runs at a time, a process each, which share the CPU's cores [the number of "
+                 "cores; 1 on a GPU]");
+  app.add_option("--device", options_.device, "auto, cpu, cuda or cuda:N")
+      ->default_str(options_.device);
+  app.add_option("--l2", l2_, "relevance on Steam: L2 penalties to choose from on validation")
+      ->delimiter(',')
+      ->default_str(fmt::format("{}", fmt::join(l2_, ",")));
+  app.add_option("--config", config_,
+                 "JSON file of fields by section, as of `mgqe train`, laid over every run's: for a "
+                 "quick look with fewer epochs, or other data");
+  app.add_flag("--list", list_, "say which runs there are and which are missing; run nothing");
+}
+
+GridChoice GridProgram::choice() const {
+  GridChoice choice;
+  choice.tasks = find_tasks(tasks_);
+  choice.l2 = l2_;
+  if (config_.empty()) return choice;
+  std::ifstream stream(config_);
+  if (!stream) input_error(config_, ": cannot be read; give a JSON file to --config");
+  const nlohmann::json json = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) input_error(config_, ": not a JSON object of sections");
+  Config probe;
+  update_from_json(probe, json, config_);
+  choice.overrides = json.dump();
+  return choice;
+}
+
+void GridProgram::list(const std::vector<GridRun>& runs) const {
+  const RunStore store(store_);
+  const RunCosts costs;
+  size_t stored = 0;
+  for (const GridRun& run : runs) {
+    const bool held = store.find(run.config).has_value();
+    stored += held ? 1 : 0;
+    fmt::print("{:<8} {}\n", held ? "stored" : "missing", run.label);
+  }
+  fmt::print("\n{} of {} runs are stored in {}\n", stored, runs.size(), store_);
+}
+
+void GridProgram::run(const std::function<std::vector<GridPoint>(const GridChoice&)>& points) {
+  if (app_.count("--jobs") > 0 && options_.jobs < 1)
+    input_error("--jobs ", options_.jobs, " must be 1 or more");
+  if (app_.count("--budget") > 0 && !(budget_minutes_ > 0.0))
+    input_error("--budget ", budget_minutes_, " must be a number of minutes above 0");
+  options_.budget_seconds = 60.0 * budget_minutes_;
+  for (const double l2 : l2_)
+    if (!(l2 >= 0.0)) input_error("--l2 ", l2, " must be 0 or more");
+  std::vector<GridPoint> wanted = points(choice());
+  if (!only_.empty()) wanted = only(wanted, only_);
+  const std::vector<GridRun> runs = grid_runs(wanted, parse_seeds(seeds_));
+  if (list_) return list(runs);
+  const GridSummary summary = run_grid(runs, RunStore(store_), options_);
+  fmt::print("{}", to_text(summary, runs.size()));
+  std::fflush(stdout);
+  if (!summary.failed.empty())
+    throw Error(fmt::format("{} of {} runs failed; {}: {}", summary.failed.size(), runs.size(),
+                            summary.failed.front().label, summary.failed.front().error));
+}
+
+}  // namespace mgqe

@@ -1,0 +1,35 @@
+// The command line that figure2, figure3 and ablation share.
+#pragma once
+
+#include <functional>
+
+#include "experiments/cli.hpp"
+#include "experiments/grid/grid_runner.hpp"
+#include "host/train/seed_runs.hpp"
+
+namespace mgqe {
+
+class GridProgram {
+ public:
+  /// tasks: the default of --tasks.
+  GridProgram(CLI::App& app, const std::vector<std::string>& tasks);
+
+  /// Makes the runs that are missing; Error where some failed.
+  void run(const std::function<std::vector<GridPoint>(const GridChoice&)>& points);
+
+  CLI::App& app() { return app_; }
+  GridChoice choice() const;
+
+ private:
+  void list(const std::vector<GridRun>& runs) const;
+
+  CLI::App& app_;
+  std::vector<std::string> tasks_;
+  std::string only_, seeds_ = "1..10", store_ = "experiments/results/runs", config_;
+  std::vector<double> l2_ = GridChoice{}.l2;
+  double budget_minutes_ = 0.0;
+  bool list_ = false;
+  GridOptions options_;
+};
+
+}  // namespace mgqe

@@ -1,0 +1,236 @@
+#include "experiments/grid/grid_runner.hpp"
+
+#include <chrono>
+#include <fstream>
+#include <memory>
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include "experiments/grid/run_key.hpp"
+#include "host/core/backend.hpp"
+#include "host/core/check.hpp"
+#include "host/train/run_pool.hpp"
+
+namespace mgqe {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// `mgqe` beside this program.
+fs::path trainer_program() {
+  const fs::path path = fs::read_symlink(kThisProgram).parent_path() / "mgqe";
+  if (!fs::exists(path))
+    input_error(path.string(),
+                " is missing: build it, cmake --build --preset release --target mgqe");
+  return path;
+}
+
+std::string outcome(const RunRecord& record) {
+  const auto& test = record.at("test");
+  if (test.contains("rmse")) return fmt::format("RMSE {:.3f}", test.at("rmse").get<double>());
+  return fmt::format("HR@10 {:.4f} sampled, {:.4f} full",
+                     test.at("sampled").at("hr@10").get<double>(),
+                     test.at("full").at("hr@10").get<double>());
+}
+
+class GridSource final : public RunSource {
+ public:
+  GridSource(const std::vector<GridRun>& runs, const RunStore& store, const GridOptions& options,
+             bool gpu)
+      : runs_(runs),
+        store_(store),
+        options_(options),
+        trainer_(trainer_program()),
+        claims_(store.claims_folder()),
+        states_(runs.size(), State::kWaiting) {
+    for (size_t i = 0; i < runs.size(); ++i)
+      if (const auto record = store.find(runs[i].config)) {
+        states_[i] = State::kStored;
+        const bool on_gpu = record->at("device") != "cpu";
+        if (on_gpu == gpu) learn(i, *record);
+      }
+  }
+
+  size_t waiting() const { return number_in(State::kWaiting); }
+  void share(int jobs) { jobs_ = jobs; }
+
+  std::optional<PooledRun> next() override {
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      if (states_[i] != State::kWaiting && states_[i] != State::kElsewhere) continue;
+      const Config& config = runs_[i].config;
+      if (!store_.holds(config) && !may_begin(runs_[i])) {
+        states_[i] = State::kLeftOut;
+        continue;
+      }
+      const bool taken = claims_.take(run_key(config));
+      // Looked up with the claim in hand: its last holder may just have stored it.
+      if (store_.holds(config)) {
+        states_[i] = State::kStored;
+        if (taken) claims_.release(run_key(config));
+      } else if (!taken) {
+        states_[i] = State::kElsewhere;
+      } else {
+        return begin(i);
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::string take(const PooledRun& run, double /*seconds*/) override {
+    const Config& config = runs_[run.id].config;
+    std::ifstream stream(run.out / "result.json");
+    const RunRecord result = RunRecord::parse(stream, nullptr, /*allow_exceptions=*/false);
+    if (!result.is_object()) throw Error("left no result.json");
+    const RunRecord record = make_record(result, config);
+    store_.put(config, record, run.out);
+    claims_.release(run_key(config));
+    std::error_code ignored;
+    fs::remove_all(run.out, ignored);
+    states_[run.id] = State::kStored;
+    ++made_;
+    learn(run.id, record);
+    return outcome(record);
+  }
+
+  void fail(const PooledRun& run, const std::string& error) override {
+    claims_.release(run_key(runs_[run.id].config));
+    states_[run.id] = State::kFailed;
+    failed_.push_back({runs_[run.id].label, error});
+  }
+
+  void tick(const std::vector<RunningTime>& running) override {
+    claims_.beat();
+    running_ = running;
+  }
+
+  std::string interrupt() override {
+    for (size_t i = 0; i < runs_.size(); ++i) {
+      if (states_[i] != State::kRunning) continue;
+      claims_.release(run_key(runs_[i].config));
+      std::error_code ignored;
+      fs::remove_all(folders_[i], ignored);
+    }
+    return "; the same command goes on where this one stopped";
+  }
+
+  Count count() const override {
+    return {runs_.size(), number_in(State::kStored), failed_.size(), waiting()};
+  }
+
+  double seconds_left(const std::vector<RunningTime>& running) const override {
+    double sum = 0.0, longest = 0.0;
+    for (const RunningTime& one : running) {
+      const double left = left_of(one);
+      sum += left;
+      longest = std::max(longest, left);
+    }
+    for (size_t i = 0; i < runs_.size(); ++i)
+      if (states_[i] == State::kWaiting) sum += costs_.seconds(runs_[i]);
+    const double left = std::max(longest, sum / jobs_);
+    return options_.budget_seconds > 0.0
+               ? std::min(left, std::max(options_.budget_seconds - elapsed(), longest))
+               : left;
+  }
+
+  GridSummary summary() const {
+    GridSummary summary;
+    summary.stored = number_in(State::kStored);
+    summary.made = made_;
+    summary.elsewhere = number_in(State::kElsewhere);
+    summary.failed = failed_;
+    for (size_t i = 0; i < runs_.size(); ++i)
+      if (states_[i] == State::kLeftOut) summary.left_out.push_back(runs_[i]);
+    return summary;
+  }
+
+ private:
+  enum class State { kWaiting, kRunning, kStored, kElsewhere, kLeftOut, kFailed };
+  using Clock = std::chrono::steady_clock;
+
+  size_t number_in(State state) const {
+    return static_cast<size_t>(std::count(states_.begin(), states_.end(), state));
+  }
+  double elapsed() const { return std::chrono::duration<double>(Clock::now() - began_).count(); }
+
+  bool may_begin(const GridRun& run) const {
+    return options_.budget_seconds <= 0.0 ||
+           elapsed() + costs_.seconds(run) <= options_.budget_seconds;
+  }
+
+  void learn(size_t i, const RunRecord& record) {
+    const auto& seconds = record.at("seconds");
+    costs_.learn(runs_[i],
+                 seconds.at("train").get<double>() + seconds.at("evaluate").get<double>());
+  }
+
+  double left_of(const RunningTime& one) const {
+    return one.left >= 0 ? one.left : std::max(0.0, costs_.seconds(runs_[one.id]) - one.seconds);
+  }
+
+  PooledRun begin(size_t i) {
+    const GridRun& run = runs_[i];
+    states_[i] = State::kRunning;
+    const fs::path out = folders_[i] = store_.make_work_folder(run.config);
+    // argv[0] is what a user would type; the program is the one beside this.
+    PooledRun pooled{i, run.label, trainer_.string(), {"build/release/mgqe", "train"}, out};
+    for (const std::string& flag : run_flags(run.config)) pooled.arguments.push_back(flag);
+    for (const std::string& flag :
+         {std::string("--device"), options_.device, std::string("--out"), out.string()})
+      pooled.arguments.push_back(flag);
+    return pooled;
+  }
+
+  const std::vector<GridRun>& runs_;
+  const RunStore& store_;
+  const GridOptions& options_;
+  fs::path trainer_;
+  RunClaims claims_;
+  std::vector<State> states_;           // by run
+  std::map<size_t, fs::path> folders_;  // of the runs begun
+  std::vector<RunningTime> running_;
+  std::vector<GridSummary::Failure> failed_;
+  RunCosts costs_;
+  size_t made_ = 0;
+  int jobs_ = 1;
+  Clock::time_point began_ = Clock::now();
+};
+
+}  // namespace
+
+GridSummary run_grid(const std::vector<GridRun>& runs, const RunStore& store,
+                     const GridOptions& options) {
+  store.sweep();
+  const bool gpu = runs_on_gpu(options.device);
+  GridSource source(runs, store, options, gpu);
+  const auto [jobs, threads] =
+      share_cores(options.jobs, source.waiting(), gpu, omp_get_max_threads());
+  source.share(jobs);
+  const auto [all, done, failed, waiting] = source.count();
+  fmt::print("{} runs: {} stored in {}, {} to make, {} at a time with {} thread{} each\n", all,
+             done, store.folder().string(), waiting, jobs, threads, threads == 1 ? "" : "s");
+  if (waiting > 0)
+    fmt::print("expected: {}\n\n", [](double seconds) {
+      return seconds < 5400 ? fmt::format("about {:.0f} minutes", std::max(1.0, seconds / 60))
+                            : fmt::format("about {:.1f} hours", seconds / 3600);
+    }(source.seconds_left({})));
+  std::fflush(stdout);
+  run_pool(source, jobs, threads, {options.program, "runs"});
+  return source.summary();
+}
+
+std::string to_text(const GridSummary& summary, size_t runs) {
+  std::string text = fmt::format("\n{} of {} runs are stored, {} of them made now", summary.stored,
+                                 runs, summary.made);
+  if (summary.elsewhere > 0) text += fmt::format("; {} are made elsewhere", summary.elsewhere);
+  if (!summary.left_out.empty())
+    text += fmt::format("; {} are left by --budget, the first {}", summary.left_out.size(),
+                        summary.left_out.front().label);
+  text += "\n";
+  for (const auto& [label, error] : summary.failed)
+    text += fmt::format("failed: {}: {}\n", label, error);
+  return text;
+}
+
+}  // namespace mgqe

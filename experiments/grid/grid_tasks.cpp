@@ -1,0 +1,69 @@
+#include "experiments/grid/grid_tasks.hpp"
+
+#include <algorithm>
+
+#include "host/core/check.hpp"
+#include "models/model.hpp"
+
+namespace mgqe {
+
+const std::vector<GridTask>& grid_tasks() {
+  static const std::vector<GridTask> tasks = {
+      {"relevance", "item-to-item relevance, Steam", "steam", "gmf", "relevance", 32, true, 8},
+      {"gmf", "GMF on MovieLens-1M", "ml-1m", "gmf", "ranking", 64, true, 50},
+      {"neumf", "NeuMF on MovieLens-1M", "ml-1m", "neumf", "ranking", 64, true, 200},
+      {"sasrec", "SASRec on MovieLens-1M", "ml-1m", "sasrec", "ranking", 64, true, 1800},
+      {"video-gmf", "GMF on Amazon Video Games", "video", "gmf", "ranking", 64, false, 60},
+      {"video-sasrec", "SASRec on Amazon Video Games", "video", "sasrec", "ranking", 64, false,
+       1800},
+      {"relevance-synthetic", "relevance, synthetic, 290,000 items", "relevance-synthetic", "gmf",
+       "relevance", 32, false, 300},
+  };
+  return tasks;
+}
+
+std::vector<GridTask> find_tasks(const std::vector<std::string>& names) {
+  std::vector<GridTask> found;
+  for (const std::string& name : names) {
+    std::string known;
+    size_t before = found.size();
+    for (const GridTask& task : grid_tasks()) {
+      known += (known.empty() ? "" : ", ") + std::string(task.name);
+      if (task.name == name) found.push_back(task);
+    }
+    if (found.size() == before) input_error("--tasks ", name, " is unknown: choose among ", known);
+  }
+  return found;
+}
+
+Config task_config(const GridTask& task) {
+  Config config = default_config(task.model, task.task, "paper");
+  config.data.name = task.data;
+  config.embedding.scheme = "full";
+  config.embedding.dim = task.dim;
+  if (std::string(task.name) == "video-sasrec") {
+    // SASRec's authors: short histories and more dropout on every data set but MovieLens.
+    config.model.max_length = 50;
+    config.model.dropout = 0.5;
+  }
+  return config;
+}
+
+double rough_seconds(const GridTask& task, const Config& config) {
+  const EmbeddingConfig& embedding = config.embedding;
+  const double dim = static_cast<double>(embedding.dim) / static_cast<double>(task.dim);
+  const double subspaces = embedding.subspaces.empty() ? 32.0 : embedding.subspaces.front();
+  const std::string& scheme = embedding.scheme;
+  // Factors over a full table, measured with GMF; sequence models spend most of a step elsewhere.
+  double factor = 0.3 + 0.7 * dim;
+  if (scheme == "low_rank") factor = 1.7;
+  if (scheme == "scalar_quantized") factor = 1.3;
+  if (scheme == "hashed") factor = 1.3;
+  if (scheme == "mgqe") factor = 1.6 + 0.04 * subspaces;
+  if (scheme == "dpq_vq") factor = 2.5 + 0.15 * subspaces;
+  if (scheme == "dpq_sx") factor = 5.0 + subspaces;
+  if (std::string(task.model) == "sasrec") factor = 0.8 + 0.2 * factor;
+  return task.full_seconds * factor;
+}
+
+}  // namespace mgqe

@@ -1,0 +1,39 @@
+// The tasks that grids are made over: a data set and a backbone each.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "host/core/config.hpp"
+
+namespace mgqe {
+
+struct GridTask {
+  const char* name;   // of --tasks
+  const char* title;  // for people
+  const char* data;
+  const char* model;
+  const char* task;
+  int64_t dim;  // d; sizes are measured against the full table of this dimension
+  /// Whether figure 2 has every scheme at every size here, or only full, dpq_vq and mgqe at their
+  /// usual one: the larger catalogues, which are there for head and tail.
+  bool every_size;
+  /// Roughly what a run with a full table takes on one CPU thread: for order and budget until some
+  /// run has been measured.
+  double full_seconds;
+
+  bool is_relevance() const { return std::string(task) == "relevance"; }
+};
+
+const std::vector<GridTask>& grid_tasks();
+
+/// By a list of names; InputError that names --tasks and the known ones.
+std::vector<GridTask> find_tasks(const std::vector<std::string>& names);
+
+/// The defaults of the task's backbone on its data, with a full table of its dimension.
+Config task_config(const GridTask& task);
+
+/// Roughly the seconds of this run on one CPU thread.
+double rough_seconds(const GridTask& task, const Config& config);
+
+}  // namespace mgqe

@@ -1,0 +1,115 @@
+#include "experiments/grid/run_key.hpp"
+
+#include <cctype>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "host/core/numerics.hpp"
+#include "host/data/hasher.hpp"
+#include "models/model.hpp"
+
+namespace mgqe {
+namespace {
+
+/// section.key -> value as JSON. Sorted, so that the order in which Config lists them is free.
+using Fields = std::map<std::string, std::string>;
+
+Fields fields_of(const Config& config) {
+  Fields fields;
+  visit_fields(config, [&](const char* section, const char* key, const char*, const auto& value,
+                           const char*) {
+    fields[fmt::format("{}.{}", section, key)] = nlohmann::json(value).dump();
+  });
+  return fields;
+}
+
+/// The fields that say how large a table of this scheme is: shown whatever their value.
+std::set<std::string> size_fields(const EmbeddingConfig& embedding) {
+  const std::string& scheme = embedding.scheme;
+  std::set<std::string> fields = {"embedding.dim"};
+  if (scheme == "low_rank") fields.insert("embedding.rank");
+  if (scheme == "scalar_quantized") fields.insert("embedding.bits");
+  if (scheme == "hashed") fields.insert("embedding.buckets");
+  if (scheme == "dpq_vq" || scheme == "dpq_sx" || scheme == "mgqe")
+    fields.insert({"embedding.subspaces", "embedding.centroids"});
+  if (scheme == "mgqe" && !embedding.tiers.empty()) fields.insert("embedding.tiers");
+  return fields;
+}
+
+template <class Value>
+std::string flag_value(const Value& value) {
+  if constexpr (is_list<Value>) {
+    std::vector<std::string> parts;
+    for (const auto& part : value) parts.push_back(flag_value(part));
+    return fmt::format("{}", fmt::join(parts, ","));
+  } else if constexpr (std::is_same_v<Value, std::string>) {
+    return value;
+  } else {
+    return nlohmann::json(value).dump();
+  }
+}
+
+std::string plain(const std::string& text) {
+  std::string name = text.substr(text.find_last_of('/') + 1);
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '.') c = '-';
+  return name;
+}
+
+}  // namespace
+
+Config without_place(Config config) {
+  config.run.out.clear();
+  config.run.device = Config{}.run.device;
+  return config;
+}
+
+std::string run_key(const Config& config) {
+  const Fields defaults = fields_of(Config{});
+  Hasher hasher;
+  hasher.add(std::string("mgqe run"));
+  hasher.add(uint64_t{kNumericsVersion});
+  for (const auto& [name, value] : fields_of(without_place(config)))
+    if (value != defaults.at(name)) {
+      hasher.add(name);
+      hasher.add(value);
+    }
+  return fmt::format("{:016x}", hasher.value());
+}
+
+std::string run_name(const Config& config) {
+  return fmt::format("{}-{}-{}-seed{}-{}", plain(config.data.name), config.model.name,
+                     config.embedding.scheme, config.run.seed, run_key(config));
+}
+
+std::vector<std::string> run_flags(const Config& config) {
+  Config base = default_config(config.model.name, config.model.task, config.embedding.faithful);
+  base.embedding.scheme = config.embedding.scheme;
+  base.embedding.variant = config.embedding.variant;
+  base.embedding.subspaces = config.embedding.subspaces;
+  resolve(base);  // what the same resolution fills needs no flag
+  base.embedding.subspaces = Config{}.embedding.subspaces;
+  const Fields defaults = fields_of(base);
+  std::set<std::string> shown = size_fields(config.embedding);
+  shown.insert({"data.name", "model.name", "embedding.scheme", "run.seed"});
+  if (config.model.task != Config{}.model.task) shown.insert("model.task");
+  if (config.embedding.faithful != Config{}.embedding.faithful) shown.insert("embedding.faithful");
+  if (config.embedding.variant != Config{}.embedding.variant) shown.insert("embedding.variant");
+  std::vector<std::string> flags;
+  const Fields fields = fields_of(without_place(config));
+  visit_fields(config, [&](const char* section, const char* key, const char* flag,
+                           const auto& value, const char*) {
+    const std::string name = fmt::format("{}.{}", section, key);
+    if (name == "run.out" || name == "run.device") return;
+    if (!shown.contains(name) && fields.at(name) == defaults.at(name)) return;
+    flags.push_back(flag);
+    flags.push_back(flag_value(value));
+  });
+  return flags;
+}
+
+}  // namespace mgqe

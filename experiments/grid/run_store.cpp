@@ -1,0 +1,137 @@
+#include "experiments/grid/run_store.hpp"
+
+#include <fstream>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "experiments/grid/run_key.hpp"
+#include "host/core/check.hpp"
+#include "host/core/numerics.hpp"
+#include "host/io/atomic_file.hpp"
+
+namespace mgqe {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kDigits = 6;  // of stored figures: more than any seed agrees to
+
+RunRecord rounded(const RunRecord& json) {
+  if (json.is_number_float())
+    return nlohmann::json::parse(fmt::format("{:.{}g}", json.get<double>(), kDigits));
+  RunRecord result = json;
+  if (json.is_structured())
+    for (auto& part : result) part = rounded(part);
+  return result;
+}
+
+Config config_in(const RunRecord& record) {
+  Config config;
+  update_from_json(config, nlohmann::json::parse(record.at("config").dump()), "config");
+  return without_place(config);
+}
+
+bool same(const Config& a, const Config& b) {
+  return to_json(without_place(a)) == to_json(without_place(b));
+}
+
+std::string command_of(const Config& config) {
+  std::string line = "build/release/mgqe train";
+  for (const std::string& word : run_flags(config)) line += " " + word;
+  return line + " --out runs/" + run_name(config);
+}
+
+/// One line a field: compact, and yet a change is seen in a diff.
+std::string text_of(const RunRecord& record) {
+  std::string text;
+  for (const auto& [name, value] : record.items())
+    text += fmt::format("{}\n\"{}\": {}", text.empty() ? "{" : ",", name, value.dump());
+  return text + "\n}\n";
+}
+
+}  // namespace
+
+RunRecord make_record(const RunRecord& result, const Config& config) {
+  const int version = result.value("numerics_version", 0);
+  if (version != kNumericsVersion)
+    throw Error(fmt::format("mgqe computes by numerics version {}, this program by {}: build both",
+                            version, kNumericsVersion));
+  if (!same(config_in(result), config))
+    throw Error("mgqe trained another config than it was asked to: build it and this program anew");
+  RunRecord record = {{"command", command_of(config)},
+                      {"commit", result.at("commit")},
+                      {"numerics_version", version},
+                      {"device", result.at("device")},
+                      {"device_description", result.at("device_description")},
+                      {"seed", config.run.seed},
+                      {"config", to_json(without_place(config))},
+                      {"data", rounded(result.at("data"))},
+                      {"selection", result.at("selection")},
+                      {"best_epoch", result.at("best_epoch")},
+                      {"epochs", result.at("epochs")},
+                      {"valid", rounded(result.at("valid"))},
+                      {"test", rounded(result.at("test"))},
+                      {"size", rounded(result.at("size"))},
+                      {"train_loss", rounded(result.at("train_loss"))},
+                      {"seconds", rounded(result.at("seconds"))}};
+  record["size"].erase("breakdown");
+  for (const char* place : {"out", "device"}) record["config"]["run"].erase(place);
+  return record;
+}
+
+fs::path RunStore::path_of(const Config& config) const {
+  return folder_ / (run_name(config) + ".json");
+}
+
+std::optional<RunRecord> RunStore::find(const Config& config) const {
+  const fs::path path = path_of(config);
+  std::ifstream stream(path);
+  if (!stream) return std::nullopt;
+  const auto refuse = [&](const std::string& what) {
+    input_error(path.string(), ": ", what, "; remove the file, and it is run again");
+  };
+  const RunRecord record = RunRecord::parse(stream, nullptr, /*allow_exceptions=*/false);
+  if (!record.is_object() || !record.contains("test") || !record.contains("config"))
+    refuse("is not a stored run");
+  if (record.value("numerics_version", 0) != kNumericsVersion)
+    refuse("is of another numerics version than its name");
+  if (!same(config_in(record), config)) refuse("holds another config than its name says");
+  return record;
+}
+
+void RunStore::put(const Config& config, const RunRecord& record, const fs::path& aside) const {
+  const fs::path path = path_of(config), draft = aside / "record.json";
+  write_file_atomically(draft, text_of(record));
+  std::error_code error;
+  fs::rename(draft, path, error);
+  if (error) input_error(path.string(), ": cannot be written: ", error.message());
+}
+
+fs::path RunStore::make_work_folder(const Config& config) const {
+  std::string machine = this_process().machine;
+  for (char& c : machine)
+    if (c == '/') c = '+';
+  const fs::path path =
+      folder_ / ".work" / fmt::format("{}@{}@{}", run_key(config), machine, getpid());
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+  ensure_writable_directory(path);
+  return path;
+}
+
+void RunStore::sweep() const {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder_ / ".work", ignored)) {
+    const std::string name = entry.path().filename().string();
+    const size_t first = name.find('@'), last = name.rfind('@');
+    if (first == last) continue;
+    ProcessName process{name.substr(first + 1, last - first - 1), std::atoi(&name[last + 1])};
+    for (char& c : process.machine)
+      if (c == '+') c = '/';
+    if (has_ended(process)) fs::remove_all(entry.path(), ignored);
+  }
+}
+
+}  // namespace mgqe
