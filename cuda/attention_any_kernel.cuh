@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(kAnyWidthThreads)
   const HeadOfToken self(input, sequences);
   const int64_t query = self.token;
   if (query >= self.span.length) return;
-  const WeightDropout weight_dropout(dropout, state, sequences.longest);
+  const WeightDropout weight_dropout(dropout, state, sequences.longest, input.heads);
   const int64_t row = (self.span.first + query) * input.heads + self.head;
   const float scale = score_scale(self.width);
   float* const sums = self.at(out, query);
@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(kAnyWidthThreads)
   const HeadOfToken self(a.input, a.sequences);
   const int64_t query = self.token;
   if (query >= self.span.length) return;
-  const WeightDropout weight_dropout(a.dropout, a.state, a.sequences.longest);
+  const WeightDropout weight_dropout(a.dropout, a.state, a.sequences.longest, a.input.heads);
   const int64_t row = (self.span.first + query) * a.input.heads + self.head;
   const float scale = score_scale(self.width);
   const float* const g = self.at(a.out_gradient, query);
@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(kAnyWidthThreads)
   const HeadOfToken self(a.input, a.sequences);
   const int64_t key = self.token, length = self.span.length;
   if (key >= length) return;
-  const WeightDropout weight_dropout(a.dropout, a.state, a.sequences.longest);
+  const WeightDropout weight_dropout(a.dropout, a.state, a.sequences.longest, a.input.heads);
   const float scale = score_scale(self.width);
   float* const key_sums = self.at(a.gradients.k, key);
   float* const value_sums = self.at(a.gradients.v, key);

@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
   if (first_query >= span.length) return;
   const int head = static_cast<int>(blockIdx.z);
   const TilePlace place;
-  const WeightDropout weight_dropout(a.dropout, a.state, a.sequences.longest);
+  const WeightDropout weight_dropout(a.dropout, a.state, a.sequences.longest, a.input.heads);
   const float scale = score_scale(kWidth);
   const int64_t end = span.first + span.length;
 
@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
   if (first_key >= span.length) return;
   const int head = static_cast<int>(blockIdx.z);
   const TilePlace place;
-  const WeightDropout weight_dropout(a.dropout, a.state, a.sequences.longest);
+  const WeightDropout weight_dropout(a.dropout, a.state, a.sequences.longest, a.input.heads);
   const float scale = score_scale(kWidth);
   const int64_t end = span.first + span.length;
 

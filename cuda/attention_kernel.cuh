@@ -38,20 +38,24 @@ struct SequenceSpan {
 /// What dropout multiplies the attention weights of one head with.
 class WeightDropout {
  public:
-  __device__ WeightDropout(Dropout dropout, View<const StepState> state, int64_t longest)
-      : rate_(dropout.rate), kept_(1.0f / (1.0f - dropout.rate)), longest_(longest) {
+  __device__ WeightDropout(Dropout dropout, View<const StepState> state, int64_t longest, int heads)
+      : rate_(dropout.rate),
+        kept_(1.0f / (1.0f - dropout.rate)),
+        longest_(longest),
+        first_row_(dropout.first_row * heads) {
     if (rate_ > 0.0f) step_key_ = dropout_step_key(dropout.key, state[0].step);
   }
   /// row: token of the query * heads + head; key: token's place in the sequence.
   __device__ float operator()(int64_t row, int64_t key) const {
     if (rate_ <= 0.0f) return 1.0f;
-    const uint64_t element = static_cast<uint64_t>(row * longest_ + key);
+    const uint64_t element = static_cast<uint64_t>((first_row_ + row) * longest_ + key);
     return dropout_keeps(step_key_, element, rate_) ? kept_ : 0.0f;
   }
 
  private:
   float rate_, kept_;
   int64_t longest_;
+  int64_t first_row_;  // of this rank, in rows of the whole batch
   uint64_t step_key_ = 0;
 };
 
@@ -182,7 +186,7 @@ __global__ void __launch_bounds__(kAttentionThreads)
   if (first_query >= span.length) return;
   const int head = static_cast<int>(blockIdx.z);
   const TilePlace place;
-  const WeightDropout weight_dropout(dropout, state, sequences.longest);
+  const WeightDropout weight_dropout(dropout, state, sequences.longest, input.heads);
   const float scale = score_scale(kWidth);
   const int64_t end = span.first + span.length;
 

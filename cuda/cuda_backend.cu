@@ -43,6 +43,7 @@ CudaBackend::CudaBackend(int device) : device_(device) {
 }
 
 CudaBackend::~CudaBackend() {
+  join(make_solo());  // what spoke to other ranks used the stream
   static_cast<void>(cudaSetDevice(device_));
   static_cast<void>(cudaStreamSynchronize(stream_));
   blas_.reset();  // bound to the stream
@@ -88,6 +89,12 @@ void CudaBackend::begin_range(const char* name) { nvtxRangePushA(name); }
 void CudaBackend::end_range() noexcept { nvtxRangePop(); }
 
 std::string CudaBackend::name() const { return "cuda:" + std::to_string(device_); }
+
+std::string CudaBackend::address() const {
+  char address[32] = "";
+  MGQE_CUDA(cudaDeviceGetPCIBusId(address, sizeof(address), device_), "device ", device_);
+  return address;
+}
 
 std::string CudaBackend::description() const {
   cudaDeviceProp properties{};

@@ -35,6 +35,8 @@ class CudaBackend final : public Elementwise<CudaBackend> {
 
   std::string name() const override;
   std::string description() const override;
+  /// On the PCI bus: the same for every process that sees this GPU.
+  std::string address() const;
   void synchronize() override;
 
   std::unique_ptr<StepRunner> make_step_runner() override;

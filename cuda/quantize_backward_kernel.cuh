@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(kSlabColumns)
       live[s] = u + s < last && tiers.limit(unique.ids[u + s]) > 0;
       if (!live[s]) continue;
       code[s] = codes.row(u + s)[j];
-      weight[s] = scale * static_cast<float>(unique.offsets[u + s + 1] - unique.offsets[u + s]);
+      weight[s] = scale * static_cast<float>(unique.weight(u + s));
       difference[s] = codebook.row(code[s])[c] - queries.row(unique.ids[u + s])[c];
     }
     MGQE_UNROLL

@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "host/comm/launch.hpp"
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/io/progress.hpp"
@@ -121,6 +122,8 @@ inline int run_main(const char* program, const std::function<void()>& body) {
   try {
     body();
     return 0;
+  } catch (const SilentExit& exit) {
+    return exit.code;
   } catch (const InputError& error) {
     return fail(error.what(), 2);
   } catch (const std::exception& error) {

@@ -4,7 +4,8 @@
 set -eu
 
 packages=(g++ make cmake git python3 curl unzip libcli11-dev nlohmann-json3-dev libspdlog-dev
-  libfmt-dev zlib1g-dev libhwy-dev libgtest-dev libboost-context-dev)
+  libfmt-dev zlib1g-dev libhwy-dev libgtest-dev libboost-context-dev libopenmpi-dev
+  openmpi-bin)
 
 missing=()
 for package in "${packages[@]}"; do

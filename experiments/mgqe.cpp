@@ -5,6 +5,8 @@
 #include "experiments/cli.hpp"
 #include "experiments/derive_relevance.hpp"
 #include "experiments/train_seeds.hpp"
+#include "host/comm/launch.hpp"
+#include "host/core/version.hpp"
 #include "host/data/dataset.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/inspect.hpp"
@@ -50,11 +52,32 @@ void print_summary(const Task& task, const nlohmann::ordered_json& result) {
              result["config"]["run"]["out"].get<std::string>());
 }
 
-void train(Config config, const std::string& command) {
-  if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
-  const std::unique_ptr<Backend> backend = make_backend(config.run.device);
-  const std::unique_ptr<Task> task = make_task(*backend, config);
-  print_summary(*task, Trainer(*backend, *task, config, command).run());
+/// What must be the same on every rank.
+std::string shared_config(const Config& config) {
+  nlohmann::json json = to_json(config);
+  json["run"].erase("device");
+  json["run"].erase("out");
+  return json.dump();
+}
+
+void train(Launch& launch, Config config, const std::string& command) {
+  std::unique_ptr<Backend> backend;
+  agree(launch.ranks(), [&] {
+    if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
+    if (config.train.batch < launch.size())
+      input_error("--batch ", config.train.batch, " is below the number of ranks, ",
+                  launch.size());
+    backend = make_backend(launch.device(config.run.device));
+  });
+  launch.join(*backend);
+  Communicator& ranks = backend->communicator();
+  check_same(ranks, "build", build_commit());
+  std::unique_ptr<Task> task;
+  agree(ranks, [&] { task = make_task(*backend, config); });
+  check_same(ranks, "configuration", shared_config(config));
+  check_same(ranks, "data set", fmt::format("{:016x}", task->fingerprint()));
+  const nlohmann::ordered_json result = Trainer(*backend, *task, config, command).run();
+  if (ranks.leads()) print_summary(*task, result);
 }
 
 void evaluate(const std::string& path, const nlohmann::json& flags) {
@@ -119,11 +142,22 @@ void run(int argc, char** argv) {
 
   parse_command_line(app, argc, argv);
   if (*train_command) {
-    const Config config = train_options.config();
-    if (seeds.given(train_options.given()))
-      seeds.run(config, {argv, argv + argc});
-    else
-      train(config, command_line(argc, argv));
+    Launch launch;
+    launch.run([&] {
+      Config config;
+      bool several_seeds = false;
+      agree(launch.ranks(), [&] {
+        config = train_options.config();
+        several_seeds = seeds.given(train_options.given());
+        if (several_seeds && launch.size() > 1)
+          input_error("--seeds starts processes of its own: give one --seed to ", launch.size(),
+                      " ranks");
+      });
+      if (several_seeds)
+        seeds.run(config, {argv, argv + argc});
+      else
+        train(launch, config, command_line(argc, argv));
+    });
   }
   if (*evaluate_command) evaluate(artifact, evaluate_options.given());
   if (*inspect_command) {

@@ -34,6 +34,15 @@ constexpr Scheme kSchemes[] = {
 
 }  // namespace
 
+void Embedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
+  const View<float> floats(reinterpret_cast<float*>(wire.data), wire.rows, rows.rows.cols);
+  backend_.gather(rows.rows, rows.index, floats);
+}
+
+View<const float> Embedding::from_wire(View<uint8_t> wire, View<const int32_t>, View<float> rows) {
+  return {reinterpret_cast<const float*>(wire.data), rows.rows, rows.cols};
+}
+
 std::unique_ptr<Embedding> make_embedding(Backend& backend, const EmbeddingSpec& spec) {
   std::string names;
   for (const Scheme& scheme : kSchemes) {

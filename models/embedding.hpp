@@ -38,16 +38,21 @@ struct EmbeddingSpec {
   OptimizerOptions optimizer;
   uint64_t table_key;  // random streams of the initial values
   uint64_t codebook_key;
+  Dealing dealing{};  // of the rows; of no ranks: whole
+
+  Dealing rows_here() const { return dealing.rows == 0 ? Dealing::whole(rows) : dealing; }
 };
 
 /// The ids of a batch, sorted once for every table and both passes that look them up.
 struct IdBatch {
   View<const int32_t> ids;  // (B)
   UniqueIds unique;
+  int64_t lookups = 0;  // B of all ranks together: what the codebook loss is a mean over
 };
 
 class Embedding {
  public:
+  explicit Embedding(Backend& backend) : backend_(backend) {}
   virtual ~Embedding() = default;
 
   /// Rows of the ids (B) as training sees them; valid until the next call.
@@ -55,12 +60,29 @@ class Embedding {
   /// gradient (B, d) of the task loss by look-up of the last forward; updates the parameters.
   virtual void backward(View<const float> gradient, View<const StepState> state) = 0;
 
-  /// The table as it is served. Every row is encoded anew, seen in training or not.
+  // ---- of a table dealt to ranks: how its rows travel. By default as floats.
+  /// Bytes of a row on the wire.
+  virtual int64_t wire_bytes() const = 0;
+  /// wire (B, wire_bytes): the look-ups of the last forward, which gave `rows`.
+  virtual void to_wire(const Lookup& rows, View<uint8_t> wire);
+  /// Rows (B, d) from the wire, on any rank; ids (B) are those of the whole table, rows (B, d) is
+  /// room for them.
+  virtual View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
+                                      View<float> rows);
+
+  /// The table as it is served, all of it on every rank. Every row is encoded anew, seen in training
+  /// or not.
   virtual PackedTable pack() = 0;
   /// Of the last pack(); empty where nothing is quantized.
   virtual std::vector<TierReport> tier_reports() const { return {}; }
   virtual void visit(const TensorVisitor& visitor) = 0;
+
+ protected:
+  Backend& backend_;
 };
+
+/// Bytes of a row of floats.
+inline int64_t float_row_bytes(int64_t dim) { return dim * static_cast<int64_t>(sizeof(float)); }
 
 /// The scheme that spec.config names.
 std::unique_ptr<Embedding> make_embedding(Backend& backend, const EmbeddingSpec& spec);

@@ -2,6 +2,9 @@
 
 #include <numeric>
 
+#include "models/embeddings/dealt.hpp"
+#include "models/placement.hpp"
+
 namespace mgqe {
 
 std::vector<int> Interaction::part_tables() const {
@@ -40,6 +43,8 @@ Config served_config(const PackedModel& model) {
 SideTables::SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
                        const std::string& entity, int64_t rows, int64_t max_lookups)
     : rows_(rows), unique_buffer_(backend, max_lookups) {
+  if (deals_rows(backend.communicator(), config, rows))
+    exchange_ = std::make_unique<RowExchange>(backend, rows, max_lookups);
   const bool user = entity == "user";
   for (const TableSpec& spec : specs) {
     names_.push_back(spec.prefix + entity);
@@ -49,15 +54,21 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
     embedding.config.dim = spec.dim;
     const std::string& tables = config.embedding.tables;
     if (tables != "both" && tables != (user ? "users" : "items")) embedding.config.scheme = "full";
-    tables_.push_back(make_embedding(backend, embedding));
+    if (exchange_ != nullptr)
+      tables_.push_back(std::make_unique<DealtEmbedding>(backend, embedding, *exchange_));
+    else
+      tables_.push_back(make_embedding(backend, embedding));
     gradient_buffers_.emplace_back(backend, max_lookups, spec.dim);
   }
   lookups_.resize(tables_.size());
   gradients_.resize(tables_.size());
 }
 
-Side SideTables::forward(View<const int32_t> ids) {
-  batch_ = {ids, unique_buffer_.deduplicate(ids, rows_)};
+Side SideTables::forward(View<const int32_t> ids, int64_t lookups) {
+  if (exchange_ != nullptr) exchange_->route(ids);
+  batch_ = {ids,
+            exchange_ != nullptr ? exchange_->asked() : unique_buffer_.deduplicate(ids, rows_),
+            lookups};
   for (size_t t = 0; t < tables_.size(); ++t) {
     lookups_[t] = tables_[t]->forward(batch_);
     gradients_[t] = gradient_buffers_[t].view().slice(0, ids.size());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/model.hpp"
+#include "models/row_exchange.hpp"
 
 namespace mgqe {
 
@@ -68,8 +69,8 @@ class SideTables {
   SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
              const std::string& entity, int64_t rows, int64_t max_lookups);
 
-  /// Looks ids (B) up in every table; sorts them once for all.
-  Side forward(View<const int32_t> ids);
+  /// Looks ids (B) up in every table; sorts them once for all. lookups: B of all ranks together.
+  Side forward(View<const int32_t> ids, int64_t lookups);
   /// Gradient buffers (B, d) of the last forward, one a table.
   SideGradient gradients() const { return gradients_; }
   /// Updates the tables listed.
@@ -83,6 +84,7 @@ class SideTables {
  private:
   int64_t rows_;
   UniqueBuffer unique_buffer_;
+  std::unique_ptr<RowExchange> exchange_;  // where the rows are dealt to ranks
   IdBatch batch_;
   std::vector<std::string> names_;
   std::vector<std::unique_ptr<Embedding>> tables_;

@@ -81,9 +81,11 @@ std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
                                   const Catalogue& catalogue) {
   validate_backbone(config);
   const Backbone& backbone = find_backbone(config.model.name);
+  Config mine = config;  // a model is as large as this rank's share of a batch asks
+  mine.train.batch = BatchShare::most(backend.communicator(), config.train.batch);
   return config.model.task == "relevance"
-             ? backbone.make_relevance_model(backend, config, catalogue)
-             : backbone.make_model(backend, config, catalogue);
+             ? backbone.make_relevance_model(backend, mine, catalogue)
+             : backbone.make_model(backend, mine, catalogue);
 }
 
 std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model) {

@@ -23,6 +23,9 @@ struct PairBatch {
 struct Batch {
   PairBatch pairs;
   SequenceTokens tokens;
+  // Every rank has a stretch of the whole batch:
+  int64_t examples = 0;       // of all ranks together, pairs or tokens; what a loss is a mean over
+  int64_t first_example = 0;  // number in it of this rank's first
 };
 
 /// What a model must know of its data.

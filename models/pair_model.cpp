@@ -23,13 +23,13 @@ void PairModel::train_step(const Batch& batch, View<const StepState> state, View
   const View<float> logit_gradient = logit_gradient_.view().slice(0, count);
 
   Range range(backend_, "forward");
-  const Side users = users_.forward(pairs.left);
-  const Side items = items_.forward(pairs.right);
+  const Side users = users_.forward(pairs.left, batch.examples);
+  const Side items = items_.forward(pairs.right, batch.examples);
   for (int part = 0; part < interaction_->parts(); ++part) {
     if (part > 0) range.next("forward");
     interaction_->choose_part(part);
     interaction_->forward(users, items, logits);
-    backend_.bce_with_logits(logits, pairs.targets, 1.0f / static_cast<float>(count), losses,
+    backend_.bce_with_logits(logits, pairs.targets, 1.0f / static_cast<float>(batch.examples), losses,
                              logit_gradient);
     backend_.accumulate(losses, loss_sum);
     range.next("backward");

@@ -1,5 +1,7 @@
 #include "models/parameter.hpp"
 
+#include "models/row_exchange.hpp"
+
 namespace mgqe {
 
 Parameter::Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
@@ -17,7 +19,12 @@ Parameter::Parameter(Backend& backend, std::string name, int64_t rows, int64_t c
   if (state == State::kSquareSums) square_sums_ = Tensor<float>(backend, rows);
 }
 
-void Parameter::step(View<const float> gradient, View<const StepState> state) {
+void Parameter::step(View<float> gradient, View<const StepState> state, Traffic what) {
+  if (!backend_.communicator().alone()) backend_.communicator().all_reduce(what, gradient);
+  update(gradient, state);
+}
+
+void Parameter::update(View<const float> gradient, View<const StepState> state) {
   if (options_.optimizer == Optimizer::kSgd)
     backend_.sgd(values, gradient, options_.adam.learning_rate, options_.adam.l2);
   else
@@ -50,12 +57,23 @@ void Parameter::load(const ArrayMap& arrays) {
   values.assign(found->second.as<float>());
 }
 
-TableParameter::TableParameter(Backend& backend, std::string name, int64_t rows, int64_t dim,
-                               const OptimizerOptions& options)
-    : Parameter(backend, std::move(name), rows, dim, options, state_of(options.optimizer)) {
+TableParameter::TableParameter(Backend& backend, std::string name, const Dealing& dealing,
+                               int64_t dim, const OptimizerOptions& options)
+    : Parameter(backend, std::move(name), dealing.local_rows(), dim, options,
+                state_of(options.optimizer)),
+      dealing_(dealing) {
   options_.adam.l2 = options.table_l2;
   if (options.table_learning_rate > 0.0) options_.adam.learning_rate = options.table_learning_rate;
-  if (options.optimizer == Optimizer::kAdam) dense_gradient_ = Tensor<float>(backend, rows, dim);
+  const bool dense = options.optimizer == Optimizer::kAdam;
+  if (dense) dense_gradient_ = Tensor<float>(backend, values.rows(), dim);
+  if (!dense && dealing.ranks == 1 && !backend.communicator().alone())
+    gather_ = std::make_unique<RowGather>(backend, dim);
+}
+
+TableParameter::~TableParameter() = default;
+
+void TableParameter::fill_normal(uint64_t key, double stddev) {
+  backend_.fill_normal_rows(values, dealing_, key, static_cast<float>(stddev));
 }
 
 Parameter::State TableParameter::state_of(Optimizer optimizer) {
@@ -80,13 +98,19 @@ RowUpdate TableParameter::row_update() const {
 
 void TableParameter::step(const UniqueIds& unique, View<const float> gradient,
                           View<const StepState> state) {
-  if (options_.optimizer != Optimizer::kAdam) {
+  if (gather_ != nullptr) {
+    const auto all = gather_->gather(unique, gradient, values.rows());
+    backend_.update_rows(values, all.unique, all.gradient, row_update(), state);
+  } else if (options_.optimizer != Optimizer::kAdam) {
     backend_.update_rows(values, unique, gradient, row_update(), state);
-    return;
+  } else {
+    dense_gradient_.zero();
+    backend_.sum_gradients(unique, gradient, dense_gradient_);
+    if (dealing_.ranks == 1)
+      Parameter::step(dense_gradient_, state, Traffic::kBackward);
+    else
+      update(dense_gradient_, state);
   }
-  dense_gradient_.zero();
-  backend_.sum_gradients(unique, gradient, dense_gradient_);
-  Parameter::step(dense_gradient_, state);
 }
 
 UniqueBuffer::UniqueBuffer(Backend& backend, int64_t capacity)

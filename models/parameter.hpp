@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,8 @@ class Parameter {
   Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
             const OptimizerOptions& options);
 
-  void step(View<const float> gradient, View<const StepState> state);
+  /// gradient (rows, cols): this rank's; becomes the sum of all ranks'.
+  void step(View<float> gradient, View<const StepState> state, Traffic what = Traffic::kDense);
   void visit(const TensorVisitor& visitor);
   /// The values under the parameter's name; a column as a vector.
   void pack(ArrayMap& arrays) const;
@@ -54,6 +56,7 @@ class Parameter {
             const OptimizerOptions& options, State state);
 
   Moments moments() const { return {first_, second_}; }
+  void update(View<const float> gradient, View<const StepState> state);
 
   Backend& backend_;
   std::string name_;
@@ -62,20 +65,28 @@ class Parameter {
   Tensor<float> square_sums_;     // (rows), only under row-wise Adagrad
 };
 
-/// A table (n, d) that a batch touches by rows.
+class RowGather;
+
+/// A table (n, d) that a batch touches by rows: this rank's share of it, or, on each rank, all.
 class TableParameter : public Parameter {
  public:
-  TableParameter(Backend& backend, std::string name, int64_t rows, int64_t dim,
+  TableParameter(Backend& backend, std::string name, const Dealing& dealing, int64_t dim,
                  const OptimizerOptions& options);
+  ~TableParameter();
+  TableParameter(TableParameter&&) = default;
 
-  /// gradient (B, d) by look-up.
+  /// Element by element of the whole table, stddev * normal(key).
+  void fill_normal(uint64_t key, double stddev);
+  /// gradient (B, d) by look-up. A whole table takes every rank's, a share what its rank is given.
   void step(const UniqueIds& unique, View<const float> gradient, View<const StepState> state);
 
  private:
   static State state_of(Optimizer optimizer);
   RowUpdate row_update() const;
 
-  Tensor<float> dense_gradient_;  // (n, d), only under dense Adam
+  Dealing dealing_;
+  Tensor<float> dense_gradient_;       // (n, d), only under dense Adam
+  std::unique_ptr<RowGather> gather_;  // only of a whole table among ranks
 };
 
 /// Room for the distinct ids of up to `capacity` look-ups.

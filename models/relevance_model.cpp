@@ -79,7 +79,8 @@ RelevanceModel::RelevanceModel(Backend& backend, const Config& config, const Cat
                  config.train.batch),
       items_(backend, config, predictor_.interaction().tables(), "item", catalogue.items,
              2 * config.train.batch),
-      biases_(backend, kBiases, catalogue.items, 1, optimizer_options(config.train)),
+      biases_(backend, kBiases, Dealing::whole(catalogue.items), 1,
+              optimizer_options(config.train)),
       ids_(backend, 2 * config.train.batch),
       predictions_(backend, config.train.batch),
       losses_(backend, config.train.batch),
@@ -99,9 +100,10 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
   const View<int32_t> ids = ids_.view().slice(0, 2 * pairs);
   Range range(backend_, "forward");
   backend_.concatenate(left, right, ids);
-  predictor_.forward(items_.forward(ids), predictions);
+  predictor_.forward(items_.forward(ids, 2 * batch.examples), predictions);
   backend_.add_item_biases(biases_.values, mean_, left, right, predictions);
-  backend_.squared_loss(predictions, targets, 1.0f / static_cast<float>(pairs), losses, gradient);
+  backend_.squared_loss(predictions, targets, 1.0f / static_cast<float>(batch.examples), losses,
+                        gradient);
   backend_.accumulate(losses, loss_sum);
   range.next("backward");
   predictor_.backward(gradient, items_.gradients());

@@ -99,16 +99,17 @@ SasrecEncoder::SasrecEncoder(Backend& backend, const SasrecShape& shape,
 
 View<const float> SasrecEncoder::forward(Lookup items, Sequences sequences,
                                          View<const int32_t> positions, View<const StepState> state,
-                                         bool training) {
+                                         Pass pass) {
+  pass_ = pass;
   const int64_t tokens = positions.size();
   const View<float> input = input_.view().slice(0, tokens);
   const float scale = std::sqrt(static_cast<float>(shape_.block.dim));
   backend_.sequence_input(items, scale, positions_.values, positions, input);
-  if (training && shape_.block.dropout > 0.0f)
+  if (pass.training && shape_.block.dropout > 0.0f)
     backend_.dropout(input, input_dropout(), state, input);
   block_inputs_.assign(1, input);
   for (TransformerBlock& block : blocks_)
-    block_inputs_.push_back(block.forward(block_inputs_.back(), sequences, state, training));
+    block_inputs_.push_back(block.forward(block_inputs_.back(), sequences, state, pass));
   const View<float> hidden = hidden_.view().slice(0, tokens);
   final_norm_.forward(block_inputs_.back(), hidden);
   return hidden;
@@ -178,14 +179,15 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
   Range range(backend_, "forward");
   backend_.concatenate(tokens.inputs, tokens.positives, ids.slice(0, 2 * count));
   backend_.concatenate(tokens.positives, tokens.negatives, ids.slice(count, 2 * count));
-  const Lookup items = items_.forward(ids)[0];
+  const Lookup items = items_.forward(ids, 3 * batch.examples)[0];
   const View<float> item_gradient = items_.gradients()[0];
   const auto part = [&](int which) {
     return Lookup{items.rows, items.index.slice(which * count, count)};
   };
 
   const View<const float> hidden =
-      encoder_.forward(part(0), tokens.sequences, tokens.positions, state, true);
+      encoder_.forward(
+      part(0), tokens.sequences, tokens.positions, state, {true, batch.first_example});
   const View<float> logits = logits_.view().slice(0, count);
   const View<float> losses = losses_.view().slice(0, count);
   const View<float> logit_gradient = logit_gradient_.view().slice(0, count);
@@ -193,7 +195,7 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
   for (const int side : {1, 2}) {  // the item that came next, the negative
     backend_.row_dots(hidden, part(side), logits);
     backend_.bce_with_logits(logits, (side == 1 ? ones_ : zeros_).view().slice(0, count),
-                             1.0f / static_cast<float>(count), losses, logit_gradient);
+                             1.0f / static_cast<float>(batch.examples), losses, logit_gradient);
     backend_.accumulate(losses, loss_sum);
     backend_.row_dots_backward(hidden, part(side), logit_gradient, hidden_gradient, side == 2,
                                item_gradient.slice(side * count, count));
@@ -241,7 +243,7 @@ SasrecRanker::SasrecRanker(Backend& backend, const PackedModel& model)
 void SasrecRanker::rank(const RankBatch& batch, RankCounts sampled, RankCounts full) {
   const UserHistories& histories = batch.histories;
   const View<const float> hidden = encoder_->forward({items_, histories.items}, histories.sequences,
-                                                     histories.positions, state_, false);
+                                                     histories.positions, state_, {});
   const View<float> vectors = user_vectors_.view().slice(0, batch.users.size());
   backend_.gather(hidden, histories.last, vectors);
   const RankQuery query{vectors, items_, batch.positives};

@@ -26,7 +26,7 @@ class SasrecEncoder {
 
   /// items: T look-ups; positions (T). h (T, d), valid until the next call.
   View<const float> forward(Lookup items, Sequences sequences, View<const int32_t> positions,
-                            View<const StepState> state, bool training);
+                            View<const StepState> state, Pass pass);
   /// gradient (T, d) by h is overwritten; item_gradient (T, d) by the item rows.
   void backward(Sequences sequences, View<const int32_t> positions, View<const StepState> state,
                 View<float> gradient, View<float> item_gradient);
@@ -37,11 +37,14 @@ class SasrecEncoder {
   void visit(const TensorVisitor& visitor);
 
  private:
-  Dropout input_dropout() const { return {dropout_key_, shape_.block.dropout}; }
+  Dropout input_dropout() const {
+    return {dropout_key_, shape_.block.dropout, pass_.first_token};
+  }
 
   Backend& backend_;
   SasrecShape shape_;
   uint64_t dropout_key_;
+  Pass pass_;            // the last forward
   Parameter positions_;  // (max length, d)
   std::vector<TransformerBlock> blocks_;
   LayerNorm final_norm_;

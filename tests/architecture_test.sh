@@ -22,14 +22,16 @@ forbid "cuda includes host/core alone" cuda "host/(cpu|data|io|serve|train|comm)
 forbid "host/cpu includes host/core alone" host/cpu "host/(data|io|serve|train|comm)/|models/|cuda/|experiments/|tests/"
 forbid "host/data includes host/core alone" host/data "host/(cpu|io|serve|train|comm)/|models/|cuda/|experiments/|tests/"
 forbid "host/io includes host/core alone" host/io "host/(cpu|data|serve|train|comm)/|models/|cuda/|experiments/|tests/"
+forbid "host/comm includes host/core alone" host/comm "host/(cpu|data|io|serve|train)/|models/|cuda/|experiments/|tests/"
+forbid "MPI stays in host/comm" "host/core host/cpu host/data host/io host/train models cuda experiments" "mpi\.h"
 forbid "models include host/core alone" models "host/(cpu|data|io|serve|train|comm)/|cuda/|experiments/|tests/"
 forbid "host/train includes no device" host/train "host/cpu/|cuda/|experiments/|tests/"
 forbid "experiments include no device" experiments "host/cpu/|cuda/|tests/"
 forbid "CUDA headers stay in cuda/" "host models experiments" "cuda|cub/|thrust/|cublas|nccl|nvtx"
 forbid "a test helper never leaves the tests" "host models cuda experiments" "gtest|gmock|boost/context"
 
-if grep -rn "MGQE_WITH_CUDA" host models experiments cuda | grep -v '^host/core/backend.cpp:'; then
-  echo "broken rule: only host/core/backend.cpp knows whether CUDA was built in"
+if grep -rnE "MGQE_WITH_(CUDA|MPI|NCCL)" host models experiments cuda | grep -vE '^host/(core/backend|comm/launch).cpp:'; then
+  echo "broken rule: only host/core/backend.cpp and host/comm/launch.cpp know what was built in"
   failed=1
 fi
 if find host models cuda experiments tests \( -name '*.?pp' -o -name '*.cu*' \) -exec wc -l {} + |

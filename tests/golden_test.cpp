@@ -99,7 +99,7 @@ class GoldenBatch {
       for (size_t b = 1; b < offsets.size(); ++b)
         longest = std::max<int64_t>(longest, offsets[b] - offsets[b - 1]);
       batch.tokens = {{ids_[4].view(), longest}, ids_[0], ids_[1], ids_[2], ids_[3]};
-      examples = offsets.back();
+      batch.examples = examples = offsets.back();
       return;
     }
     const bool relevance = json.contains("left");
@@ -108,7 +108,7 @@ class GoldenBatch {
     targets_ =
         Tensor<float>(backend, json.at(relevance ? "targets" : "labels").get<std::vector<float>>());
     batch.pairs = {ids_[0], ids_[1], targets_};
-    examples = targets_.rows();
+    batch.examples = examples = targets_.rows();
   }
 
   Batch batch;

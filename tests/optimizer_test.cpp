@@ -233,7 +233,7 @@ double move_of(Backend& backend, const Config& config, const std::string& name) 
   Tensor<StepState> state(backend, 1);
   Tensor<double> loss(backend, 1);
   backend.begin_step(state, optimizer_options(config.train).adam);
-  model->train_step({{batch, batch, labels}, {}}, state, loss);
+  model->train_step({.pairs = {batch, batch, labels}, .tokens = {}, .examples = 64}, state, loss);
   const auto after = arrays_of(*model).at(name);
   double move = 0.0;
   for (size_t i = 0; i < before.size(); ++i)

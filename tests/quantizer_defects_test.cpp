@@ -162,7 +162,7 @@ TEST(QuantizerDefectsCpu, DefectDistanceTensorMaterialized) {
     std::ofstream("/proc/self/clear_refs") << 5;  // forgets the peak
     const int64_t before = peak_memory_bytes();
     ASSERT_GT(before, 0);
-    embedding->forward({device_ids, unique.deduplicate(device_ids, spec.rows)});
+    embedding->forward({device_ids, unique.deduplicate(device_ids, spec.rows), device_ids.rows()});
     backend->begin_step(state, spec.optimizer.adam);
     embedding->backward(gradient, state);
     constexpr int64_t kTensor = lookups * 32 * 256;  // even at a byte an element

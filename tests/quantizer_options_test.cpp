@@ -141,7 +141,7 @@ TEST_P(QuantizerOptions, AnIterationOfKmeansMovesCentroidsToTheMeansOfTheirRows)
   }
   const Tensor<float> e = tensor(queries, dim);
   Tensor<float> got = tensor(codebook, dim);
-  kmeans(backend(), e, tiers, subspaces, 1, got);
+  kmeans(backend(), e, tiers, subspaces, 1, false, got);
 
   const Matrix wide = reference::widen(queries), start = reference::widen(codebook);
   Matrix sums(codebook.size()), counts(codebook.size());

@@ -347,7 +347,7 @@ TEST_P(SasrecTest, BackwardDropsWhatForwardDropped) {
     const auto loss = [&] {
       const Tensor<float> items = tensor(rows, kDim);
       const auto h = download(
-          made->forward({items, batch.items}, batch.sequences(), batch.positions, state, true));
+          made->forward({items, batch.items}, batch.sequences(), batch.positions, state, {.training = true}));
       double sum = 0.0;
       for (size_t i = 0; i < h.size(); ++i) sum += static_cast<double>(weights[i]) * h[i];
       return sum;

@@ -244,7 +244,7 @@ class MgqeEmbeddingTest : public OnEveryBackend {
   }
   void step(Embedding& embedding, const std::vector<int32_t>& ids) {
     const Tensor<int32_t> batch = tensor(ids);
-    embedding.forward({batch, unique(batch)});
+    embedding.forward({batch, unique(batch), batch.rows()});
     Tensor<float> gradient =
         tensor(Random(5).normals(static_cast<int64_t>(ids.size()) * kDim), kDim);
     backend().begin_step(state(), AdamOptions{0.5});
@@ -279,7 +279,7 @@ TEST_P(MgqeEmbeddingTest, PackEncodesEveryRowFromTheFinalValues) {
     std::vector<int32_t> part;
     for (int32_t id = first; id < first + 50; ++id) part.push_back(id);
     const Tensor<int32_t> batch = tensor(part);
-    const Lookup lookup = embedding->forward({batch, unique(batch)});
+    const Lookup lookup = embedding->forward({batch, unique(batch), batch.rows()});
     Tensor<float> rows = poisoned<float>(50, kDim);
     backend().gather(lookup.rows, lookup.index, rows);
     const auto live = rows.to_host(), packed = served.to_host();

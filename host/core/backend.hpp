@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 
+#include "host/core/communicator.hpp"
 #include "host/core/ops/batch_ops.hpp"
 #include "host/core/ops/ceiling_ops.hpp"
+#include "host/core/ops/exchange_ops.hpp"
 #include "host/core/ops/layer_ops.hpp"
 #include "host/core/ops/optimizer_ops.hpp"
 #include "host/core/ops/quantizer_ops.hpp"
@@ -21,6 +23,7 @@ class Backend : public Memory,
                 public OptimizerOps,
                 public QuantizerOps,
                 public LayerOps,
+                public ExchangeOps,
                 public RankingOps,
                 public CeilingOps {
  public:
@@ -30,12 +33,19 @@ class Backend : public Memory,
   virtual std::string description() const = 0;
   virtual void synchronize() = 0;
 
+  /// The ranks this back end computes with; a back end begins alone.
+  Communicator& communicator() const { return *communicator_; }
+  void join(std::unique_ptr<Communicator> ranks) { communicator_ = std::move(ranks); }
+
   /// For one training loop; it records ops of this back end where that pays.
   virtual std::unique_ptr<StepRunner> make_step_runner() { return std::make_unique<EagerSteps>(); }
   /// Names what follows, until the matching end_range(), in a profiler's timeline: use a Range
   /// (host/core/range.hpp). Nothing where there is no profiler.
   virtual void begin_range(const char* /*name*/) {}
   virtual void end_range() noexcept {}
+
+ private:
+  std::unique_ptr<Communicator> communicator_ = make_solo();
 };
 
 /// Whether make_backend(device) makes one of a GPU; refuses the same names.

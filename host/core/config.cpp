@@ -295,6 +295,7 @@ void validate(const Config& config) {
   validate_model(model, embedding);
   validate_mlp_dim(model, embedding);
   validate_train(train);
+  check_choice("--shard", run.shard, {"auto", "rows", "none"});
   if (run.candidates < 1) input_error("--candidates ", run.candidates, " must be 1 or more");
   if (run.evaluate_users < 0)
     input_error("--evaluate-users ", run.evaluate_users, " must be 0 (all) or more");

@@ -77,6 +77,7 @@ struct RunConfig {
   std::string out;
   int candidates = 100;
   int64_t evaluate_users = 0;
+  std::string shard = "auto";
 };
 
 struct Config {
@@ -191,6 +192,9 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "items the positive is ranked against in the sampled protocol");
   visit("run", "evaluate_users", "--evaluate-users", run.evaluate_users,
         "users to evaluate, drawn from the seed; 0 for all");
+  visit("run", "shard", "--shard", run.shard,
+        "several ranks: rows deals the rows of tables to them, none keeps whole tables on each, "
+        "auto deals large ones");
 }
 
 /// {"data": {"name": ...}, "model": ..., ...}

@@ -3,6 +3,7 @@
 // 1), in any order. A new elementwise op is a functor, a virtual and three lines here; no kernel.
 #pragma once
 
+#include "host/core/exchange_functors.hpp"
 #include "host/core/functors.hpp"
 #include "host/core/layer_functors.hpp"
 #include "host/core/quantizer_functors.hpp"
@@ -96,10 +97,12 @@ class Elementwise : public Backend {
                            View<float> out) override {
     run(out.size(), CommitmentGradient{queries, unique, decoded, gradient, scale, out});
   }
-  void distance_moments(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
-                        View<const float> codebook, View<double> partials, View<float> moments,
-                        View<float> running) override {
+  void distance_sums(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
+                     View<const float> codebook, View<double> partials) override {
     run(partials.rows, PartialDistanceMoments{queries, unique, tiers, codebook, partials});
+  }
+  void combine_moments(View<const double> partials, View<float> moments,
+                       View<float> running) override {
     run(moments.rows, CombineDistanceMoments{partials, moments, running});
   }
   void assign_normalized(View<const float> queries, RowSet rows, View<const float> codebook,
@@ -107,6 +110,31 @@ class Elementwise : public Backend {
                          View<float> decoded, View<float> squared_error) override {
     run(codes.size(), AssignNormalized{queries, rows, codebook, moments, tiers, codes, decoded});
     run(squared_error.size(), SquaredErrors{queries, rows, tiers, decoded, squared_error});
+  }
+
+  // ---- rows between ranks -----------------------------------------------------------------------
+  void fill_normal_rows(View<float> x, const Dealing& dealing, uint64_t key,
+                        float stddev) override {
+    run_cells(x, FillNormalRows{x, dealing, key, stddev});
+  }
+  void deal_ids(View<const int32_t> ids, const Dealing& dealing, View<int32_t> out) override {
+    run(ids.size(), DealIds{ids, dealing, out});
+  }
+  void route(const UniqueIds& dealt, const Dealing& dealing, View<int32_t> ends,
+             View<int32_t> local, View<int32_t> global, View<int32_t> lookups) override {
+    run(ends.size(), FindOwners{dealt, dealing, ends});
+    run(local.size(), Route{dealt, dealing, local, global, lookups});
+  }
+  void sum_repeats(const UniqueIds& unique, View<int32_t> weights) override {
+    run(weights.size(), SumRepeats{unique, weights});
+  }
+  void codes_to_wire(View<const uint8_t> codes, View<const int32_t> index, View<const int32_t> ids,
+                     const Tiers& tiers, View<uint8_t> wire) override {
+    run(index.size() * codes.cols, CodesToWire{codes, index, ids, tiers, wire});
+  }
+  void wire_to_rows(View<const uint8_t> wire, View<const int32_t> ids, const Tiers& tiers,
+                    int subspaces, View<const float> codebook, View<float> rows) override {
+    run_cells(rows, WireToRows{wire, ids, tiers, subspaces, codebook, rows});
   }
 
   // ---- layers -----------------------------------------------------------------------------------

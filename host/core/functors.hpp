@@ -51,7 +51,8 @@ struct SamplePairs {
   MGQE_HD void operator()(int64_t b) const {
     const StepState& s = state[0];
     const uint64_t k =
-        (s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch) + static_cast<uint64_t>(b);
+        (s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch) +
+        static_cast<uint64_t>(sampler.first + b);
     const PairSampler::Pair pair = sampler.draw(s.epoch, sampler.example(s.shuffle_key, k));
     users[b] = pair.user;
     items[b] = pair.item;
@@ -68,7 +69,7 @@ struct SampleScoredPairs {
     const StepState& s = state[0];
     const Permutation shuffle(static_cast<uint64_t>(sampler.targets.size()), s.shuffle_key);
     const uint64_t pair = shuffle((s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch) +
-                                  static_cast<uint64_t>(b));
+                                  static_cast<uint64_t>(sampler.first + b));
     left[b] = sampler.left[static_cast<int64_t>(pair)];
     right[b] = sampler.right[static_cast<int64_t>(pair)];
     targets[b] = sampler.targets[static_cast<int64_t>(pair)];

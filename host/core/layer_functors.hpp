@@ -49,7 +49,8 @@ struct ApplyDropout {
   MGQE_HD void operator()(int64_t i) const {
     const uint64_t step_key = dropout_step_key(dropout.key, state[0].step);
     const float kept = x[i] / (1.0f - dropout.rate);
-    out[i] = dropout_keeps(step_key, static_cast<uint64_t>(i), dropout.rate) ? kept : 0.0f;
+    const auto element = static_cast<uint64_t>(dropout.first_row * x.cols + i);
+    out[i] = dropout_keeps(step_key, element, dropout.rate) ? kept : 0.0f;
   }
 };
 

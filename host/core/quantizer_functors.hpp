@@ -100,7 +100,8 @@ struct CommitmentGradient {
   View<float> out;  // (B, d)
   MGQE_HD void operator()(int64_t i) const {
     const int64_t b = i / out.cols, c = i % out.cols, u = unique.inverse[b];
-    out[i] = fmaf(scale, queries.row(unique.ids[u])[c] - decoded.row(u)[c], gradient[i]);
+    const float difference = queries.row(unique.ids[u])[c] - decoded.row(u)[c];
+    out[i] = fmaf(scale * static_cast<float>(unique.repeats_of(b)), difference, gradient[i]);
   }
 };
 
@@ -129,7 +130,7 @@ struct PartialDistanceMoments {
     for (int32_t u = 0; u < unique.count[0]; ++u) {
       const int64_t id = unique.ids[u];
       if (k >= tiers.limit(id)) continue;
-      const double weight = unique.offsets[u + 1] - unique.offsets[u];
+      const double weight = unique.weight(u);
       const double distance =
           squared_distance(queries.row(id) + j * width, codebook.row(k) + j * width, width);
       lookups += weight;

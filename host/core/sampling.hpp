@@ -93,6 +93,7 @@ struct PairSampler {
   int64_t items = 0;                  // catalogue size
   int negatives = 4;                  // per positive
   int64_t batch = 256;                // pairs a step
+  int64_t first = 0;                  // of those, the number of the first to draw
   uint64_t negative_key = 0;
 
   MGQE_HD int64_t pairs_per_epoch() const { return positive_user.size() * (1 + negatives); }
@@ -174,7 +175,8 @@ struct SequenceSampler {
 struct ScoredPairSampler {
   View<const int32_t> left, right;  // (P)
   View<const float> targets;        // (P)
-  int64_t batch = 256;
+  int64_t batch = 256;              // pairs a step
+  int64_t first = 0;                // of those, the number of the first to draw
 };
 
 /// Whether dropout keeps element i of a layer in a step: bits of a 32-bit mix (the finaliser of

@@ -98,9 +98,10 @@ struct Head {
   int64_t tile;    // queries or keys that share their keys or queries in a product
   float scale;     // of scores
   int64_t head, heads, longest;
+  int64_t first_row;  // of the dropout
 
-  Head(const AttentionInput& input, const Sequences& sequences, int64_t index)
-      : heads(input.heads), longest(sequences.longest) {
+  Head(const AttentionInput& input, const Sequences& sequences, StepDropout dropout, int64_t index)
+      : heads(input.heads), longest(sequences.longest), first_row(dropout.first_row) {
     const int64_t sequence = index / heads;
     head = index % heads;
     first = sequences.offsets[sequence];
@@ -117,7 +118,7 @@ struct Head {
     return x.row(first + t) + column;
   }
   uint64_t first_element(int64_t t) const {
-    return static_cast<uint64_t>(((first + t) * heads + head) * longest);
+    return static_cast<uint64_t>(((first_row + first + t) * heads + head) * longest);
   }
 };
 
@@ -199,7 +200,7 @@ inline RowStats softmax_row(float* HWY_RESTRICT weights, int64_t keys, int64_t e
 }
 
 void attention_head(const AttentionTask& task, int64_t index) {
-  const Head head(task.input, task.sequences, index);
+  const Head head(task.input, task.sequences, task.dropout, index);
   if (head.length == 0) return;
   const Scratch scratch(head);
   const int64_t d = task.out.cols, stride = head.stride;
@@ -288,7 +289,7 @@ inline void add_key_gradients(const AttentionBackwardTask& task, const Head& hea
 }
 
 void attention_backward_head(const AttentionBackwardTask& task, int64_t index) {
-  const Head head(task.input, task.sequences, index);
+  const Head head(task.input, task.sequences, task.dropout, index);
   if (head.length == 0) return;
   const Scratch scratch(head);
   const int64_t d = task.out_gradient.cols, stride = head.stride, width = head.width;
@@ -345,8 +346,8 @@ HWY_EXPORT(attention_backward_head);
 namespace {
 
 StepDropout step_dropout(Dropout dropout, View<const StepState> state) {
-  if (dropout.rate == 0.0f) return {0, 0.0f};
-  return {dropout_step_key(dropout.key, state[0].step), dropout.rate};
+  if (dropout.rate == 0.0f) return {0, 0.0f, 0};
+  return {dropout_step_key(dropout.key, state[0].step), dropout.rate, dropout.first_row};
 }
 
 /// Calls run(task, index) for every (sequence, head).

@@ -9,6 +9,7 @@ namespace mgqe {
 struct StepDropout {
   uint64_t step_key;
   float rate;
+  int64_t first_row;
 };
 
 struct AttentionTask {

@@ -16,7 +16,7 @@ inline void add_rows(View<const float> queries, const UniqueIds& unique, const T
   const int64_t width = kWidth > 0 ? kWidth : codebook.cols / codes.cols;
   for (int32_t u = 0; u < unique.count[0]; ++u) {
     if (tiers != nullptr && tiers->limit(unique.ids[u]) == 0) continue;
-    const float weight = scale * static_cast<float>(unique.offsets[u + 1] - unique.offsets[u]);
+    const float weight = scale * static_cast<float>(unique.weight(u));
     const float* __restrict e = queries.row(unique.ids[u]);
     const uint8_t* __restrict code = codes.row(u);
     for (int64_t j = begin; j < end; ++j) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/row_exchange.hpp"
+
 namespace mgqe {
 namespace {
 
@@ -109,10 +111,14 @@ Evaluator::Targets Evaluator::make_targets(Split split, int64_t chunk_users) con
   Targets targets;
   targets.chunk_users = chunk_users;
   for (const int32_t user : users) targets.positives.push_back(held_out(split, user));
+  const Communicator& ranks = backend_.communicator();
   for (size_t first = 0; first < users.size(); first += static_cast<size_t>(chunk_users)) {
+    const auto number = static_cast<int64_t>(first) / chunk_users;
+    if (number % ranks.size() != ranks.rank()) continue;
     const size_t last = std::min(users.size(), first + static_cast<size_t>(chunk_users));
     targets.chunks.push_back(make_chunk(split, {users.begin() + static_cast<int64_t>(first),
                                                 users.begin() + static_cast<int64_t>(last)}));
+    targets.chunks.back().first = static_cast<int64_t>(first);
   }
   return targets;
 }
@@ -170,19 +176,23 @@ Evaluation Evaluator::evaluate(Ranker& ranker, Split split) {
   const auto users = static_cast<int64_t>(all.positives.size());
   Tensor<int32_t> sampled_greater(backend_, users), sampled_ties(backend_, users);
   Tensor<int32_t> full_greater(backend_, users), full_ties(backend_, users);
-  int64_t first = 0;
   for (const Chunk& chunk : all.chunks) {
-    const int64_t here = chunk.users.rows();
     const auto part = [&](const Tensor<int32_t>& counts) {
-      return counts.view().slice(first, here);
+      return counts.view().slice(chunk.first, chunk.users.rows());
     };
     ranker.rank(chunk.batch(), {part(sampled_greater), part(sampled_ties)},
                 {part(full_greater), part(full_ties)});
-    first += here;
   }
-  return {
-      summarize(sampled_greater.to_host(), sampled_ties.to_host(), all.positives, dataset_.items),
-      summarize(full_greater.to_host(), full_ties.to_host(), all.positives, dataset_.items)};
+  const auto of_all_ranks = [&](const Tensor<int32_t>& counts) {
+    const std::vector<int32_t> mine = counts.to_host();
+    std::vector<double> sums(mine.begin(), mine.end());
+    sum_over_ranks(backend_.communicator(), sums);
+    return std::vector<int32_t>(sums.begin(), sums.end());
+  };
+  return {summarize(of_all_ranks(sampled_greater), of_all_ranks(sampled_ties), all.positives,
+                    dataset_.items),
+          summarize(of_all_ranks(full_greater), of_all_ranks(full_ties), all.positives,
+                    dataset_.items)};
 }
 
 }  // namespace mgqe

@@ -23,6 +23,7 @@ class Evaluator {
  public:
   Evaluator(Backend& backend, const Dataset& dataset, const EvaluatorOptions& options);
 
+  /// Over all ranks' users, on every rank.
   Evaluation evaluate(Ranker& ranker, Split split);
 
  private:
@@ -37,6 +38,7 @@ class Evaluator {
     Tensor<int32_t> history_items, history_positions;  // (T)
     Tensor<int32_t> history_last;                      // (M)
     int64_t longest = 0;
+    int64_t first = 0;  // number of the first user among the split's
 
     RankBatch batch() const;
   };
@@ -44,7 +46,7 @@ class Evaluator {
   struct Targets {
     int64_t chunk_users = 0;
     std::vector<int32_t> positives;
-    std::vector<Chunk> chunks;
+    std::vector<Chunk> chunks;  // of this rank: the ranks take turns
   };
   const Targets& targets(Split split, int64_t chunk_users);
   Targets make_targets(Split split, int64_t chunk_users) const;

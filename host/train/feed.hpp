@@ -23,11 +23,11 @@ class Feed {
   /// The next steps of the epoch, as far as they are alike.
   struct Stretch {
     int64_t steps;     // 0 at the end of the epoch
-    int64_t examples;  // of each
+    int64_t examples;  // of each, of all ranks together
     bool repeats;      // draw() makes the same op calls in every step of so many examples
   };
   virtual Stretch ahead() const = 0;
-  /// The ops that draw the next step's batch, after begin_step(state). They are all it does: the
+  /// The ops that draw this rank's share of the next step's batch, after begin_step(state). They are all it does: the
   /// feed moves on by advance(). The batch is valid until the next call.
   virtual Batch draw(View<const StepState> state) = 0;
   virtual void advance(int64_t steps) = 0;

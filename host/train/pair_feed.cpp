@@ -20,9 +20,9 @@ class PairFeed final : public Feed {
         train_offsets_(backend, dataset.train_offsets),
         train_items_(backend, dataset.train_items),
         positive_user_(backend, user_of_each_item(dataset.train_offsets)),
-        users_(backend, config.train.batch),
-        items_(backend, config.train.batch),
-        labels_(backend, config.train.batch) {
+        users_(backend, BatchShare::most(backend.communicator(), config.train.batch)),
+        items_(backend, users_.rows()),
+        labels_(backend, users_.rows()) {
     sampler_.histories = {train_offsets_.view(), train_items_.view()};
     sampler_.positive_user = positive_user_.view();
     sampler_.items = dataset.items;
@@ -40,11 +40,16 @@ class PairFeed final : public Feed {
 
   Batch draw(View<const StepState> state) override {
     const int64_t pairs = epoch_.ahead().examples;
-    const View<int32_t> users = users_.view().slice(0, pairs);
-    const View<int32_t> items = items_.view().slice(0, pairs);
-    const View<float> labels = labels_.view().slice(0, pairs);
+    const BatchShare share = BatchShare::of(backend_.communicator(), pairs);
+    const View<int32_t> users = users_.view().slice(0, share.count);
+    const View<int32_t> items = items_.view().slice(0, share.count);
+    const View<float> labels = labels_.view().slice(0, share.count);
+    sampler_.first = share.first;
     backend_.sample_pairs(sampler_, state, users, items, labels);
-    return {.pairs = {users, items, labels}, .tokens = {}};
+    return {.pairs = {users, items, labels},
+            .tokens = {},
+            .examples = pairs,
+            .first_example = share.first};
   }
 
  private:

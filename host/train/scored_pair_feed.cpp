@@ -17,9 +17,9 @@ class ScoredPairFeed final : public Feed {
         all_left_(backend, pairs.left),
         all_right_(backend, pairs.right),
         all_targets_(backend, scaled_targets(pairs.score)),
-        left_(backend, config.train.batch),
-        right_(backend, config.train.batch),
-        targets_(backend, config.train.batch) {
+        left_(backend, BatchShare::most(backend.communicator(), config.train.batch)),
+        right_(backend, left_.rows()),
+        targets_(backend, left_.rows()) {
     sampler_ = {all_left_.view(), all_right_.view(), all_targets_.view(), config.train.batch};
     epoch_ = {all_targets_.rows(), config.train.batch};
   }
@@ -32,11 +32,16 @@ class ScoredPairFeed final : public Feed {
 
   Batch draw(View<const StepState> state) override {
     const int64_t pairs = epoch_.ahead().examples;
-    const View<int32_t> left = left_.view().slice(0, pairs);
-    const View<int32_t> right = right_.view().slice(0, pairs);
-    const View<float> targets = targets_.view().slice(0, pairs);
+    const BatchShare share = BatchShare::of(backend_.communicator(), pairs);
+    const View<int32_t> left = left_.view().slice(0, share.count);
+    const View<int32_t> right = right_.view().slice(0, share.count);
+    const View<float> targets = targets_.view().slice(0, share.count);
+    sampler_.first = share.first;
     backend_.sample_scored_pairs(sampler_, state, left, right, targets);
-    return {.pairs = {left, right, targets}, .tokens = {}};
+    return {.pairs = {left, right, targets},
+            .tokens = {},
+            .examples = pairs,
+            .first_example = share.first};
   }
 
  private:

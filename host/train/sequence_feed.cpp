@@ -43,10 +43,11 @@ class SequenceFeed final : public Feed {
     }
     if (users_.empty())
       input_error(dataset.name, ": no user has two training actions, which a sequence needs");
-    epoch_users_ = Tensor<int32_t>(backend, static_cast<int64_t>(users_.size()));
-    epoch_offsets_ = Tensor<int32_t>(backend, steps_per_epoch(), batch_ + 1);
+    share_ = BatchShare::most(backend.communicator(), batch_);
+    epoch_users_ = Tensor<int32_t>(backend, steps_per_epoch(), share_);
+    epoch_offsets_ = Tensor<int32_t>(backend, steps_per_epoch(), share_ + 1);
     for (Tensor<int32_t>* buffer : {&inputs_, &positions_, &positives_, &negatives_})
-      *buffer = Tensor<int32_t>(backend, batch_ * longest_);
+      *buffer = Tensor<int32_t>(backend, share_ * longest_);
   }
 
   int64_t examples_per_epoch() const override { return tokens_; }
@@ -57,15 +58,23 @@ class SequenceFeed final : public Feed {
   void begin_epoch(const StepState& state) override {
     const auto count = static_cast<int64_t>(users_.size());
     const Permutation shuffle(static_cast<uint64_t>(count), state.shuffle_key);
-    std::vector<int32_t> users(users_.size());
+    std::vector<int32_t> users(static_cast<size_t>(epoch_users_.size()), 0);
     std::vector<int32_t> offsets(static_cast<size_t>(epoch_offsets_.size()), 0);
-    step_tokens_.assign(static_cast<size_t>(steps_per_epoch()), 0);
+    steps_.assign(static_cast<size_t>(steps_per_epoch()), Step{});
     for (int64_t i = 0; i < count; ++i) {
       const auto place = static_cast<size_t>(shuffle(static_cast<uint64_t>(i)));
-      users[i] = users_[place];
-      int64_t& tokens = step_tokens_[i / batch_];
-      tokens += lengths_[place];
-      offsets[i / batch_ * (batch_ + 1) + i % batch_ + 1] = static_cast<int32_t>(tokens);
+      const int64_t number = i / batch_, in_batch = i % batch_;
+      Step& step = steps_[static_cast<size_t>(number)];
+      const BatchShare share =
+          BatchShare::of(backend_.communicator(), std::min(batch_, count - number * batch_));
+      step.all_tokens += lengths_[place];
+      if (in_batch < share.first) step.first_token += lengths_[place];
+      const int64_t mine = in_batch - share.first;
+      if (mine < 0 || mine >= share.count) continue;
+      step.tokens += lengths_[place];
+      step.users = mine + 1;
+      users[number * share_ + mine] = users_[place];
+      offsets[number * (share_ + 1) + mine + 1] = static_cast<int32_t>(step.tokens);
     }
     epoch_users_.assign(users);
     epoch_offsets_.assign(offsets);
@@ -74,26 +83,38 @@ class SequenceFeed final : public Feed {
 
   Stretch ahead() const override {
     if (step_ == steps_per_epoch()) return {0, 0, false};
-    return {1, step_tokens_[step_], false};
+    return {1, steps_[static_cast<size_t>(step_)].all_tokens, false};
   }
   void advance(int64_t steps) override { step_ += steps; }
 
   Batch draw(View<const StepState> state) override {
-    const int64_t first = step_ * batch_, tokens = step_tokens_[step_];
-    const int64_t here = std::min(batch_, epoch_users_.rows() - first);
+    const Step& step = steps_[static_cast<size_t>(step_)];
     SequenceTokens drawn{
-        {View<const int32_t>(epoch_offsets_.view().row(step_), here + 1), longest_},
-        inputs_.view().slice(0, tokens),
-        positions_.view().slice(0, tokens),
-        positives_.view().slice(0, tokens),
-        negatives_.view().slice(0, tokens)};
-    backend_.sample_sequences(sampler_, state, epoch_users_.view().slice(first, here), drawn);
-    return {.pairs = {}, .tokens = drawn};
+        {View<const int32_t>(epoch_offsets_.view().row(step_), step.users + 1), longest_},
+        inputs_.view().slice(0, step.tokens),
+        positions_.view().slice(0, step.tokens),
+        positives_.view().slice(0, step.tokens),
+        negatives_.view().slice(0, step.tokens)};
+    backend_.sample_sequences(sampler_, state,
+                              View<const int32_t>(epoch_users_.view().row(step_), step.users),
+                              drawn);
+    return {.pairs = {},
+            .tokens = drawn,
+            .examples = step.all_tokens,
+            .first_example = step.first_token};
   }
 
  private:
+  /// This rank's share of a step's batch.
+  struct Step {
+    int64_t users = 0, tokens = 0;
+    int64_t first_token = 0;  // number of its first one in the whole batch
+    int64_t all_tokens = 0;   // of all ranks
+  };
+
   Backend& backend_;
   int64_t batch_;
+  int64_t share_ = 0;  // users of a rank, at most
   Tensor<int64_t> sequence_offsets_;
   Tensor<int32_t> sequence_items_;
   Tensor<int64_t> train_offsets_;
@@ -104,9 +125,9 @@ class SequenceFeed final : public Feed {
   std::vector<int64_t> lengths_;  // theirs
   int64_t tokens_ = 0, longest_ = 0;
 
-  Tensor<int32_t> epoch_users_;    // in the order of this epoch
-  Tensor<int32_t> epoch_offsets_;  // (steps, B + 1)
-  std::vector<int64_t> step_tokens_;
+  Tensor<int32_t> epoch_users_;    // (steps, share) in the order of this epoch
+  Tensor<int32_t> epoch_offsets_;  // (steps, share + 1)
+  std::vector<Step> steps_;
   int64_t step_ = 0;
   Tensor<int32_t> inputs_, positions_, positives_, negatives_;  // (tokens of a step)
 };

@@ -1,10 +1,13 @@
 #include "host/train/trainer.hpp"
 
 #include <chrono>
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "host/comm/launch.hpp"
 #include "host/core/numerics.hpp"
 #include "host/core/range.hpp"
 #include "host/core/version.hpp"
@@ -13,6 +16,7 @@
 #include "host/io/metrics_log.hpp"
 #include "host/io/progress.hpp"
 #include "host/io/safetensors.hpp"
+#include "models/placement.hpp"
 
 namespace mgqe {
 namespace {
@@ -56,7 +60,11 @@ void Trainer::print_header() const {
              scheme_label(config_.embedding), config_.run.seed);
   if (const std::string options = options_beyond_paper(config_.embedding); !options.empty())
     fmt::print("options {}\n", options);
-  fmt::print("device  {}: {}\n\n", backend_.name(), backend_.description());
+  fmt::print("device  {}: {}\n", backend_.name(), backend_.description());
+  if (const Communicator& ranks = backend_.communicator(); !ranks.alone())
+    fmt::print("ranks   {} by {}; {}\n", ranks.size(), ranks.name(),
+               describe_placement(ranks, config_, task_.catalogue()));
+  fmt::print("\n");
   fmt::print("{:>5}  {:>8}", "epoch", "loss");
   for (const std::string& column : task_.columns()) fmt::print("  {:>13}", column);
   fmt::print("  {:>12}\n", "examples/s");
@@ -71,8 +79,13 @@ void Trainer::print_epoch(int epoch, double examples_per_second) const {
 }
 
 nlohmann::ordered_json Trainer::run() {
-  ensure_writable_directory(out_);
-  MetricsLog metrics(out_ / "metrics.jsonl");
+  Communicator& ranks = backend_.communicator();
+  std::optional<MetricsLog> metrics;  // files are rank 0's
+  agree(ranks, [&] {
+    if (!ranks.leads()) return;
+    ensure_writable_directory(out_);
+    metrics.emplace(out_ / "metrics.jsonl");
+  });
   print_header();
   const TrainConfig& train = config_.train;
   Progress progress(train.epochs, loop_.steps_per_epoch());
@@ -81,7 +94,7 @@ nlohmann::ordered_json Trainer::run() {
     train_epoch(epoch, progress);
     if (epoch % train.evaluate_every != 0 && epoch != train.epochs) continue;
     evaluate_epoch(epoch);
-    metrics.append(epoch_record(epoch));
+    if (metrics) metrics->append(epoch_record(epoch));
     progress.clear();
     warn_of_collapse();
     print_epoch(epoch, examples_per_second());
@@ -94,6 +107,7 @@ nlohmann::ordered_json Trainer::run() {
   const Judgement test = task_.evaluate(best_.model, Split::kTest);
   evaluate_seconds_ += watch.seconds();
 
+  if (!ranks.leads()) return {};
   const SizeReport size = write_artifact(out_ / "model.safetensors", make_artifact());
   write_safetensors(out_ / "checkpoint.safetensors", loop_.checkpoint_arrays(),
                     {{"format", "mgqe-checkpoint"},
@@ -112,13 +126,33 @@ void Trainer::train_epoch(int epoch, Progress& progress) {
   loop_.begin_epoch(epoch);
   const int64_t steps = loop_.steps_per_epoch();
   for (int64_t step = 0; step < steps; progress.update(step)) step += loop_.advance(steps - step);
+  backend_.communicator().between_steps();
   train_loss_.push_back(loop_.mean_loss());
   train_seconds_ += watch.seconds();
   if (!std::isfinite(train_loss_.back())) {
     progress.clear();
-    input_error("training loss is not finite in epoch ", epoch, " of ", config_.train.epochs,
-                " (--lr ", config_.train.lr, "): lower --lr or --init-stddev");
+    refuse_loss(epoch);
   }
+}
+
+/// The loss is that of all ranks, so they all come here.
+void Trainer::refuse_loss(int epoch) {
+  std::string name;
+  loop_.model().visit([&](const std::string& array, Tensor<float>& tensor) {
+    const std::vector<float> values = tensor.to_host();
+    const bool finite = std::all_of(values.begin(), values.end(),
+                                    [](float value) { return std::isfinite(value); });
+    if (!finite && name.empty()) name = array;
+  });
+  std::string where;
+  const std::vector<std::string> names = backend_.communicator().gather(name);
+  for (size_t r = 0; r < names.size() && where.empty(); ++r)
+    if (!names[r].empty())
+      where = fmt::format(", {}{} among others", names[r],
+                          names.size() > 1 ? fmt::format(" of rank {}", r) : "");
+  throw AgreedError(fmt::format(
+      "training loss is not finite in epoch {} of {}{} (--lr {}): lower --lr or --init-stddev",
+      epoch, config_.train.epochs, where, config_.train.lr));
 }
 
 void Trainer::evaluate_epoch(int epoch) {
@@ -179,6 +213,7 @@ nlohmann::ordered_json Trainer::make_result(const SizeReport& size, const Judgem
       {"numerics_version", kNumericsVersion},
       {"device", backend_.name()},
       {"device_description", backend_.description()},
+      {"ranks", backend_.communicator().size()},
       {"seed", config_.run.seed},
       {"config", mgqe::to_json(config_)},
       {"data", data},

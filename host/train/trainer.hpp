@@ -35,6 +35,7 @@ class Trainer {
   };
 
   void train_epoch(int epoch, class Progress& progress);
+  [[noreturn]] void refuse_loss(int epoch);
   void evaluate_epoch(int epoch);
   void warn_of_collapse();
   void print_header() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "host/core/range.hpp"
+#include "models/row_exchange.hpp"
 
 namespace mgqe {
 
@@ -32,7 +33,10 @@ int64_t TrainingLoop::advance(int64_t limit) {
   const Feed::Stretch ahead = feed_->ahead();
   MGQE_CHECK(ahead.steps > 0 && limit > 0, ahead.steps, " steps are left, ", limit, " asked for");
   int64_t steps = 1;
-  if (ahead.repeats)
+  Communicator& ranks = backend_.communicator();
+  ranks.begin_step(steps_ + 1);
+  // Among ranks the sizes of exchanges differ from step to step, and the host must know them.
+  if (ahead.repeats && ranks.alone())
     steps = runner_->run({ahead.examples, model_->phase()}, std::min(limit, ahead.steps),
                          [this] { step_ops(); });
   else
@@ -51,7 +55,9 @@ void TrainingLoop::step_ops() {
 }
 
 double TrainingLoop::mean_loss() const {
-  return loss_sum_.to_host()[0] / static_cast<double>(std::max<int64_t>(examples_done_, 1));
+  std::vector<double> sum = loss_sum_.to_host();
+  sum_over_ranks(backend_.communicator(), sum);
+  return sum[0] / static_cast<double>(std::max<int64_t>(examples_done_, 1));
 }
 
 ArrayMap TrainingLoop::checkpoint_arrays() {

@@ -20,7 +20,7 @@ class TrainingLoop {
   int64_t advance(int64_t limit);
   /// The next step.
   void step() { advance(1); }
-  /// Mean loss of the examples since begin_epoch(); waits for the device.
+  /// Mean loss of all ranks' examples since begin_epoch(); waits for the device.
   double mean_loss() const;
 
   Model& model() { return *model_; }
@@ -39,7 +39,7 @@ class TrainingLoop {
   Tensor<double> loss_sum_;             // (1)
   std::unique_ptr<StepRunner> runner_;  // what it recorded goes before the arrays it names
   uint64_t steps_ = 0;                  // begun since the start of training
-  int64_t examples_done_ = 0;           // of this epoch
+  int64_t examples_done_ = 0;           // of this epoch, by all ranks
 };
 
 }  // namespace mgqe

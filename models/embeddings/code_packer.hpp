@@ -12,9 +12,10 @@ namespace mgqe {
 using EncodeRows = std::function<void(RowSet rows, View<uint8_t> codes, View<float> decoded,
                                       View<float> squared_error)>;
 
-/// Rows of one tier, all encoded with the same codebook.
+/// Rows of one tier, all encoded with the same codebook, each by the rank that has it.
 struct TierToPack {
-  int64_t begin, end;
+  Dealing dealing;     // of the table
+  int64_t begin, end;  // in the whole table
   int centroids;  // K_i
   int subspaces;  // D_i
   int64_t dim;
@@ -25,7 +26,8 @@ struct PackedCodes {
   TierReport report;
 };
 
-/// Every row of the tier is encoded anew, a chunk at a time.
+/// Every row of the tier is encoded anew, a chunk at a time; `encode` knows this rank's rows. The
+/// whole tier on every rank.
 PackedCodes pack_tier(Backend& backend, const TierToPack& tier, const EncodeRows& encode);
 
 }  // namespace mgqe

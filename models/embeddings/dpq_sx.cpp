@@ -20,10 +20,11 @@ std::vector<int32_t> count_to(int64_t last) {
 }  // namespace
 
 DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : backend_(backend),
+    : Embedding(backend),
+      dealing_(spec.rows_here()),
       subspaces_(spec.config.subspaces[0]),
       tiers_(make_tiers(spec.config, spec.rows)),
-      queries_(backend, spec.name + ".queries", spec.rows, spec.config.dim, spec.optimizer),
+      queries_(backend, spec.name + ".queries", dealing_, spec.config.dim, spec.optimizer),
       keys_(backend, spec.name + ".keys", tiers_.centroids[0], spec.config.dim, spec.optimizer),
       values_(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim, spec.optimizer),
       zero_norms_(backend, tiers_.centroids[0], subspaces_),
@@ -36,7 +37,7 @@ DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
       query_gradient_(backend, spec.max_lookups, spec.config.dim),
       counting_(backend, std::span<const int32_t>(count_to(spec.max_lookups))) {
   const float stddev = static_cast<float>(spec.config.init_stddev);
-  backend.fill_normal(queries_.values, spec.table_key, stddev);
+  queries_.fill_normal(spec.table_key, spec.config.init_stddev);
   backend.fill_normal(keys_.values, spec.codebook_key, stddev);
   backend.fill_normal(values_.values, random_u64(spec.codebook_key, 0), stddev);
 }
@@ -77,8 +78,18 @@ void DpqSxEmbedding::backward(View<const float> gradient, View<const StepState> 
   const UniqueIds once{ids_.unique.ids, counting.slice(0, lookups + 1), positions, positions,
                        ids_.unique.count};  // each distinct id with one gradient
   queries_.step(once, query_gradient, state);
-  keys_.step(key_gradient_, state);
-  values_.step(value_gradient_, state);
+  keys_.step(key_gradient_, state, Traffic::kCodebook);
+  values_.step(value_gradient_, state, Traffic::kCodebook);
+}
+
+void DpqSxEmbedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
+  backend_.codes_to_wire(codes_, rows.index, ids_.ids, tiers_, wire);
+}
+
+View<const float> DpqSxEmbedding::from_wire(View<uint8_t> wire, View<const int32_t>,
+                                            View<float> rows) {
+  backend_.decode(wire, kByteCodes, subspaces_, values_.values, rows);
+  return rows;
 }
 
 void DpqSxEmbedding::visit(const TensorVisitor& visitor) {
@@ -90,12 +101,12 @@ void DpqSxEmbedding::visit(const TensorVisitor& visitor) {
 PackedTable DpqSxEmbedding::pack() {
   PackedTable packed;
   packed.scheme = "dpq_sx";
-  packed.rows = queries_.values.rows();
+  packed.rows = dealing_.rows;
   packed.dim = queries_.values.cols();
   packed.tiers = {{packed.rows, tiers_.centroids[0], subspaces_}};
   packed.arrays.emplace("codebook",
                         HostArray(values_.values.to_host(), {values_.values.rows(), packed.dim}));
-  const TierToPack tier{0, packed.rows, tiers_.centroids[0], subspaces_, packed.dim};
+  const TierToPack tier{dealing_, 0, packed.rows, tiers_.centroids[0], subspaces_, packed.dim};
   auto [codes, report] =
       pack_tier(backend_, tier,
                 [&](RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error) {

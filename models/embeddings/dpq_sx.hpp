@@ -21,6 +21,10 @@ class DpqSxEmbedding final : public Embedding {
 
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
+  int64_t wire_bytes() const override { return subspaces_; }
+  void to_wire(const Lookup& rows, View<uint8_t> wire) override;
+  View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
+                              View<float> rows) override;
   /// Reports measure the distance from queries to their keys.
   PackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
@@ -30,7 +34,7 @@ class DpqSxEmbedding final : public Embedding {
   /// codes (|rows|, D); near (|rows|, d): the chosen keys.
   void encode(RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error);
 
-  Backend& backend_;
+  Dealing dealing_;
   int subspaces_;
   Tiers tiers_;                   // one
   TableParameter queries_;        // (n, d)

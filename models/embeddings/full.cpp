@@ -1,10 +1,14 @@
 #include "models/embeddings/full.hpp"
 
+#include "models/row_exchange.hpp"
+
 namespace mgqe {
 
 FullEmbedding::FullEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : table_(backend, spec.name + ".table", spec.rows, spec.config.dim, spec.optimizer) {
-  backend.fill_normal(table_.values, spec.table_key, static_cast<float>(spec.config.init_stddev));
+    : Embedding(backend),
+      dealing_(spec.rows_here()),
+      table_(backend, spec.name + ".table", dealing_, spec.config.dim, spec.optimizer) {
+  table_.fill_normal(spec.table_key, spec.config.init_stddev);
 }
 
 Lookup FullEmbedding::forward(const IdBatch& ids) {
@@ -19,9 +23,11 @@ void FullEmbedding::backward(View<const float> gradient, View<const StepState> s
 PackedTable FullEmbedding::pack() {
   PackedTable packed;
   packed.scheme = "full";
-  packed.rows = table_.values.rows();
+  packed.rows = dealing_.rows;
   packed.dim = table_.values.cols();
-  packed.arrays.emplace("table", HostArray(table_.values.to_host(), {packed.rows, packed.dim}));
+  packed.arrays.emplace(
+      "table", HostArray(collect_table(backend_.communicator(), dealing_, table_.values),
+                         {packed.rows, packed.dim}));
   return packed;
 }
 

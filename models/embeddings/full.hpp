@@ -11,12 +11,15 @@ class FullEmbedding final : public Embedding {
 
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
+  int64_t wire_bytes() const override { return float_row_bytes(table_.values.cols()); }
   PackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
   View<const float> rows() const { return table_.values; }
+  const Dealing& dealing() const { return dealing_; }
 
  private:
+  Dealing dealing_;
   TableParameter table_;  // (n, d)
   UniqueIds unique_;      // of the last forward
 };

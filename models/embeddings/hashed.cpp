@@ -3,12 +3,13 @@
 namespace mgqe {
 
 HashedEmbedding::HashedEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : backend_(backend),
+    : Embedding(backend),
       rows_(spec.rows),
-      table_(backend, spec.name + ".table", spec.config.buckets, spec.config.dim, spec.optimizer),
+      table_(backend, spec.name + ".table", Dealing::whole(spec.config.buckets),
+             spec.config.dim, spec.optimizer),
       buckets_(backend, spec.max_lookups),
       unique_buffer_(backend, spec.max_lookups) {
-  backend.fill_normal(table_.values, spec.table_key, static_cast<float>(spec.config.init_stddev));
+  table_.fill_normal(spec.table_key, spec.config.init_stddev);
 }
 
 Lookup HashedEmbedding::forward(const IdBatch& ids) {

@@ -12,11 +12,11 @@ class HashedEmbedding final : public Embedding {
 
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
+  int64_t wire_bytes() const override { return float_row_bytes(table_.values.cols()); }
   PackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
  private:
-  Backend& backend_;
   int64_t rows_;             // n
   TableParameter table_;     // (m, d)
   Tensor<int32_t> buckets_;  // (max look-ups), of the last forward

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "models/embeddings/quantizer.hpp"
+#include "models/row_exchange.hpp"
 
 namespace mgqe {
 namespace {
@@ -28,25 +29,29 @@ class CentroidSums {
           sums_[k * dim_ + c] += rows[r * dim_ + c];
       }
   }
+  void add_other_ranks(Communicator& ranks) {
+    sum_over_ranks(ranks, sums_);
+    sum_over_ranks(ranks, counts_);
+  }
   /// Chosen centroids become the means of their rows.
   void move(std::vector<float>& codebook) const {
     for (size_t i = 0; i < codebook.size(); ++i) {
       const int64_t k = static_cast<int64_t>(i) / dim_, c = static_cast<int64_t>(i) % dim_;
-      const int64_t count = counts_[k * subspaces_ + c * subspaces_ / dim_];
-      if (count > 0) codebook[i] = static_cast<float>(sums_[i] / static_cast<double>(count));
+      const double count = counts_[k * subspaces_ + c * subspaces_ / dim_];
+      if (count > 0.0) codebook[i] = static_cast<float>(sums_[i] / count);
     }
   }
 
  private:
   int64_t dim_, subspaces_;
-  std::vector<double> sums_;     // (K, d)
-  std::vector<int64_t> counts_;  // (K, D)
+  std::vector<double> sums_;    // (K, d)
+  std::vector<double> counts_;  // (K, D), whole numbers
 };
 
 }  // namespace
 
 void kmeans(Backend& backend, View<const float> queries, const Tiers& tiers, int subspaces,
-            int iterations, Tensor<float>& codebook) {
+            int iterations, bool dealt, Tensor<float>& codebook) {
   const int64_t dim = queries.cols, chunk = std::min(kChunk, queries.rows);
   Tensor<float> half_norms(backend, codebook.rows(), subspaces), decoded(backend, chunk, dim);
   Tensor<uint8_t> codes(backend, chunk, subspaces);
@@ -65,6 +70,7 @@ void kmeans(Backend& backend, View<const float> queries, const Tiers& tiers, int
         sums.add(rows, codes.to_host(), count);
       }
     }
+    if (dealt) sums.add_other_ranks(backend.communicator());
     std::vector<float> moved = codebook.to_host();
     sums.move(moved);
     codebook.assign(moved);

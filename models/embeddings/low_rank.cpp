@@ -3,11 +3,14 @@
 #include <cmath>
 #include <numeric>
 
+#include "models/row_exchange.hpp"
+
 namespace mgqe {
 
 LowRankEmbedding::LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : backend_(backend),
-      factor_(backend, spec.name + ".factor", spec.rows, spec.config.rank, spec.optimizer),
+    : Embedding(backend),
+      dealing_(spec.rows_here()),
+      factor_(backend, spec.name + ".factor", dealing_, spec.config.rank, spec.optimizer),
       basis_(backend, spec.name + ".basis", spec.config.rank, spec.config.dim, spec.optimizer),
       factors_(backend, spec.max_lookups, spec.config.rank),
       rows_(backend, spec.max_lookups, spec.config.dim),
@@ -17,7 +20,7 @@ LowRankEmbedding::LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec)
   // A component of a row sums r products of variance stddev^4, so it starts as init_stddev says.
   const double stddev =
       std::sqrt(spec.config.init_stddev / std::sqrt(static_cast<double>(spec.config.rank)));
-  backend.fill_normal(factor_.values, spec.table_key, static_cast<float>(stddev));
+  factor_.fill_normal(spec.table_key, stddev);
   backend.fill_normal(basis_.values, spec.codebook_key, static_cast<float>(stddev));
   std::vector<int32_t> numbers(static_cast<size_t>(spec.max_lookups));
   std::iota(numbers.begin(), numbers.end(), 0);
@@ -46,10 +49,12 @@ void LowRankEmbedding::backward(View<const float> gradient, View<const StepState
 PackedTable LowRankEmbedding::pack() {
   PackedTable packed;
   packed.scheme = "low_rank";
-  packed.rows = factor_.values.rows();
+  packed.rows = dealing_.rows;
   packed.dim = basis_.values.cols();
   packed.rank = basis_.values.rows();
-  packed.arrays.emplace("factor", HostArray(factor_.values.to_host(), {packed.rows, packed.rank}));
+  packed.arrays.emplace(
+      "factor", HostArray(collect_table(backend_.communicator(), dealing_, factor_.values),
+                          {packed.rows, packed.rank}));
   packed.arrays.emplace("basis", HostArray(basis_.values.to_host(), {packed.rank, packed.dim}));
   return packed;
 }

@@ -13,11 +13,12 @@ class LowRankEmbedding final : public Embedding {
 
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
+  int64_t wire_bytes() const override { return float_row_bytes(basis_.values.cols()); }
   PackedTable pack() override;
   void visit(const TensorVisitor& visitor) override;
 
  private:
-  Backend& backend_;
+  Dealing dealing_;
   TableParameter factor_;           // (n, r)
   Parameter basis_;                 // (r, d)
   Tensor<float> factors_;           // (max look-ups, r), of the last forward

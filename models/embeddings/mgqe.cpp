@@ -33,13 +33,14 @@ std::vector<Quantizer> make_quantizers(Backend& backend, const EmbeddingSpec& sp
 }  // namespace
 
 MgqeEmbedding::MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : backend_(backend),
+    : Embedding(backend),
       config_(spec.config),
+      dealing_(spec.rows_here()),
       tiers_(make_tiers(spec.config, spec.rows)),
-      queries_(backend, spec.name + ".queries", spec.rows, spec.config.dim, spec.optimizer),
+      queries_(backend, spec.name + ".queries", dealing_, spec.config.dim, spec.optimizer),
       quantizers_(make_quantizers(backend, spec, tiers_)),
       decoded_(backend, spec.max_lookups, spec.config.dim) {
-  backend.fill_normal(queries_.values, spec.table_key, static_cast<float>(config_.init_stddev));
+  queries_.fill_normal(spec.table_key, config_.init_stddev);
   if (config_.commitment_weight > 0.0)
     gradient_ = Tensor<float>(backend, spec.max_lookups, config_.dim);
   if (config_.grouping == "lookup") {
@@ -51,22 +52,29 @@ MgqeEmbedding::MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec)
     quantizer.start_from_kmeans(queries_.values, config_.kmeans_start);
 }
 
-UniqueIds MgqeEmbedding::every_lookup(View<const int32_t> ids) {
+UniqueIds MgqeEmbedding::every_lookup(const IdBatch& batch) {
+  const View<const int32_t> ids = batch.ids;
   const int64_t lookups = ids.size();
   const View<int32_t> counting = counting_;
   const View<int32_t> positions = counting.slice(0, lookups);
   // What reads a UniqueIds leaves its ids alone.
   const View<int32_t> rows(const_cast<int32_t*>(ids.data), lookups);
-  return {rows, counting.slice(0, lookups + 1), positions, positions, counting.slice(lookups, 1)};
+  return {rows,
+          counting.slice(0, lookups + 1),
+          positions,
+          positions,
+          counting.slice(lookups, 1),
+          batch.unique.repeats,
+          batch.unique.repeats};
 }
 
 Lookup MgqeEmbedding::forward(const IdBatch& ids) {
   const int64_t lookups = ids.ids.size();
   ids_ = ids;
-  rows_ = config_.grouping == "lookup" ? every_lookup(ids.ids) : ids.unique;
+  rows_ = config_.grouping == "lookup" ? every_lookup(ids) : ids.unique;
   const View<float> decoded = decoded_.view().slice(0, lookups);
   const float scale = 2.0f * static_cast<float>(config_.codebook_weight) /
-                      static_cast<float>(lookups * config_.dim);
+                      static_cast<float>(ids.lookups * config_.dim);
   for (Quantizer& quantizer : quantizers_)
     quantizer.forward(queries_.values, rows_, scale, decoded);
   return {decoded, rows_.inverse};
@@ -77,13 +85,30 @@ void MgqeEmbedding::backward(View<const float> gradient, View<const StepState> s
   if (config_.commitment_weight > 0.0) {
     const View<float> with_commitment = gradient_.view().slice(0, gradient.rows);
     const float scale =
-        2.0f * static_cast<float>(config_.commitment_weight) / static_cast<float>(gradient.size());
+        2.0f * static_cast<float>(config_.commitment_weight) /
+        static_cast<float>(ids_.lookups * config_.dim);
     backend_.commitment_gradient(queries_.values, rows_, decoded_, gradient, scale,
                                  with_commitment);
     query_gradient = with_commitment;
   }
   queries_.step(ids_.unique, query_gradient, state);
   for (Quantizer& quantizer : quantizers_) quantizer.step(state);
+}
+
+int64_t MgqeEmbedding::wire_bytes() const {
+  int widest = 0;
+  for (const Quantizer& quantizer : quantizers_) widest = std::max(widest, quantizer.subspaces());
+  return widest;
+}
+
+void MgqeEmbedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
+  for (const Quantizer& quantizer : quantizers_) quantizer.to_wire(rows.index, ids_.ids, wire);
+}
+
+View<const float> MgqeEmbedding::from_wire(View<uint8_t> wire, View<const int32_t> ids,
+                                           View<float> rows) {
+  for (const Quantizer& quantizer : quantizers_) quantizer.from_wire(wire, ids, rows);
+  return rows;
 }
 
 void MgqeEmbedding::visit(const TensorVisitor& visitor) {
@@ -94,7 +119,7 @@ void MgqeEmbedding::visit(const TensorVisitor& visitor) {
 PackedTable MgqeEmbedding::pack() {
   PackedTable packed;
   packed.scheme = config_.scheme;
-  packed.rows = queries_.values.rows();
+  packed.rows = dealing_.rows;
   packed.dim = config_.dim;
   packed.private_codebooks = is_private();
   reports_.clear();
@@ -103,8 +128,12 @@ PackedTable MgqeEmbedding::pack() {
     Quantizer& quantizer = quantizer_of(i);
     packed.tiers.push_back({tiers_.end[i], tiers_.centroids[i], quantizer.subspaces()});
     packed.arrays.try_emplace(packed.codebook_name(i), quantizer.packed_codebook());
-    const TierToPack tier{tiers_.begin(i), tiers_.end[i], tiers_.centroids[i],
-                          quantizer.subspaces(), config_.dim};
+    const TierToPack tier{dealing_,
+                          tiers_.begin(i),
+                          tiers_.end[i],
+                          tiers_.centroids[i],
+                          quantizer.subspaces(),
+                          config_.dim};
     auto [codes, report] = pack_tier(
         backend_, tier,
         [&](RowSet rows, View<uint8_t> codes, View<float> decoded, View<float> squared_error) {

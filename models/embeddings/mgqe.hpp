@@ -37,6 +37,11 @@ class MgqeEmbedding final : public Embedding {
 
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
+  /// Codes, of the widest codebook's number of subspaces: a row has those of its tier's.
+  int64_t wire_bytes() const override;
+  void to_wire(const Lookup& rows, View<uint8_t> wire) override;
+  View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
+                              View<float> rows) override;
   PackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
@@ -44,11 +49,11 @@ class MgqeEmbedding final : public Embedding {
  private:
   bool is_private() const { return config_.variant != "shared_k"; }
   Quantizer& quantizer_of(int tier) { return quantizers_[is_private() ? tier : 0]; }
-  UniqueIds every_lookup(View<const int32_t> ids);
+  UniqueIds every_lookup(const IdBatch& batch);
 
-  Backend& backend_;
   EmbeddingConfig config_;
-  Tiers tiers_;
+  Dealing dealing_;
+  Tiers tiers_;  // of the whole table
   TableParameter queries_;             // (n, d)
   std::vector<Quantizer> quantizers_;  // one, or one a tier
   Tensor<float> decoded_;              // (max look-ups, d)

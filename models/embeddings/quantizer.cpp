@@ -8,9 +8,11 @@ Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingS
                      const Tiers& tiers, int subspaces, uint64_t key)
     : backend_(backend),
       name_(name),
-      tiers_(tiers),
+      all_tiers_(tiers),
+      tiers_(spec.rows_here().local(tiers)),
       subspaces_(subspaces),
       normalized_(spec.config.distance_bn == "tf"),
+      dealt_(spec.rows_here().ranks > 1),
       codebook_(backend, name, *std::max_element(tiers.centroids, tiers.centroids + tiers.count),
                 spec.config.dim, spec.optimizer),
       half_norms_(backend, codebook_.values.rows(), subspaces),
@@ -31,8 +33,10 @@ void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float 
   const View<uint8_t> codes = codes_.view().slice(0, decoded.rows);
   const Range range(backend_, "assign");
   if (normalized_) {
-    backend_.distance_moments(queries, rows, tiers_, codebook_.values, partials_, moments_,
-                              running_);
+    backend_.distance_sums(queries, rows, tiers_, codebook_.values, partials_);
+    if (Communicator& ranks = backend_.communicator(); !ranks.alone())
+      ranks.all_reduce(Traffic::kCodebook, partials_.view());
+    backend_.combine_moments(partials_, moments_, running_);
     backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values, moments_, tiers_, codes,
                                decoded, {});
   } else {
@@ -56,7 +60,7 @@ void Quantizer::encode(View<const float> queries, RowSet rows, View<uint8_t> cod
 }
 
 void Quantizer::start_from_kmeans(View<const float> queries, int iterations) {
-  kmeans(backend_, queries, tiers_, subspaces_, iterations, codebook_.values);
+  kmeans(backend_, queries, tiers_, subspaces_, iterations, dealt_, codebook_.values);
 }
 
 HostArray Quantizer::packed_codebook() const {

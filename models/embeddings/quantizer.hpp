@@ -8,15 +8,26 @@ namespace mgqe {
 
 class Quantizer {
  public:
-  /// Centroids start at N(0, init_stddev) from `key`. A tier with 0 centroids is not encoded here.
+  /// Centroids start at N(0, init_stddev) from `key`. tiers: of the whole table; one with 0 centroids
+  /// is not encoded here.
   Quantizer(Backend& backend, const std::string& name, const EmbeddingSpec& spec,
             const Tiers& tiers, int subspaces, uint64_t key);
 
   /// decoded (B, d): centroids of the batch's rows that belong to this codebook's tiers, other rows
   /// left alone. Keeps the codes, and the gradient of scale/2 * sum of (c - sg(e))^2.
   void forward(View<const float> queries, const UniqueIds& rows, float scale, View<float> decoded);
-  /// The update by that gradient.
-  void step(View<const StepState> state) { codebook_.step(gradient_, state); }
+  /// The update by that gradient, of all ranks.
+  void step(View<const StepState> state) { codebook_.step(gradient_, state, Traffic::kCodebook); }
+
+  /// How rows travel between ranks (Embedding): wire (B, W) by look-up of the last forward, index
+  /// (B) its distinct row, ids (B) of this rank's rows; rows of other codebooks are left alone.
+  void to_wire(View<const int32_t> index, View<const int32_t> ids, View<uint8_t> wire) const {
+    backend_.codes_to_wire(codes_, index, ids, tiers_, wire);
+  }
+  /// ids (B) of the whole table.
+  void from_wire(View<const uint8_t> wire, View<const int32_t> ids, View<float> rows) const {
+    backend_.wire_to_rows(wire, ids, all_tiers_, subspaces_, codebook_.values, rows);
+  }
 
   /// Call once the codebook has changed, before encode.
   void refresh();
@@ -31,14 +42,12 @@ class Quantizer {
   void visit(const TensorVisitor& visitor);
 
   int subspaces() const { return subspaces_; }
-  const Tiers& tiers() const { return tiers_; }
-
  private:
   Backend& backend_;
   std::string name_;
-  Tiers tiers_;
+  Tiers all_tiers_, tiers_;  // of the whole table, of this rank's rows
   int subspaces_;
-  bool normalized_;
+  bool normalized_, dealt_;
   Parameter codebook_;        // (K, d)
   Tensor<float> half_norms_;  // (K, D)
   Tensor<float> gradient_;    // (K, d)
@@ -49,10 +58,10 @@ class Quantizer {
 };
 
 /// Lloyd's algorithm from the given codebook (K, d): each iteration assigns every row of a tier
-/// with centroids among the first K_i of them, and moves a centroid to the mean of its rows. One
-/// that no row chose stays. Means are summed on the host, in double: this runs once, before
-/// training.
+/// with centroids among the first K_i of them, and moves a centroid to the mean of its rows, those
+/// of all ranks where the table is dealt to them. One that no row chose stays. Means are summed on
+/// the host, in double: this runs once, before training.
 void kmeans(Backend& backend, View<const float> queries, const Tiers& tiers, int subspaces,
-            int iterations, Tensor<float>& codebook);
+            int iterations, bool dealt, Tensor<float>& codebook);
 
 }  // namespace mgqe

@@ -1,25 +1,53 @@
 #include "models/embeddings/scalar_quantized.hpp"
 
+#include <algorithm>
+#include <cstring>
+
+#include "models/row_exchange.hpp"
+
 namespace mgqe {
 
 ScalarQuantizedEmbedding::ScalarQuantizedEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : backend_(backend), bits_(spec.config.bits), full_(backend, spec) {}
+    : Embedding(backend), bits_(spec.config.bits), full_(backend, spec) {}
+
+namespace {
+
+/// The least, or the greatest, of every rank's.
+void over_ranks(Communicator& ranks, Tensor<float>& values, bool greatest) {
+  if (ranks.alone()) return;
+  const std::vector<float> mine = values.to_host();
+  std::vector<float> best = mine;
+  for (const std::string& one : ranks.gather(
+           {reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(float)})) {
+    std::vector<float> theirs(mine.size());
+    std::memcpy(theirs.data(), one.data(), one.size());
+    for (size_t i = 0; i < best.size(); ++i)
+      best[i] = greatest ? std::max(best[i], theirs[i]) : std::min(best[i], theirs[i]);
+  }
+  values.assign(best);
+}
+
+}  // namespace
 
 PackedTable ScalarQuantizedEmbedding::pack() {
   const View<const float> rows = full_.rows();
   Tensor<float> partials(backend_, 2 * range_chunks(rows.rows), rows.cols);
   Tensor<float> low(backend_, rows.cols), high(backend_, rows.cols);
   backend_.column_ranges(rows, partials, low, high);
+  over_ranks(backend_.communicator(), low, false);
+  over_ranks(backend_.communicator(), high, true);
   const int64_t row_bytes = packed_row_bytes(static_cast<int>(rows.cols), bits_);
   Tensor<uint8_t> cells(backend_, rows.rows, row_bytes);
   backend_.pack_cells(rows, low, high, bits_, cells);
 
   PackedTable packed;
   packed.scheme = "scalar_quantized";
-  packed.rows = rows.rows;
+  packed.rows = full_.dealing().rows;
   packed.dim = rows.cols;
   packed.bits = bits_;
-  packed.arrays.emplace("cells", HostArray(cells.to_host(), {rows.rows, row_bytes}));
+  packed.arrays.emplace("cells", HostArray(collect_rows(backend_.communicator(), full_.dealing(), 0, packed.rows,
+                                        cells.to_host(), row_bytes),
+                           {packed.rows, row_bytes}));
   packed.arrays.emplace("low", HostArray(low.to_host(), {rows.cols}));
   packed.arrays.emplace("high", HostArray(high.to_host(), {rows.cols}));
   return packed;

@@ -14,11 +14,11 @@ class ScalarQuantizedEmbedding final : public Embedding {
   void backward(View<const float> gradient, View<const StepState> state) override {
     full_.backward(gradient, state);
   }
+  int64_t wire_bytes() const override { return full_.wire_bytes(); }
   PackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { full_.visit(visitor); }
 
  private:
-  Backend& backend_;
   int bits_;
   FullEmbedding full_;
 };

@@ -38,28 +38,30 @@ AttentionInput TransformerBlock::attention_input(int64_t tokens) const {
           shape_.heads};
 }
 
-Dropout TransformerBlock::dropout(uint64_t layer, bool training) const {
-  return {random_u64(dropout_key_, layer), training ? shape_.dropout : 0.0f};
+Dropout TransformerBlock::dropout(uint64_t layer) const {
+  return {random_u64(dropout_key_, layer), pass_.training ? shape_.dropout : 0.0f,
+          pass_.first_token};
 }
 
 View<const float> TransformerBlock::forward(View<const float> x, Sequences sequences,
-                                            View<const StepState> state, bool training) {
+                                            View<const StepState> state, Pass pass) {
+  pass_ = pass;
   const int64_t tokens = x.rows;
   const auto rows = [&](const Tensor<float>& buffer) { return buffer.view().slice(0, tokens); };
   attention_norm_.forward(x, rows(normed_));
   query_.forward(rows(normed_), rows(q_));
   key_.forward(x, rows(k_));
   value_.forward(x, rows(v_));
-  backend_.attention(attention_input(tokens), sequences, dropout(kOnAttention, training), state,
+  backend_.attention(attention_input(tokens), sequences, dropout(kOnAttention), state,
                      rows(attended_), rows(log_sums_));
   backend_.add(rows(normed_), rows(attended_), rows(middle_));
 
   forward_norm_.forward(rows(middle_), rows(forward_normed_));
   expand_.forward(rows(forward_normed_), rows(hidden_));
-  const bool drop = training && shape_.dropout > 0.0f;
-  if (drop) backend_.dropout(rows(hidden_), dropout(kOnHidden, true), state, rows(hidden_));
+  const bool drop = pass.training && shape_.dropout > 0.0f;
+  if (drop) backend_.dropout(rows(hidden_), dropout(kOnHidden), state, rows(hidden_));
   contract_.forward(rows(hidden_), rows(out_));
-  if (drop) backend_.dropout(rows(out_), dropout(kOnOutput, true), state, rows(out_));
+  if (drop) backend_.dropout(rows(out_), dropout(kOnOutput), state, rows(out_));
   backend_.add(rows(forward_normed_), rows(out_), rows(out_));
   return rows(out_);
 }
@@ -75,16 +77,16 @@ void TransformerBlock::backward(View<const float> x, Sequences sequences,
   View<float> contracted = gradient;
   if (drop) {
     contracted = rows(middle_gradient_);
-    backend_.dropout(gradient, dropout(kOnOutput, true), state, contracted);
+    backend_.dropout(gradient, dropout(kOnOutput), state, contracted);
   }
   contract_.backward(rows(hidden_), {}, contracted, rows(hidden_gradient_));
   if (drop)
-    backend_.dropout(rows(hidden_gradient_), dropout(kOnHidden, true), state,
+    backend_.dropout(rows(hidden_gradient_), dropout(kOnHidden), state,
                      rows(hidden_gradient_));
   expand_.backward(rows(forward_normed_), rows(hidden_), rows(hidden_gradient_), gradient, true);
   forward_norm_.backward(rows(middle_), gradient, rows(middle_gradient_), false);
 
-  backend_.attention_backward(attention_input(tokens), sequences, dropout(kOnAttention, true),
+  backend_.attention_backward(attention_input(tokens), sequences, dropout(kOnAttention),
                               state, rows(attended_), rows(log_sums_), rows(middle_gradient_),
                               {rows(q_gradient_), rows(k_gradient_), rows(v_gradient_)});
   query_.backward(rows(normed_), {}, rows(q_gradient_), rows(middle_gradient_), true);

@@ -17,15 +17,21 @@ struct TransformerShape {
   int64_t max_tokens = 0;
 };
 
+/// One pass over the tokens of a batch.
+struct Pass {
+  bool training = false;    // without it there is no dropout
+  int64_t first_token = 0;  // number of the first one in the whole batch, of all ranks
+};
+
 class TransformerBlock {
  public:
   /// Arrays are named NAME.query.weights, NAME.attention_norm.gain, NAME.forward.0.weights, ...
   TransformerBlock(Backend& backend, const std::string& name, const TransformerShape& shape,
                    const OptimizerOptions& options, uint64_t weight_key, uint64_t dropout_key);
 
-  /// x (T, d) -> out (T, d), valid until the next call. Without training there is no dropout.
+  /// x (T, d) -> out (T, d), valid until the next call.
   View<const float> forward(View<const float> x, Sequences sequences, View<const StepState> state,
-                            bool training);
+                            Pass pass);
   /// gradient (T, d) by out becomes the one by x; x and the rest as in the last forward.
   void backward(View<const float> x, Sequences sequences, View<const StepState> state,
                 View<float> gradient);
@@ -37,11 +43,12 @@ class TransformerBlock {
 
  private:
   AttentionInput attention_input(int64_t tokens) const;
-  Dropout dropout(uint64_t layer, bool training) const;
+  Dropout dropout(uint64_t layer) const;
 
   Backend& backend_;
   TransformerShape shape_;
   uint64_t dropout_key_;
+  Pass pass_;  // the last forward
   LayerNorm attention_norm_, forward_norm_;
   Linear query_, key_, value_, expand_, contract_;
   Tensor<float> normed_, q_, k_, v_, attended_;  // (T, d)

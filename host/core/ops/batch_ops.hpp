@@ -18,13 +18,13 @@ class BatchOps {
 
   /// state (1): counts the step and refreshes Adam's step sizes. First op of every step.
   virtual void begin_step(View<StepState> state, AdamOptions options) = 0;
-  /// Pairs [(step_in_epoch - 1) * batch, ... + B) of the epoch; users, items, labels (B).
+  /// Pairs [(step_in_epoch - 1) * batch + first, ... + B) of the epoch; users, items, labels (B).
   virtual void sample_pairs(const PairSampler& sampler, View<const StepState> state,
                             View<int32_t> users, View<int32_t> items, View<float> labels) = 0;
   /// The tokens of the given users' training sequences, one negative a token.
   virtual void sample_sequences(const SequenceSampler& sampler, View<const StepState> state,
                                 View<const int32_t> users, const SequenceTokens& tokens) = 0;
-  /// Pairs number [(step_in_epoch - 1) * batch, ... + B) of the shuffled epoch; left, right,
+  /// Pairs number [(step_in_epoch - 1) * batch + first, ... + B) of the shuffled epoch; left, right,
   /// targets (B).
   virtual void sample_scored_pairs(const ScoredPairSampler& sampler, View<const StepState> state,
                                    View<int32_t> left, View<int32_t> right,

@@ -54,14 +54,16 @@ class QuantizerOps {
                                    View<const float> decoded, View<const float> gradient,
                                    float scale, View<float> out) = 0;
 
-  /// Moments of the squared distances that a batch's look-ups see, by centroid index k, pooled over
-  /// look-ups (those whose tier may use k) and subspaces: moments (K, 2) = mean, variance;
-  /// running (K, 2) moves towards them by 1 - kDistanceMomentum. Where no look-up may use k,
-  /// running stays and moments are running's. partials (K D, 3) is scratch.
-  virtual void distance_moments(View<const float> queries, const UniqueIds& unique,
-                                const Tiers& tiers, View<const float> codebook,
-                                View<double> partials, View<float> moments,
-                                View<float> running) = 0;
+  /// partials (K D, 3) by (k, j): the look-ups whose tier may use centroid index k, and the sums of
+  /// their squared distances to it in subspace j and of the squares of those.
+  virtual void distance_sums(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
+                             View<const float> codebook, View<double> partials) = 0;
+  /// Moments of the squared distances by centroid index k, pooled over look-ups and subspaces, from
+  /// the partials of distance_sums: moments (K, 2) = mean, variance; running (K, 2) moves towards
+  /// them by 1 - kDistanceMomentum. Where no look-up may use k, running stays and moments are
+  /// running's.
+  virtual void combine_moments(View<const double> partials, View<float> moments,
+                               View<float> running) = 0;
   /// As assign, but argmin of (distance - mean_k) / sqrt(variance_k + kDistanceEpsilon) with
   /// moments (K, 2).
   virtual void assign_normalized(View<const float> queries, RowSet rows, View<const float> codebook,

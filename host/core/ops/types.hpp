@@ -21,12 +21,20 @@ struct Lookup {
 };
 
 /// The distinct ids of a batch and who asked for them: sorted once, used by forward and backward.
+/// Between ranks one look-up may stand for many: a rank asks the owner of a row once.
 struct UniqueIds {
   View<int32_t> ids;      // (B) the first *count are the distinct ids, ascending
   View<int32_t> offsets;  // (B + 1) look-ups of distinct id u: order[offsets[u] .. offsets[u+1])
   View<int32_t> order;    // (B) look-up positions sorted by (id, position)
   View<int32_t> inverse;  // (B) look-up b is distinct id number inverse[b]
   View<int32_t> count;    // (1)
+  View<const int32_t> repeats{};  // (B) look-ups that look-up b stands for; empty: one each
+  View<const int32_t> weights{};  // (B) of distinct id u, its repeats summed; empty: its look-ups
+
+  MGQE_HD int32_t repeats_of(int64_t b) const { return repeats.data == nullptr ? 1 : repeats[b]; }
+  MGQE_HD int32_t weight(int64_t u) const {
+    return weights.data == nullptr ? offsets[u + 1] - offsets[u] : weights[u];
+  }
 };
 
 /// Rows of a table an op works on: ids[0 .. *count), or all of first, first + 1, ... without ids.
@@ -92,6 +100,7 @@ inline Operand transposed(Operand operand) {
 struct Dropout {
   uint64_t key = 0;
   float rate = 0.0f;
+  int64_t first_row = 0;  // number of the array's first row in the whole batch, of all ranks
 };
 
 /// B sequences of a batch, concatenated without padding: sequence b is the tokens

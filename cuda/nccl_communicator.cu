@@ -1,0 +1,140 @@
+// Ranks with a GPU each: collectives on device arrays are NCCL's, in the back end's stream, so that
+// nothing waits for them but the ops that follow. What the host says goes by the communicator that
+// also brought the ranks together.
+//
+// Exchanges of rows are grouped sends and receives (NCCL has no all-to-all of its own); a rank's
+// segment to itself is a copy. Sums are NCCL's: the same bits on every rank, and on every run of as
+// many ranks on the same machines.
+#include <memory>
+
+#include <nccl.h>
+
+#include "cuda/cuda_backend.cuh"
+
+namespace mgqe {
+namespace {
+
+[[noreturn]] void nccl_failed(const char* file, int line, const char* call, ncclResult_t status) {
+  throw Error(detail::concat(file, ":", line, ": ", call, ": ", ncclGetErrorString(status)));
+}
+
+#define MGQE_NCCL(call)                                                                     \
+  do {                                                                                      \
+    const ncclResult_t mgqe_status = (call);                                                \
+    if (mgqe_status != ncclSuccess) nccl_failed(__FILE__, __LINE__, #call, mgqe_status);    \
+  } while (0)
+
+class NcclCommunicator final : public Communicator {
+ public:
+  NcclCommunicator(CudaBackend& backend, std::unique_ptr<Communicator> host)
+      : backend_(backend), host_(std::move(host)) {
+    ncclUniqueId id{};
+    if (host_->leads()) MGQE_NCCL(ncclGetUniqueId(&id));
+    const std::string leaders =
+        host_->gather(std::string(reinterpret_cast<const char*>(&id), sizeof(id))).front();
+    std::memcpy(&id, leaders.data(), sizeof(id));
+    static_cast<void>(backend_.stream());  // makes the device current
+    MGQE_NCCL(ncclCommInitRank(&ranks_, host_->size(), id, host_->rank()));
+  }
+  ~NcclCommunicator() override {
+    if (ranks_ != nullptr) static_cast<void>(ncclCommDestroy(ranks_));
+  }
+
+  std::string name() const override { return "nccl"; }
+  int rank() const override { return host_->rank(); }
+  int size() const override { return host_->size(); }
+  void barrier() override { host_->barrier(); }
+  [[noreturn]] void abort(const std::string& why) override {
+    host_->abort(why);
+    throw Error(why);  // not reached: nvcc does not see that the call never returns
+  }
+  void begin_step(uint64_t step) override {
+    check();
+    host_->begin_step(step);
+  }
+  void between_steps() override {
+    check();
+    host_->between_steps();
+  }
+
+ protected:
+  void do_all_reduce(View<float> x) override {
+    MGQE_NCCL(ncclAllReduce(x.data, x.data, static_cast<size_t>(x.size()), ncclFloat, ncclSum,
+                            ranks_, backend_.stream()));
+  }
+  void do_all_reduce(View<double> x) override {
+    MGQE_NCCL(ncclAllReduce(x.data, x.data, static_cast<size_t>(x.size()), ncclDouble, ncclSum,
+                            ranks_, backend_.stream()));
+  }
+  void do_all_to_all(Segments send, Segments receive) override {
+    MGQE_NCCL(ncclGroupStart());
+    const uint8_t* from = send.data.data;
+    uint8_t* to = receive.data.data;
+    for (int r = 0; r < size(); ++r) {
+      transfer(r, from, send.bytes[r], to, receive.bytes[r]);
+      from += send.bytes[r];
+      to += receive.bytes[r];
+    }
+    MGQE_NCCL(ncclGroupEnd());
+  }
+  void do_all_gather(View<const uint8_t> mine, Segments receive) override {
+    MGQE_NCCL(ncclGroupStart());
+    uint8_t* to = receive.data.data;
+    for (int r = 0; r < size(); ++r) {
+      transfer(r, mine.data, mine.size(), to, receive.bytes[r]);
+      to += receive.bytes[r];
+    }
+    MGQE_NCCL(ncclGroupEnd());
+  }
+  void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
+    host_->exchange(Traffic::kControl, to, from);
+  }
+  std::vector<std::string> do_gather(const std::string& mine) override {
+    return host_->gather(mine);
+  }
+
+ private:
+  void transfer(int r, const uint8_t* from, int64_t to_bytes, uint8_t* to, int64_t from_bytes) {
+    if (r == rank()) {
+      if (to_bytes > 0)
+        MGQE_CUDA(cudaMemcpyAsync(to, from, static_cast<size_t>(to_bytes),
+                                  cudaMemcpyDeviceToDevice, backend_.stream()),
+                  to_bytes, " bytes");
+      return;
+    }
+    if (to_bytes > 0)
+      MGQE_NCCL(ncclSend(from, static_cast<size_t>(to_bytes), ncclUint8, r, ranks_,
+                         backend_.stream()));
+    if (from_bytes > 0)
+      MGQE_NCCL(ncclRecv(to, static_cast<size_t>(from_bytes), ncclUint8, r, ranks_,
+                         backend_.stream()));
+  }
+  /// An error that a collective met after its call.
+  void check() {
+    ncclResult_t status = ncclSuccess;
+    MGQE_NCCL(ncclCommGetAsyncError(ranks_, &status));
+    if (status != ncclSuccess) {
+      static_cast<void>(ncclCommAbort(std::exchange(ranks_, nullptr)));
+      throw Error(std::string("NCCL: ") + ncclGetErrorString(status) +
+                  ": a rank or a link between ranks has failed");
+    }
+  }
+
+  CudaBackend& backend_;
+  std::unique_ptr<Communicator> host_;
+  ncclComm_t ranks_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_nccl_communicator(Backend& backend,
+                                                     std::unique_ptr<Communicator> host) {
+  return std::make_unique<NcclCommunicator>(dynamic_cast<CudaBackend&>(backend), std::move(host));
+}
+
+/// The GPU's address on its machine, the same for every process that sees it.
+std::string cuda_device_address(const Backend& backend) {
+  return dynamic_cast<const CudaBackend&>(backend).address();
+}
+
+}  // namespace mgqe

@@ -1,0 +1,223 @@
+// Exchanges of rows are pairs of point-to-point messages: their sizes pass 2 GiB, which MPI's
+// collectives count in an int, and no sum depends on their order. Sums are MPI_Allreduce, whose
+// result is the same bits on every rank with the algorithms of Open MPI and MPICH; trainers compare
+// the ranks' codebooks all the same.
+#include "host/comm/mpi_communicator.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <numeric>
+
+#include <mpi.h>
+#include <unistd.h>
+
+#include "host/comm/watchdog.hpp"
+
+namespace mgqe {
+namespace {
+
+#define MGQE_MPI(call)                                                                    \
+  do {                                                                                    \
+    const int mgqe_status = (call);                                                       \
+    if (mgqe_status != MPI_SUCCESS) mpi_failed(__FILE__, __LINE__, #call, mgqe_status);   \
+  } while (0)
+
+[[noreturn]] void mpi_failed(const char* file, int line, const char* call, int status) {
+  char text[MPI_MAX_ERROR_STRING] = "";
+  int length = 0;
+  MPI_Error_string(status, text, &length);
+  throw Error(detail::concat(file, ":", line, ": ", call, ": ", text));
+}
+
+constexpr int kRowsTag = 1;
+constexpr int64_t kMessageBytes = int64_t{1} << 30;
+
+class MpiCommunicator final : public Communicator {
+ public:
+  MpiCommunicator() {
+    MGQE_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &world_));
+    MGQE_MPI(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN));
+    MGQE_MPI(MPI_Comm_rank(world_, &rank_));
+    MGQE_MPI(MPI_Comm_size(world_, &size_));
+    watchdog_ = std::make_unique<Watchdog>();
+  }
+  ~MpiCommunicator() override {
+    watchdog_.reset();
+    MPI_Comm_free(&world_);
+  }
+
+  void use(Backend& backend) {
+    backend_ = &backend;
+    staged_ = backend.name() != "cpu";
+  }
+
+  std::string name() const override { return staged_ ? "mpi, staged through the host" : "mpi"; }
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  void barrier() override {
+    const Watchdog::Waiting waiting(*watchdog_, "a barrier");
+    MGQE_MPI(MPI_Barrier(world_));
+  }
+  [[noreturn]] void abort(const std::string& why) override { abort_mpi(rank_, why, 1); }
+  void begin_step(uint64_t step) override { watchdog_->begin_step(step); }
+  void between_steps() override { watchdog_->between_steps(); }
+
+ protected:
+  void do_all_reduce(View<float> x) override { reduce(x, MPI_FLOAT); }
+  void do_all_reduce(View<double> x) override { reduce(x, MPI_DOUBLE); }
+
+  void do_all_to_all(Segments send, Segments receive) override {
+    const uint8_t* const from = stage_in(send.data.data, send.total(), send_stage_);
+    uint8_t* const to = room(receive.data.data, receive.total(), receive_stage_);
+    std::vector<int64_t> begins(static_cast<size_t>(size_), 0);
+    for (int r = 1; r < size_; ++r) begins[r] = begins[r - 1] + send.bytes[r - 1];
+    transfer([&](int r) { return from + begins[r]; }, send.bytes, to, receive.bytes);
+    stage_out(to, receive.data.data, receive.total());
+  }
+
+  void do_all_gather(View<const uint8_t> mine, Segments receive) override {
+    const uint8_t* const from = stage_in(mine.data, mine.size(), send_stage_);
+    uint8_t* const to = room(receive.data.data, receive.total(), receive_stage_);
+    const std::vector<int64_t> bytes(static_cast<size_t>(size_), mine.size());
+    transfer([&](int) { return from; }, bytes, to, receive.bytes);
+    stage_out(to, receive.data.data, receive.total());
+  }
+
+  void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
+    const Watchdog::Waiting waiting(*watchdog_, "an exchange of counts");
+    const int each = static_cast<int>(to.size()) / size_;
+    MGQE_MPI(MPI_Alltoall(to.data(), each, MPI_INT64_T, from.data(), each, MPI_INT64_T, world_));
+  }
+
+  std::vector<std::string> do_gather(const std::string& mine) override {
+    const std::vector<int64_t> length(static_cast<size_t>(size_),
+                                      static_cast<int64_t>(mine.size()));
+    std::vector<int64_t> lengths(length);
+    do_exchange(length, lengths);
+    std::string all(
+        static_cast<size_t>(std::accumulate(lengths.begin(), lengths.end(), int64_t{0})), '\0');
+    transfer([&](int) { return reinterpret_cast<const uint8_t*>(mine.data()); }, length,
+             reinterpret_cast<uint8_t*>(all.data()), lengths);
+    std::vector<std::string> texts;
+    size_t begin = 0;
+    for (const int64_t bytes : lengths) {
+      texts.push_back(all.substr(begin, static_cast<size_t>(bytes)));
+      begin += static_cast<size_t>(bytes);
+    }
+    return texts;
+  }
+
+ private:
+  template <class T>
+  void reduce(View<T> x, MPI_Datatype type) {
+    const auto bytes = x.size() * static_cast<int64_t>(sizeof(T));
+    uint8_t* const staged =
+        staged_ ? const_cast<uint8_t*>(
+                      stage_in(reinterpret_cast<const uint8_t*>(x.data), bytes, send_stage_))
+                : reinterpret_cast<uint8_t*>(x.data);
+    {
+      const Watchdog::Waiting waiting(*watchdog_, "a sum over ranks");
+      constexpr int64_t kMost = INT_MAX / 2;
+      for (int64_t first = 0; first < x.size(); first += kMost)
+        MGQE_MPI(MPI_Allreduce(MPI_IN_PLACE, staged + first * static_cast<int64_t>(sizeof(T)),
+                               static_cast<int>(std::min(kMost, x.size() - first)), type, MPI_SUM,
+                               world_));
+    }
+    stage_out(staged, reinterpret_cast<uint8_t*>(x.data), bytes);
+  }
+
+  /// from(r), to_bytes[r] long, goes to rank r; what rank r sends, from_bytes[r] long, follows that
+  /// of rank r - 1 in `to`.
+  template <class From>
+  void transfer(const From& from, std::span<const int64_t> to_bytes, uint8_t* to,
+                std::span<const int64_t> from_bytes) {
+    const Watchdog::Waiting waiting(*watchdog_, "an exchange of rows");
+    requests_.clear();
+    uint8_t* mine = to;
+    for (int r = 0; r < size_; ++r) {
+      if (r == rank_) mine = to;
+      for (int64_t done = 0; r != rank_ && done < from_bytes[r]; done += kMessageBytes)
+        MGQE_MPI(MPI_Irecv(to + done, message(from_bytes[r] - done), MPI_BYTE, r, kRowsTag, world_,
+                           &requests_.emplace_back()));
+      to += from_bytes[r];
+    }
+    for (int step = 1; step < size_; ++step) {
+      const int r = (rank_ + step) % size_;  // not all to the same rank at once
+      for (int64_t done = 0; done < to_bytes[r]; done += kMessageBytes)
+        MGQE_MPI(MPI_Isend(from(r) + done, message(to_bytes[r] - done), MPI_BYTE, r, kRowsTag,
+                           world_, &requests_.emplace_back()));
+    }
+    if (from_bytes[rank_] > 0)
+      std::memcpy(mine, from(rank_), static_cast<size_t>(from_bytes[rank_]));
+    MGQE_MPI(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(),
+                         MPI_STATUSES_IGNORE));
+  }
+  static int message(int64_t left) { return static_cast<int>(std::min(left, kMessageBytes)); }
+
+  // ---- host copies of a GPU's arrays; on a CPU the arrays themselves
+  const uint8_t* stage_in(const uint8_t* device, int64_t bytes, std::vector<uint8_t>& stage) {
+    if (!staged_) return device;
+    stage.resize(static_cast<size_t>(bytes));
+    if (bytes > 0) backend_->download(stage.data(), device, stage.size());
+    return stage.data();
+  }
+  uint8_t* room(uint8_t* device, int64_t bytes, std::vector<uint8_t>& stage) {
+    if (!staged_) return device;
+    stage.resize(static_cast<size_t>(bytes));
+    return stage.data();
+  }
+  void stage_out(const uint8_t* stage, uint8_t* device, int64_t bytes) {
+    if (staged_ && bytes > 0) backend_->upload(device, stage, static_cast<size_t>(bytes));
+  }
+
+  Backend* backend_ = nullptr;
+  bool staged_ = false;
+  MPI_Comm world_ = MPI_COMM_NULL;
+  int rank_ = 0, size_ = 1;
+  std::unique_ptr<Watchdog> watchdog_;
+  std::vector<MPI_Request> requests_;
+  std::vector<uint8_t> send_stage_, receive_stage_;
+};
+
+}  // namespace
+
+MpiWorld begin_mpi() {
+  int provided = MPI_THREAD_SINGLE;
+  MGQE_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
+  MpiWorld world{};
+  MGQE_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &world.rank));
+  MGQE_MPI(MPI_Comm_size(MPI_COMM_WORLD, &world.size));
+  MPI_Comm machine = MPI_COMM_NULL;
+  MGQE_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine));
+  MGQE_MPI(MPI_Comm_rank(machine, &world.local_rank));
+  MGQE_MPI(MPI_Comm_free(&machine));
+  return world;
+}
+
+void end_mpi() { MPI_Finalize(); }
+
+std::string host_name() {
+  char name[256] = "";
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+void abort_mpi(int rank, const std::string& why, int code) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "rank %d on %s: %s\n", rank, host_name().c_str(), why.c_str());
+  std::fflush(stderr);
+  MPI_Abort(MPI_COMM_WORLD, code);
+  std::_Exit(code);
+}
+
+std::unique_ptr<Communicator> make_mpi_communicator() {
+  return std::make_unique<MpiCommunicator>();
+}
+
+void use_backend(Communicator& mpi, Backend& backend) {
+  dynamic_cast<MpiCommunicator&>(mpi).use(backend);
+}
+
+}  // namespace mgqe

@@ -1,0 +1,97 @@
+// Functors of ops/exchange_ops.hpp.
+#pragma once
+
+#include "host/core/backend.hpp"
+
+namespace mgqe {
+
+struct FillNormalRows {
+  View<float> x;  // (rows, d)
+  Dealing dealing;
+  uint64_t key;
+  float stddev;
+  MGQE_HD void operator()(int64_t row, int64_t column) const {
+    const int64_t element = dealing.global(row) * x.cols + column;
+    x.row(row)[column] = stddev * random_normal(key, static_cast<uint64_t>(element));
+  }
+};
+
+struct DealIds {
+  View<const int32_t> ids;  // (B)
+  Dealing dealing;
+  View<int32_t> out;  // (B)
+  MGQE_HD void operator()(int64_t b) const {
+    out[b] = static_cast<int32_t>(dealing.dealt(ids[b]));
+  }
+};
+
+/// ends[r] = distinct ids below the first that rank r + 1 owns.
+struct FindOwners {
+  UniqueIds dealt;
+  Dealing dealing;
+  View<int32_t> ends;  // (N)
+  MGQE_HD void operator()(int64_t r) const {
+    const int64_t limit = (r + 1) * dealing.most_rows();
+    int32_t low = 0, high = dealt.count[0];
+    while (low < high) {
+      const int32_t middle = low + (high - low) / 2;
+      if (dealt.ids[middle] < limit)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    ends[r] = low;
+  }
+};
+
+struct Route {
+  UniqueIds dealt;
+  Dealing dealing;
+  View<int32_t> local, global, lookups;  // (B)
+  MGQE_HD void operator()(int64_t u) const {
+    if (u >= dealt.count[0]) return;
+    const int64_t id = dealt.ids[u];
+    local[u] = static_cast<int32_t>(id % dealing.most_rows());
+    global[u] = static_cast<int32_t>(dealing.undealt(id));
+    lookups[u] = dealt.weight(u);
+  }
+};
+
+struct SumRepeats {
+  UniqueIds unique;
+  View<int32_t> weights;  // (B)
+  MGQE_HD void operator()(int64_t u) const {
+    if (u >= unique.count[0]) return;
+    int32_t sum = 0;
+    for (int32_t p = unique.offsets[u]; p < unique.offsets[u + 1]; ++p)
+      sum += unique.repeats_of(unique.order[p]);
+    weights[u] = sum;
+  }
+};
+
+struct CodesToWire {
+  View<const uint8_t> codes;       // (R, D)
+  View<const int32_t> index, ids;  // (B)
+  Tiers tiers;
+  View<uint8_t> wire;  // (B, W)
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t b = i / codes.cols, j = i % codes.cols;
+    if (tiers.limit(ids[b]) > 0) wire.row(b)[j] = codes.row(index[b])[j];
+  }
+};
+
+struct WireToRows {
+  View<const uint8_t> wire;  // (B, W)
+  View<const int32_t> ids;   // (B)
+  Tiers tiers;
+  int subspaces;
+  View<const float> codebook;  // (K, d)
+  View<float> rows;            // (B, d)
+  MGQE_HD void operator()(int64_t b, int64_t column) const {
+    if (tiers.limit(ids[b]) == 0) return;
+    const int64_t width = rows.cols / subspaces;
+    rows.row(b)[column] = codebook.row(wire.row(b)[column / width])[column];
+  }
+};
+
+}  // namespace mgqe

@@ -1,0 +1,37 @@
+// What rows need on their way between ranks: who owns them, and how they travel. A table is dealt
+// to ranks as dealing.hpp says.
+#pragma once
+
+#include "host/core/dealing.hpp"
+#include "host/core/ops/types.hpp"
+
+namespace mgqe {
+
+class ExchangeOps {
+ public:
+  virtual ~ExchangeOps() = default;
+
+  /// x (rows, d) = stddev * normal(key, number of the element in the whole table (n, d)).
+  virtual void fill_normal_rows(View<float> x, const Dealing& dealing, uint64_t key,
+                                float stddev) = 0;
+  /// out (B) = dealing.dealt(ids (B)).
+  virtual void deal_ids(View<const int32_t> ids, const Dealing& dealing, View<int32_t> out) = 0;
+  /// Of the distinct dealt ids of a batch, which are grouped by owner: ends (N) = where each owner's
+  /// end; by distinct id u: local (B) = its row at its owner, global (B) = its id, lookups (B) = how
+  /// many look-ups have it.
+  virtual void route(const UniqueIds& dealt, const Dealing& dealing, View<int32_t> ends,
+                     View<int32_t> local, View<int32_t> global, View<int32_t> lookups) = 0;
+  /// weights (B) = unique.repeats summed by distinct id.
+  virtual void sum_repeats(const UniqueIds& unique, View<int32_t> weights) = 0;
+
+  /// Rows as codes on the wire: wire (B, W) row b = codes (R, D <= W) row index[b], where tiers has
+  /// centroids for row ids[b]; other rows are left alone.
+  virtual void codes_to_wire(View<const uint8_t> codes, View<const int32_t> index,
+                             View<const int32_t> ids, const Tiers& tiers, View<uint8_t> wire) = 0;
+  /// The inverse, decoded: rows (B, d) from wire (B, W) and codebook (K, d), where tiers has
+  /// centroids for row ids[b].
+  virtual void wire_to_rows(View<const uint8_t> wire, View<const int32_t> ids, const Tiers& tiers,
+                            int subspaces, View<const float> codebook, View<float> rows) = 0;
+};
+
+}  // namespace mgqe

@@ -1,0 +1,33 @@
+// A table dealt to ranks: each has an embedding of its own rows and serves them to all. Codes travel
+// where rows are made of codes, D bytes instead of 4 d, because the codebooks are everywhere.
+#pragma once
+
+#include "models/embedding.hpp"
+#include "models/row_exchange.hpp"
+
+namespace mgqe {
+
+class DealtEmbedding final : public Embedding {
+ public:
+  /// spec: of the whole table, max_lookups of one rank. The tables of one side share the exchange,
+  /// which has been routed for the batch when forward is called.
+  DealtEmbedding(Backend& backend, EmbeddingSpec spec, RowExchange& exchange);
+
+  /// ids: the exchange's.
+  Lookup forward(const IdBatch& ids) override;
+  void backward(View<const float> gradient, View<const StepState> state) override;
+  int64_t wire_bytes() const override { return share_->wire_bytes(); }
+  PackedTable pack() override { return share_->pack(); }
+  std::vector<TierReport> tier_reports() const override { return share_->tier_reports(); }
+  void visit(const TensorVisitor& visitor) override { share_->visit(visitor); }
+
+ private:
+  RowExchange& exchange_;
+  std::unique_ptr<Embedding> share_;  // this rank's rows
+  Tensor<uint8_t> served_, asked_;    // (R, wire bytes), (U, wire bytes)
+  Tensor<float> rows_;                // (U, d) as they came
+  Tensor<float> sums_, gradient_;     // (U, d) to owners, (R, d) from all ranks
+  Tensor<int32_t> positions_;         // (max look-ups) 0, 1, 2, ...
+};
+
+}  // namespace mgqe

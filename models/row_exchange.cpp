@@ -1,0 +1,176 @@
+#include "models/row_exchange.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "host/core/range.hpp"
+
+namespace mgqe {
+
+RowExchange::RowExchange(Backend& backend, int64_t rows, int64_t max_lookups)
+    : backend_(backend),
+      ranks_(backend.communicator()),
+      dealing_{rows, ranks_.size(), ranks_.rank()},
+      max_served_(dealing_.ranks * std::min(max_lookups, dealing_.most_rows())),
+      dealt_unique_(backend, max_lookups),
+      served_unique_(backend, max_served_),
+      dealt_(backend, max_lookups),
+      ends_(backend, dealing_.ranks),
+      local_(backend, max_lookups),
+      global_(backend, max_lookups),
+      lookups_(backend, max_lookups),
+      served_ids_(backend, max_served_),
+      served_lookups_(backend, max_served_),
+      weights_(backend, max_served_),
+      to_(static_cast<size_t>(dealing_.ranks)),
+      from_(to_.size()),
+      bytes_to_(to_.size()),
+      bytes_from_(to_.size()) {
+  // The largest dealt number must be an id.
+  MGQE_CHECK(dealing_.most_rows() * dealing_.ranks <= INT32_MAX, rows, " rows on ", dealing_.ranks,
+             " ranks");
+}
+
+void RowExchange::route(View<const int32_t> ids) {
+  const Range range(backend_, "exchange ids");
+  const View<int32_t> dealt = dealt_.view().slice(0, ids.size());
+  backend_.deal_ids(ids, dealing_, dealt);
+  asked_ = dealt_unique_.deduplicate(dealt, dealing_.most_rows() * dealing_.ranks);
+  backend_.route(asked_, dealing_, ends_, local_.view().slice(0, ids.size()), global_, lookups_);
+  asked_.ids = global_.view().slice(0, ids.size());
+
+  const std::vector<int32_t> ends = ends_.to_host();
+  for (size_t r = 0; r < to_.size(); ++r) to_[r] = ends[r] - (r == 0 ? 0 : ends[r - 1]);
+  ranks_.exchange(Traffic::kForward, to_, from_);
+  asked_rows_ = ends.back();
+  served_rows_ = std::accumulate(from_.begin(), from_.end(), int64_t{0});
+
+  constexpr int64_t kBytes = sizeof(int32_t);
+  send(Traffic::kForward, as_bytes(local_.view()), as_bytes(served_ids_.view()), kBytes, false);
+  send(Traffic::kForward, as_bytes(lookups_.view()), as_bytes(served_lookups_.view()), kBytes,
+       false);
+  served_ = served_unique_.deduplicate(served_ids(), dealing_.most_rows());
+  served_.repeats = served_lookups_.view().slice(0, served_rows_);
+  const View<int32_t> weights = weights_.view().slice(0, served_rows_);
+  backend_.sum_repeats(served_, weights);
+  served_.weights = weights;
+}
+
+void RowExchange::answer(View<uint8_t> served, View<uint8_t> asked) {
+  const Range range(backend_, "exchange rows");
+  send(Traffic::kForward, served, asked, served.cols, true);
+}
+
+void RowExchange::give_back(View<float> sums, View<float> gradient) {
+  const Range range(backend_, "exchange gradients");
+  const auto row_bytes = sums.cols * static_cast<int64_t>(sizeof(float));
+  send(Traffic::kBackward, as_bytes(sums), as_bytes(gradient), row_bytes, false);
+}
+
+/// A row of bytes for each distinct id asked to its owner, or back from it.
+void RowExchange::send(Traffic what, View<uint8_t> to, View<uint8_t> from, int64_t row_bytes,
+                       bool back) {
+  const std::vector<int64_t>& there = back ? from_ : to_;
+  const std::vector<int64_t>& here = back ? to_ : from_;
+  for (size_t r = 0; r < to_.size(); ++r) {
+    bytes_to_[r] = there[r] * row_bytes;
+    bytes_from_[r] = here[r] * row_bytes;
+  }
+  ranks_.all_to_all(what, {to, bytes_to_}, {from, bytes_from_});
+}
+
+// ---- RowGather ----------------------------------------------------------------------------------
+
+void RowGather::reserve(int64_t lookups) {
+  if (lookups <= capacity_) return;
+  capacity_ = lookups;
+  const int64_t all = capacity_ * backend_.communicator().size();
+  std::vector<int32_t> positions(static_cast<size_t>(capacity_));
+  std::iota(positions.begin(), positions.end(), 0);
+  positions_ = Tensor<int32_t>(backend_, std::span<const int32_t>(positions));
+  sums_ = Tensor<float>(backend_, capacity_, dim_);
+  all_ids_ = Tensor<int32_t>(backend_, all);
+  all_sums_ = Tensor<float>(backend_, all, dim_);
+  unique_ = std::make_unique<UniqueBuffer>(backend_, all);
+}
+
+RowGather::Gathered RowGather::gather(const UniqueIds& unique, View<const float> gradient,
+                                      int64_t id_limit) {
+  const Range range(backend_, "exchange gradients");
+  Communicator& ranks = backend_.communicator();
+  int32_t rows = 0;
+  backend_.download(&rows, unique.count.data, sizeof(rows));
+  const std::vector<int64_t> mine(static_cast<size_t>(ranks.size()), rows);
+  std::vector<int64_t> all(mine.size());
+  ranks.exchange(Traffic::kBackward, mine, all);
+  reserve(std::max(gradient.rows, *std::max_element(all.begin(), all.end())));
+
+  UniqueIds summed = unique;  // distinct id number u writes row u
+  summed.ids = positions_.view().slice(0, gradient.rows);
+  backend_.sum_gradients(summed, gradient, sums_);
+
+  std::vector<int64_t> id_bytes, row_bytes;
+  int64_t total = 0;
+  for (const int64_t count : all) {
+    id_bytes.push_back(count * static_cast<int64_t>(sizeof(int32_t)));
+    row_bytes.push_back(count * dim_ * static_cast<int64_t>(sizeof(float)));
+    total += count;
+  }
+  const View<int32_t> all_ids = all_ids_.view().slice(0, total);
+  const View<float> all_sums = all_sums_.view().slice(0, total);
+  ranks.all_gather(Traffic::kBackward, as_bytes(unique.ids.slice(0, rows)),
+                   {as_bytes(all_ids), id_bytes});
+  ranks.all_gather(Traffic::kBackward, as_bytes(sums_.view().slice(0, rows)),
+                   {as_bytes(all_sums), row_bytes});
+  return {unique_->deduplicate(all_ids, id_limit), all_sums};
+}
+
+// ---- whole tables on the host -------------------------------------------------------------------
+
+std::vector<uint8_t> collect_rows(Communicator& ranks, const Dealing& dealing, int64_t begin,
+                                  int64_t end, std::vector<uint8_t> share, int64_t row_bytes) {
+  if (dealing.ranks == 1) return share;
+  const std::vector<std::string> shares =
+      ranks.gather({reinterpret_cast<const char*>(share.data()), share.size()});
+  std::vector<uint8_t> whole(static_cast<size_t>((end - begin) * row_bytes));
+  for (int r = 0; r < dealing.ranks; ++r) {
+    const Dealing theirs{dealing.rows, dealing.ranks, r};
+    const int64_t first = theirs.rows_below(begin), count = theirs.rows_below(end) - first;
+    MGQE_CHECK(static_cast<int64_t>(shares[r].size()) == count * row_bytes, "rank ", r, " gave ",
+               shares[r].size(), " bytes for ", count, " rows of ", row_bytes);
+    for (int64_t i = 0; i < count; ++i)
+      std::memcpy(whole.data() + (theirs.global(first + i) - begin) * row_bytes,
+                  shares[r].data() + i * row_bytes, static_cast<size_t>(row_bytes));
+  }
+  return whole;
+}
+
+std::vector<float> collect_table(Communicator& ranks, const Dealing& dealing,
+                                 const Tensor<float>& share) {
+  std::vector<float> mine = share.to_host();
+  if (dealing.ranks == 1) return mine;
+  std::vector<uint8_t> bytes(mine.size() * sizeof(float));
+  if (!bytes.empty()) std::memcpy(bytes.data(), mine.data(), bytes.size());
+  bytes = collect_rows(ranks, dealing, 0, dealing.rows, std::move(bytes),
+                       share.cols() * static_cast<int64_t>(sizeof(float)));
+  std::vector<float> whole(bytes.size() / sizeof(float));
+  if (!bytes.empty()) std::memcpy(whole.data(), bytes.data(), bytes.size());
+  return whole;
+}
+
+void sum_over_ranks(Communicator& ranks, std::vector<double>& values) {
+  if (ranks.alone()) return;
+  const std::vector<std::string> all = ranks.gather(
+      {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)});
+  std::fill(values.begin(), values.end(), 0.0);
+  std::vector<double> theirs(values.size());
+  for (const std::string& one : all) {
+    MGQE_CHECK(one.size() == values.size() * sizeof(double), one.size(), " bytes of ",
+               values.size(), " values");
+    if (!values.empty()) std::memcpy(theirs.data(), one.data(), one.size());
+    for (size_t i = 0; i < values.size(); ++i) values[i] += theirs[i];
+  }
+}
+
+}  // namespace mgqe

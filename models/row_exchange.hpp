@@ -1,0 +1,93 @@
+// How rows and their gradients travel between ranks. Two placements of a table:
+//   dealt  each row lives on one rank (host/core/dealing.hpp) with its optimizer state. A batch asks
+//          owners for its distinct ids, once each and with the number of look-ups that stand behind
+//          it (the codebook loss is a mean over look-ups); rows or codes come back, and summed
+//          gradients of distinct rows return: RowExchange.
+//   whole  every rank has every row and moves it alike, by every rank's gradients: RowGather.
+#pragma once
+
+#include <vector>
+
+#include "models/parameter.hpp"
+
+namespace mgqe {
+
+class RowExchange {
+ public:
+  /// rows: n of the whole table; max_lookups: of this rank's batches.
+  RowExchange(Backend& backend, int64_t rows, int64_t max_lookups);
+
+  const Dealing& dealing() const { return dealing_; }
+  /// Look-ups that can come to this rank at once.
+  int64_t max_served() const { return max_served_; }
+
+  /// Asks owners for this rank's ids (B), and learns what it is asked for.
+  void route(View<const int32_t> ids);
+
+  /// This rank's look-ups by distinct id, in the order in which rows come back; ids are those of
+  /// the whole table and not sorted.
+  const UniqueIds& asked() const { return asked_; }
+  int64_t asked_rows() const { return asked_rows_; }  // U
+  /// The look-ups (R) that all ranks want served: local rows, and how many look-ups each stands for.
+  const UniqueIds& served() const { return served_; }
+  View<const int32_t> served_ids() const { return served_ids_.view().slice(0, served_rows_); }
+
+  /// wire (R, W), a row for each served look-up -> wire (U, W), a row for each distinct id asked.
+  void answer(View<uint8_t> served, View<uint8_t> asked);
+  /// sums (U, d) by distinct id -> gradient (R, d) by served look-up.
+  void give_back(View<float> sums, View<float> gradient);
+
+ private:
+  Backend& backend_;
+  Communicator& ranks_;
+  Dealing dealing_;
+  int64_t max_served_;
+  UniqueBuffer dealt_unique_, served_unique_;
+  Tensor<int32_t> dealt_, ends_;                // (B), (N)
+  Tensor<int32_t> local_, global_, lookups_;    // (B) by distinct id
+  Tensor<int32_t> served_ids_, served_lookups_;  // (R)
+  Tensor<int32_t> weights_;                     // (R) by distinct served row
+  UniqueIds asked_, served_;
+  int64_t asked_rows_ = 0, served_rows_ = 0;
+  std::vector<int64_t> to_, from_;  // (N) rows that this rank asks of others, and others of it
+
+  std::vector<int64_t> bytes_to_, bytes_from_;  // of one transfer
+  void send(Traffic what, View<uint8_t> to, View<uint8_t> from, int64_t row_bytes, bool back);
+};
+
+/// The gradients of a batch by distinct id, of all ranks.
+class RowGather {
+ public:
+  RowGather(Backend& backend, int64_t dim) : backend_(backend), dim_(dim) {}
+
+  struct Gathered {
+    UniqueIds unique;            // of the distinct ids that each rank gave
+    View<const float> gradient;  // (R, d) of them
+  };
+  /// gradient (B, d) by look-up of a table of id_limit rows.
+  Gathered gather(const UniqueIds& unique, View<const float> gradient, int64_t id_limit);
+
+ private:
+  void reserve(int64_t lookups);
+
+  Backend& backend_;
+  int64_t dim_;
+  int64_t capacity_ = 0;                  // look-ups of one rank
+  Tensor<int32_t> positions_;             // (B) 0, 1, 2, ...
+  Tensor<float> sums_;                    // (B, d) by distinct id
+  Tensor<int32_t> all_ids_;               // (N B)
+  Tensor<float> all_sums_;                // (N B, d)
+  std::unique_ptr<UniqueBuffer> unique_;  // of all_ids_
+};
+
+/// Rows [begin, end) of the whole table on every rank, from each rank's share of them in order;
+/// row_bytes each.
+std::vector<uint8_t> collect_rows(Communicator& ranks, const Dealing& dealing, int64_t begin,
+                                  int64_t end, std::vector<uint8_t> share, int64_t row_bytes);
+/// The same of a whole table of floats (n, d).
+std::vector<float> collect_table(Communicator& ranks, const Dealing& dealing,
+                                 const Tensor<float>& share);
+/// values = the ranks' sum, in rank order.
+void sum_over_ranks(Communicator& ranks, std::vector<double>& values);
+
+}  // namespace mgqe
