@@ -11,7 +11,11 @@ Parameter::Parameter(Backend& backend, std::string name, int64_t rows, int64_t c
 
 Parameter::Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
                      const OptimizerOptions& options, State state)
-    : values(backend, rows, cols), backend_(backend), name_(std::move(name)), options_(options) {
+    : values(backend, rows, cols),
+      backend_(backend),
+      name_(std::move(name)),
+      options_(options),
+      dealing_(Dealing::whole(rows)) {
   if (state == State::kMoments) {
     first_ = Tensor<float>(backend, rows, cols);
     second_ = Tensor<float>(backend, rows, cols);
@@ -32,12 +36,12 @@ void Parameter::update(View<const float> gradient, View<const StepState> state) 
 }
 
 void Parameter::visit(const TensorVisitor& visitor) {
-  visitor(name_, values);
+  visitor(name_, values, dealing_);
   if (first_.size() > 0) {
-    visitor(name_ + ".adam_first", first_);
-    visitor(name_ + ".adam_second", second_);
+    visitor(name_ + ".adam_first", first_, dealing_);
+    visitor(name_ + ".adam_second", second_, dealing_);
   }
-  if (square_sums_.size() > 0) visitor(name_ + ".adagrad", square_sums_);
+  if (square_sums_.size() > 0) visitor(name_ + ".adagrad", square_sums_, dealing_);
 }
 
 std::vector<int64_t> Parameter::packed_shape() const {
@@ -60,8 +64,8 @@ void Parameter::load(const ArrayMap& arrays) {
 TableParameter::TableParameter(Backend& backend, std::string name, const Dealing& dealing,
                                int64_t dim, const OptimizerOptions& options)
     : Parameter(backend, std::move(name), dealing.local_rows(), dim, options,
-                state_of(options.optimizer)),
-      dealing_(dealing) {
+                state_of(options.optimizer)) {
+  dealing_ = dealing;
   options_.adam.l2 = options.table_l2;
   if (options.table_learning_rate > 0.0) options_.adam.learning_rate = options.table_learning_rate;
   const bool dense = options.optimizer == Optimizer::kAdam;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "host/core/backend.hpp"
@@ -11,8 +12,28 @@
 
 namespace mgqe {
 
-/// Called with the name of every array a checkpoint holds.
-using TensorVisitor = std::function<void(const std::string& name, Tensor<float>& tensor)>;
+/// Called with the name of every array a checkpoint holds, and, where it asks for that, with how its
+/// rows are dealt to ranks.
+class TensorVisitor {
+ public:
+  template <class Function>
+  TensorVisitor(Function visit) {
+    if constexpr (std::is_invocable_v<Function, const std::string&, Tensor<float>&, const Dealing&>)
+      visit_ = std::move(visit);
+    else
+      visit_ = [visit = std::move(visit)](const std::string& name, Tensor<float>& tensor,
+                                          const Dealing&) { visit(name, tensor); };
+  }
+  void operator()(const std::string& name, Tensor<float>& tensor, const Dealing& dealing) const {
+    visit_(name, tensor, dealing);
+  }
+  void operator()(const std::string& name, Tensor<float>& tensor) const {
+    visit_(name, tensor, Dealing::whole(tensor.rows()));
+  }
+
+ private:
+  std::function<void(const std::string&, Tensor<float>&, const Dealing&)> visit_;
+};
 
 /// --optimizer. Dense parameters (codebooks among them) move by Adam, or by SGD under kSgd.
 enum class Optimizer {
@@ -61,6 +82,7 @@ class Parameter {
   Backend& backend_;
   std::string name_;
   OptimizerOptions options_;
+  Dealing dealing_;  // of the rows
   Tensor<float> first_, second_;  // (rows, cols), only under Adam and SparseAdam
   Tensor<float> square_sums_;     // (rows), only under row-wise Adagrad
 };
@@ -84,7 +106,6 @@ class TableParameter : public Parameter {
   static State state_of(Optimizer optimizer);
   RowUpdate row_update() const;
 
-  Dealing dealing_;
   Tensor<float> dense_gradient_;       // (n, d), only under dense Adam
   std::unique_ptr<RowGather> gather_;  // only of a whole table among ranks
 };

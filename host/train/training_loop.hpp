@@ -23,6 +23,8 @@ class TrainingLoop {
   /// Mean loss of all ranks' examples since begin_epoch(); waits for the device.
   double mean_loss() const;
 
+  int64_t examples_done() const { return examples_done_; }
+
   Model& model() { return *model_; }
   /// Everything a checkpoint holds: the model's arrays and the optimizer's step count.
   ArrayMap checkpoint_arrays();

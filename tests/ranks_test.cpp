@@ -1,0 +1,332 @@
+// Several ranks against one: every test trains the same model twice in each process, alone on the
+// whole batch and as one of N on its share, and compares. Started by mpirun; alone there is nothing
+// to compare and all is skipped.
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "host/comm/launch.hpp"
+#include "host/core/philox.hpp"
+#include "host/train/training_loop.hpp"
+#include "models/row_exchange.hpp"
+
+namespace mgqe {
+namespace {
+
+Launch* launch = nullptr;
+Backend* among_ranks = nullptr;  // the one back end that is joined to the ranks
+
+Communicator& ranks() { return among_ranks->communicator(); }
+
+struct Case {
+  std::string model, scheme, shard;
+  std::string task = "ranking";
+  std::string variant = "shared_k";
+  std::string optimizer = "sparse_adam";
+  double commitment = 0.0;
+  std::string distance_bn = "none";
+  std::string grouping = "tier";
+  int kmeans_start = 0;
+
+  std::string label() const {
+    std::string text = model + "_" + scheme + "_" + shard;
+    for (const std::string& option : {task, variant, optimizer, distance_bn, grouping})
+      if (!std::set<std::string>{"ranking", "shared_k", "sparse_adam", "none", "tier"}.count(option))
+        text += "_" + option;
+    if (commitment > 0.0) text += "_commitment";
+    if (kmeans_start > 0) text += "_kmeans";
+    return text;
+  }
+};
+
+Config config_of(const Case& c) {
+  Config config = default_config(c.model, c.task, "paper");
+  config.data.name = c.task == "relevance" ? "relevance-synthetic" : "synthetic";
+  config.data.synthetic_users = 93;  // an epoch of sequences ends with a batch of 3
+  config.data.synthetic_items = 150;
+  config.data.synthetic_actions = 20;
+  config.data.synthetic_pair_items = 200;
+  config.data.synthetic_pairs = 4000;
+  config.embedding.scheme = c.scheme;
+  config.embedding.variant = c.variant;
+  config.embedding.dim = 16;
+  config.embedding.rank = 4;
+  config.embedding.buckets = 40;
+  config.embedding.subspaces = {8};
+  if (c.variant == "private_d") config.embedding.subspaces = {8, 4};
+  config.embedding.centroids = c.scheme == "mgqe" && c.variant != "private_d"
+                                   ? std::vector<int>{16, 4}
+                                   : std::vector<int>{16};
+  if (c.scheme == "mgqe") config.embedding.tiers = {0.2};
+  config.embedding.commitment_weight = c.commitment;
+  config.embedding.distance_bn = c.distance_bn;
+  config.embedding.grouping = c.grouping;
+  config.embedding.kmeans_start = c.kmeans_start;
+  config.train.optimizer = c.optimizer;
+  config.train.l2 = 1e-4;
+  config.train.batch = c.model == "sasrec" ? 10 : 96;
+  config.model.max_length = 12;
+  config.run.shard = c.shard;
+  config.run.device = "cpu";
+  resolve(config);
+  validate(config);
+  return config;
+}
+
+/// A model in training, alone or among the ranks.
+struct Training {
+  Training(Backend& backend, Config config)
+      : backend(backend), task(make_task(backend, config)), loop(backend, *task, config) {}
+
+  /// The summed loss of each of so many steps, over all ranks' examples.
+  std::vector<double> losses(int steps) {
+    std::vector<double> losses;
+    double before = 0.0;
+    for (int step = 0; step < steps; ++step) {
+      if (loop.examples_done() == 0 || left == 0) {
+        loop.begin_epoch(++epoch);
+        left = loop.steps_per_epoch();
+        before = 0.0;
+      }
+      loop.step();
+      --left;
+      const double sum = loop.mean_loss() * static_cast<double>(loop.examples_done());
+      losses.push_back(sum - before);
+      before = sum;
+    }
+    return losses;
+  }
+  /// Every array, whole; those dealt to ranks collected.
+  std::map<std::string, std::vector<float>> arrays() {
+    std::map<std::string, std::vector<float>> all;
+    loop.model().visit(
+        [&](const std::string& name, Tensor<float>& tensor, const Dealing& dealing) {
+          all[name] = collect_table(backend.communicator(), dealing, tensor);
+        });
+    return all;
+  }
+
+  Backend& backend;
+  std::unique_ptr<Task> task;
+  TrainingLoop loop;
+  int epoch = 0;
+  int64_t left = 0;  // steps of the epoch
+};
+
+std::string bytes_of(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+class Ranks : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (launch->size() == 1) GTEST_SKIP() << "started alone: mpirun -np 2 " << "ranks_test";
+    alone_ = make_backend("cpu");
+  }
+  std::unique_ptr<Backend> alone_;
+};
+
+/// "loss within 1e-5 relative over the first 100 steps".
+constexpr int kSteps = 100;
+constexpr double kLossTolerance = 1e-5;
+
+TEST_P(Ranks, FollowOneRank) {
+  const Config config = config_of(GetParam());
+  Training one(*alone_, config), many(*among_ranks, config);
+  for (auto& [name, values] : one.arrays())
+    EXPECT_EQ(bytes_of(many.arrays().at(name)), bytes_of(values)) << name << " at the start";
+  const std::vector<double> expected = one.losses(kSteps), got = many.losses(kSteps);
+  for (int step = 0; step < kSteps; ++step)
+    EXPECT_NEAR(got[step], expected[step], kLossTolerance * std::abs(expected[step]))
+        << "step " << step;
+}
+
+TEST_P(Ranks, AreEqualAndRepeat) {
+  const Config config = config_of(GetParam());
+  Training first(*among_ranks, config), second(*among_ranks, config);
+  EXPECT_EQ(first.losses(kSteps), second.losses(kSteps));
+  const auto arrays = first.arrays(), again = second.arrays();
+  for (const auto& [name, values] : arrays) {
+    EXPECT_EQ(bytes_of(again.at(name)), bytes_of(values)) << name << " of a second run";
+    for (const std::string& theirs : ranks().gather(bytes_of(values)))
+      EXPECT_EQ(theirs, bytes_of(values)) << name << " of another rank";
+  }
+}
+
+/// The packed model of every rank is that of one rank with the same arrays.
+TEST_P(Ranks, PackTheWholeModel) {
+  const Config config = config_of(GetParam());
+  Training many(*among_ranks, config), one(*alone_, config);
+  many.losses(10);
+  const auto trained = many.arrays();
+  one.loop.model().visit([&](const std::string& name, Tensor<float>& tensor) {
+    tensor.assign(trained.at(name));
+  });
+  const PackedModel expected = one.loop.model().pack(), got = many.loop.model().pack();
+  for (const auto& [name, table] : expected.tables) {
+    EXPECT_EQ(got.tables.at(name).rows, table.rows);
+    for (const auto& [array, values] : table.arrays)
+      EXPECT_EQ(got.tables.at(name).arrays.at(array).bytes, values.bytes) << name << "." << array;
+  }
+  const auto reports = many.loop.model().tier_reports();
+  for (const auto& [name, tiers] : one.loop.model().tier_reports())
+    for (size_t i = 0; i < tiers.size(); ++i) {
+      EXPECT_EQ(reports.at(name)[i].rows, tiers[i].rows);
+      EXPECT_EQ(reports.at(name)[i].unused_centroids, tiers[i].unused_centroids);
+      EXPECT_NEAR(reports.at(name)[i].perplexity, tiers[i].perplexity, 1e-9);
+      EXPECT_NEAR(reports.at(name)[i].mean_squared_error, tiers[i].mean_squared_error, 1e-9);
+    }
+  const auto judged = many.task->evaluate(got, Split::kTest).json;
+  EXPECT_EQ(judged.dump(), one.task->evaluate(expected, Split::kTest).json.dump());
+}
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const char* shard : {"rows", "none"}) {
+    for (const char* model : {"gmf", "neumf", "sasrec"})
+      for (const char* scheme : {"full", "mgqe"}) all.push_back({model, scheme, shard});
+    for (const char* scheme : {"low_rank", "scalar_quantized", "hashed", "dpq_vq", "dpq_sx"})
+      all.push_back({"gmf", scheme, shard});
+    for (const char* variant : {"private_k", "private_d"})
+      all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .variant = variant});
+    for (const char* optimizer : {"adam", "rowwise_adagrad", "sgd"})
+      all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .optimizer = optimizer});
+    for (const char* model : {"gmf", "neumf"})
+      all.push_back({.model = model, .scheme = "mgqe", .shard = shard, .task = "relevance"});
+    all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .commitment = 0.25});
+    all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .commitment = 0.25,
+                   .grouping = "lookup"});
+    all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .distance_bn = "tf"});
+    all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .kmeans_start = 3});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Ranks, ::testing::ValuesIn(cases()),
+                         [](const auto& info) { return info.param.label(); });
+
+// ---- the communicator itself --------------------------------------------------------------------
+
+class Exchanges : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (launch->size() == 1) GTEST_SKIP() << "started alone";
+  }
+  int n() const { return ranks().size(); }
+  int me() const { return ranks().rank(); }
+};
+
+TEST_F(Exchanges, SumAndCount) {
+  Tensor<float> x(*among_ranks, std::vector<float>{static_cast<float>(me()), 1.0f});
+  Tensor<double> y(*among_ranks, std::vector<double>{0.5 * me()});
+  ranks().reset_accounts();
+  ranks().all_reduce(Traffic::kDense, x.view());
+  ranks().all_reduce(Traffic::kCodebook, y.view());
+  EXPECT_EQ(x.to_host(), (std::vector<float>{static_cast<float>(n() * (n() - 1) / 2),
+                                             static_cast<float>(n())}));
+  EXPECT_EQ(y.to_host()[0], 0.25 * n() * (n() - 1));
+  EXPECT_EQ(ranks().account(Traffic::kDense).bytes, 2 * 8 * (n() - 1) / n());
+  EXPECT_EQ(ranks().account(Traffic::kDense).calls, 1);
+}
+
+/// Rank r sends r + q + 1 bytes of value 10 r + q to rank q, and none to its left neighbour.
+TEST_F(Exchanges, RaggedSegments) {
+  const auto length = [&](int from, int to) {
+    return to == (from + n() - 1) % n() ? 0 : from + to + 1;
+  };
+  std::vector<int64_t> to, from;
+  std::vector<uint8_t> sent, expected;
+  for (int r = 0; r < n(); ++r) {
+    to.push_back(length(me(), r));
+    from.push_back(length(r, me()));
+    sent.insert(sent.end(), static_cast<size_t>(to.back()), static_cast<uint8_t>(10 * me() + r));
+    expected.insert(expected.end(), static_cast<size_t>(from.back()),
+                    static_cast<uint8_t>(10 * r + me()));
+  }
+  sent.push_back(0);  // an array is never empty
+  const Tensor<uint8_t> send(*among_ranks, std::span<const uint8_t>(sent));
+  const Tensor<uint8_t> receive(*among_ranks, static_cast<int64_t>(expected.size()) + 1);
+  ranks().all_to_all(Traffic::kForward, {send.view(), to}, {receive.view(), from});
+  std::vector<uint8_t> got = receive.to_host();
+  EXPECT_EQ(got.back(), 0);
+  got.pop_back();
+  EXPECT_EQ(got, expected);
+  std::vector<int64_t> counts(from.size());
+  ranks().exchange(Traffic::kForward, to, counts);
+  EXPECT_EQ(counts, from);
+}
+
+TEST_F(Exchanges, GatherTextAndArrays) {
+  const std::string mine(static_cast<size_t>(3 * me()), static_cast<char>('a' + me()));
+  const std::vector<std::string> all = ranks().gather(mine);
+  ASSERT_EQ(all.size(), static_cast<size_t>(n()));
+  std::vector<int64_t> bytes;
+  std::string joined;
+  for (int r = 0; r < n(); ++r) {
+    EXPECT_EQ(all[r], std::string(static_cast<size_t>(3 * r), static_cast<char>('a' + r)));
+    bytes.push_back(3 * r);
+    joined += all[r];
+  }
+  std::vector<uint8_t> values(mine.begin(), mine.end());
+  values.push_back(0);
+  const Tensor<uint8_t> given(*among_ranks, std::span<const uint8_t>(values));
+  const Tensor<uint8_t> receive(*among_ranks, static_cast<int64_t>(joined.size()));
+  ranks().all_gather(Traffic::kBackward, given.view().slice(0, 3 * me()), {receive.view(), bytes});
+  const std::vector<uint8_t> got = receive.to_host();
+  EXPECT_EQ(std::string(got.begin(), got.end()), joined);
+}
+
+TEST_F(Exchanges, OneFailureIsEveryonesAndSaysWhose) {
+  const int last = n() - 1;
+  try {
+    agree(ranks(), [&] {
+      if (me() == last) input_error("no such file");
+    });
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const AgreedError& error) {
+    EXPECT_EQ(std::string(error.what()), "rank " + std::to_string(last) + ": no such file");
+  }
+}
+
+TEST_F(Exchanges, DifferentConfigurationsAreRefused) {
+  EXPECT_NO_THROW(check_same(ranks(), "configuration", "{\"lr\":0.1}"));
+  try {
+    check_same(ranks(), "configuration", me() == 1 ? "{\"lr\":0.2}" : "{\"lr\":0.1}");
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const AgreedError& error) {
+    EXPECT_NE(std::string(error.what()).find("rank 1 has another configuration"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
+/// Ranks other than 0 have no stdout, where GoogleTest writes.
+class FailuresToStderr : public ::testing::EmptyTestEventListener {
+  void OnTestPartResult(const ::testing::TestPartResult& result) override {
+    if (result.failed())
+      std::fprintf(stderr, "rank %d: %s:%d: %s\n", ranks().rank(), result.file_name(),
+                   result.line_number(), result.message());
+  }
+};
+
+}  // namespace
+}  // namespace mgqe
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  mgqe::Launch launch;
+  const auto backend = mgqe::make_backend("cpu");
+  launch.join(*backend);
+  mgqe::launch = &launch;
+  mgqe::among_ranks = backend.get();
+  if (launch.rank() > 0)
+    ::testing::UnitTest::GetInstance()->listeners().Append(new mgqe::FailuresToStderr);
+  const int failed = RUN_ALL_TESTS();
+  // A failure of any rank is one of the test.
+  const std::vector<std::string> all = backend->communicator().gather(std::to_string(failed));
+  for (const std::string& one : all)
+    if (one != "0") return 1;
+  return 0;
+}
