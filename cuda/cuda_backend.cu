@@ -83,6 +83,13 @@ void CudaBackend::synchronize() {
   MGQE_CUDA(cudaStreamSynchronize(stream()));
 }
 
+int64_t CudaBackend::free_bytes() const {
+  size_t free = 0, total = 0;
+  static_cast<void>(stream());  // makes the device current
+  MGQE_CUDA(cudaMemGetInfo(&free, &total), "device ", device_);
+  return static_cast<int64_t>(free);
+}
+
 // Header-only; without a profiler attached each is a call through a null pointer's check. Inside a
 // captured step they mark the capture, not the replays.
 void CudaBackend::begin_range(const char* name) { nvtxRangePushA(name); }

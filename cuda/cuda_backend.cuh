@@ -38,6 +38,7 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   /// On the PCI bus: the same for every process that sees this GPU.
   std::string address() const;
   void synchronize() override;
+  int64_t free_bytes() const override;
 
   std::unique_ptr<StepRunner> make_step_runner() override;
   void begin_range(const char* name) override;

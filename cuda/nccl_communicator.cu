@@ -43,6 +43,7 @@ class NcclCommunicator final : public Communicator {
   std::string name() const override { return "nccl"; }
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
+  int ranks_here() const override { return host_->ranks_here(); }
   void barrier() override { host_->barrier(); }
   [[noreturn]] void abort(const std::string& why) override {
     host_->abort(why);

@@ -13,6 +13,7 @@
 #include "host/io/logging.hpp"
 #include "host/io/report.hpp"
 #include "host/train/trainer.hpp"
+#include "models/placement.hpp"
 
 namespace mgqe {
 namespace {
@@ -76,6 +77,9 @@ void train(Launch& launch, Config config, const std::string& command) {
   agree(ranks, [&] { task = make_task(*backend, config); });
   check_same(ranks, "configuration", shared_config(config));
   check_same(ranks, "data set", fmt::format("{:016x}", task->fingerprint()));
+  agree(ranks, [&] {
+    require_memory(*backend, plan_memory(ranks.size(), config, task->catalogue()));
+  });
   const nlohmann::ordered_json result = Trainer(*backend, *task, config, command).run();
   if (ranks.leads()) print_summary(*task, result);
 }
@@ -97,7 +101,7 @@ void evaluate(const std::string& path, const nlohmann::json& flags) {
   std::cout << task->evaluate(artifact.model, Split::kTest).json.dump(2) << std::endl;
 }
 
-void run(int argc, char** argv) {
+void run(Launch& launch, int argc, char** argv) {
   CLI::App app("Multi-granular quantized embeddings: train, evaluate, export", "mgqe");
   app.require_subcommand(1);
 
@@ -140,24 +144,22 @@ void run(int argc, char** argv) {
   help_command->add_option("command", topic,
                            "train, evaluate, inspect, report or derive-relevance");
 
-  parse_command_line(app, argc, argv);
+  Config config;
+  bool several_seeds = false;
+  agree(launch.ranks(), [&] {
+    parse_command_line(app, argc, argv);
+    if (!*train_command) return;
+    config = train_options.config();
+    several_seeds = seeds.given(train_options.given());
+    if (several_seeds && launch.size() > 1)
+      input_error("--seeds starts processes of its own: give one --seed to ", launch.size(),
+                  " ranks");
+  });
   if (*train_command) {
-    Launch launch;
-    launch.run([&] {
-      Config config;
-      bool several_seeds = false;
-      agree(launch.ranks(), [&] {
-        config = train_options.config();
-        several_seeds = seeds.given(train_options.given());
-        if (several_seeds && launch.size() > 1)
-          input_error("--seeds starts processes of its own: give one --seed to ", launch.size(),
-                      " ranks");
-      });
-      if (several_seeds)
-        seeds.run(config, {argv, argv + argc});
-      else
-        train(launch, config, command_line(argc, argv));
-    });
+    if (several_seeds)
+      seeds.run(config, {argv, argv + argc});
+    else
+      train(launch, config, command_line(argc, argv));
   }
   if (*evaluate_command) evaluate(artifact, evaluate_options.given());
   if (*inspect_command) {
@@ -188,5 +190,8 @@ void run(int argc, char** argv) {
 }  // namespace mgqe
 
 int main(int argc, char** argv) {
-  return mgqe::run_main("mgqe", [&] { mgqe::run(argc, argv); });
+  return mgqe::run_main("mgqe", [&] {
+    mgqe::Launch launch;
+    launch.run([&] { mgqe::run(launch, argc, argv); });
+  });
 }

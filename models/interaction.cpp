@@ -43,7 +43,7 @@ Config served_config(const PackedModel& model) {
 SideTables::SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
                        const std::string& entity, int64_t rows, int64_t max_lookups)
     : rows_(rows), unique_buffer_(backend, max_lookups) {
-  if (deals_rows(backend.communicator(), config, rows))
+  if (deals_rows(backend.communicator().size(), config, rows))
     exchange_ = std::make_unique<RowExchange>(backend, rows, max_lookups);
   const bool user = entity == "user";
   for (const TableSpec& spec : specs) {

@@ -1,36 +1,129 @@
 #include "models/placement.hpp"
 
-namespace mgqe {
+#include <algorithm>
+#include <cstdio>
 
-int64_t table_bytes(const Config& config, int64_t rows, int64_t dim) {
-  const std::string& optimizer = config.train.optimizer;
-  const int64_t row_floats = optimizer == "sgd"               ? dim
-                             : optimizer == "rowwise_adagrad" ? dim + 1
-                                                              : 3 * dim;
-  return rows * row_floats * static_cast<int64_t>(sizeof(float));
+namespace mgqe {
+namespace {
+
+constexpr int64_t kFloat = sizeof(float);
+
+/// Floats that a row of `width` takes with what the optimizer keeps of it.
+int64_t row_floats(const std::string& optimizer, int64_t width) {
+  if (optimizer == "sgd") return width;
+  if (optimizer == "rowwise_adagrad") return width + 1;
+  return optimizer == "adam" ? 4 * width : 3 * width;  // dense Adam: and a gradient
 }
 
-bool deals_rows(const Communicator& ranks, const Config& config, int64_t rows) {
+bool is_quantized(const std::string& scheme) {
+  return scheme == "mgqe" || scheme == "dpq_vq" || scheme == "dpq_sx";
+}
+
+/// One table of a side.
+struct Table {
+  std::string side;  // "user" or "item"
+  int64_t rows, dim;
+};
+
+std::vector<Table> tables_of(const Config& config, const Catalogue& catalogue) {
+  std::vector<Table> tables;
+  const bool two_sides = config.model.task == "ranking" && config.model.name != "sasrec";
+  const int64_t mlp = config.model.mlp_dim > 0 ? config.model.mlp_dim : config.embedding.dim;
+  for (const bool user : {true, false}) {
+    if (user && !two_sides) continue;
+    const int64_t rows = user ? catalogue.users : catalogue.items;
+    tables.push_back({user ? "user" : "item", rows, config.embedding.dim});
+    if (config.model.name == "neumf") tables.push_back({user ? "user" : "item", rows, mlp});
+  }
+  return tables;
+}
+
+/// Look-ups of one rank's batch in one side.
+int64_t lookups_of(const Config& config, int ranks) {
+  const int64_t share = (config.train.batch + ranks - 1) / ranks;
+  if (config.model.name == "sasrec") return 3 * share * config.model.max_length;
+  return config.model.task == "relevance" ? 2 * share : share;
+}
+
+std::string gibibytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.2f GiB", static_cast<double>(bytes) / (1 << 30));
+  return text;
+}
+
+}  // namespace
+
+int64_t table_bytes(const Config& config, int64_t rows, int64_t dim) {
+  return rows * row_floats(config.train.optimizer, dim) * kFloat;
+}
+
+bool deals_rows(int ranks, const Config& config, int64_t rows) {
   // The buckets of hashed tables are few, and every rank hashes for itself.
-  if (ranks.alone() || config.run.shard == "none" || config.embedding.scheme == "hashed")
-    return false;
+  if (ranks == 1 || config.run.shard == "none" || config.embedding.scheme == "hashed") return false;
   const bool large = table_bytes(config, rows, config.embedding.dim) > kWholeBytes;
   if (config.run.shard == "auto" && !large) return false;
-  if (rows < ranks.size())
-    input_error("--shard rows: a table of ", rows, " rows cannot be dealt to ", ranks.size(),
+  if (rows < ranks)
+    input_error("--shard rows: a table of ", rows, " rows cannot be dealt to ", ranks,
                 " ranks: use fewer ranks or --shard none");
   return true;
 }
 
-std::string describe_placement(const Communicator& ranks, const Config& config,
-                               const Catalogue& catalogue) {
-  const auto side = [&](const char* name, int64_t rows) {
-    return std::string(name) +
-           (deals_rows(ranks, config, rows) ? " rows dealt" : " rows on every rank");
-  };
-  const bool has_users = catalogue.users > 0 && config.model.name != "sasrec";
-  return (has_users ? side("user", catalogue.users) + ", " : std::string()) +
-         side("item", catalogue.items);
+std::string describe_placement(int ranks, const Config& config, const Catalogue& catalogue) {
+  std::string text, last;
+  for (const Table& table : tables_of(config, catalogue)) {
+    if (table.side == last) continue;
+    last = table.side;
+    text += (text.empty() ? "" : ", ") + table.side +
+            (deals_rows(ranks, config, table.rows) ? " rows dealt" : " rows on every rank");
+  }
+  return text;
+}
+
+int64_t MemoryPlan::total() const {
+  int64_t sum = 0;
+  for (const Line& line : lines) sum += line.bytes;
+  return sum;
+}
+
+std::string MemoryPlan::text() const {
+  std::string text;
+  for (const Line& line : lines) text += gibibytes(line.bytes) + " of " + line.what + ", ";
+  return text + gibibytes(total()) + " in all";
+}
+
+MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue) {
+  const EmbeddingConfig& embedding = config.embedding;
+  const int64_t lookups = lookups_of(config, ranks);
+  int64_t codebooks = 0, batches = 0;
+  MemoryPlan plan;
+  for (const Table& table : tables_of(config, catalogue)) {
+    const bool dealt = deals_rows(ranks, config, table.rows);
+    const int64_t here = embedding.scheme == "hashed" ? embedding.buckets
+                         : dealt                      ? (table.rows + ranks - 1) / ranks
+                                                      : table.rows;
+    const int64_t width = embedding.scheme == "low_rank" ? embedding.rank : table.dim;
+    plan.lines.push_back({table.side + (dealt ? " rows, dealt" : " rows"), here * width * kFloat});
+    plan.lines.push_back({table.side + " optimizer",
+                          table_bytes(config, here, width) - here * width * kFloat});
+    if (is_quantized(embedding.scheme))
+      codebooks += 4 * 256 * table.dim * kFloat;  // with gradient and moments
+    // Gradients by look-up and rows as looked up; dealt, the same of what others ask.
+    const int64_t served = dealt ? ranks * std::min(lookups, here) : ranks > 1 ? ranks * lookups : 0;
+    batches += (3 * lookups + 2 * served) * table.dim * kFloat;
+  }
+  if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
+  plan.lines.push_back({"batches", batches});
+  return plan;
+}
+
+void require_memory(Backend& backend, const MemoryPlan& plan) {
+  const Communicator& ranks = backend.communicator();
+  const int64_t free = backend.free_bytes();
+  const int64_t share = backend.name() == "cpu" ? free / ranks.ranks_here() : free;
+  if (plan.total() <= share) return;
+  input_error("not enough memory: ", plan.text(), " a rank, but ", gibibytes(share),
+              " are free for it: use more ranks with --shard rows, --optimizer rowwise_adagrad, or "
+              "a smaller --dim");
 }
 
 }  // namespace mgqe

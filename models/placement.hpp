@@ -11,10 +11,27 @@ int64_t table_bytes(const Config& config, int64_t rows, int64_t dim);
 /// Whether a table side of `rows` rows is dealt: as --shard says; auto deals what would take more
 /// than kWholeBytes whole.
 inline constexpr int64_t kWholeBytes = int64_t{64} << 20;
-bool deals_rows(const Communicator& ranks, const Config& config, int64_t rows);
+bool deals_rows(int ranks, const Config& config, int64_t rows);
+
+/// What the arrays of one rank take, that with most rows. Layers and scratch of a step's ops are not
+/// counted: with tables so large that one must count, they are small.
+struct MemoryPlan {
+  struct Line {
+    std::string what;  // "item rows, dealt", "item optimizer", "codebooks", "batches"
+    int64_t bytes;
+  };
+  std::vector<Line> lines;
+
+  int64_t total() const;
+  /// "0.50 GiB of user rows, ..., 1.20 GiB in all".
+  std::string text() const;
+};
+MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue);
+/// InputError with the plan's numbers where this rank's device has not got so much.
+void require_memory(Backend& backend, const MemoryPlan& plan);
 
 /// For people: "user rows on every rank, item rows dealt".
-std::string describe_placement(const Communicator& ranks, const Config& config,
+std::string describe_placement(int ranks, const Config& config,
                                const Catalogue& catalogue);
 
 }  // namespace mgqe

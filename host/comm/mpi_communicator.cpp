@@ -41,6 +41,10 @@ class MpiCommunicator final : public Communicator {
     MGQE_MPI(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN));
     MGQE_MPI(MPI_Comm_rank(world_, &rank_));
     MGQE_MPI(MPI_Comm_size(world_, &size_));
+    MPI_Comm machine = MPI_COMM_NULL;
+    MGQE_MPI(MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine));
+    MGQE_MPI(MPI_Comm_size(machine, &here_));
+    MGQE_MPI(MPI_Comm_free(&machine));
     watchdog_ = std::make_unique<Watchdog>();
   }
   ~MpiCommunicator() override {
@@ -56,6 +60,7 @@ class MpiCommunicator final : public Communicator {
   std::string name() const override { return staged_ ? "mpi, staged through the host" : "mpi"; }
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  int ranks_here() const override { return here_; }
   void barrier() override {
     const Watchdog::Waiting waiting(*watchdog_, "a barrier");
     MGQE_MPI(MPI_Barrier(world_));
@@ -175,7 +180,7 @@ class MpiCommunicator final : public Communicator {
   Backend* backend_ = nullptr;
   bool staged_ = false;
   MPI_Comm world_ = MPI_COMM_NULL;
-  int rank_ = 0, size_ = 1;
+  int rank_ = 0, size_ = 1, here_ = 1;
   std::unique_ptr<Watchdog> watchdog_;
   std::vector<MPI_Request> requests_;
   std::vector<uint8_t> send_stage_, receive_stage_;

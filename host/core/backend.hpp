@@ -32,6 +32,8 @@ class Backend : public Memory,
   /// For people: processor or GPU model, threads, instruction set.
   virtual std::string description() const = 0;
   virtual void synchronize() = 0;
+  /// Of the memory that arrays live in, what is free now; of a CPU's, all processes share it.
+  virtual int64_t free_bytes() const = 0;
 
   /// The ranks this back end computes with; a back end begins alone.
   Communicator& communicator() const { return *communicator_; }

@@ -52,6 +52,8 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   bool alone() const { return size() == 1; }
+  /// Of the ranks, those on this machine.
+  virtual int ranks_here() const { return 1; }
   /// Of the ranks that print and write files, the one: rank 0.
   bool leads() const { return rank() == 0; }
 

@@ -77,6 +77,15 @@ std::string CpuBackend::description() const {
          simd_level_name(simd_level());
 }
 
+int64_t CpuBackend::free_bytes() const {
+  std::ifstream meminfo("/proc/meminfo");
+  for (std::string word; meminfo >> word;) {
+    int64_t kibibytes = 0;
+    if (word == "MemAvailable:" && meminfo >> kibibytes) return kibibytes << 10;
+  }
+  return INT64_MAX;  // not known: allocation will tell
+}
+
 void CpuBackend::frequency_order(View<const int64_t> counts, View<int32_t> order) {
   std::iota(order.data, order.data + order.size(), 0);
   std::stable_sort(order.data, order.data + order.size(),

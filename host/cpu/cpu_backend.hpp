@@ -20,6 +20,7 @@ class CpuBackend : public Elementwise<CpuBackend> {
   std::string name() const override { return "cpu"; }
   std::string description() const override;
   void synchronize() override {}
+  int64_t free_bytes() const override;
 
   void sample_pairs(const PairSampler& sampler, View<const StepState> state, View<int32_t> users,
                     View<int32_t> items, View<float> labels) override;

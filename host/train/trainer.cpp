@@ -63,7 +63,7 @@ void Trainer::print_header() const {
   fmt::print("device  {}: {}\n", backend_.name(), backend_.description());
   if (const Communicator& ranks = backend_.communicator(); !ranks.alone())
     fmt::print("ranks   {} by {}; {}\n", ranks.size(), ranks.name(),
-               describe_placement(ranks, config_, task_.catalogue()));
+               describe_placement(ranks.size(), config_, task_.catalogue()));
   fmt::print("\n");
   fmt::print("{:>5}  {:>8}", "epoch", "loss");
   for (const std::string& column : task_.columns()) fmt::print("  {:>13}", column);
