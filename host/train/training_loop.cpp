@@ -23,6 +23,8 @@ void TrainingLoop::begin_epoch(int epoch) {
   state.shuffle_key = random_u64(stream_key(seed_, RandomStream::kShuffle), state.epoch);
   state_.assign(std::span(&state, 1));
   loss_sum_.zero();
+  epoch_ = epoch;
+  epoch_steps_ = 0;
   examples_done_ = 0;
   feed_->begin_epoch(state);
   model_->begin_epoch(epoch);
@@ -39,6 +41,7 @@ int64_t TrainingLoop::advance(int64_t limit) {
     step_ops();
   feed_->advance(steps);
   steps_ += static_cast<uint64_t>(steps);
+  epoch_steps_ += steps;
   examples_done_ += steps * ahead.examples;
   return steps;
 }
@@ -52,6 +55,44 @@ void TrainingLoop::step_ops() {
 
 double TrainingLoop::mean_loss() const {
   return loss_sum_.to_host()[0] / static_cast<double>(std::max<int64_t>(examples_done_, 1));
+}
+
+TrainingLoop::Position TrainingLoop::position() const {
+  return {epoch_, epoch_steps_, examples_done_, loss_sum_.to_host()[0], steps_};
+}
+
+void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
+  MGQE_CHECK(epoch_ == 0 && position.epoch > 0, "in epoch ", epoch_, ", to ", position.epoch);
+  MGQE_CHECK(position.epoch_steps <= steps_per_epoch(), position.epoch_steps, " steps of ",
+             steps_per_epoch());
+  steps_ = position.steps;
+  // Before the arrays: what it changes in them at the start of an epoch, it has changed.
+  begin_epoch(position.epoch);
+  restore_arrays(arrays);
+  StepState state = state_.to_host()[0];
+  state.step_in_epoch = static_cast<uint64_t>(position.epoch_steps);
+  state_.assign(std::span(&state, 1));
+  loss_sum_.assign(std::span(&position.loss_sum, 1));
+  feed_->advance(position.epoch_steps);
+  epoch_steps_ = position.epoch_steps;
+  examples_done_ = position.epoch_examples;
+}
+
+void TrainingLoop::restore_arrays(const ArrayMap& arrays) {
+  size_t restored = 1;  // the optimizer's step count
+  model_->visit([&](const std::string& name, Tensor<float>& tensor) {
+    const auto found = arrays.find(name);
+    if (found == arrays.end()) input_error("its model has no array ", name, ", which this one has");
+    const HostArray& array = found->second;
+    if (array.dtype != DType::kF32 || array.shape != std::vector{tensor.rows(), tensor.cols()})
+      input_error("the array ", name, " of its model is not of the shape (", tensor.rows(), ", ",
+                  tensor.cols(), ") that this one has");
+    tensor.assign(array.as<float>());
+    ++restored;
+  });
+  if (restored != arrays.size())
+    input_error("its model has ", arrays.size() - 1, " arrays, of which this one has ",
+                restored - 1);
 }
 
 ArrayMap TrainingLoop::checkpoint_arrays() {

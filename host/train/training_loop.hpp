@@ -24,11 +24,29 @@ class TrainingLoop {
   double mean_loss() const;
 
   Model& model() { return *model_; }
+
+  /// Where training stands, apart from the arrays.
+  struct Position {
+    int epoch = 0;               // 0 before the first
+    int64_t epoch_steps = 0;     // of it, done
+    int64_t epoch_examples = 0;  // in those
+    double loss_sum = 0.0;       // of those
+    uint64_t steps = 0;          // since the start of training
+  };
+  /// Waits for the device, as does checkpoint_arrays().
+  Position position() const;
+  int epoch() const { return epoch_; }
+  int64_t epoch_steps() const { return epoch_steps_; }
+  uint64_t steps() const { return steps_; }
   /// Everything a checkpoint holds: the model's arrays and the optimizer's step count.
   ArrayMap checkpoint_arrays();
+  /// Goes on from there, to the bit: to be called before the first epoch. InputError where the
+  /// arrays are not those of this model.
+  void restore(const Position& position, const ArrayMap& arrays);
 
  private:
   void step_ops();
+  void restore_arrays(const ArrayMap& arrays);
 
   Backend& backend_;
   AdamOptions adam_;
@@ -39,7 +57,8 @@ class TrainingLoop {
   Tensor<double> loss_sum_;             // (1)
   std::unique_ptr<StepRunner> runner_;  // what it recorded goes before the arrays it names
   uint64_t steps_ = 0;                  // begun since the start of training
-  int64_t examples_done_ = 0;           // of this epoch
+  int epoch_ = 0;
+  int64_t epoch_steps_ = 0, examples_done_ = 0;  // of this epoch
 };
 
 }  // namespace mgqe
