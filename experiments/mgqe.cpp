@@ -4,6 +4,7 @@
 
 #include "experiments/cli.hpp"
 #include "experiments/derive_relevance.hpp"
+#include "experiments/train_checkpoints.hpp"
 #include "experiments/train_seeds.hpp"
 #include "host/data/dataset.hpp"
 #include "host/io/artifact.hpp"
@@ -32,7 +33,7 @@ Defaults follow the backbone (shown here: gmf's): sasrec trains 200 epochs of 12
 trains up to 100 epochs and stops after 5 evaluations without a better one.
 
 writes result.json, metrics.jsonl, model.safetensors (the packed artifact of the best epoch) and
-checkpoint.safetensors to the folder of --out)";
+checkpoints/ to the folder of --out; a run that was stopped goes on with --resume)";
 
 constexpr const char* kEvaluateExamples = R"(examples:
   mgqe evaluate --artifact runs/mgqe/model.safetensors
@@ -50,11 +51,11 @@ void print_summary(const Task& task, const nlohmann::ordered_json& result) {
              result["config"]["run"]["out"].get<std::string>());
 }
 
-void train(Config config, const std::string& command) {
+void train(Config config, const CheckpointOptions& checkpoints, const std::string& command) {
   if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
   const std::unique_ptr<Backend> backend = make_backend(config.run.device);
   const std::unique_ptr<Task> task = make_task(*backend, config);
-  print_summary(*task, Trainer(*backend, *task, config, command).run());
+  print_summary(*task, Trainer(*backend, *task, config, command, checkpoints).run());
 }
 
 void evaluate(const std::string& path, const nlohmann::json& flags) {
@@ -82,6 +83,7 @@ void run(int argc, char** argv) {
   train_command->footer(kTrainExamples);
   const ConfigOptions train_options(*train_command, ConfigBase::kDefaults,
                                     [](const auto&, const auto&) { return true; });
+  const CheckpointFlags checkpoint_flags(*train_command);
   const SeedsOptions seeds(*train_command);
 
   CLI::App* evaluate_command =
@@ -120,10 +122,14 @@ void run(int argc, char** argv) {
   parse_command_line(app, argc, argv);
   if (*train_command) {
     const Config config = train_options.config();
-    if (seeds.given(train_options.given()))
-      seeds.run(config, {argv, argv + argc});
-    else
-      train(config, command_line(argc, argv));
+    const CheckpointOptions checkpoints = checkpoint_flags.options();
+    const std::string command = command_line(argc, argv);
+    run_until_interrupted(command, [&] {
+      if (seeds.given(train_options.given()))
+        seeds.run(config, {argv, argv + argc}, checkpoints.resume);
+      else
+        train(config, checkpoints, command);
+    });
   }
   if (*evaluate_command) evaluate(artifact, evaluate_options.given());
   if (*inspect_command) {

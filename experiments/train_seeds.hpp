@@ -58,7 +58,8 @@ class SeedsOptions {
     return true;
   }
 
-  void run(const Config& config, const std::vector<std::string>& words) const {
+  /// resume: seeds that are finished are not run again, the others go on.
+  void run(const Config& config, const std::vector<std::string>& words, bool resume) const {
     const std::vector<uint64_t> seeds = parse_seeds(seeds_);
     if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
     const bool gpu = runs_on_gpu(config.run.device);
@@ -71,7 +72,7 @@ class SeedsOptions {
     std::vector<std::string> shared = words;
     for (const char* option : {"--seeds", "--jobs", "--out"})
       shared = without_option(shared, option);
-    std::vector<SeedRun> runs;
+    std::vector<SeedRun> runs, left;
     for (const uint64_t seed : seeds) {
       const std::filesystem::path out =
           std::filesystem::path(config.run.out) / fmt::format("seed-{}", seed);
@@ -79,13 +80,18 @@ class SeedsOptions {
       for (const std::string& word :
            {std::string("--seed"), std::to_string(seed), std::string("--out"), out.string()})
         runs.back().arguments.push_back(word);
+      Config own = config;
+      own.run.seed = seed;
+      if (!resume || !is_finished(out, own)) left.push_back(runs.back());
     }
     fmt::print("model   {} with embeddings {}, {} seeds\n", config.model.name,
                scheme_label(config.embedding), seeds.size());
+    if (left.size() < runs.size())
+      fmt::print("resume  {} seeds are finished already\n", runs.size() - left.size());
     fmt::print("runs    {} at a time, {} thread{} each; logs in {}/seed-*/log.txt\n\n", jobs,
                threads, threads == 1 ? "" : "s", config.run.out);
     std::fflush(stdout);
-    report(runs, run_seeds(runs, jobs, threads));
+    report(runs, run_seeds(left, jobs, threads));
   }
 
  private:

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <csignal>
 #include <fstream>
 #include <list>
 #include <set>
@@ -14,6 +13,7 @@
 #include "host/core/check.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/io/terminal.hpp"
+#include "host/train/interruption.hpp"
 
 namespace mgqe {
 namespace {
@@ -38,37 +38,16 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-// ---- signals ------------------------------------------------------------------------------------
-
-volatile std::sig_atomic_t signalled = 0;
-
-/// While it lives, the signals that end a program are noted instead.
-class SignalGuard {
- public:
-  SignalGuard() {
-    signalled = 0;
-    struct sigaction note {};
-    note.sa_handler = [](int signal) { signalled = signal; };
-    for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &note, &before_[i]);
-  }
-  SignalGuard(const SignalGuard&) = delete;
-  SignalGuard& operator=(const SignalGuard&) = delete;
-  ~SignalGuard() {
-    for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
-  }
-
- private:
-  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[std::size(kSignals)];
-};
-
 // ---- what people read ---------------------------------------------------------------------------
 
-/// "epoch 17 is best, NDCG@10 0.0388" of a finished run.
-std::string outcome(const std::filesystem::path& out) {
+/// Not an object where there is none: a run leaves it last.
+nlohmann::json result_of(const std::filesystem::path& out) {
   std::ifstream stream(out / "result.json");
-  const auto result = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (!result.is_object()) return "left no result.json";
+  return nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+}
+
+/// "test full NDCG@10 0.0388, best epoch 17" of a finished run.
+std::string outcome(const nlohmann::json& result) {
   const auto& test = result.at("test");
   const std::string figure =
       test.contains("rmse")
@@ -112,19 +91,9 @@ class SeedRuns {
 
   std::vector<FailedSeed> run() {
     while (next_ < runs_.size() || !running_.empty()) {
-      if (signalled != 0) stop();
+      if (interruption_.signal() != 0) stop();
       while (next_ < runs_.size() && running_.size() < static_cast<size_t>(jobs_)) begin();
-      wait();
-      for (auto current = running_.begin(); current != running_.end();) {
-        current->child.look();
-        if (current->child.ended()) {
-          finish(*current);
-          current = running_.erase(current);
-        } else {
-          ++current;
-        }
-      }
-      screen_.draw(lines());
+      look_after();
     }
     screen_.clear();
     return failed_;
@@ -152,6 +121,20 @@ class SeedRuns {
     if (!live_) print(label(running_.back().run.seed) + "started");
   }
 
+  void look_after() {
+    wait();
+    for (auto current = running_.begin(); current != running_.end();) {
+      current->child.look();
+      if (current->child.ended()) {
+        finish(*current);
+        current = running_.erase(current);
+      } else {
+        ++current;
+      }
+    }
+    screen_.draw(lines());
+  }
+
   void wait() {
     std::vector<pollfd> watched;
     for (const Running& one : running_)
@@ -164,28 +147,30 @@ class SeedRuns {
   void finish(const Running& one) {
     const ChildRun& child = one.child;
     const std::string time = format_duration(child.seconds());
-    if (child.succeeded()) {
+    const nlohmann::json result = result_of(one.run.out);
+    if (child.succeeded() && result.is_object()) {
       finished_seconds_.push_back(child.seconds());
-      print(fmt::format("{}done    {:>7}  {}", label(one.run.seed), time, outcome(one.run.out)));
+      print(fmt::format("{}done    {:>7}  {}", label(one.run.seed), time, outcome(result)));
       return;
     }
-    std::string error = child.error();
+    // One that was interrupted ends well, without a result.
+    std::string error = child.succeeded() ? "stopped before its end" : child.error();
     if (error.starts_with("mgqe: ")) error.erase(0, 6);
     failed_.push_back({one.run.seed, error});
-    print(fmt::format("{}failed  {:>7}  {}", label(one.run.seed), time, error));
+    print(fmt::format("{}{:<8}{:>7}  {}", label(one.run.seed), stopping_ ? "stopped" : "failed",
+                      time, error));
   }
 
+  /// They take a checkpoint each before they end.
   [[noreturn]] void stop() {
-    const int signal = signalled;
-    for (Running& one : running_) one.child.stop();
-    screen_.clear();
+    const int signal = interruption_.signal();
     const size_t stopped = running_.size();
-    running_.clear();
-    fmt::print(stderr, "mgqe: interrupted: {} running and {} waiting seeds were stopped\n", stopped,
-               runs_.size() - next_);
-    std::signal(signal, SIG_DFL);  // end as a program that was never told of the signal
-    raise(signal);
-    std::abort();
+    stopping_ = true;
+    for (Running& one : running_) one.child.stop();
+    while (!running_.empty()) look_after();
+    screen_.clear();
+    throw Interrupted(signal, fmt::format("{} running and {} waiting seeds were stopped", stopped,
+                                          runs_.size() - next_));
   }
 
   std::vector<std::string> lines() const {
@@ -225,6 +210,8 @@ class SeedRuns {
   std::list<Running> running_;
   std::vector<double> finished_seconds_;
   std::vector<FailedSeed> failed_;
+  Interruption interruption_;
+  bool stopping_ = false;
 };
 
 }  // namespace
@@ -262,9 +249,18 @@ double seconds_left(const std::vector<double>& running, size_t waiting, double m
   return std::max(longest, (sum + static_cast<double>(waiting) * mean) / jobs);
 }
 
+bool is_finished(const std::filesystem::path& out, const Config& config) {
+  const nlohmann::json result = result_of(out);
+  if (!result.is_object() || !result.contains("config")) return false;
+  Config recorded;
+  update_from_json(recorded, result["config"], (out / "result.json").string());
+  std::vector<std::string> except = {"run.device", "run.out"};
+  if (config.data.name == "auto") except.push_back("data.name");
+  return differences(recorded, config, except).empty();
+}
+
 std::vector<FailedSeed> run_seeds(const std::vector<SeedRun>& runs, int jobs, int threads) {
   for (const SeedRun& run : runs) ensure_writable_directory(run.out);
-  const SignalGuard guard;
   return SeedRuns(runs, jobs, threads).run();
 }
 

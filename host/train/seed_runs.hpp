@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/core/config.hpp"
 #include "host/train/child_run.hpp"
 
 namespace mgqe {
@@ -28,9 +29,13 @@ struct FailedSeed {
 /// each run under way, below 0 where unknown; mean: seconds of a whole run, likewise.
 double seconds_left(const std::vector<double>& running, size_t waiting, double mean, int jobs);
 
+/// Whether `out` holds the result of such a run, from its beginning to its end.
+bool is_finished(const std::filesystem::path& out, const Config& config);
+
 /// Runs them, `jobs` at a time with `threads` threads each, and prints a line for each that ends on
 /// stdout; on a terminal (stderr), meanwhile, a line for each that runs. Returns those that failed.
-/// SIGINT, SIGTERM and SIGHUP stop them all and end this process.
+/// A signal of Interruption is passed on to all, and Interrupted is thrown once they have kept what
+/// they need to go on.
 std::vector<FailedSeed> run_seeds(const std::vector<SeedRun>& runs, int jobs, int threads);
 
 }  // namespace mgqe
