@@ -87,7 +87,8 @@ class SeedsOptions {
     fmt::print("model   {} with embeddings {}, {} seeds\n", config.model.name,
                scheme_label(config.embedding), seeds.size());
     if (left.size() < runs.size())
-      fmt::print("resume  {} seeds are finished already\n", runs.size() - left.size());
+      fmt::print("resume  {} of {} seeds are finished already\n", runs.size() - left.size(),
+                 runs.size());
     fmt::print("runs    {} at a time, {} thread{} each; logs in {}/seed-*/log.txt\n\n", jobs,
                threads, threads == 1 ? "" : "s", config.run.out);
     std::fflush(stdout);

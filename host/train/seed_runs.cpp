@@ -42,6 +42,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
 
 /// Not an object where there is none: a run leaves it last.
 nlohmann::json result_of(const std::filesystem::path& out) {
+  if (!std::filesystem::is_regular_file(out / "result.json")) return nullptr;
   std::ifstream stream(out / "result.json");
   return nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
 }
