@@ -76,7 +76,7 @@ class SeedsOptions {
     for (const uint64_t seed : seeds) {
       const std::filesystem::path out =
           std::filesystem::path(config.run.out) / fmt::format("seed-{}", seed);
-      runs.push_back({seed, shared, out});
+      runs.push_back({seed, shared, out, resume});
       for (const std::string& word :
            {std::string("--seed"), std::to_string(seed), std::string("--out"), out.string()})
         runs.back().arguments.push_back(word);

@@ -153,7 +153,7 @@ code=$?
   [ -d run/seed-1/checkpoints ] && [ -d run/seed-2/checkpoints ] && [ ! -e run/seed-1/result.json ] && [ ! -e run/seed-2/result.json ]
 verdict $? "--seeds passes a signal on, and each seed leaves a checkpoint (exit code $code)"
 bash -c "$(sed 's/.*go on with: //' stderr)" >stdout 2>stderr && [ ! -s stderr ] &&
-  grep -q "^resume  from step" run/seed-1/log.txt && tail -1 stdout | grep -qE "synthetic +gmf .* 3 .*±"
+  grep -q "^resume  from step" run/seed-1/log.txt && [ "$(grep -c "^model " run/seed-1/log.txt)" -eq 2 ] && tail -1 stdout | grep -qE "synthetic +gmf .* 3 .*±"
 verdict $? "--seeds --resume goes on with those that were stopped"
 [ "$result" = "$(stat -c %Y.%i run/seed-3/result.json)" ] && [ ! -e run/seed-3/log.txt ]
 verdict $? "a finished seed is not run again"

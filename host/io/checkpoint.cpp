@@ -311,10 +311,10 @@ const CheckpointFile* listed(const CheckpointManifest& manifest, const std::stri
   return found == manifest.files.end() ? nullptr : &*found;
 }
 
-void compare(const fs::path& path, const CheckpointFile& listed, int64_t bytes, uint32_t crc) {
-  if (bytes != listed.bytes)
-    damaged(path.string(), ": has ", bytes, " bytes where the manifest lists ", listed.bytes);
-  if (crc != listed.crc32)
+void compare(const fs::path& path, const CheckpointFile& expected, int64_t bytes, uint32_t crc) {
+  if (bytes != expected.bytes)
+    damaged(path.string(), ": has ", bytes, " bytes where the manifest lists ", expected.bytes);
+  if (crc != expected.crc32)
     damaged(path.string(), ": its checksum is not the manifest's: the file is damaged");
 }
 

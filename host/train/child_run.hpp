@@ -14,8 +14,10 @@ namespace mgqe {
 class ChildRun {
  public:
   /// Starts this program anew with `arguments` (argv[0] first) and `threads` OpenMP threads.
-  /// What it prints goes to `log`. It ends when this process does.
-  ChildRun(std::vector<std::string> arguments, int threads, const std::filesystem::path& log);
+  /// What it prints goes to `log`, after what is there if it `appends`. It ends when this process
+  /// does.
+  ChildRun(std::vector<std::string> arguments, int threads, const std::filesystem::path& log,
+           bool appends);
   ChildRun(const ChildRun&) = delete;
   ChildRun& operator=(const ChildRun&) = delete;
   /// Kills it if it still runs.

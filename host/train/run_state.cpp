@@ -66,7 +66,7 @@ Json to_json(const RunState& state) {
   return json;
 }
 
-RunState run_state_of(const Json& json) {
+RunState run_state_of(const Json& json) try {
   RunState state;
   json.at("epoch").get_to(state.position.epoch);
   json.at("epoch_steps").get_to(state.position.epoch_steps);
@@ -85,6 +85,8 @@ RunState run_state_of(const Json& json) {
     state.best.tiers = tiers_of(best.at("tiers"));
   }
   return state;
+} catch (const Json::exception& error) {
+  input_error("what the checkpoint says of its run is not what this program knows: ", error.what());
 }
 
 }  // namespace mgqe

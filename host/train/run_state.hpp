@@ -34,7 +34,7 @@ nlohmann::ordered_json to_json(const std::map<std::string, std::vector<TierRepor
 
 /// Everything but best.model, which is an artifact of its own.
 nlohmann::ordered_json to_json(const RunState& state);
-/// Throws what nlohmann::json throws where a field is missing or of another type.
+/// InputError where a field is missing or of another type.
 RunState run_state_of(const nlohmann::ordered_json& json);
 
 }  // namespace mgqe

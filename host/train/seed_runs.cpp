@@ -103,7 +103,7 @@ class SeedRuns {
  private:
   struct Running {
     Running(const SeedRun& run, int threads)
-        : run(run), child(run.arguments, threads, run.out / "log.txt") {}
+        : run(run), child(run.arguments, threads, run.out / "log.txt", run.resumes) {}
     const SeedRun& run;
     ChildRun child;
   };

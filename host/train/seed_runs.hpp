@@ -18,6 +18,7 @@ struct SeedRun {
   uint64_t seed;
   std::vector<std::string> arguments;  // of the process, argv[0] first
   std::filesystem::path out;           // its folder, where log.txt keeps what it prints
+  bool resumes = false;                // then the log goes on too
 };
 
 struct FailedSeed {

@@ -199,6 +199,7 @@ std::string Trainer::resume() {
     input_error("--resume: --epochs ", config_.train.epochs, " is below epoch ", at.epoch,
                 ", which the checkpoint is in");
   loop_.restore(at, found->arrays);
+  MGQE_CHECK(found->best.has_value() == (state_.best.epoch > 0), "best epoch ", state_.best.epoch);
   if (found->best) state_.best.model = std::move(found->best->model);
   return fmt::format("from step {}, {} of {} in epoch {}", at.steps, at.epoch_steps,
                      loop_.steps_per_epoch(), at.epoch);

@@ -20,7 +20,8 @@ class Progress;
 
 class Trainer {
  public:
-  /// command: the line that started the run, kept in result.json.
+  /// command: the line that started the run, kept in result.json. As long as it lives, signals that
+  /// end a program are noted (interruption.hpp).
   Trainer(Backend& backend, Task& task, const Config& config, std::string command,
           const CheckpointOptions& checkpoints = {});
 
