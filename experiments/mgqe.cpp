@@ -4,6 +4,7 @@
 
 #include "experiments/cli.hpp"
 #include "experiments/derive_relevance.hpp"
+#include "experiments/train_checkpoints.hpp"
 #include "experiments/train_seeds.hpp"
 #include "host/comm/launch.hpp"
 #include "host/core/version.hpp"
@@ -35,7 +36,7 @@ Defaults follow the backbone (shown here: gmf's): sasrec trains 200 epochs of 12
 trains up to 100 epochs and stops after 5 evaluations without a better one.
 
 writes result.json, metrics.jsonl, model.safetensors (the packed artifact of the best epoch) and
-checkpoint.safetensors to the folder of --out)";
+checkpoints/ to the folder of --out; a run that was stopped goes on with --resume)";
 
 constexpr const char* kEvaluateExamples = R"(examples:
   mgqe evaluate --artifact runs/mgqe/model.safetensors
@@ -61,7 +62,8 @@ std::string shared_config(const Config& config) {
   return json.dump();
 }
 
-void train(Launch& launch, Config config, const std::string& command) {
+void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
+           const std::string& command) {
   std::unique_ptr<Backend> backend;
   agree(launch.ranks(), [&] {
     if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
@@ -80,7 +82,8 @@ void train(Launch& launch, Config config, const std::string& command) {
   agree(ranks, [&] {
     require_memory(*backend, plan_memory(ranks.size(), config, task->catalogue()));
   });
-  const nlohmann::ordered_json result = Trainer(*backend, *task, config, command).run();
+  const nlohmann::ordered_json result = 
+      Trainer(*backend, *task, config, command, checkpoints).run();
   if (ranks.leads()) print_summary(*task, result);
 }
 
@@ -109,6 +112,7 @@ void run(Launch& launch, int argc, char** argv) {
   train_command->footer(kTrainExamples);
   const ConfigOptions train_options(*train_command, ConfigBase::kDefaults,
                                     [](const auto&, const auto&) { return true; });
+  const CheckpointFlags checkpoint_flags(*train_command);
   const SeedsOptions seeds(*train_command);
 
   CLI::App* evaluate_command =
@@ -144,22 +148,28 @@ void run(Launch& launch, int argc, char** argv) {
   help_command->add_option("command", topic,
                            "train, evaluate, inspect, report or derive-relevance");
 
+  if (launch.rank() > 0) log().set_level(spdlog::level::off);  // rank 0 says it
   Config config;
+  CheckpointOptions checkpoints;
   bool several_seeds = false;
   agree(launch.ranks(), [&] {
     parse_command_line(app, argc, argv);
     if (!*train_command) return;
     config = train_options.config();
+    checkpoints = checkpoint_flags.options();
     several_seeds = seeds.given(train_options.given());
     if (several_seeds && launch.size() > 1)
       input_error("--seeds starts processes of its own: give one --seed to ", launch.size(),
                   " ranks");
   });
   if (*train_command) {
-    if (several_seeds)
-      seeds.run(config, {argv, argv + argc});
-    else
-      train(launch, config, command_line(argc, argv));
+    const std::string command = command_line(argc, argv);
+    run_until_interrupted(command, launch.rank() == 0, [&] {
+      if (several_seeds)
+        seeds.run(config, {argv, argv + argc}, checkpoints.resume);
+      else
+        train(launch, config, checkpoints, command);
+    });
   }
   if (*evaluate_command) evaluate(artifact, evaluate_options.given());
   if (*inspect_command) {

@@ -58,7 +58,8 @@ class SeedsOptions {
     return true;
   }
 
-  void run(const Config& config, const std::vector<std::string>& words) const {
+  /// resume: seeds that are finished are not run again, the others go on.
+  void run(const Config& config, const std::vector<std::string>& words, bool resume) const {
     const std::vector<uint64_t> seeds = parse_seeds(seeds_);
     if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
     if (jobs_option_->count() > 0 && jobs_ < 1) input_error("--jobs ", jobs_, " must be 1 or more");
@@ -68,21 +69,27 @@ class SeedsOptions {
     std::vector<std::string> shared = words;
     for (const char* option : {"--seeds", "--jobs", "--out"})
       shared = without_option(shared, option);
-    std::vector<SeedRun> runs;
+    std::vector<SeedRun> runs, left;
     for (const uint64_t seed : seeds) {
       const std::filesystem::path out =
           std::filesystem::path(config.run.out) / fmt::format("seed-{}", seed);
-      runs.push_back({seed, shared, out});
+      runs.push_back({seed, shared, out, resume});
       for (const std::string& word :
            {std::string("--seed"), std::to_string(seed), std::string("--out"), out.string()})
         runs.back().arguments.push_back(word);
+      Config own = config;
+      own.run.seed = seed;
+      if (!resume || !is_finished(out, own)) left.push_back(runs.back());
     }
     fmt::print("model   {} with embeddings {}, {} seeds\n", config.model.name,
                scheme_label(config.embedding), seeds.size());
+    if (left.size() < runs.size())
+      fmt::print("resume  {} of {} seeds are finished already\n", runs.size() - left.size(),
+                 runs.size());
     fmt::print("runs    {} at a time, {} thread{} each; logs in {}/seed-*/log.txt\n\n", jobs,
                threads, threads == 1 ? "" : "s", config.run.out);
     std::fflush(stdout);
-    report(runs, run_seeds(runs, jobs, threads));
+    report(runs, run_seeds(left, jobs, threads));
   }
 
  private:

@@ -100,11 +100,12 @@ small="--synthetic-users 300 --synthetic-items 200 --synthetic-actions 15 --dim 
 verdict $? "train on synthetic data"
 [ ! -s "$work/stderr" ]
 verdict $? "train is silent on stderr where it is not a terminal"
-for file in result.json metrics.jsonl model.safetensors checkpoint.safetensors; do
+last=checkpoints/step-000000000$(ls "$work/run/checkpoints" | tail -c 4)
+for file in result.json metrics.jsonl model.safetensors "$last/manifest.json" "$last/rank-0000-of-0001.safetensors" "$last/best.safetensors"; do
   [ -s "$work/run/$file" ]
   verdict $? "train writes $file"
 done
-[ "$(find "$work/run" -type f | wc -l)" -eq 4 ] && [ "$(wc -l <"$work/run/metrics.jsonl")" -eq 2 ]
+[ "$(find "$work/run" -type f | wc -l)" -eq 6 ] && [ "$(wc -l <"$work/run/metrics.jsonl")" -eq 2 ]
 verdict $? "nothing else is left behind, a metrics line an epoch"
 printf '3 1\n' | cat "$work/good.txt" - >"$work/short.txt"
 "$mgqe" train --data "$work/short.txt" --device cpu --epochs 1 --out "$work/short" >/dev/null 2>"$work/stderr" &&
@@ -182,7 +183,7 @@ head -c 3000 "$work/run/model.safetensors" >"$work/cut.safetensors"
 refuse "evaluate: truncated artifact" "cut.safetensors" evaluate --artifact "$work/cut.safetensors"
 "$mgqe" inspect "$work/run/model.safetensors" | grep -q "item.codebook"
 verdict $? "inspect names the parts"
-"$mgqe" inspect --json "$work/run/checkpoint.safetensors" | python3 -c 'import json, sys; json.load(sys.stdin)'
+"$mgqe" inspect --json "$work/run/$last/rank-0000-of-0001.safetensors" | python3 -c 'import json, sys; json.load(sys.stdin)'
 verdict $? "inspect --json is JSON"
 "$mgqe" train --config "$work/run/result.json" --seed 2 --epochs 1 --out "$work/again" >/dev/null 2>&1 &&
   "$mgqe" report "$work/run" "$work/again" --markdown | grep -q "synthetic"

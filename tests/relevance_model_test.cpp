@@ -10,6 +10,7 @@
 #include "host/io/safetensors.hpp"
 #include "host/train/trainer.hpp"
 #include "tests/reference.hpp"
+#include "tests/run_testing.hpp"
 #include "tests/testing.hpp"
 
 namespace mgqe::testing {
@@ -366,7 +367,7 @@ TEST_P(RelevanceTest, L2ShrinksTablesAndBiases) {
     train(config);
     std::vector<double> sums = {0.0, 0.0};
     // Of the last epoch, whichever was best.
-    const SafetensorsFile file = read_safetensors(folder_ / "run" / "checkpoint.safetensors");
+    const SafetensorsFile file = read_safetensors(last_checkpoint(folder_ / "run"));
     for (const float value : file.arrays.at("item.table").as<float>()) sums[0] += value * value;
     for (const float value : file.arrays.at("relevance.biases").as<float>())
       sums[1] += value * value;

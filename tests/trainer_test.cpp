@@ -4,33 +4,15 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include <omp.h>
 
+#include "tests/run_testing.hpp"
 #include "tests/testing.hpp"
 
 namespace mgqe::testing {
 namespace {
-
-Config small_config(const std::string& scheme, const std::string& out) {
-  Config config;
-  config.data.name = "synthetic";
-  config.data.synthetic_users = 300;
-  config.data.synthetic_items = 200;
-  config.data.synthetic_actions = 20;
-  config.embedding.scheme = scheme;
-  config.embedding.dim = 16;
-  config.embedding.subspaces = {8};
-  config.embedding.centroids = {32, 8};
-  config.embedding.tiers = {0.1};
-  config.train.epochs = 3;
-  config.train.batch = 128;
-  config.train.lr = 5e-3;
-  config.run.out = out;
-  return config;
-}
 
 class Training : public OnEveryBackend {
  protected:
@@ -53,72 +35,20 @@ class Training : public OnEveryBackend {
   }
   std::string out(const std::string& name) const { return (folder_ / name).string(); }
 
-  static std::string bytes_of(const std::filesystem::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-  }
-
   std::filesystem::path folder_;
 };
-
-/// Every backbone and task with a few schemes: what a run can be made of.
-std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std::string& out) {
-  std::vector<std::pair<std::string, Config>> runs;
-  const auto add = [&](const char* backbone, const char* scheme, const auto& change) {
-    Config config = small_config(scheme, out);
-    const Config defaults = default_config(backbone, "ranking", "paper");
-    config.model = defaults.model;
-    config.model.max_length = 12;
-    config.train.negatives = defaults.train.negatives;
-    config.train.epochs = 2;
-    if (config.model.name == "sasrec") config.train.batch = 32;
-    const std::string name = scheme;
-    if (name == "dpq_vq" || name == "dpq_sx") {
-      config.embedding.centroids = {32};
-      config.embedding.tiers = {};
-    }
-    change(config);
-    runs.emplace_back(std::string(backbone) + " " + config.model.task + " " + name, config);
-  };
-  const auto as_it_is = [](Config&) {};
-  const auto relevance = [](Config& config) {
-    config.model.task = "relevance";
-    config.data.name = "relevance-synthetic";
-    config.data.synthetic_pair_items = 120;
-    config.data.synthetic_pairs = 1500;
-  };
-  add("gmf", "full", as_it_is);
-  add("gmf", "mgqe", as_it_is);
-  add("gmf", "scalar_quantized", [](Config& config) { config.train.optimizer = "sgd"; });
-  add("neumf", "low_rank", [](Config& config) { config.embedding.rank = 5; });
-  add("neumf", "mgqe", [](Config& config) {
-    config.model.pretrain_epochs = 1;
-    config.embedding.variant = "private_d";
-    config.embedding.subspaces = {8, 4};
-    config.embedding.centroids = {32};
-  });
-  add("sasrec", "mgqe", [](Config& config) { config.embedding.variant = "private_k"; });
-  add("sasrec", "dpq_sx", [](Config& config) { config.model.heads = 2; });
-  add("sasrec", "hashed", [](Config& config) {
-    config.embedding.buckets = 50;
-    config.train.optimizer = "rowwise_adagrad";
-  });
-  add("gmf", "mgqe", relevance);
-  add("neumf", "dpq_vq", relevance);
-  return runs;
-}
 
 TEST_P(Training, SameSeedIsBitwiseTheSameRun) {
   for (auto& [name, config] : many_kinds_of_runs(out("a"))) {
     const auto first = train(config);
-    const std::string checkpoint = bytes_of(out("a") + "/checkpoint.safetensors");
+    const std::string checkpoint = bytes_of(last_checkpoint(out("a")));
     const int threads = omp_get_max_threads();
     omp_set_num_threads(1);
     const auto second = train(config);  // also: no dependence on the number of threads
     omp_set_num_threads(threads);
     for (const char* key : {"test", "valid", "train_loss", "quantizer", "best_epoch"})
       EXPECT_EQ(first[key], second[key]) << name << " " << key;
-    EXPECT_EQ(checkpoint, bytes_of(out("a") + "/checkpoint.safetensors")) << name;
+    EXPECT_EQ(checkpoint, bytes_of(last_checkpoint(out("a")))) << name;
     config.run.seed = 2;
     EXPECT_NE(train(config)["train_loss"], first["train_loss"]) << name;
   }

@@ -1,5 +1,6 @@
 #include "host/core/config.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -46,6 +47,23 @@ void update_from_json(Config& config, const nlohmann::json& json, const std::str
     const std::string name = known ? section + "." + fields.begin().key() : section;
     input_error(where, ": unknown field ", name, "; `mgqe help train` lists them");
   }
+}
+
+std::string differences(const Config& there, const Config& here,
+                        const std::vector<std::string>& except) {
+  const auto dump = [](const nlohmann::json& value) {
+    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
+  const nlohmann::json others = to_json(there);
+  std::string text;
+  visit_fields(
+      here, [&](const char* section, const char* key, const char*, const auto& value, const char*) {
+        const std::string name = std::string(section) + "." + key;
+        const std::string other = dump(others[section][key]), own = dump(value);
+        if (other != own && std::find(except.begin(), except.end(), name) == except.end())
+          text += (text.empty() ? "" : "; ") + name + " " + other + ", not " + own;
+      });
+  return text;
 }
 
 namespace {

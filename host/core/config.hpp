@@ -204,6 +204,11 @@ nlohmann::json to_json(const Config& config);
 /// an InputError that begins with `where`.
 void update_from_json(Config& config, const nlohmann::json& json, const std::string& where);
 
+/// The fields of two configurations that differ, for people: "train.lr 0.001, not 0.002; ...".
+/// Empty where none does but those of `except`, each a "section.key".
+std::string differences(const Config& there, const Config& here,
+                        const std::vector<std::string>& except);
+
 /// For people: "mgqe private_k d=64 D=32 K=256/64", "low_rank d=64 r=16".
 std::string scheme_label(const EmbeddingConfig& embedding);
 

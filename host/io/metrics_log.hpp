@@ -12,8 +12,9 @@ namespace mgqe {
 /// Each line is on disk when append() returns, so that a run can be followed and a killed one read.
 class MetricsLog {
  public:
-  /// Empties the file; InputError when it cannot be written.
-  explicit MetricsLog(const std::filesystem::path& path);
+  /// Keeps the lines of epochs up to `epochs`, those of a run that goes on from there, and drops
+  /// the rest; InputError when the file cannot be written.
+  explicit MetricsLog(const std::filesystem::path& path, int epochs = 0);
 
   /// Appends one line, keys in the order given; numbers that are not finite become null.
   void append(const nlohmann::ordered_json& line);

@@ -112,7 +112,7 @@ Progress::Progress(int epochs, int64_t steps_per_epoch, int fd)
 
 Progress::~Progress() { clear(); }
 
-void Progress::begin_epoch(int epoch) {
+void Progress::begin_epoch(int epoch, int64_t step) {
   if (silent_) return;
   const Clock::time_point now = Clock::now();
   if (epoch_ == 0) {
@@ -121,9 +121,10 @@ void Progress::begin_epoch(int epoch) {
     ++finished_epochs_;
   }
   epoch_ = epoch;
+  first_step_ = step;
   epoch_began_ = last_check_ = now;
   stride_ = 1;
-  next_check_ = 1;
+  next_check_ = step + 1;
 }
 
 void Progress::check(int64_t step) {
@@ -143,8 +144,8 @@ void Progress::check(int64_t step) {
 ProgressState Progress::state_at(int64_t step, Clock::time_point now) const {
   const double elapsed = Seconds(now - epoch_began_).count();
   ProgressState state{epoch_, epochs_, step, steps_};
-  if (step <= 0 || elapsed <= 0) return state;
-  state.steps_per_second = static_cast<double>(step) / elapsed;
+  if (step <= first_step_ || elapsed <= 0) return state;
+  state.steps_per_second = static_cast<double>(step - first_step_) / elapsed;
   state.epoch_seconds_left =
       static_cast<double>(std::max<int64_t>(steps_ - step, 0)) / state.steps_per_second;
   // Finished epochs know what evaluation costs; the first can only count its own steps.

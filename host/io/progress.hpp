@@ -43,8 +43,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   ~Progress();
 
-  /// epoch is 1-based and may begin anywhere (a resumed run).
-  void begin_epoch(int epoch);
+  /// epoch is 1-based and may begin anywhere (a resumed run), `step` steps in.
+  void begin_epoch(int epoch, int64_t step = 0);
 
   /// `step` steps of the epoch are done. Mostly one compare: the clock is read about 50 times a
   /// second.
@@ -70,6 +70,7 @@ class Progress {
   bool silent_;
   bool drawn_ = false;
   int epoch_ = 0;
+  int64_t first_step_ = 0;  // where its clock began
   int finished_epochs_ = 0;
   int64_t next_check_ = 0;
   int64_t stride_ = 1;

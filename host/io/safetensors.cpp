@@ -58,6 +58,19 @@ uint32_t extend_crc(uint32_t crc, const void* data, size_t bytes) {
   return static_cast<uint32_t>(crc32_z(crc, static_cast<const Bytef*>(data), bytes));
 }
 
+/// The checksum of A and B joined, from that of A and that of B, which has so many bytes.
+uint32_t join_crc(uint32_t a, uint32_t b, int64_t bytes_of_b) {
+  return static_cast<uint32_t>(crc32_combine(a, b, bytes_of_b));
+}
+
+/// Of the file: the length of the header, the header, and data of the given checksum.
+uint32_t file_crc(const std::string& header, uint32_t data_crc, int64_t data_bytes) {
+  const uint64_t length = header.size();
+  const uint32_t front =
+      extend_crc(extend_crc(0, &length, sizeof length), header.data(), header.size());
+  return join_crc(front, data_crc, data_bytes);
+}
+
 /// Where the eight checksum digits stand in the header text; npos when it has none.
 size_t find_checksum(const std::string& header) {
   const size_t mark = header.find(kChecksumMark);
@@ -112,9 +125,13 @@ FileBytes write_safetensors(const fs::path& path, const ArrayRefs& arrays,
   MGQE_CHECK(!metadata.contains(kChecksum), "metadata may not set ", kChecksum);
   const auto order = in_file_order(arrays);
   std::string header = make_header(order, metadata);
-  uint32_t crc = extend_crc(0, header.data(), header.size());
-  for (const auto& [name, array] : order)
-    crc = extend_crc(crc, array->bytes.data(), array->bytes.size());
+  uint32_t data_crc = 0;
+  int64_t data_bytes = 0;
+  for (const auto& [name, array] : order) {
+    data_crc = extend_crc(data_crc, array->bytes.data(), array->bytes.size());
+    data_bytes += static_cast<int64_t>(array->bytes.size());
+  }
+  const uint32_t crc = join_crc(extend_crc(0, header.data(), header.size()), data_crc, data_bytes);
   header.replace(find_checksum(header), kNoChecksum.size(), fmt::format("{:08x}", crc));
 
   AtomicFile file(path);
@@ -122,11 +139,10 @@ FileBytes write_safetensors(const fs::path& path, const ArrayRefs& arrays,
   file.write(&length, sizeof length);
   file.write(header.data(), header.size());
   FileBytes sizes;
-  sizes.header = sizes.file = kLengthBytes + static_cast<int64_t>(header.size());
-  for (const auto& [name, array] : order) {
-    file.write(array->bytes.data(), array->bytes.size());
-    sizes.file += static_cast<int64_t>(array->bytes.size());
-  }
+  sizes.header = kLengthBytes + static_cast<int64_t>(header.size());
+  sizes.file = sizes.header + data_bytes;
+  sizes.crc32 = file_crc(header, data_crc, data_bytes);
+  for (const auto& [name, array] : order) file.write(array->bytes.data(), array->bytes.size());
   file.commit();
   return sizes;
 }
@@ -160,25 +176,21 @@ class Reader {
 
   ArrayMap read_arrays() {
     ArrayMap arrays;
-    const size_t digits = find_checksum(text_);
-    const std::string stored = checksum_;
-    if (!stored.empty()) {
-      if (digits == std::string::npos) refuse("its checksum entry is malformed");
-      text_.replace(digits, kNoChecksum.size(), kNoChecksum);
-    }
-    uint32_t crc = extend_crc(0, text_.data(), text_.size());
+    uint32_t data_crc = 0;
     for (const auto& [name, info] : file_order_) {
       HostArray& array = arrays[name];
       array.dtype = info->dtype;
       array.shape = info->shape;
       array.bytes.resize(static_cast<size_t>(info->bytes()));
       read(array.bytes.data(), array.bytes.size());
-      crc = extend_crc(crc, array.bytes.data(), array.bytes.size());
+      data_crc = extend_crc(data_crc, array.bytes.data(), array.bytes.size());
     }
-    if (!stored.empty() && stored != fmt::format("{:08x}", crc))
-      refuse("its checksum does not match its content: the file is damaged");
+    if (!checksum_.empty()) check_crc(data_crc);
+    crc_ = file_crc(text_, data_crc, data_bytes());
     return arrays;
   }
+  /// Of the whole file, after read_arrays().
+  uint32_t crc() const { return crc_; }
 
  private:
   struct Close {
@@ -188,6 +200,19 @@ class Reader {
   template <class... Parts>
   [[noreturn]] void refuse(const Parts&... parts) const {
     input_error(path_.string(), ": not a valid safetensors file: ", parts...);
+  }
+
+  int64_t data_bytes() const { return header_.file_bytes - header_.header_bytes; }
+
+  void check_crc(uint32_t data_crc) const {
+    std::string zeroed = text_;
+    const size_t digits = find_checksum(zeroed);
+    if (digits == std::string::npos) refuse("its checksum entry is malformed");
+    zeroed.replace(digits, kNoChecksum.size(), kNoChecksum);
+    const uint32_t crc =
+        join_crc(extend_crc(0, zeroed.data(), zeroed.size()), data_crc, data_bytes());
+    if (checksum_ != fmt::format("{:08x}", crc))
+      refuse("its checksum does not match its content: the file is damaged");
   }
 
   void read(void* data, size_t bytes) {
@@ -268,11 +293,10 @@ class Reader {
   /// Arrays must fill the data section: no gap, no overlap, no rest, and each as long as its shape
   /// says.
   void check_layout() {
-    const int64_t data_bytes = header_.file_bytes - header_.header_bytes;
     for (const auto& [name, info] : header_.tensors) {
-      if (info.begin > info.end || info.end > data_bytes)
+      if (info.begin > info.end || info.end > data_bytes())
         refuse("tensor \"", name, "\" lies at bytes ", info.begin, " to ", info.end, " of ",
-               data_bytes, " bytes of data");
+               data_bytes(), " bytes of data");
       check_size(name, info);
       file_order_.emplace_back(name, &info);
     }
@@ -286,8 +310,8 @@ class Reader {
                " was due: gap or overlap");
       expected = info->end;
     }
-    if (expected != data_bytes)
-      refuse("its tensors end at byte ", expected, " of ", data_bytes, " bytes of data");
+    if (expected != data_bytes())
+      refuse("its tensors end at byte ", expected, " of ", data_bytes(), " bytes of data");
   }
 
   void check_size(const std::string& name, const TensorInfo& info) const {
@@ -304,6 +328,7 @@ class Reader {
   std::unique_ptr<std::FILE, Close> file_;
   std::string text_;      // the header's JSON
   std::string checksum_;  // empty when the file has none
+  uint32_t crc_ = 0;
   SafetensorsHeader header_;
   std::vector<std::pair<std::string, const TensorInfo*>> file_order_;
 };
@@ -317,6 +342,7 @@ SafetensorsFile read_safetensors(const fs::path& path) {
   file.metadata = reader.header().metadata;
   file.header_bytes = reader.header().header_bytes;
   file.file_bytes = reader.header().file_bytes;
+  file.crc32 = reader.crc();
   return file;
 }
 

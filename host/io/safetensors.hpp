@@ -24,6 +24,7 @@ using ArrayRefs = std::map<std::string, const HostArray*>;
 struct FileBytes {
   int64_t header = 0;  // everything before the first array: length, JSON and its padding
   int64_t file = 0;
+  uint32_t crc32 = 0;  // of the whole file
 };
 
 struct TensorInfo {
@@ -46,6 +47,7 @@ struct SafetensorsFile {
   StringMap metadata;
   int64_t header_bytes = 0;
   int64_t file_bytes = 0;
+  uint32_t crc32 = 0;  // of the whole file
 };
 
 /// Writes aside and renames. InputError naming the path when it cannot be written; MGQE_CHECK on a

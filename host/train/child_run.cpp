@@ -74,9 +74,10 @@ std::vector<std::string> child_environment(int threads) {
 }  // namespace
 
 ChildRun::ChildRun(const std::string& program, std::vector<std::string> arguments, int threads,
-                   const std::filesystem::path& log)
+                   const std::filesystem::path& log, bool appends)
     : began_(Clock::now()) {
-  log_ = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+  const int mode = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (appends ? 0 : O_TRUNC);
+  log_ = open(log.c_str(), mode, 0666);
   if (log_ < 0) input_error(log.string(), ": cannot be written: ", system_message(errno));
   const Pipe errors = make_pipe(), progress = make_pipe();
   errors_.fd = errors.read;

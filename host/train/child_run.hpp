@@ -17,9 +17,9 @@ inline constexpr const char* kThisProgram = "/proc/self/exe";
 class ChildRun {
  public:
   /// Starts `program` with `arguments` (argv[0] first) and `threads` OpenMP threads. What it prints
-  /// goes to `log`. It ends when this process does.
+  /// goes to `log`, after what is there if it `appends`. It ends when this process does.
   ChildRun(const std::string& program, std::vector<std::string> arguments, int threads,
-           const std::filesystem::path& log);
+           const std::filesystem::path& log, bool appends);
   ChildRun(const ChildRun&) = delete;
   ChildRun& operator=(const ChildRun&) = delete;
   /// Kills it if it still runs.

@@ -1,7 +1,6 @@
 #include "host/train/run_pool.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <list>
 
 #include <fmt/format.h>
@@ -9,36 +8,13 @@
 
 #include "host/core/check.hpp"
 #include "host/io/terminal.hpp"
+#include "host/train/interruption.hpp"
 
 namespace mgqe {
 namespace {
 
 constexpr int kDrawMilliseconds = 100;
 constexpr int kScreen = 2;
-
-// ---- signals ------------------------------------------------------------------------------------
-
-volatile std::sig_atomic_t signalled = 0;
-
-/// While it lives, the signals that end a program are noted instead.
-class SignalGuard {
- public:
-  SignalGuard() {
-    signalled = 0;
-    struct sigaction note {};
-    note.sa_handler = [](int signal) { signalled = signal; };
-    for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &note, &before_[i]);
-  }
-  SignalGuard(const SignalGuard&) = delete;
-  SignalGuard& operator=(const SignalGuard&) = delete;
-  ~SignalGuard() {
-    for (size_t i = 0; i < std::size(kSignals); ++i) sigaction(kSignals[i], &before_[i], nullptr);
-  }
-
- private:
-  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
-  struct sigaction before_[std::size(kSignals)];
-};
 
 // ---- what people read ---------------------------------------------------------------------------
 
@@ -80,20 +56,10 @@ class RunPool {
 
   void run() {
     for (bool ask = true;;) {
-      if (signalled != 0) stop();
+      if (interruption_.signal() != 0) stop();
       while (ask && running_.size() < jobs_) ask = begin();
       if (running_.empty()) break;
-      wait();
-      for (auto current = running_.begin(); current != running_.end();) {
-        current->child.look();
-        if (!current->child.ended()) {
-          ++current;
-          continue;
-        }
-        finish(*current);
-        current = running_.erase(current);
-        ask = true;
-      }
+      ask = look_after();
       const std::vector<RunningTime> times = running_times();
       source_.tick(times);
       screen_.draw(lines(times));
@@ -104,7 +70,7 @@ class RunPool {
  private:
   struct Running {
     Running(PooledRun given, int threads)
-        : run(std::move(given)), child(run.program, run.arguments, threads, run.out / "log.txt") {}
+        : run(std::move(given)), child(run.program, run.arguments, threads, run.out / "log.txt", run.appends) {}
     PooledRun run;
     ChildRun child;
   };
@@ -123,6 +89,23 @@ class RunPool {
     running_.emplace_back(std::move(*run), threads_);
     if (!live_) print(running_.back().run.label + "  started");
     return true;
+  }
+
+  /// Whether one has ended.
+  bool look_after() {
+    bool ended = false;
+    wait();
+    for (auto current = running_.begin(); current != running_.end();) {
+      current->child.look();
+      if (!current->child.ended()) {
+        ++current;
+        continue;
+      }
+      finish(*current);
+      current = running_.erase(current);
+      ended = true;
+    }
+    return ended;
   }
 
   void wait() {
@@ -146,21 +129,21 @@ class RunPool {
       }
     if (error.starts_with("mgqe: ")) error.erase(0, 6);
     source_.fail(one.run, error);
-    print(fmt::format("{}  failed  {:>7}  {}", one.run.label, time, error));
+    print(fmt::format("{}  {:<7} {:>7}  {}", one.run.label, stopping_ ? "stopped" : "failed", time,
+                      error));
   }
 
+  /// They keep what they need to go on before they end.
   [[noreturn]] void stop() {
-    const int signal = signalled;
-    for (Running& one : running_) one.child.stop();
-    screen_.clear();
+    const int signal = interruption_.signal();
     const size_t stopped = running_.size();
-    running_.clear();
+    stopping_ = true;
+    for (Running& one : running_) one.child.stop();
+    while (!running_.empty()) look_after();
+    screen_.clear();
     const std::string more = source_.interrupt();
-    fmt::print(stderr, "{}: interrupted: {} running and {} waiting {} were stopped{}\n",
-               words_.program, stopped, source_.count().waiting, words_.runs, more);
-    std::signal(signal, SIG_DFL);  // end as a program that was never told of the signal
-    raise(signal);
-    std::abort();
+    throw Interrupted(signal, fmt::format("{} running and {} waiting {} were stopped{}", stopped,
+                                          source_.count().waiting, words_.runs, more));
   }
 
   std::vector<RunningTime> running_times() const {
@@ -200,13 +183,14 @@ class RunPool {
   const PoolWords& words_;
   bool live_;
   Screen screen_;
+  Interruption interruption_;
+  bool stopping_ = false;
   std::list<Running> running_;
 };
 
 }  // namespace
 
 void run_pool(RunSource& source, int jobs, int threads, const PoolWords& words) {
-  const SignalGuard guard;
   RunPool(source, jobs, threads, words).run();
 }
 

@@ -17,6 +17,7 @@ struct PooledRun {
   std::string program;
   std::vector<std::string> arguments;  // argv[0] first
   std::filesystem::path out;           // its folder, where log.txt keeps what it prints
+  bool appends = false;                // to log.txt
 };
 
 /// How a run under way stands; `left` below 0 where it cannot tell yet.
@@ -38,7 +39,7 @@ class RunSource {
   virtual void fail(const PooledRun& run, const std::string& error) = 0;
   /// Called a few times a second, and with what runs.
   virtual void tick(const std::vector<RunningTime>& /*running*/) {}
-  /// Before a signal ends this process; its runs are stopped. Returns what else to say.
+  /// After a signal has stopped its runs. Returns what else to say.
   virtual std::string interrupt() { return ""; }
 
   struct Count {
@@ -56,7 +57,8 @@ struct PoolWords {
 
 /// Runs all that the source gives, `jobs` at a time with `threads` threads each, and prints a line
 /// for each that ends on stdout; on a terminal (stderr), meanwhile, a line for each that runs.
-/// SIGINT, SIGTERM and SIGHUP stop them all and end this process.
+/// A signal of Interruption is passed on to all, and Interrupted is thrown once they have kept what
+/// they need to go on.
 void run_pool(RunSource& source, int jobs, int threads, const PoolWords& words);
 
 /// The time that all runs together still need, below 0 where unknown. running: seconds left of each

@@ -32,11 +32,17 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
+/// Not an object where there is none: a run leaves it last.
+nlohmann::json result_of(const std::filesystem::path& out) {
+  std::ifstream stream(out / "result.json");
+  return nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+}
+
 /// "epoch 17 is best, NDCG@10 0.0388" of a finished run.
 std::string outcome(const std::filesystem::path& out) {
-  std::ifstream stream(out / "result.json");
-  const auto result = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (!result.is_object()) return "left no result.json";
+  const nlohmann::json result = result_of(out);
+  // One that was interrupted ends well, without a result.
+  if (!result.is_object()) throw Error("stopped before its end");
   const auto& test = result.at("test");
   const std::string figure =
       test.contains("rmse")
@@ -55,7 +61,7 @@ class SeedSource final : public RunSource {
     if (next_ == runs_.size()) return std::nullopt;
     const SeedRun& run = runs_[next_];
     return PooledRun{next_++, fmt::format("seed {:>{}}", run.seed, width_), kThisProgram,
-                     run.arguments, run.out};
+                     run.arguments, run.out, run.resumes};
   }
   std::string take(const PooledRun& run, double seconds) override {
     const std::string line = outcome(run.out);
@@ -111,6 +117,16 @@ std::vector<uint64_t> parse_seeds(const std::string& text) {
   if (std::set<uint64_t>(seeds.begin(), seeds.end()).size() != seeds.size())
     refuse("a seed stands twice");
   return seeds;
+}
+
+bool is_finished(const std::filesystem::path& out, const Config& config) {
+  const nlohmann::json result = result_of(out);
+  if (!result.is_object() || !result.contains("config")) return false;
+  Config recorded;
+  update_from_json(recorded, result["config"], (out / "result.json").string());
+  std::vector<std::string> except = {"run.device", "run.out"};
+  if (config.data.name == "auto") except.push_back("data.name");
+  return differences(recorded, config, except).empty();
 }
 
 std::vector<FailedSeed> run_seeds(const std::vector<SeedRun>& runs, int jobs, int threads) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "host/core/config.hpp"
 #include "host/train/run_pool.hpp"
 
 namespace mgqe {
@@ -17,12 +18,16 @@ struct SeedRun {
   uint64_t seed;
   std::vector<std::string> arguments;  // of this program, argv[0] first
   std::filesystem::path out;           // its folder, where log.txt keeps what it prints
+  bool resumes = false;                // then the log goes on too
 };
 
 struct FailedSeed {
   uint64_t seed;
   std::string error;
 };
+
+/// Whether `out` holds the result of such a run, from its beginning to its end.
+bool is_finished(const std::filesystem::path& out, const Config& config);
 
 /// Runs them in a pool (run_pool.hpp). Returns those that failed.
 std::vector<FailedSeed> run_seeds(const std::vector<SeedRun>& runs, int jobs, int threads);

@@ -1,9 +1,8 @@
 #include "host/train/trainer.hpp"
 
-#include <chrono>
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <optional>
 
 #include <fmt/format.h>
 
@@ -15,45 +14,49 @@
 #include "host/io/logging.hpp"
 #include "host/io/metrics_log.hpp"
 #include "host/io/progress.hpp"
-#include "host/io/safetensors.hpp"
 #include "models/placement.hpp"
 
 namespace mgqe {
 namespace {
 
+/// Adds the time it lives to a sum.
 class Stopwatch {
  public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() { lap(); }
+
+  /// Brings the sum up to date.
+  void lap() {
+    const auto now = Clock::now();
+    seconds_ += std::chrono::duration<double>(now - began_).count();
+    began_ = now;
   }
 
  private:
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  using Clock = std::chrono::steady_clock;
+  double& seconds_;
+  Clock::time_point began_ = Clock::now();
 };
 
-nlohmann::ordered_json to_json(const std::map<std::string, std::vector<TierReport>>& tables) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (const auto& [name, tiers] : tables)
-    for (const TierReport& tier : tiers)
-      json[name].push_back({{"rows", tier.rows},
-                            {"centroids", tier.centroids},
-                            {"perplexity", tier.perplexity},
-                            {"unused_centroids", tier.unused_centroids},
-                            {"mean_squared_error", tier.mean_squared_error}});
-  return json;
-}
+constexpr const char* kCheckpoints = "checkpoints";
+constexpr const char* kResult = "result.json";
 
 }  // namespace
 
-Trainer::Trainer(Backend& backend, Task& task, const Config& config, std::string command)
+Trainer::Trainer(Backend& backend, Task& task, const Config& config, std::string command,
+                 const CheckpointOptions& checkpoints)
     : backend_(backend),
+      ranks_(backend.communicator()),
       task_(task),
       config_(config),
       command_(std::move(command)),
       out_(config.run.out),
+      checkpoint_options_(checkpoints),
       loop_(backend, task, config) {}
 
-void Trainer::print_header() const {
+void Trainer::print_header(const std::string& resumed) const {
   fmt::print("data    {}, {} training examples an epoch\n", task_.description(),
              loop_.examples_per_epoch());
   fmt::print("model   {} with embeddings {}, seed {}\n", config_.model.name,
@@ -61,82 +64,91 @@ void Trainer::print_header() const {
   if (const std::string options = options_beyond_paper(config_.embedding); !options.empty())
     fmt::print("options {}\n", options);
   fmt::print("device  {}: {}\n", backend_.name(), backend_.description());
-  if (const Communicator& ranks = backend_.communicator(); !ranks.alone())
-    fmt::print("ranks   {} by {}; {}\n", ranks.size(), ranks.name(),
-               describe_placement(ranks.size(), config_, task_.catalogue()));
-  fmt::print("\n");
-  fmt::print("{:>5}  {:>8}", "epoch", "loss");
+  if (!ranks_.alone())
+    fmt::print("ranks   {} by {}; {}\n", ranks_.size(), ranks_.name(),
+               describe_placement(ranks_.size(), config_, task_.catalogue()));
+  if (!resumed.empty()) fmt::print("resume  {}\n", resumed);
+  fmt::print("\n{:>5}  {:>8}", "epoch", "loss");
   for (const std::string& column : task_.columns()) fmt::print("  {:>13}", column);
   fmt::print("  {:>12}\n", "examples/s");
   std::fflush(stdout);
 }
 
 void Trainer::print_epoch(int epoch, double examples_per_second) const {
-  fmt::print("{:>5}  {:>8.4f}", epoch, train_loss_.back());
+  fmt::print("{:>5}  {:>8.4f}", epoch, state_.train_loss.back());
   for (const double value : last_judgement_.columns) fmt::print("  {:>13.4f}", value);
-  fmt::print("  {:>12.0f}{}\n", examples_per_second, best_.epoch == epoch ? "  *" : "");
+  fmt::print("  {:>12.0f}{}\n", examples_per_second, state_.best.epoch == epoch ? "  *" : "");
   std::fflush(stdout);
 }
 
 nlohmann::ordered_json Trainer::run() {
-  Communicator& ranks = backend_.communicator();
   std::optional<MetricsLog> metrics;  // files are rank 0's
-  agree(ranks, [&] {
-    if (!ranks.leads()) return;
-    ensure_writable_directory(out_);
-    metrics.emplace(out_ / "metrics.jsonl");
+  agree(ranks_, [&] {
+    if (ranks_.leads()) ensure_writable_directory(out_);
   });
-  print_header();
-  const TrainConfig& train = config_.train;
-  Progress progress(train.epochs, loop_.steps_per_epoch());
-  int without_better = 0;  // evaluations since the best one
-  for (int epoch = 1; epoch <= train.epochs; ++epoch) {
+  print_header(resume());
+  agree(ranks_, [&] {
+    if (ranks_.leads()) make_way();
+    if (ranks_.leads()) metrics.emplace(out_ / "metrics.jsonl", state_.epochs_done());
+  });
+  checkpointer_.emplace(ranks_, out_ / kCheckpoints, checkpoint_options_, loop_.steps());
+  Progress progress(config_.train.epochs, loop_.steps_per_epoch());
+  while (!done()) {
+    const int epoch = state_.epochs_done() + 1;
     train_epoch(epoch, progress);
-    if (epoch % train.evaluate_every != 0 && epoch != train.epochs) continue;
-    evaluate_epoch(epoch);
-    if (metrics) metrics->append(epoch_record(epoch));
-    progress.clear();
-    warn_of_collapse();
-    print_epoch(epoch, examples_per_second());
-    without_better = best_.epoch == epoch ? 0 : without_better + 1;
-    if (train.patience > 0 && without_better >= train.patience) break;
+    if (epoch % config_.train.evaluate_every == 0 || epoch == config_.train.epochs) {
+      evaluate_epoch(epoch);
+      report_epoch(epoch, metrics ? &*metrics : nullptr, progress);
+    }
+    if (!done()) between_steps(progress);
   }
+  checkpointer_->begin([this] { return take_checkpoint(); });
 
   // The test figures come from the packed model, as `mgqe evaluate` computes them.
-  const Stopwatch watch;
-  const Judgement test = task_.evaluate(best_.model, Split::kTest);
-  evaluate_seconds_ += watch.seconds();
+  Stopwatch watch(state_.evaluate_seconds);
+  const Judgement test = task_.evaluate(state_.best.model, Split::kTest);
+  watch.lap();
 
-  if (!ranks.leads()) return {};
+  checkpointer_->finish();
+  if (!ranks_.leads()) return {};
   const SizeReport size = write_artifact(out_ / "model.safetensors", make_artifact());
-  write_safetensors(out_ / "checkpoint.safetensors", loop_.checkpoint_arrays(),
-                    {{"format", "mgqe-checkpoint"},
-                     {"version", "1"},
-                     {"config", mgqe::to_json(config_).dump()},
-                     {"epoch", std::to_string(train_loss_.size())}});
   nlohmann::ordered_json result = make_result(size, test);
-  write_file_atomically(out_ / "result.json", result.dump(2) + "\n");
+  write_file_atomically(out_ / kResult, result.dump(2) + "\n");
   return result;
 }
 
-void Trainer::train_epoch(int epoch, Progress& progress) {
-  const Stopwatch watch;
-  const Range range(backend_, "epoch");
-  progress.begin_epoch(epoch);
-  loop_.begin_epoch(epoch);
-  const int64_t steps = loop_.steps_per_epoch();
-  for (int64_t step = 0; step < steps; progress.update(step)) step += loop_.advance(steps - step);
-  backend_.communicator().between_steps();
-  train_loss_.push_back(loop_.mean_loss());
-  train_seconds_ += watch.seconds();
-  if (!std::isfinite(train_loss_.back())) {
-    progress.clear();
-    refuse_loss(epoch);
-  }
+bool Trainer::done() const {
+  const TrainConfig& train = config_.train;
+  return state_.epochs_done() >= train.epochs ||
+         (train.patience > 0 && state_.without_better >= train.patience);
 }
 
-/// The loss is that of all ranks, so they all come here.
-void Trainer::refuse_loss(int epoch) {
+void Trainer::train_epoch(int epoch, Progress& progress) {
+  Stopwatch watch(state_.train_seconds);
+  const Range range(backend_, "epoch");
+  if (loop_.epoch() != epoch) loop_.begin_epoch(epoch);  // else it was resumed within
+  progress.begin_epoch(epoch, loop_.epoch_steps());
+  const int64_t steps = loop_.steps_per_epoch();
+  while (loop_.epoch_steps() < steps) {
+    loop_.advance(checkpointer_->steps_to_due(loop_.steps(), steps - loop_.epoch_steps()));
+    progress.update(loop_.epoch_steps());
+    // At the end of an epoch a checkpoint waits for the evaluation, a signal does not; ranks, which
+    // may not all have had it yet, ask each other after that.
+    const bool signalled = ranks_.alone() && interruption_.signal() != 0;
+    if (loop_.epoch_steps() == steps && !signalled) break;
+    watch.lap();
+    between_steps(progress);
+  }
+  ranks_.between_steps();
+  const double loss = loop_.mean_loss();
+  watch.lap();
+  check_finite(loss);
+  state_.train_loss.push_back(loss);
+}
+
+/// The loss is that of all ranks, so they all come here with the same.
+void Trainer::check_finite(double loss) {
+  if (std::isfinite(loss)) return;
   std::string name;
   loop_.model().visit([&](const std::string& array, Tensor<float>& tensor) {
     const std::vector<float> values = tensor.to_host();
@@ -145,24 +157,103 @@ void Trainer::refuse_loss(int epoch) {
     if (!finite && name.empty()) name = array;
   });
   std::string where;
-  const std::vector<std::string> names = backend_.communicator().gather(name);
+  const std::vector<std::string> names = ranks_.gather(name);
   for (size_t r = 0; r < names.size() && where.empty(); ++r)
     if (!names[r].empty())
-      where = fmt::format(", {}{} among others", names[r],
-                          names.size() > 1 ? fmt::format(" of rank {}", r) : "");
-  throw AgreedError(fmt::format(
-      "training loss is not finite in epoch {} of {}{} (--lr {}): lower --lr or --init-stddev",
-      epoch, config_.train.epochs, where, config_.train.lr));
+      where = fmt::format(": {}{} is not",
+                          names.size() > 1 ? fmt::format("on rank {}, ", r) : "", names[r]);
+  throw AgreedError(
+      fmt::format("training loss is not finite in epoch {} of {}{} (--lr {}): lower --lr or "
+                  "--init-stddev",
+                  loop_.epoch(), config_.train.epochs, where, config_.train.lr));
 }
 
 void Trainer::evaluate_epoch(int epoch) {
-  const Stopwatch watch;
+  const Stopwatch watch(state_.evaluate_seconds);
   const Range range(backend_, "evaluation");
   PackedModel packed = loop_.model().pack();
   last_judgement_ = task_.evaluate(packed, task_.selection());
-  evaluate_seconds_ += watch.seconds();
-  if (best_.epoch == 0 || last_judgement_.score > best_.judgement.score)
-    best_ = {epoch, std::move(packed), loop_.model().tier_reports(), last_judgement_};
+  RunState::Best& best = state_.best;
+  ++state_.without_better;
+  if (best.epoch > 0 && !(last_judgement_.score > best.judgement.score)) return;
+  best = {epoch, std::move(packed), loop_.model().tier_reports(), last_judgement_};
+  state_.without_better = 0;
+}
+
+void Trainer::report_epoch(int epoch, MetricsLog* metrics, Progress& progress) {
+  if (metrics != nullptr) metrics->append(epoch_record(epoch));
+  progress.clear();
+  warn_of_collapse();
+  print_epoch(epoch, examples_per_second());
+}
+
+// ---- checkpoints --------------------------------------------------------------------------------
+
+void Trainer::between_steps(Progress& progress) {
+  const auto [signal, due] = checkpointer_->consult(
+      loop_.steps(), interruption_.signal(), loop_.epoch_steps() == loop_.steps_per_epoch());
+  if (signal == 0 && !due) return;
+  checkpointer_->begin([this] { return take_checkpoint(); });
+  if (signal == 0) return;
+  progress.clear();
+  checkpointer_->finish();
+  throw Interrupted(
+      signal, fmt::format("step {}, in epoch {} of {}, is kept in {}", loop_.steps(), loop_.epoch(),
+                          config_.train.epochs, (out_ / kCheckpoints).string()));
+}
+
+Checkpoint Trainer::take_checkpoint() {
+  state_.position = loop_.position();
+  check_finite(state_.position.loss_sum);
+  Checkpoint checkpoint;
+  CheckpointManifest& manifest = checkpoint.manifest;
+  manifest.step = loop_.steps();
+  manifest.seed = config_.run.seed;
+  manifest.data_fingerprint = task_.fingerprint();
+  manifest.commit = build_commit();
+  manifest.device = backend_.name();
+  manifest.config = mgqe::to_json(config_);
+  manifest.training = mgqe::to_json(state_);
+  manifest.world_size = ranks_.size();
+  checkpoint.arrays = loop_.checkpoint_arrays(manifest.arrays);
+  if (state_.best.epoch > 0 && ranks_.leads()) checkpoint.best = make_artifact();
+  return checkpoint;
+}
+
+std::string Trainer::resume() {
+  if (!checkpoint_options_.resume) return "";
+  const std::filesystem::path folder = out_ / kCheckpoints;
+  std::optional<Checkpoint> found =
+      newest_checkpoint(ranks_, folder, [this](const CheckpointManifest& manifest) {
+        require_same_run(manifest, config_, task_.fingerprint());
+      });
+  if (!found) return fmt::format("no checkpoint in {}: from the beginning", folder.string());
+  state_ = run_state_of(found->manifest.training);
+  const TrainingLoop::Position& at = state_.position;
+  agree(ranks_, [&] {
+    if (at.epoch > config_.train.epochs)
+      input_error("--resume: --epochs ", config_.train.epochs, " is below epoch ", at.epoch,
+                  ", which the checkpoint is in");
+    loop_.restore(at, found->arrays);
+  });
+  MGQE_CHECK(found->best.has_value() == (state_.best.epoch > 0), "best epoch ", state_.best.epoch);
+  if (found->best) state_.best.model = std::move(found->best->model);
+  const int wrote = found->manifest.world_size;
+  return fmt::format("from step {}, {} of {} in epoch {}{}", at.steps, at.epoch_steps,
+                     loop_.steps_per_epoch(), at.epoch,
+                     wrote == ranks_.size() ? "" : fmt::format(", written by {} ranks", wrote));
+}
+
+/// For this run's results in the place of older ones.
+void Trainer::make_way() {
+  const std::filesystem::path folder = out_ / kCheckpoints, result = out_ / kResult;
+  const bool finished = std::filesystem::exists(result);
+  if (!checkpoint_options_.resume && !finished && !find_checkpoints(folder).empty())
+    log().warn(
+        "{} holds checkpoints of a run that did not finish: this one, without --resume, "
+        "begins anew and its first checkpoint replaces them",
+        folder.string());
+  if (std::filesystem::is_regular_file(result)) std::filesystem::remove(result);
 }
 
 void Trainer::warn_of_collapse() {
@@ -170,24 +261,24 @@ void Trainer::warn_of_collapse() {
     for (size_t tier = 0; tier < tiers.size(); ++tier) {
       if (!tiers[tier].collapsed()) continue;
       const std::string name = fmt::format("{}, tier {}", table, tier);
-      if (!warned_.insert(name).second) continue;
+      if (!state_.collapsed.insert(name).second) continue;
       log().warn("the codes of table {} have collapsed: perplexity {:.1f} of {} centroids", name,
                  tiers[tier].perplexity, tiers[tier].centroids);
     }
 }
 
 double Trainer::examples_per_second() const {
-  return static_cast<double>(loop_.examples_per_epoch()) * static_cast<double>(train_loss_.size()) /
-         train_seconds_;
+  return static_cast<double>(loop_.examples_per_epoch()) *
+         static_cast<double>(state_.train_loss.size()) / state_.train_seconds;
 }
 
 Artifact Trainer::make_artifact() const {
   Artifact artifact;
-  artifact.model = best_.model;
+  artifact.model = state_.best.model;
   artifact.ids = task_.ids();
   artifact.config = mgqe::to_json(config_);
   artifact.seed = config_.run.seed;
-  artifact.best_epoch = best_.epoch;
+  artifact.best_epoch = state_.best.epoch;
   artifact.data_fingerprint = task_.fingerprint();
   artifact.commit = build_commit();
   artifact.device = backend_.name();
@@ -196,11 +287,11 @@ Artifact Trainer::make_artifact() const {
 
 nlohmann::ordered_json Trainer::epoch_record(int epoch) {
   return {{"epoch", epoch},
-          {"train_loss", train_loss_.back()},
+          {"train_loss", state_.train_loss.back()},
           {selection_name(), last_judgement_.json},
           {"quantizer", to_json(loop_.model().tier_reports())},
           {"samples_per_second", examples_per_second()},
-          {"seconds", {{"train", train_seconds_}, {"evaluate", evaluate_seconds_}}}};
+          {"seconds", {{"train", state_.train_seconds}, {"evaluate", state_.evaluate_seconds}}}};
 }
 
 nlohmann::ordered_json Trainer::make_result(const SizeReport& size, const Judgement& test) const {
@@ -213,21 +304,21 @@ nlohmann::ordered_json Trainer::make_result(const SizeReport& size, const Judgem
       {"numerics_version", kNumericsVersion},
       {"device", backend_.name()},
       {"device_description", backend_.description()},
-      {"ranks", backend_.communicator().size()},
+      {"ranks", ranks_.size()},
       {"seed", config_.run.seed},
       {"config", mgqe::to_json(config_)},
       {"data", data},
       {"selection", selection_name()},
-      {"best_epoch", best_.epoch},
-      {"epochs", train_loss_.size()},
+      {"best_epoch", state_.best.epoch},
+      {"epochs", state_.train_loss.size()},
       {"valid", nullptr},
       {"test", test.json},
       {"size", to_json(size)},
-      {"quantizer", to_json(best_.tiers)},
-      {"train_loss", train_loss_},
-      {"seconds", {{"train", train_seconds_}, {"evaluate", evaluate_seconds_}}},
+      {"quantizer", to_json(state_.best.tiers)},
+      {"train_loss", state_.train_loss},
+      {"seconds", {{"train", state_.train_seconds}, {"evaluate", state_.evaluate_seconds}}},
       {"samples_per_second", examples_per_second()}};
-  if (task_.selection() == Split::kValid) result["valid"] = best_.judgement.json;
+  if (task_.selection() == Split::kValid) result["valid"] = state_.best.judgement.json;
   return result;
 }
 

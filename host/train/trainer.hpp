@@ -3,42 +3,52 @@
 #pragma once
 
 #include <filesystem>
-#include <set>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "host/train/checkpointer.hpp"
+#include "host/train/interruption.hpp"
+#include "host/train/run_state.hpp"
 #include "host/train/training_loop.hpp"
 
 namespace mgqe {
 
+class MetricsLog;
+class Progress;
+
 class Trainer {
  public:
-  /// command: the line that started the run, kept in result.json.
-  Trainer(Backend& backend, Task& task, const Config& config, std::string command);
+  /// command: the line that started the run, kept in result.json. As long as it lives, signals that
+  /// end a program are noted (interruption.hpp).
+  Trainer(Backend& backend, Task& task, const Config& config, std::string command,
+          const CheckpointOptions& checkpoints = {});
 
   /// Trains up to config.train.epochs epochs and writes to config.run.out:
-  ///   metrics.jsonl            a line an evaluated epoch
-  ///   model.safetensors        the packed artifact of the best epoch
-  ///   checkpoint.safetensors   every array and optimizer state of the last epoch
-  ///   result.json              what is returned
+  ///   metrics.jsonl       a line an evaluated epoch
+  ///   checkpoints/        from which a run can go on, the last one from the end (checkpoint.hpp)
+  ///   model.safetensors   the packed artifact of the best epoch
+  ///   result.json         what is returned; it is there only once all is
   /// The best epoch has the highest score of the task (task.hpp), the earliest on ties, measured
-  /// after compression. InputError when the loss is not finite.
+  /// after compression. A run that goes on from a checkpoint ends as one that was never stopped
+  /// would, times aside. InputError when the loss is not finite, Interrupted on a signal.
   nlohmann::ordered_json run();
 
  private:
-  struct Best {
-    int epoch = 0;
-    PackedModel model;
-    std::map<std::string, std::vector<TierReport>> tiers;
-    Judgement judgement;
-  };
-
-  void train_epoch(int epoch, class Progress& progress);
-  [[noreturn]] void refuse_loss(int epoch);
+  /// Goes on from the newest checkpoint, if asked to; says from where.
+  std::string resume();
+  void make_way();
+  bool done() const;
+  void train_epoch(int epoch, Progress& progress);
   void evaluate_epoch(int epoch);
+  void report_epoch(int epoch, MetricsLog* metrics, Progress& progress);
+  /// Between two steps: takes a checkpoint where one is due, stops where a signal came.
+  void between_steps(Progress& progress);
+  Checkpoint take_checkpoint();
+  void check_finite(double loss);
   void warn_of_collapse();
-  void print_header() const;
+  void print_header(const std::string& resumed) const;
   void print_epoch(int epoch, double examples_per_second) const;
   Artifact make_artifact() const;
   nlohmann::ordered_json make_result(const SizeReport& size, const Judgement& test) const;
@@ -49,16 +59,17 @@ class Trainer {
   }
 
   Backend& backend_;
+  Communicator& ranks_;
   Task& task_;
   Config config_;
   std::string command_;
   std::filesystem::path out_;
+  CheckpointOptions checkpoint_options_;
+  Interruption interruption_;
   TrainingLoop loop_;
-  Best best_;
+  RunState state_;
   Judgement last_judgement_;
-  std::vector<double> train_loss_;  // by epoch
-  std::set<std::string> warned_;    // tiers whose collapse was reported
-  double train_seconds_ = 0.0, evaluate_seconds_ = 0.0;
+  std::optional<Checkpointer> checkpointer_;
 };
 
 }  // namespace mgqe

@@ -24,6 +24,8 @@ void TrainingLoop::begin_epoch(int epoch) {
   state.shuffle_key = random_u64(stream_key(seed_, RandomStream::kShuffle), state.epoch);
   state_.assign(std::span(&state, 1));
   loss_sum_.zero();
+  epoch_ = epoch;
+  epoch_steps_ = 0;
   examples_done_ = 0;
   feed_->begin_epoch(state);
   model_->begin_epoch(epoch);
@@ -43,6 +45,7 @@ int64_t TrainingLoop::advance(int64_t limit) {
     step_ops();
   feed_->advance(steps);
   steps_ += static_cast<uint64_t>(steps);
+  epoch_steps_ += steps;
   examples_done_ += steps * ahead.examples;
   return steps;
 }
@@ -60,12 +63,64 @@ double TrainingLoop::mean_loss() const {
   return sum[0] / static_cast<double>(std::max<int64_t>(examples_done_, 1));
 }
 
-ArrayMap TrainingLoop::checkpoint_arrays() {
-  ArrayMap arrays;
-  model_->visit([&](const std::string& name, Tensor<float>& tensor) {
-    arrays.emplace(name, HostArray(tensor.to_host(), {tensor.rows(), tensor.cols()}));
+TrainingLoop::Position TrainingLoop::position() const {
+  std::vector<double> sum = loss_sum_.to_host();
+  sum_over_ranks(backend_.communicator(), sum);
+  return {epoch_, epoch_steps_, examples_done_, sum[0], steps_};
+}
+
+void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
+  MGQE_CHECK(epoch_ == 0 && position.epoch > 0, "in epoch ", epoch_, ", to ", position.epoch);
+  MGQE_CHECK(position.epoch_steps <= steps_per_epoch(), position.epoch_steps, " steps of ",
+             steps_per_epoch());
+  steps_ = position.steps;
+  // Before the arrays: what it changes in them at the start of an epoch, it has changed.
+  begin_epoch(position.epoch);
+  restore_arrays(arrays);
+  StepState state = state_.to_host()[0];
+  state.step_in_epoch = static_cast<uint64_t>(position.epoch_steps);
+  state_.assign(std::span(&state, 1));
+  if (backend_.communicator().leads()) loss_sum_.assign(std::span(&position.loss_sum, 1));
+  feed_->advance(position.epoch_steps);
+  epoch_steps_ = position.epoch_steps;
+  examples_done_ = position.epoch_examples;
+}
+
+void TrainingLoop::restore_arrays(const ArrayMap& arrays) {
+  size_t restored = 1;  // the optimizer's step count
+  model_->visit([&](const std::string& name, Tensor<float>& tensor, const Dealing& dealing) {
+    const auto found = arrays.find(name);
+    if (found == arrays.end()) input_error("its model has no array ", name, ", which this one has");
+    const HostArray& array = found->second;
+    const bool whole = array.shape == std::vector{dealing.rows, tensor.cols()};
+    const bool share = array.shape == std::vector{tensor.rows(), tensor.cols()};
+    if (array.dtype != DType::kF32 || !(whole || share))
+      input_error("the array ", name, " of its model is not of the shape (", dealing.rows, ", ",
+                  tensor.cols(), ") that this one has");
+    if (whole && !share)
+      tensor.assign(deal_rows(array, dealing.rank, dealing.ranks).as<float>());
+    else
+      tensor.assign(array.as<float>());
+    ++restored;
   });
-  arrays.emplace("optimizer.step", HostArray(std::vector<uint64_t>{steps_}, {1}));
+  if (restored != arrays.size())
+    input_error("its model has ", arrays.size() - 1, " arrays, of which this one has ",
+                restored - 1);
+}
+
+ArrayMap TrainingLoop::checkpoint_arrays(CheckpointArrays& whole) {
+  const bool leads = backend_.communicator().leads();
+  ArrayMap arrays;
+  model_->visit([&](const std::string& name, Tensor<float>& tensor, const Dealing& dealing) {
+    const bool dealt = dealing.ranks > 1;
+    whole[name] = {DType::kF32,
+                   {dealing.rows, tensor.cols()},
+                   dealt ? ArrayLayout::kRowsDealt : ArrayLayout::kReplicated};
+    if (dealt || leads)
+      arrays.emplace(name, HostArray(tensor.to_host(), {tensor.rows(), tensor.cols()}));
+  });
+  whole["optimizer.step"] = {DType::kU64, {1}, ArrayLayout::kReplicated};
+  if (leads) arrays.emplace("optimizer.step", HostArray(std::vector<uint64_t>{steps_}, {1}));
   return arrays;
 }
 

@@ -2,6 +2,7 @@
 // steps_per_epoch() steps; in between nothing is allocated, copied, waited for or read back.
 #pragma once
 
+#include "host/io/checkpoint.hpp"
 #include "host/train/task.hpp"
 
 namespace mgqe {
@@ -26,11 +27,34 @@ class TrainingLoop {
   int64_t examples_done() const { return examples_done_; }
 
   Model& model() { return *model_; }
-  /// Everything a checkpoint holds: the model's arrays and the optimizer's step count.
-  ArrayMap checkpoint_arrays();
+
+  /// Where training stands, apart from the arrays.
+  struct Position {
+    int epoch = 0;               // 0 before the first
+    int64_t epoch_steps = 0;     // of it, done
+    int64_t epoch_examples = 0;  // in those
+    double loss_sum = 0.0;       // of those
+    uint64_t steps = 0;          // since the start of training
+  };
+  /// Over all ranks. Waits for the device, as does checkpoint_arrays().
+  Position position() const;
+  int epoch() const { return epoch_; }
+  int64_t epoch_steps() const { return epoch_steps_; }
+  uint64_t steps() const { return steps_; }
+  /// Everything this rank has to put into a checkpoint: arrays of the model and the optimizer's step
+  /// count, those that every rank has from rank 0 alone. whole: what they are of.
+  ArrayMap checkpoint_arrays(CheckpointArrays& whole);
+  ArrayMap checkpoint_arrays() {
+    CheckpointArrays whole;
+    return checkpoint_arrays(whole);
+  }
+  /// Goes on from there, to the bit: to be called before the first epoch. The arrays are whole, or,
+  /// of those dealt to ranks, this rank's rows. InputError where they are not those of this model.
+  void restore(const Position& position, const ArrayMap& arrays);
 
  private:
   void step_ops();
+  void restore_arrays(const ArrayMap& arrays);
 
   Backend& backend_;
   AdamOptions adam_;
@@ -41,7 +65,8 @@ class TrainingLoop {
   Tensor<double> loss_sum_;             // (1)
   std::unique_ptr<StepRunner> runner_;  // what it recorded goes before the arrays it names
   uint64_t steps_ = 0;                  // begun since the start of training
-  int64_t examples_done_ = 0;           // of this epoch, by all ranks
+  int epoch_ = 0;
+  int64_t epoch_steps_ = 0, examples_done_ = 0;  // of this epoch, by all ranks
 };
 
 }  // namespace mgqe

@@ -1,0 +1,96 @@
+#include "host/io/atomic_folder.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "host/core/check.hpp"
+#include "host/io/atomic_file.hpp"
+
+namespace mgqe {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kUnfinished = ".tmp";
+
+[[noreturn]] void fail(const fs::path& path, const char* what, int error) {
+  input_error(path.string(), " ", what, ": ", system_message(error));
+}
+
+/// Waits until a file's content, or a folder's entries, are on disk.
+void sync_to_disk(const fs::path& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail(path, "could not be written", errno);
+  const int failure = fsync(fd) == 0 ? 0 : errno;
+  close(fd);
+  // Some file systems know no fsync of folders.
+  if (failure != 0 && failure != EINVAL && failure != ENOTSUP)
+    fail(path, "could not be written", failure);
+}
+
+fs::path with_suffix(fs::path path, const char* suffix) { return path += suffix; }
+
+}  // namespace
+
+AtomicFolder::AtomicFolder(const fs::path& path)
+    : path_(path), temporary_(with_suffix(path, kUnfinished)) {
+  std::error_code error;
+  fs::remove_all(temporary_, error);
+  if (!error) fs::create_directories(temporary_, error);
+  if (error) fail(path_, "cannot be written", error.value());
+}
+
+AtomicFolder::~AtomicFolder() {
+  std::error_code ignored;
+  if (!committed_) fs::remove_all(temporary_, ignored);
+}
+
+void AtomicFolder::commit() {
+  for (const auto& entry : fs::directory_iterator(temporary_)) sync_to_disk(entry.path());
+  sync_to_disk(temporary_);
+  replace();
+  committed_ = true;
+  sync_to_disk(path_.parent_path());
+}
+
+void AtomicFolder::replace() {
+  std::error_code error;
+  if (!fs::exists(path_, error)) {
+    if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
+      fail(path_, "could not be written", errno);
+    return;
+  }
+  // Exchanged at once where the file system can; else there is a moment without either.
+  if (renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_EXCHANGE) == 0) {
+    fs::remove_all(temporary_, error);
+    return;
+  }
+  remove_atomically(path_);
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
+    fail(path_, "could not be written", errno);
+}
+
+void remove_atomically(const fs::path& folder) {
+  const fs::path aside = with_suffix(folder, ".old.tmp");
+  std::error_code error;
+  fs::remove_all(aside, error);
+  if (std::rename(folder.c_str(), aside.c_str()) != 0) fail(folder, "cannot be removed", errno);
+  fs::remove_all(aside, error);
+  if (error) fail(folder, "cannot be removed", error.value());
+}
+
+void remove_unfinished(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> unfinished;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (entry.path().extension() == kUnfinished) unfinished.push_back(entry.path());
+  for (const fs::path& path : unfinished) fs::remove_all(path, error);
+}
+
+}  // namespace mgqe
