@@ -78,6 +78,30 @@ TEST_P(ResumedLoop, RefusesTheArraysOfAnotherModel) {
 
 MGQE_ON_EVERY_BACKEND(ResumedLoop);
 
+TEST(RunStateTest, IsReadAsItWasWritten) {
+  RunState state;
+  state.position = {3, 17, 2176, 0.1 + 0.2, 439};
+  state.train_loss = {0.5, std::numeric_limits<double>::quiet_NaN(), 1e-300};
+  state.without_better = 2;
+  state.collapsed = {"item, tier 1", "user, tier 0"};
+  state.train_seconds = 1.25;
+  state.evaluate_seconds = 0.1;
+  EXPECT_EQ(to_json(run_state_of(to_json(state))).dump(), to_json(state).dump());
+  EXPECT_EQ(run_state_of(to_json(state)).best.epoch, 0);
+  state.best.epoch = 2;
+  state.best.judgement = {{{"z", 1}, {"a", 0.1}}, -0.7, {0.25, 0.5}};
+  state.best.tiers["item"] = {{20, 32, 30.5, 1, 0.125}, {180, 8, 7.5, 0, 0.25}};
+  const RunState back = run_state_of(to_json(state));
+  EXPECT_EQ(to_json(back).dump(), to_json(state).dump());
+  EXPECT_EQ(back.best.judgement.score, -0.7);
+  EXPECT_EQ(back.position.loss_sum, 0.1 + 0.2);
+  EXPECT_EQ(back.collapsed, state.collapsed);
+  EXPECT_EQ(back.without_better, 2);
+  auto json = to_json(state);
+  json.erase("loss_sum");
+  EXPECT_CONTAINS(refusal([&] { run_state_of(json); }), "loss_sum");
+}
+
 // ---- whole runs ---------------------------------------------------------------------------------
 
 struct Crash {};
