@@ -260,7 +260,7 @@ inline void pack_codebook(View<const float> codebook, View<const float> half_nor
     for (int64_t j = 0; j < subspaces; ++j) {
       float* __restrict out = packed + (j * codebook.rows + k) * (1 + width);
       out[0] = half_norm[j];
-      for (int64_t q = 0; q < width; ++q) out[1 + q] = c[j * width + q];
+      std::memcpy(out + 1, c + j * width, sizeof(float) * static_cast<size_t>(width));
     }
   }
 }

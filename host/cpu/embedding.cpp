@@ -91,9 +91,14 @@ void reduce_rows(const Rule& rule, const UniqueIds& unique, View<const float> gr
   parallel_ranges(unique.count[0], kRowGrain, [=](int64_t begin, int64_t end) {
     float sum[kMaxDim];
     for (int64_t u = begin; u < end; ++u) {
-      if (Rule::kReads && u + kPrefetchRows < end)
-        for (const View<float>& array : rule.arrays)
-          prefetch_row(array.row(unique.ids[u + kPrefetchRows]), d);
+      if (u + kPrefetchRows < end) {
+        const int64_t ahead = u + kPrefetchRows;
+        if (Rule::kReads)
+          for (const View<float>& array : rule.arrays)
+            prefetch_row(array.row(unique.ids[ahead]), d);
+        const float* g = gradient.row(unique.order[unique.offsets[ahead]]);
+        for (int64_t c = 0; c < d; c += 16) __builtin_prefetch(g + c);
+      }
       update_row(rule, unique.ids[u], sum_row(unique, gradient, u, sum), d);
     }
   });

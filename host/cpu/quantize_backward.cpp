@@ -22,6 +22,7 @@ inline void add_rows(View<const float> queries, const UniqueIds& unique, const T
     for (int64_t j = begin; j < end; ++j) {
       const float* __restrict c = codebook.row(code[j]) + j * width;
       float* __restrict g = gradient.row(code[j]) + j * width;
+#pragma GCC ivdep
       for (int64_t q = 0; q < width; ++q) g[q] = fmaf(weight, c[q] - e[j * width + q], g[q]);
     }
   }
