@@ -40,7 +40,8 @@ inline const float* sum_row(const UniqueIds& unique, View<const float> gradient,
   return sum;
 }
 
-constexpr int64_t kRowGrain = 48;
+// Fewer rows are updated sooner by the thread whose caches hold their gradients.
+constexpr int64_t kRowGrain = 256;
 constexpr int64_t kPrefetchRows = 3;  // ahead of the row being updated
 
 inline void prefetch_row(const float* row, int64_t d) {

@@ -6,7 +6,9 @@
 namespace mgqe {
 namespace {
 
-constexpr int64_t kLookupGrain = 96;
+// A look-up is less work than fetching from another core what it reads and leaves: a batch of 256
+// shared by two threads was slower than on one.
+constexpr int64_t kLookupGrain = 512;
 constexpr int64_t kChunk = 64;  // look-ups whose weight gradients are summed before chunks are
 
 constexpr int64_t kLine = 16;  // floats of a cache line
@@ -59,7 +61,7 @@ void CpuBackend::gmf_backward(Lookup users, Lookup items, View<const float> weig
   const int64_t stride = (d + 1 + kLine - 1) / kLine * kLine + kLine;
   partials_.assign(static_cast<size_t>(chunks * stride), 0.0f);
   float* partials = partials_.data();
-  parallel_ranges(chunks, 1, [=](int64_t begin, int64_t end) {
+  parallel_ranges(chunks, kLookupGrain / kChunk, [=](int64_t begin, int64_t end) {
     const float* __restrict w = weights.data;
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       float* __restrict sum = partials + chunk * stride;

@@ -35,12 +35,11 @@ void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float 
                               running_);
     backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values, moments_, tiers_, codes,
                                decoded, {});
+    backend_.codebook_gradient(queries, rows, tiers_, codes, codebook_.values, scale, gradient_);
   } else {
-    refresh();
-    backend_.assign(queries, RowSet::of(rows), codebook_.values, half_norms_, tiers_, codes,
-                    decoded, {});
+    backend_.assign_with_gradient(queries, rows, codebook_.values, tiers_, scale,
+                                  {half_norms_, codes}, decoded, gradient_);
   }
-  backend_.codebook_gradient(queries, rows, tiers_, codes, codebook_.values, scale, gradient_);
 }
 
 void Quantizer::refresh() { backend_.half_norms(codebook_.values, subspaces_, half_norms_); }
