@@ -1,5 +1,6 @@
 // Codebook gradient and Adam on the CPU: each thread owns whole subspaces and adds rows in order,
-// so no two threads meet and the sum does not depend on their number.
+// so no two threads meet and the sum does not depend on their number. A training step that searches
+// by plain distances sums its gradient in assign_with_gradient.cpp instead.
 #include <cstring>
 
 #include "host/cpu/cpu_backend.hpp"
