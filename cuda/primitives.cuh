@@ -39,6 +39,7 @@ struct ChunkCount {
   int64_t max_chunks = INT32_MAX;
 
   __device__ int64_t length() const {
+    if (count == nullptr) return per_chunk;
     const int64_t least = (*count + max_chunks - 1) / max_chunks;
     return least < per_chunk ? per_chunk : least;
   }

@@ -82,20 +82,20 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
 }
 
 /// Block (chunk, subspace and slab of kColumns of its columns): key_partials[chunk] and
-/// value_partials[chunk] (K, d) = what rows [chunk * per_chunk, + per_chunk) add there, rows in
-/// order. Thread k owns centroid k. Chunks that begin past the rows write nothing.
+/// value_partials[chunk] (K, d) = what the rows of one chunk add there, rows in order. Thread k
+/// owns centroid k. Chunks that begin past the rows write nothing.
 template <int kColumns>
 __global__ void __launch_bounds__(kSoftmaxCodebookThreads)
     softmax_codebook_gradient_kernel(SoftmaxRows rows, View<const float> keys,
                                      View<const float> values,
                                      const SoftmaxStatistics* __restrict__ statistics,
-                                     int64_t per_chunk, float* __restrict__ key_partials,
+                                     ChunkCount chunks, float* __restrict__ key_partials,
                                      float* __restrict__ value_partials) {
   const int64_t subspaces = rows.codes.cols, width = keys.cols / subspaces;
   const int64_t slabs = (width + kColumns - 1) / kColumns;
   const int64_t j = blockIdx.y / slabs, slab = blockIdx.y % slabs * kColumns;
   const int columns = static_cast<int>(min(static_cast<int64_t>(kColumns), width - slab));
-  const int64_t begin = blockIdx.x * per_chunk;
+  const int64_t per_chunk = chunks.length(), begin = blockIdx.x * per_chunk;
   const int64_t end = min(begin + per_chunk, rows.rows.size());
   const int64_t k = threadIdx.x;
   if (begin >= end || k >= keys.rows) return;  // no barrier below

@@ -147,6 +147,35 @@ TEST_P(Optimizers, DenseSgdFollowsItsFormula) {
     EXPECT_NEAR(got[i], start[i] - 0.1 * (gradient[i] + 0.25 * double{start[i]}), 1e-6) << i;
 }
 
+/// torch.optim.Adam, for shapes that threads split by rows, by columns, or not at all.
+TEST_P(Optimizers, DenseAdamFollowsItsFormula) {
+  AdamOptions options;
+  options.learning_rate = 0.1;
+  for (const auto& [rows, cols] :
+       std::vector<std::pair<int, int>>{{5, 3}, {256, 64}, {200, 48}, {300, 64}, {9000, 1}}) {
+    Random random(8);
+    const int n = rows * cols;
+    const auto start = random.normals(n);
+    Tensor<float> x = tensor(start, cols), first(backend(), rows, cols),
+                  second(backend(), rows, cols);
+    Tensor<StepState> state(backend(), 1);
+    std::vector<double> expected = reference::widen(start), m(n, 0.0), v(n, 0.0);
+    for (int step = 1; step <= 3; ++step) {
+      const auto gradient = random.normals(n);
+      backend().begin_step(state, options);
+      backend().adam(x, tensor(gradient, cols), {first, second}, options, state);
+      for (int i = 0; i < n; ++i) {
+        m[i] = options.beta1 * m[i] + (1.0 - options.beta1) * gradient[i];
+        v[i] = options.beta2 * v[i] + (1.0 - options.beta2) * gradient[i] * gradient[i];
+        expected[i] -= options.learning_rate / (1.0 - std::pow(options.beta1, step)) * m[i] /
+                       (std::sqrt(v[i] / (1.0 - std::pow(options.beta2, step))) + options.epsilon);
+      }
+    }
+    const auto got = x.to_host();
+    for (int i = 0; i < n; ++i) ASSERT_NEAR(got[i], expected[i], 4e-6) << rows << " " << i;
+  }
+}
+
 TEST_P(Optimizers, NoLookupsChangeNothing) {
   const Tensor<int32_t> none = tensor<int32_t>({});
   Tensor<float> table = tensor(std::vector<float>(kTableRows * 4, 2.0f), 4);

@@ -118,9 +118,9 @@ TEST(Step, StepsOfOneShapeAndPhaseMakeTheSameCalls) {
     }
     for (const std::string& call : first[0]) ops.insert(call.substr(0, call.find(' ')));
   }
-  for (const char* op : {"begin_step", "sample_pairs", "sample_scored_pairs", "deduplicate",
-                         "assign", "codebook_gradient", "update_rows", "adam", "gmf_forward",
-                         "matmul", "bce_with_logits", "zero"})
+  for (const char* op :
+       {"begin_step", "sample_pairs", "sample_scored_pairs", "deduplicate", "assign_with_gradient",
+        "update_rows", "adam", "gmf_forward", "matmul", "bce_with_logits", "zero"})
     EXPECT_TRUE(ops.contains(op)) << op << " was not seen";
 }
 

@@ -152,6 +152,15 @@ class TracingBackend : public WatchedMemory {
     note("codebook_gradient", queries, unique, tiers, codes, codebook, scale, gradient);
     CpuBackend::codebook_gradient(queries, unique, tiers, codes, codebook, scale, gradient);
   }
+  void assign_with_gradient(View<const float> queries, const UniqueIds& unique,
+                            View<const float> codebook, const Tiers& tiers, float scale,
+                            const AssignScratch& scratch, View<float> decoded,
+                            View<float> gradient) override {
+    note("assign_with_gradient", queries, unique, codebook, tiers, scale, scratch.half_norms,
+         scratch.codes, decoded, gradient);
+    CpuBackend::assign_with_gradient(queries, unique, codebook, tiers, scale, scratch, decoded,
+                                     gradient);
+  }
   void matmul(Operand a, Operand b, View<float> out, bool accumulate) override {
     note("matmul", a, b, out, accumulate);
     CpuBackend::matmul(a, b, out, accumulate);

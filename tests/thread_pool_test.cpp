@@ -19,6 +19,41 @@ TEST(ThreadPool, DoesEveryPieceOnceJobAfterJob) {
   }
 }
 
+TEST(ThreadPool, NeverGivesAPieceTwice) {
+  constexpr int kPieces = 4000;
+  ThreadPool pool(2);
+  for (int job = 0; job < 200; ++job) {
+    std::vector<std::atomic<int>> done(kPieces);
+    pool.run(kPieces, [&](int piece) {
+      // The caller waits until the worker claims from its share too.
+      for (int spins = 0; piece == 0 && done[kPieces / 4] == 0 && spins < 100'000; ++spins)
+        ;
+      ++done[piece];
+    });
+    for (const auto& count : done) ASSERT_EQ(count, 1);
+  }
+}
+
+TEST(ThreadPool, DoesNotLeaveTheShareOfALateThreadToIt) {
+  ThreadPool pool(2);  // the worker's share: pieces 4 to 7
+  std::atomic<bool> stolen{false};
+  const auto caller = std::this_thread::get_id();
+  for (int round = 0; round < 200 && !stolen; ++round) {
+    std::atomic<bool> worker_is_late{false};
+    pool.run(8, [&](int piece) {
+      if (std::this_thread::get_id() != caller) {
+        worker_is_late = true;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      } else if (piece < 4) {
+        std::this_thread::sleep_for(std::chrono::microseconds(200));  // lets the worker come
+      } else if (worker_is_late) {
+        stolen = true;
+      }
+    });
+  }
+  EXPECT_TRUE(stolen);
+}
+
 TEST(ThreadPool, WakesWorkersThatFellAsleep) {
   ThreadPool pool(3);
   for (int round = 0; round < 20; ++round) {

@@ -116,10 +116,10 @@ def deduplicate(shape, device, seed):
     yield "unique", lambda: torch.unique(ids, return_inverse=True, return_counts=True)
 
 
-def sparse_adam(shape, device, seed):
-    """What loss.backward() and SparseAdam.step() do with the gradient of the look-ups."""
+def sparse_update(shape, device, seed, make_optimizer):
+    """What loss.backward() and the optimizer's step do with the gradient of the look-ups."""
     table = torch.nn.Parameter(torch.zeros(shape["n"], shape["d"], device=device))
-    optimizer = torch.optim.SparseAdam([table])
+    optimizer = make_optimizer([table])
     ids = torch.from_numpy(draw_ids(shape, seed)).to(device)
     values = normals(device, shape["B"], shape["d"])
 
@@ -127,7 +127,63 @@ def sparse_adam(shape, device, seed):
         table.grad = torch.sparse_coo_tensor(ids[None], values, table.shape)
         optimizer.step()
 
-    yield "SparseAdam", step
+    return step
+
+
+def sparse_adam(shape, device, seed):
+    yield "SparseAdam", sparse_update(shape, device, seed, torch.optim.SparseAdam)
+
+
+def rowwise_adagrad(shape, device, seed):
+    """PyTorch has no row-wise Adagrad; the nearest keeps a sum of squares an element."""
+    yield "Adagrad, sparse", sparse_update(shape, device, seed, torch.optim.Adagrad)
+
+
+def sgd(shape, device, seed):
+    yield "SGD, sparse", sparse_update(shape, device, seed,
+                                       lambda tables: torch.optim.SGD(tables, lr=1e-3))
+
+
+def codebook_gradient(shape, device, seed):
+    """Of the distinct rows of a batch, each weighted by its look-ups."""
+    subspaces, limits = shape["D"], [int(k) for k in shape["K"].split("/")]
+    width = shape["d"] // subspaces
+    table = normals(device, shape["n"], shape["d"])
+    codebook = normals(device, limits[0] * subspaces, width).requires_grad_()  # rows (k, j)
+    ids, counts = torch.unique(torch.from_numpy(draw_ids(shape, seed)).to(device),
+                               return_counts=True)
+    limit = torch.tensor(limits, device=device)[tier_of(ids, shape["n"])]
+    codes = (torch.rand(len(ids), subspaces, device=device) * limit[:, None]).long()
+    places = (codes * subspaces + torch.arange(subspaces, device=device)).view(-1)
+    weights = counts.float()[:, None]
+
+    def index_add():
+        with torch.no_grad():
+            rows = table[ids]
+            difference = weights * (F.embedding(places, codebook).view_as(rows) - rows)
+            torch.zeros_like(codebook).index_add_(0, places, difference.view(-1, width))
+
+    def autograd():
+        rows = table[ids]
+        difference = F.embedding(places, codebook).view_as(rows) - rows
+        torch.autograd.grad((0.5 * weights * difference ** 2).sum(), codebook)
+
+    yield "index_add_", index_add
+    yield "autograd", autograd
+
+
+def softmax_backward(shape, device, seed):
+    """The backward alone, from a graph that has kept the probabilities."""
+    subspaces, centroids = shape["D"], shape["K"]
+    queries = normals(device, shape["rows"], shape["d"]).requires_grad_()
+    keys, values = (normals(device, subspaces, centroids, shape["d"] // subspaces).requires_grad_()
+                    for _ in range(2))
+    soft = (by_subspace(queries, subspaces) @ keys.transpose(1, 2)).softmax(-1)
+    hard = F.one_hot(soft.argmax(-1), centroids).to(soft.dtype)
+    out = (hard + soft - soft.detach()) @ values
+    gradient = torch.randn_like(out)
+    yield "autograd", lambda: torch.autograd.grad(out, [queries, keys, values], gradient,
+                                                  retain_graph=True)
 
 
 # ---- layers --------------------------------------------------------------------------------------
@@ -238,6 +294,10 @@ WAYS = {
     "gather": gather,
     "deduplicate": deduplicate,
     "sparse_adam": sparse_adam,
+    "rowwise_adagrad": rowwise_adagrad,
+    "sgd": sgd,
+    "codebook_gradient": codebook_gradient,
+    "softmax_backward": softmax_backward,
     "gmf": gmf,
     "attention": attention,
     "attention_backward": attention_backward,

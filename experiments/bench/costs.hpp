@@ -58,6 +58,11 @@ inline Cost codebook_gradient_cost(double U, double d, double D, double K) {
   return {U * (2 * kId + kFloat * d + D) + 2 * kFloat * K * d, 3 * U * d};
 }
 
+/// As assign_cost and codebook_gradient_cost, without the codes and with the rows read once.
+inline Cost assign_with_gradient_cost(double U, double searched, double d, double K) {
+  return {U * (2 * kId + 2 * kFloat * d) + 2 * kFloat * K * d, 2 * d * searched + 3 * U * d};
+}
+
 /// Softmax over K keys in each subspace, by its definition: scores e.k, products g.v, then
 /// ds_k = y_k (g.v_k - sum y g.v), and ds_k times k and times e: four products of w terms for each
 /// key, and six flops (exponential, its sum, division, mean, difference, product).

@@ -202,6 +202,36 @@ OpCase codebook_gradient_case(int64_t n, int64_t B, int64_t D) {
           prepare};
 }
 
+/// The pass of a training step, against the three ops it stands for.
+OpCase assign_with_gradient_case(int64_t n, int64_t B, int64_t D) {
+  constexpr int64_t kCentroids = 256;
+  const auto prepare = [=](Backend& backend, uint64_t seed) {
+    auto data = std::make_shared<CodebookData>(backend, seed, n, B, D, kCentroids);
+    const Tiers tiers = head_and_tail(n);
+    const auto fused = [=, &backend] {
+      backend.assign_with_gradient(data->queries, data->batch.unique(), data->codebook, tiers, 1.0f,
+                                   {data->half_norms, data->codes}, data->decoded, data->gradient);
+    };
+    const auto apart = [=, &backend] {
+      backend.half_norms(data->codebook, static_cast<int>(D), data->half_norms);
+      backend.assign(data->queries, RowSet::of(data->batch.unique()), data->codebook,
+                     data->half_norms, tiers, data->codes, data->decoded, {});
+      backend.codebook_gradient(data->queries, data->batch.unique(), tiers, data->codes,
+                                data->codebook, 1.0f, data->gradient);
+    };
+    const std::vector<int32_t>& ids = data->batch.host_distinct;
+    const auto distinct = static_cast<double>(ids.size());
+    return Workload{
+        fused,
+        assign_with_gradient_cost(distinct, static_cast<double>(searched_centroids(tiers, ids)),
+                                  kDim, kCentroids),
+        {{"assign, then codebook_gradient", apart}}};
+  };
+  return {"assign_with_gradient",
+          {{"B", B}, {"n", n}, {"ids", "zipf"}, {"d", kDim}, {"D", D}, {"K", "256/64"}},
+          prepare};
+}
+
 OpCase softmax_backward_case(int64_t rows, int64_t D, int64_t K) {
   struct Data {
     Data(Backend& backend, uint64_t seed, int64_t rows, int64_t D, int64_t K)
@@ -254,6 +284,9 @@ void add_table_cases(const Sizes& sizes, std::vector<OpCase>& cases) {
     for (const std::string law : {"zipf", "uniform"})
       cases.push_back(update_rows_case(rule, n, B, law));
   for (const int64_t D : {8, 32}) cases.push_back(codebook_gradient_case(n, B, D));
+  // The last at the size of a training step, where the codebook's own work shows.
+  for (const int64_t D : {8, 32}) cases.push_back(assign_with_gradient_case(n, B, D));
+  for (const int64_t D : {8, 32}) cases.push_back(assign_with_gradient_case(n, B / 256, D));
   // Its arithmetic is hundreds of times that of the others, by row.
   for (const int64_t D : {8, 32})
     cases.push_back(softmax_backward_case(std::max<int64_t>(1, B / 16), D, 256));

@@ -15,108 +15,17 @@
 #include "hwy/highway.h"
 // clang-format on
 
-#include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "host/cpu/assign_task.hpp"
 #include "host/cpu/cpu_backend.hpp"
-#include "host/cpu/fused_multiply-inl.hpp"
+#include "host/cpu/nearest-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace mgqe {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-using Tag = hn::ScalableTag<float>;
-using IndexTag = hn::ScalableTag<int32_t>;
-constexpr int kMaxVectors = 4;  // of rows in flight: they share each broadcast of a centroid
-constexpr int kMaxBlock = kMaxVectors * hn::MaxLanes(Tag());
-
-int vector_rows() { return static_cast<int>(hn::Lanes(Tag())); }
-int block_rows() { return kMaxVectors * vector_rows(); }
-
-/// Nearest of `limit` centroids for kVectors vectors of rows. e: (w, kVectors vectors) transposed
-/// components; centroids: (K, 1 + w), the half norm first; index: (kVectors vectors). kWidth 0
-/// takes any width.
-///
-/// The least score is kept by a minimum of its own: through the comparison's mask each centroid
-/// would wait longer for the one before. A score that is NaN never wins.
-template <int kWidth, int kVectors>
-HWY_INLINE void nearest(const float* HWY_RESTRICT e, const float* HWY_RESTRICT centroids, int limit,
-                        int width, int32_t* HWY_RESTRICT index) {
-  const Tag tag;
-  const IndexTag index_tag;
-  const int lanes = vector_rows();
-  const int w = kWidth > 0 ? kWidth : width;
-  hn::Vec<Tag> best[kVectors], score[kVectors];
-  hn::Vec<IndexTag> best_k[kVectors];
-  for (int v = 0; v < kVectors; ++v) {
-    best[v] = hn::Set(tag, INFINITY);
-    best_k[v] = hn::Zero(index_tag);
-  }
-  auto k_lanes = hn::Zero(index_tag);  // counted up in lanes: a broadcast of k costs more
-  for (int k = 0; k < limit; ++k) {
-    const float* HWY_RESTRICT c = centroids + static_cast<int64_t>(k) * (1 + w);
-    for (int v = 0; v < kVectors; ++v) score[v] = hn::Set(tag, c[0]);
-    for (int q = 0; q < w; ++q) {
-      const auto component = hn::Set(tag, c[1 + q]);
-      const float* HWY_RESTRICT e_q = e + q * kVectors * lanes;
-      for (int v = 0; v < kVectors; ++v)
-        score[v] =
-            fused_negative_multiply_add(tag, hn::Load(tag, e_q + v * lanes), component, score[v]);
-    }
-    for (int v = 0; v < kVectors; ++v) {
-      const auto closer = hn::RebindMask(index_tag, hn::Lt(score[v], best[v]));
-      best_k[v] = hn::IfThenElse(closer, k_lanes, best_k[v]);
-      best[v] = hn::Min(score[v], best[v]);
-    }
-    k_lanes = hn::Add(k_lanes, hn::Set(index_tag, 1));
-  }
-  for (int v = 0; v < kVectors; ++v) hn::Store(best_k[v], index_tag, index + v * lanes);
-}
-
-#if HWY_TARGET != HWY_SCALAR
-/// Rows [first, first + 4) of a (block, d) matrix given by pointers, columns [c, c + 4), into
-/// transposed (d, block).
-HWY_INLINE void transpose_4x4(const float* const* rows, int64_t c, int block,
-                              float* HWY_RESTRICT out) {
-  const hn::FixedTag<float, 4> four;
-  const hn::FixedTag<double, 2> pairs;
-  const auto a = hn::LoadU(four, rows[0] + c), b = hn::LoadU(four, rows[1] + c);
-  const auto e = hn::LoadU(four, rows[2] + c), f = hn::LoadU(four, rows[3] + c);
-  const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(four, a, b));
-  const auto ab_high = hn::BitCast(pairs, hn::InterleaveUpper(four, a, b));
-  const auto ef_low = hn::BitCast(pairs, hn::InterleaveLower(four, e, f));
-  const auto ef_high = hn::BitCast(pairs, hn::InterleaveUpper(four, e, f));
-  const auto store = [&](int64_t column, auto x) {
-    hn::StoreU(hn::BitCast(four, x), four, out + (c + column) * block);
-  };
-  store(0, hn::InterleaveLower(pairs, ab_low, ef_low));
-  store(1, hn::InterleaveUpper(pairs, ab_low, ef_low));
-  store(2, hn::InterleaveLower(pairs, ab_high, ef_high));
-  store(3, hn::InterleaveUpper(pairs, ab_high, ef_high));
-}
-#endif
-
-/// transposed (d, block) from a block's rows; a short block repeats its last one.
-HWY_INLINE void load_transposed(const AssignTask& task, AssignBlock rows, int block,
-                                float* HWY_RESTRICT transposed) {
-  const int64_t d = task.queries.cols;
-  const float* row[kMaxBlock];
-  for (int r = 0; r < block; ++r)
-    row[r] = task.queries.row(task.rows[rows.first + std::min(r, rows.count - 1)]);
-  int64_t done = 0;  // columns
-#if HWY_TARGET != HWY_SCALAR
-  if (block % 4 == 0) {
-    done = d / 4 * 4;
-    for (int r = 0; r < block; r += 4)
-      for (int64_t c = 0; c < done; c += 4) transpose_4x4(row + r, c, block, transposed + r);
-  }
-#endif
-  for (int r = 0; r < block; ++r)
-    for (int64_t c = done; c < d; ++c) transposed[c * block + r] = row[r][c];
-}
 
 /// The rows of a small table's batch lie scattered over the outer caches: while one block is
 /// searched, subspace j of D, its share of the next block's rows is fetched.
@@ -135,7 +44,9 @@ void assign_block(const AssignTask& task, AssignBlock rows, AssignBlock next,
   const int subspaces = static_cast<int>(task.codes.cols);
   const int width = kWidth > 0 ? kWidth : static_cast<int>(task.queries.cols / subspaces);
   const int block = kVectors * vector_rows();
-  load_transposed(task, rows, block, transposed);
+  const float* row[kMaxBlock];
+  find_rows(task.queries, task.rows, rows, block, row);
+  transpose_rows(row, 0, task.queries.cols, block, transposed);
   const int64_t stride = task.codebook.rows * (1 + width);
   for (int j = 0; j < subspaces; ++j) {
     prefetch_share(task, next, j, subspaces);
@@ -206,33 +117,6 @@ HWY_EXPORT(assign_blocks);
 
 namespace {
 
-/// Rows from `first` on that share a tier.
-int64_t run_of_tier(const RowSet& rows, const Tiers& tiers, int64_t first, int tier) {
-  const int64_t count = rows.size();
-  int64_t last = first + 1;
-  while (last < count && rows[last] < tiers.end[tier] && rows[last] >= tiers.begin(tier)) ++last;
-  return last - first;
-}
-
-/// Cuts the rows into blocks that do not straddle tiers, those of one tier of equal numbers of
-/// vectors; rows of a tier without centroids are in none.
-void cut_blocks(RowSet rows, const Tiers& tiers, int block, int vector,
-                std::vector<AssignBlock>& blocks) {
-  blocks.clear();
-  const int64_t count = rows.size();
-  for (int64_t first = 0, run; first < count; first += run) {
-    const int tier = tiers.tier_of(rows[first]);
-    run = run_of_tier(rows, tiers, first, tier);
-    if (tiers.centroids[tier] == 0) continue;
-    const int64_t vectors = (run + vector - 1) / vector, cuts = (run + block - 1) / block;
-    for (int64_t cut = 0; cut < cuts; ++cut) {
-      const int64_t begin = vectors * cut / cuts * vector;
-      const int64_t end = std::min(run, vectors * (cut + 1) / cuts * vector);
-      blocks.push_back({first + begin, static_cast<int>(end - begin), tiers.centroids[tier]});
-    }
-  }
-}
-
 void add_squared_errors(const AssignTask& task, const Tiers& tiers) {
   parallel_ranges(task.rows.size(), 256, [=](int64_t begin, int64_t end) {
     const int64_t d = task.queries.cols;
@@ -260,7 +144,7 @@ inline void pack_codebook(View<const float> codebook, View<const float> half_nor
     for (int64_t j = 0; j < subspaces; ++j) {
       float* __restrict out = packed + (j * codebook.rows + k) * (1 + width);
       out[0] = half_norm[j];
-      for (int64_t q = 0; q < width; ++q) out[1 + q] = c[j * width + q];
+      std::memcpy(out + 1, c + j * width, sizeof(float) * static_cast<size_t>(width));
     }
   }
 }

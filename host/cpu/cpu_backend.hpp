@@ -27,6 +27,8 @@ class CpuBackend : public Elementwise<CpuBackend> {
   void frequency_order(View<const int64_t> counts, View<int32_t> order) override;
   void deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) override;
 
+  void adam(View<float> parameter, View<const float> gradient, Moments moments, AdamOptions options,
+            View<const StepState> state) override;
   void update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
                    const RowUpdate& update, View<const StepState> state) override;
   void sum_gradients(const UniqueIds& unique, View<const float> gradient,
@@ -36,6 +38,10 @@ class CpuBackend : public Elementwise<CpuBackend> {
   void assign(View<const float> queries, RowSet rows, View<const float> codebook,
               View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
               View<float> decoded, View<float> squared_error) override;
+  void assign_with_gradient(View<const float> queries, const UniqueIds& unique,
+                            View<const float> codebook, const Tiers& tiers, float scale,
+                            const AssignScratch& scratch, View<float> decoded,
+                            View<float> gradient) override;
   void decode_rows(const PackedTiers& table, RowSet rows, View<float> out) override;
   void decode_rows(const PackedTiers& table, RowSet rows, View<Half> out) override;
   void codebook_gradient(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,

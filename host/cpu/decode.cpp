@@ -9,7 +9,9 @@
 // Weighed and left: offsets of the codes computed as a vector and stored (the narrow loads that
 // follow wait for the wide store: three times slower at w = 8); a loop for each number of bits (the
 // shifts get no cheaper); stores past the cache (faster where a row is many copies, slower where it
-// is few, and the reader of a batch wants it cached).
+// is few, and the reader of a batch wants it cached); fetching the lines of the output eight rows
+// ahead of their stores (by 64K ids at w = 8 in f32 it took 1.98 ms instead of 1.67, in f16 as
+// long).
 #include <cstring>
 
 #include "host/cpu/cpu_backend.hpp"

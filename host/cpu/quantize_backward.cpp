@@ -1,5 +1,6 @@
-// Codebook gradient on the CPU: each thread owns whole subspaces and adds rows in order, so no two
-// threads meet and the sum does not depend on their number.
+// Codebook gradient and Adam on the CPU: each thread owns whole subspaces and adds rows in order,
+// so no two threads meet and the sum does not depend on their number. A training step that searches
+// by plain distances sums its gradient in assign_with_gradient.cpp instead.
 #include <cstring>
 
 #include "host/cpu/cpu_backend.hpp"
@@ -22,6 +23,7 @@ inline void add_rows(View<const float> queries, const UniqueIds& unique, const T
     for (int64_t j = begin; j < end; ++j) {
       const float* __restrict c = codebook.row(code[j]) + j * width;
       float* __restrict g = gradient.row(code[j]) + j * width;
+#pragma GCC ivdep
       for (int64_t q = 0; q < width; ++q) g[q] = fmaf(weight, c[q] - e[j * width + q], g[q]);
     }
   }
@@ -49,6 +51,23 @@ void CpuBackend::codebook_gradient(View<const float> queries, const UniqueIds& u
         return add_rows<8>(queries, unique, skipping, codes, codebook, scale, gradient, begin, end);
       default:
         return add_rows<0>(queries, unique, skipping, codes, codebook, scale, gradient, begin, end);
+    }
+  });
+}
+
+/// Of a codebook each thread takes the columns whose gradient it summed, which are in its caches.
+void CpuBackend::adam(View<float> parameter, View<const float> gradient, Moments moments,
+                      AdamOptions options, View<const StepState> state) {
+  const int64_t rows = parameter.rows, cols = parameter.cols;
+  if (rows > kMaxCentroids || cols % kSlabColumns != 0)
+    return Elementwise::adam(parameter, gradient, moments, options, state);
+  const Adam f{parameter, gradient, moments, options, state};
+  const int64_t grain = std::max<int64_t>(1, kElementGrain / (rows * kSlabColumns));
+  parallel_ranges(cols / kSlabColumns, grain, [=](int64_t begin, int64_t end) {
+    for (int64_t r = 0; r < rows; ++r) {
+#pragma GCC ivdep
+      for (int64_t i = r * cols + begin * kSlabColumns; i < r * cols + end * kSlabColumns; ++i)
+        f(i);
     }
   });
 }

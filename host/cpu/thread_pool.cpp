@@ -1,5 +1,7 @@
 #include "host/cpu/thread_pool.hpp"
 
+#include <algorithm>
+
 #include <omp.h>
 
 namespace mgqe {
@@ -17,12 +19,12 @@ inline void pause_briefly() {
 #endif
 }
 
-constexpr uint64_t pack(uint32_t generation, uint32_t pieces, uint32_t next) {
-  return static_cast<uint64_t>(generation) << 32 | pieces << 16 | next;
+constexpr uint64_t pack(uint32_t generation, int end, int next) {
+  return static_cast<uint64_t>(generation) << 32 | static_cast<uint64_t>(end) << 16 |
+         static_cast<uint64_t>(next);
 }
-constexpr uint32_t generation_of(uint64_t job) { return static_cast<uint32_t>(job >> 32); }
-constexpr uint32_t pieces_of(uint64_t job) { return static_cast<uint32_t>(job >> 16) & 0xFFFF; }
-constexpr uint32_t next_of(uint64_t job) { return static_cast<uint32_t>(job) & 0xFFFF; }
+constexpr int end_of(uint64_t word) { return static_cast<int>(word >> 16 & 0xFFFF); }
+constexpr int next_of(uint64_t word) { return static_cast<int>(word & 0xFFFF); }
 
 }  // namespace
 
@@ -31,8 +33,9 @@ ThreadPool& ThreadPool::instance() {
   return pool;
 }
 
-ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { worker(); });
+ThreadPool::ThreadPool(int threads)
+    : threads_(std::max(threads, 1)), shares_(std::make_unique<Share[]>(threads_)) {
+  for (int i = 1; i < threads_; ++i) workers_.emplace_back([this, i] { worker(i); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -43,52 +46,66 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::run_erased(int pieces, Function function, const void* context) {
-  std::unique_lock lock(running_, std::try_to_lock);
-  if (!lock || workers_.empty() || pieces < 2) {
+  if (workers_.empty() || pieces < 2 || running_.exchange(true, std::memory_order_acquire)) {
     for (int piece = 0; piece < pieces; ++piece) function(context, piece);
     return;
   }
   function_ = function;
   context_ = context;
   unfinished_.store(pieces, std::memory_order_relaxed);
-  const uint32_t generation = generation_of(job_.load(std::memory_order_relaxed)) + 1;
-  job_.store(pack(generation, static_cast<uint32_t>(pieces), 0));
-  ++wake_;
-  if (sleepers_.load() > 0) wake_.notify_all();
+  ++generation_;
+  for (int i = threads_ - 1; i >= 0; --i)
+    shares_[i].word.store(pack(generation_, pieces * (i + 1) / threads_, pieces * i / threads_),
+                          std::memory_order_release);
+  // Either this sees the worker asleep, or the worker, before it sleeps, its share.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (sleepers_.load(std::memory_order_relaxed) > 0) {
+    ++wake_;
+    wake_.notify_all();
+  }
 
-  work_on(generation);
+  work(0);
   for (int spins = 0; unfinished_.load(std::memory_order_acquire) > 0; ++spins) {
     if (spins < kFinishSpins)
       pause_briefly();
     else
       std::this_thread::yield();
   }
+  running_.store(false, std::memory_order_release);
 }
 
-void ThreadPool::work_on(uint32_t generation) {
-  uint64_t job = job_.load(std::memory_order_acquire);
-  while (generation_of(job) == generation && next_of(job) < pieces_of(job)) {
-    if (!job_.compare_exchange_weak(job, job + 1, std::memory_order_acq_rel)) continue;
-    function_(context_, static_cast<int>(next_of(job)));
-    unfinished_.fetch_sub(1, std::memory_order_release);
-    job = job_.load(std::memory_order_acquire);
+int ThreadPool::work_on(Share& share) {
+  int done = 0;
+  uint64_t word = share.word.load(std::memory_order_acquire);
+  while (next_of(word) < end_of(word)) {
+    if (!share.word.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel)) continue;
+    function_(context_, next_of(word));
+    ++done;
+    word = share.word.load(std::memory_order_acquire);
   }
+  return done;
 }
 
-void ThreadPool::worker() {
+void ThreadPool::work(int thread) {
+  int done = 0;
+  for (int i = 0; i < threads_; ++i) done += work_on(shares_[(thread + i) % threads_]);
+  if (done > 0) unfinished_.fetch_sub(done, std::memory_order_release);
+}
+
+void ThreadPool::worker(int thread) {
+  const std::atomic<uint64_t>& own = shares_[thread].word;
   while (!stop_) {
-    const uint32_t seen = wake_.load();
-    const uint64_t job = job_.load(std::memory_order_acquire);
-    if (next_of(job) < pieces_of(job)) {
-      work_on(generation_of(job));
-      continue;
-    }
-    for (int spins = 0; spins < kIdleSpins && wake_.load(std::memory_order_relaxed) == seen;
-         ++spins)
+    const uint64_t seen = own.load(std::memory_order_acquire);
+    work(thread);
+    for (int spins = 0;
+         spins < kIdleSpins && own.load(std::memory_order_relaxed) >> 32 == seen >> 32; ++spins)
       pause_briefly();
-    if (wake_.load() != seen) continue;
+    const auto changed = [&] { return own.load(std::memory_order_acquire) >> 32 != seen >> 32; };
+    if (changed()) continue;
+    const uint32_t wake = wake_.load();
     ++sleepers_;
-    wake_.wait(seen);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!changed() && !stop_) wake_.wait(wake);
     --sleepers_;
   }
 }

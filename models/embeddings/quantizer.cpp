@@ -39,12 +39,16 @@ void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float 
     backend_.combine_moments(partials_, moments_, running_);
     backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values, moments_, tiers_, codes,
                                decoded, {});
-  } else {
+    backend_.codebook_gradient(queries, rows, tiers_, codes, codebook_.values, scale, gradient_);
+  } else if (dealt_) {  // other ranks want the codes
     refresh();
     backend_.assign(queries, RowSet::of(rows), codebook_.values, half_norms_, tiers_, codes,
                     decoded, {});
+    backend_.codebook_gradient(queries, rows, tiers_, codes, codebook_.values, scale, gradient_);
+  } else {
+    backend_.assign_with_gradient(queries, rows, codebook_.values, tiers_, scale,
+                                  {half_norms_, codes}, decoded, gradient_);
   }
-  backend_.codebook_gradient(queries, rows, tiers_, codes, codebook_.values, scale, gradient_);
 }
 
 void Quantizer::refresh() { backend_.half_norms(codebook_.values, subspaces_, half_norms_); }

@@ -9,6 +9,7 @@ namespace {
 
 struct Shape {
   int64_t lookups, subspaces, width, centroids, per_chunk;
+  int64_t max_chunks = INT32_MAX;
 };
 
 struct Gradients {
@@ -95,7 +96,9 @@ struct Result {
 template <int kColumns>
 Result run(const Problem& problem, uint64_t seed) {
   const Shape& s = problem.shape;
-  const int64_t chunks = (s.lookups + s.per_chunk - 1) / s.per_chunk, d = problem.d;
+  const int64_t chunks = std::min(s.max_chunks, (s.lookups + s.per_chunk - 1) / s.per_chunk);
+  const int64_t d = problem.d;
+  const ChunkCount live{chunks, problem.unique.view().count.data, s.per_chunk, s.max_chunks};
   const Buffer<float> queries(s.lookups, d), keys(s.centroids, d), values(s.centroids, d);
   const Buffer<float> key_partials(chunks * s.centroids, d),
       value_partials(chunks * s.centroids, d);
@@ -107,8 +110,7 @@ Result run(const Problem& problem, uint64_t seed) {
                     static_cast<unsigned>(s.subspaces) * blocks_of(s.width, kColumns)),
                kSoftmaxCodebookThreads, 0, seed, softmax_codebook_gradient_kernel<kColumns>,
                problem.rows(), View<const float>(problem.keys), View<const float>(problem.values),
-               statistics.data(), s.per_chunk, key_partials.data(), value_partials.data());
-  const ChunkCount live{chunks, problem.unique.view().count.data, s.per_chunk};
+               statistics.data(), live, key_partials.data(), value_partials.data());
   simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, key_partials.data(), live,
                keys.size(), keys.data());
   simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, value_partials.data(), live,
@@ -125,7 +127,7 @@ void expect_near(const std::vector<float>& actual, const std::vector<double>& ex
 
 constexpr Shape kShapes[] = {
     {1, 1, 1, 1, 32},     {40, 8, 2, 256, 32}, {90, 3, 5, 33, 7},
-    {60, 2, 16, 64, 300}, {30, 1, 37, 255, 9},
+    {60, 2, 16, 64, 300}, {30, 1, 37, 255, 9}, {200, 2, 4, 16, 7, 5},
 };
 
 template <int kColumns>

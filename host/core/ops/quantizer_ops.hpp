@@ -26,6 +26,12 @@ struct SoftmaxGradients {
   View<float> values;   // (K, d) of the value that each code chose
 };
 
+/// Room for a back end that searches first and sums the gradient afterwards.
+struct AssignScratch {
+  View<float> half_norms;  // (K, D)
+  View<uint8_t> codes;     // (B, D)
+};
+
 class QuantizerOps {
  public:
   virtual ~QuantizerOps() = default;
@@ -47,6 +53,17 @@ class QuantizerOps {
   virtual void codebook_gradient(View<const float> queries, const UniqueIds& unique,
                                  const Tiers& tiers, View<const uint8_t> codes,
                                  View<const float> codebook, float scale, View<float> gradient) = 0;
+  /// half_norms, assign of the distinct ids and codebook_gradient, with the same bits. Whether
+  /// anything is left in scratch is the back end's own.
+  virtual void assign_with_gradient(View<const float> queries, const UniqueIds& unique,
+                                    View<const float> codebook, const Tiers& tiers, float scale,
+                                    const AssignScratch& scratch, View<float> decoded,
+                                    View<float> gradient) {
+    half_norms(codebook, static_cast<int>(scratch.codes.cols), scratch.half_norms);
+    assign(queries, RowSet::of(unique), codebook, scratch.half_norms, tiers, scratch.codes, decoded,
+           {});
+    codebook_gradient(queries, unique, tiers, scratch.codes, codebook, scale, gradient);
+  }
   /// out (B, d) = gradient (B, d) by look-up + scale * (e - c), where e = queries[id] and
   /// c = decoded[inverse] of the look-up's distinct id: adds the gradient of scale/2 * sum of
   /// (sg(c) - e)^2.
