@@ -153,7 +153,7 @@ TEST_F(Report, IsTheSameWhenWrittenAgain) {
 }
 
 TEST(Plots, TellSchemesApartWithoutColour) {
-  Plot plot{"p", "P", "x", "y", true, true, {}};
+  Plot plot{"p", "P", "x", "y", true, true, {}, 0, 0};
   for (const char* scheme :
        {"full", "low_rank", "scalar_quantized", "hashed", "dpq_vq", "mgqe", "dpq_sx"})
     plot.series.push_back({scheme, {{10, 0.5, 0.01}}});

@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "experiments/report/plot.hpp"
 #include "experiments/report/report.hpp"
 
 namespace mgqe {
@@ -86,6 +87,7 @@ void GridProgram::run(const std::function<std::vector<GridPoint>(const GridChoic
   options_.budget_seconds = 60.0 * budget_minutes_;
   for (const double l2 : l2_)
     if (!(l2 >= 0.0)) input_error("--l2 ", l2, " must be 0 or more");
+  if (!no_report_ && !list_) require_gnuplot();  // now, rather than after hours of runs
   if (report_only_) return write_report(choice());
   std::vector<GridPoint> wanted = points(choice());
   if (!only_.empty()) wanted = only(wanted, only_);

@@ -11,7 +11,7 @@ constexpr const char* kStyle =
 @media (prefers-color-scheme:dark){:root{--ink:#e3e6ea;--soft:#9aa3ad;--line:#3a4048;--back:#14171b;--band:#1c2026;--good:#56d364;--bad:#ff8b8b}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:1120px;margin:0 auto;padding:2.2rem 1rem 4rem}
+main{max-width:1240px;margin:0 auto;padding:2.2rem 1rem 4rem}
 h1{font-size:1.75rem;line-height:1.2;margin:0 0 .6rem;font-weight:650}
 h2{font-size:1.25rem;margin:2.6rem 0 .6rem;padding-top:.8rem;border-top:1px solid var(--line);font-weight:620}
 h3{font-size:1.02rem;margin:1.8rem 0 .4rem;font-weight:620}
@@ -24,8 +24,8 @@ pre code{padding:0;background:none;overflow-wrap:normal}
 .scroll{overflow-x:auto;margin:.6rem 0 1rem}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);padding:0 0 .35rem;font-size:.875rem}
-th,td{padding:.32rem .7rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
-th{font-weight:600;color:var(--soft);vertical-align:bottom}
+th,td{padding:.32rem .55rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+th{white-space:normal;min-width:3.6rem;font-weight:600;color:var(--soft);vertical-align:bottom}
 th.words,td.words{text-align:left}
 td.long{white-space:normal;min-width:15rem}
 tbody tr:hover{background:var(--band)}
@@ -35,6 +35,7 @@ tbody tr:hover{background:var(--band)}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:1rem 1.4rem;margin:1rem 0}
 figure{margin:0;min-width:0}
 figure svg{width:100%;height:auto;display:block}
+@media (max-width:640px){main{padding-top:1.2rem}th,td{padding:.3rem .5rem}td.words{white-space:normal;min-width:7.5rem}td.long{min-width:11rem}}
 details{margin:.6rem 0}
 summary{cursor:pointer;color:var(--soft)}
 )";

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include <fmt/format.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 #include "host/core/check.hpp"
 #include "host/io/atomic_file.hpp"
@@ -55,6 +55,10 @@ std::string quoted(const std::string& text) {
   return '"' + safe + '"';
 }
 
+constexpr const char* kKeyBelow =
+    "set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'\n"
+    "set bmargin 6.4\nset xlabel offset 0,0.6\n";
+
 std::string block_name(size_t plot, size_t series) { return fmt::format("$p{}s{}", plot, series); }
 
 std::string data_blocks(const std::vector<Plot>& plots) {
@@ -79,6 +83,9 @@ std::string plot_command(const Plot& plot, size_t number) {
                                  quoted(plot.x_label), quoted(plot.y_label));
   text += plot.log_x ? "set logscale x\nset xrange [2:130]\nset xtics (2,5,10,20,50,100)\n"
                      : "unset logscale x\nset xrange [*:*]\nset xtics autofreq\n";
+  text += plot.y_low < plot.y_high
+              ? fmt::format("set yrange [{:.6g}:{:.6g}]\n", plot.y_low, plot.y_high)
+              : "set yrange [*:*]\n";
   std::string parts;
   for (size_t s = 0; s < plot.series.size(); ++s) {
     const PlotSeries& series = plot.series[s];
@@ -132,15 +139,16 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
 std::string gnuplot_script(const std::vector<Plot>& plots, const std::string& output) {
   const bool panels = plots.size() > 1;
   const size_t rows = (plots.size() + 1) / 2;
-  const int width = panels ? 860 : 430, height = panels ? static_cast<int>(rows) * 300 + 40 : 350;
+  const int width = panels ? 860 : 430, height = panels ? static_cast<int>(rows) * 300 + 40 : 360;
   std::string text = fmt::format(
-      "set terminal svg size {},{} dynamic font \"system-ui,sans-serif,13\" name \"plot\"\n"
+      "set terminal svg size {},{} dynamic noenhanced font \"system-ui,sans-serif,13\" name "
+      "\"plot\"\n"
       "set output \"{}\"\n"
-      "set border 3\nset tics nomirror\nset grid lc rgb '#010101' lw 1 dt 1\nset bars 0.5\n"
+      "set border 3\nset tics nomirror\nset grid lc rgb '#010101' lw 1 dt 1\nset bars 0.5\nset "
+      "pointintervalbox 0\n"
       "set format y \"%g\"\nset offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05\n{}",
       width, height, output, data_blocks(plots));
-  if (!panels)
-    return text + "set key below samplen 3 maxcols 3 width 1\n" + plot_command(plots[0], 0);
+  if (!panels) return text + kKeyBelow + plot_command(plots[0], 0);
   text += "set multiplot\nset key off\n";
   const double strip = 40.0 / height, tall = (1.0 - strip) / static_cast<double>(rows);
   for (size_t p = 0; p < plots.size(); ++p)
@@ -170,6 +178,9 @@ std::string restyled(const std::string& svg, const std::string& name, const std:
   static const std::regex series("rgb\\( *1, *2, *([0-9]+)\\)"), grid("rgb\\( *1, *1, *1\\)");
   body = std::regex_replace(body, series, "var(--s$1)");
   body = std::regex_replace(body, grid, "var(--grid)");
+  // gnuplot clears what is below a mark with a white one: no page here need be white.
+  static const std::regex cleared("<use [^>]*color='white'/>\\s*");
+  body = std::regex_replace(body, cleared, "");
   // Blank lines would end an HTML block in Markdown; empty groups say nothing.
   static const std::regex empty("<g [^>]*>\\s*</g>\\s*"), blank("\n\\s*\n");
   body = std::regex_replace(body, empty, "");
@@ -182,8 +193,19 @@ std::string restyled(const std::string& svg, const std::string& name, const std:
          "\">" + body;
 }
 
+void require_gnuplot() {
+  const char* path = std::getenv("PATH");
+  std::stringstream folders(path != nullptr ? path : "");
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (access((folder + "/gnuplot").c_str(), X_OK) == 0) return;
+  input_error(
+      "gnuplot is missing, which draws the report's figures: apt-get install -y gnuplot-nox, or "
+      "give --no-report");
+}
+
 std::string draw(const std::vector<Plot>& plots, const std::string& name, const std::string& title,
                  const std::filesystem::path& folder) {
+  require_gnuplot();
   ensure_writable_directory(folder);
   const std::filesystem::path raw = folder / (name + ".raw.svg");
   write_file_atomically(folder / (name + ".gp"), gnuplot_script(plots, name + ".raw.svg"));
@@ -193,10 +215,6 @@ std::string draw(const std::vector<Plot>& plots, const std::string& name, const 
   std::string said;
   for (int c; (c = std::fgetc(pipe)) != EOF;) said += static_cast<char>(c);
   const int status = pclose(pipe);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-    input_error(
-        "gnuplot is missing, which draws the report's figures: apt-get install -y "
-        "gnuplot-nox");
   if (status != 0) throw Error("gnuplot " + name + ".gp: " + said.substr(0, 300));
   const std::string svg = restyled(read(raw), name, title);
   std::filesystem::remove(raw);

@@ -25,6 +25,7 @@ struct Plot {
   bool log_x = false;  // of percent of the full table: 2 to 120
   bool marks = true;   // on every point; else on a few
   std::vector<PlotSeries> series;
+  double y_low = 0.0, y_high = 0.0;  // of the frame; equal: as the points need
 };
 
 /// The script that draws one plot, or several as panels with one key, to `output`.
@@ -34,8 +35,11 @@ std::string gnuplot_script(const std::vector<Plot>& plots, const std::string& ou
 /// for readers of screens.
 std::string restyled(const std::string& svg, const std::string& name, const std::string& title);
 
+/// InputError where gnuplot is missing, with the package to install.
+void require_gnuplot();
+
 /// Draws into `folder`: NAME.gp, which draws it again, and NAME.svg. Returns the SVG as it stands
-/// within a page that has kPlotStyle. Error where gnuplot is missing, with the package to install.
+/// within a page that has kPlotStyle. Requires gnuplot.
 std::string draw(const std::vector<Plot>& plots, const std::string& name, const std::string& title,
                  const std::filesystem::path& folder);
 
