@@ -146,7 +146,7 @@ void add_figure2(Document& document, const Evidence& evidence,
     return;
   }
   // All panels in one picture, for pages that show one.
-  if (panels.size() > 1) draw(panels, "figure2", "Quality against size", figures);
+  draw(panels, "figure2", "Quality against size", figures);
   document.figures(std::move(drawn));
   for (const GridTask& task : evidence.tasks()) {
     std::vector<TableRow> rows;
