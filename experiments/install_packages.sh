@@ -4,16 +4,16 @@
 set -eu
 
 packages=(g++ make cmake git python3 curl unzip libcli11-dev nlohmann-json3-dev libspdlog-dev
-  libfmt-dev zlib1g-dev libhwy-dev libgtest-dev libboost-context-dev libopenmpi-dev
-  openmpi-bin)
+  libfmt-dev zlib1g-dev libhwy-dev libgtest-dev libboost-context-dev libopenmpi-dev openmpi-bin
+  gnuplot-nox)
 
 missing=()
 for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
   [ "$status" = "install ok installed" ] && continue
   # A tool that came by another way will do.
-  case $package in g++ | make | cmake | git | python3 | curl | unzip)
-    command -v "$package" >/dev/null && continue ;;
+  case $package in g++ | make | cmake | git | python3 | curl | unzip | gnuplot-nox)
+    command -v "${package%-nox}" >/dev/null && continue ;;
   esac
   missing+=("$package")
 done

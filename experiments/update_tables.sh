@@ -29,6 +29,13 @@ fill() {
 }
 
 results=experiments/results
+# The answer in one line, as the report gives it, and the picture behind it.
+if [ -e $results/report.md ]; then
+  { sed -n 3p $results/report.md
+    echo
+    echo "[![Quality against size: every scheme on every task]($results/figures/figure2.svg)]($results/report.md)"
+  } | fill README.md figure2
+fi
 # README shows the full table and the default MGQE of every backbone, experiments/README.md all.
 mapfile -t headline < <(ls $results/ml-1m/*-{full,mgqe}-seed*.json $results/ncf/*.json $results/steam/gmf-*.json)
 "$mgqe" report --markdown "${headline[@]}" | fill README.md results

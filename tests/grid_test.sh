@@ -31,7 +31,7 @@ epochs() {
 JSON
 }
 epochs 1 tiny.json
-grid="$bin/figure2 --tasks gmf --device cpu --jobs 2"
+grid="$bin/figure2 --tasks gmf --device cpu --jobs 2 --no-report"
 
 # Killed again and again, it goes on where it stopped: what was stored stays, byte for byte.
 epochs 40 slow.json
@@ -100,15 +100,33 @@ made() { grep -oE '[0-9]+ of them made now' "$1" | cut -d' ' -f1; }
 verdict $? "two grids on one store make 48 runs: $(made first) and $(made second)"
 
 # What figure2 has stored, figure3 and ablation find.
-"$bin/figure3" --tasks gmf --seeds 1 --store shared --config tiny.json --device cpu >stdout
+"$bin/figure3" --no-report --tasks gmf --seeds 1 --store shared --config tiny.json --device cpu >stdout
 grep -q "2 of 2 runs are stored, 0 of them made now" stdout
 verdict $? "figure3 finds the runs of figure2"
-"$bin/ablation" --studies tiers,tables --seeds 1 --store shared --config tiny.json --device cpu >stdout
+"$bin/ablation" --no-report --studies tiers,tables --seeds 1 --store shared --config tiny.json --device cpu >stdout
 grep -q "6 of 6 runs are stored, 4 of them made now" stdout
 verdict $? "ablation finds those it shares"
 "$bin/figure2" --tasks gmf --seeds 1..3 --store shared --config tiny.json --list >stdout
 [ "$(grep -c ^stored stdout)" -eq 48 ] && [ "$(grep -c ^missing stdout)" -eq 24 ]
 verdict $? "--list tells stored from missing"
+
+# The report of what is stored, by any of the three, and by a grid at its end.
+if command -v gnuplot >/dev/null; then
+  "$bin/figure3" --report-only --store shared --config tiny.json --report told >stdout &&
+    grep -q "^report   told/report.html" stdout && grep -q "mgqe D=32" told/report.md &&
+    [ -s told/report.html ] && [ -s told/figures/figure2-gmf.svg ]
+  verdict $? "--report-only writes the report"
+  cp -r shared again
+  "$bin/figure2" --tasks gmf --seeds 1 --store again --config tiny.json --report at-the-end >stdout &&
+    grep -q "24 of 24 runs are stored" stdout && [ -s at-the-end/report.md ]
+  verdict $? "a grid ends with the report"
+fi
+PATH=/nowhere "$bin/figure2" --tasks gmf --seeds 1 --store none >/dev/null 2>stderr
+[ $? -eq 2 ] && grep -q "gnuplot is missing.*gnuplot-nox.*--no-report" stderr && [ ! -e none ]
+verdict $? "without gnuplot, one line before anything is run"
+"$bin/figure2" --report-only --no-report >/dev/null 2>stderr
+[ $? -eq 2 ]
+verdict $? "--report-only with --no-report"
 
 # Other code, other keys: a stored run of another numerics version is never taken.
 sed -i 's/"numerics_version": [0-9]*/"numerics_version": 999/' shared/synthetic-gmf-full-seed1-*.json
@@ -121,7 +139,7 @@ cat >diverging.json <<'JSON'
  "train": {"epochs": 3, "lr": 1e30, "optimizer": "sgd"}}
 JSON
 "$bin/figure2" --tasks gmf --only 'full-d(32|64)' --seeds 1 --store diverged --config diverging.json \
-  --device cpu >stdout 2>stderr
+  --device cpu --no-report >stdout 2>stderr
 [ $? -eq 1 ] && [ "$(grep -c '^failed: gmf/full-d.* seed 1: ' stdout)" -eq 2 ] && [ "$(wc -l <stderr)" -eq 1 ] &&
   [ "$(stored diverged)" -eq 0 ]
 verdict $? "failed runs are told of one by one, and stored by none"

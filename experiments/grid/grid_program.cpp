@@ -2,6 +2,9 @@
 
 #include <fmt/ranges.h>
 
+#include "experiments/report/plot.hpp"
+#include "experiments/report/report.hpp"
+
 namespace mgqe {
 
 GridProgram::GridProgram(CLI::App& app, const std::vector<std::string>& tasks)
@@ -32,6 +35,12 @@ GridProgram::GridProgram(CLI::App& app, const std::vector<std::string>& tasks)
   app.add_option("--config", config_,
                  "JSON file of fields by section, as of `mgqe train`, laid over every run's: for a "
                  "quick look with fewer epochs, or other data");
+  app.add_option("--report", report_, "folder of report.html, report.md and figures/")
+      ->default_str(report_);
+  CLI::Option* report_only =
+      app.add_flag("--report-only", report_only_, "write the report from the store; run nothing");
+  app.add_flag("--no-report", no_report_, "run alone, as one of several machines does")
+      ->excludes(report_only);
   app.add_flag("--list", list_, "say which runs there are and which are missing; run nothing");
 }
 
@@ -48,6 +57,14 @@ GridChoice GridProgram::choice() const {
   update_from_json(probe, json, config_);
   choice.overrides = json.dump();
   return choice;
+}
+
+void GridProgram::write_report(const GridChoice& choice) const {
+  // Of every task, whatever was run just now: a report is about its store.
+  GridChoice all = choice;
+  all.tasks = grid_tasks();
+  mgqe::write_report(RunStore(store_), all, report_);
+  fmt::print("report   {}/report.html and report.md\n", report_);
 }
 
 void GridProgram::list(const std::vector<GridRun>& runs) const {
@@ -70,12 +87,15 @@ void GridProgram::run(const std::function<std::vector<GridPoint>(const GridChoic
   options_.budget_seconds = 60.0 * budget_minutes_;
   for (const double l2 : l2_)
     if (!(l2 >= 0.0)) input_error("--l2 ", l2, " must be 0 or more");
+  if (!no_report_ && !list_) require_gnuplot();  // now, rather than after hours of runs
+  if (report_only_) return write_report(choice());
   std::vector<GridPoint> wanted = points(choice());
   if (!only_.empty()) wanted = only(wanted, only_);
   const std::vector<GridRun> runs = grid_runs(wanted, parse_seeds(seeds_));
   if (list_) return list(runs);
   const GridSummary summary = run_grid(runs, RunStore(store_), options_);
   fmt::print("{}", to_text(summary, runs.size()));
+  if (!no_report_) write_report(choice());
   std::fflush(stdout);
   if (!summary.failed.empty())
     throw Error(fmt::format("{} of {} runs failed; {}: {}", summary.failed.size(), runs.size(),

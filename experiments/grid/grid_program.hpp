@@ -14,21 +14,23 @@ class GridProgram {
   /// tasks: the default of --tasks.
   GridProgram(CLI::App& app, const std::vector<std::string>& tasks);
 
-  /// Makes the runs that are missing; Error where some failed.
+  /// Makes the runs that are missing and writes the report; Error where some failed.
   void run(const std::function<std::vector<GridPoint>(const GridChoice&)>& points);
 
   CLI::App& app() { return app_; }
   GridChoice choice() const;
 
  private:
+  void write_report(const GridChoice& choice) const;
   void list(const std::vector<GridRun>& runs) const;
 
   CLI::App& app_;
   std::vector<std::string> tasks_;
   std::string only_, seeds_ = "1..10", store_ = "experiments/results/runs", config_;
+  std::string report_ = "experiments/results";
   std::vector<double> l2_ = GridChoice{}.l2;
   double budget_minutes_ = 0.0;
-  bool list_ = false;
+  bool list_ = false, report_only_ = false, no_report_ = false;
   GridOptions options_;
 };
 

@@ -9,10 +9,10 @@ namespace mgqe {
 
 const std::vector<GridTask>& grid_tasks() {
   static const std::vector<GridTask> tasks = {
-      {"relevance", "item-to-item relevance, Steam", "steam", "gmf", "relevance", 32, true, 8},
       {"gmf", "GMF on MovieLens-1M", "ml-1m", "gmf", "ranking", 64, true, 50},
       {"neumf", "NeuMF on MovieLens-1M", "ml-1m", "neumf", "ranking", 64, true, 200},
       {"sasrec", "SASRec on MovieLens-1M", "ml-1m", "sasrec", "ranking", 64, true, 1800},
+      {"relevance", "item-to-item relevance, Steam", "steam", "gmf", "relevance", 32, true, 8},
       {"video-gmf", "GMF on Amazon Video Games", "video", "gmf", "ranking", 64, false, 60},
       {"video-sasrec", "SASRec on Amazon Video Games", "video", "sasrec", "ranking", 64, false,
        1800},

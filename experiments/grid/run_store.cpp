@@ -1,5 +1,6 @@
 #include "experiments/grid/run_store.hpp"
 
+#include <algorithm>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -27,12 +28,6 @@ RunRecord rounded(const RunRecord& json) {
   return result;
 }
 
-Config config_in(const RunRecord& record) {
-  Config config;
-  update_from_json(config, nlohmann::json::parse(record.at("config").dump()), "config");
-  return without_place(config);
-}
-
 bool same(const Config& a, const Config& b) {
   return to_json(without_place(a)) == to_json(without_place(b));
 }
@@ -53,12 +48,18 @@ std::string text_of(const RunRecord& record) {
 
 }  // namespace
 
+Config recorded_config(const RunRecord& record) {
+  Config config;
+  update_from_json(config, nlohmann::json::parse(record.at("config").dump()), "config");
+  return without_place(config);
+}
+
 RunRecord make_record(const RunRecord& result, const Config& config) {
   const int version = result.value("numerics_version", 0);
   if (version != kNumericsVersion)
     throw Error(fmt::format("mgqe computes by numerics version {}, this program by {}: build both",
                             version, kNumericsVersion));
-  if (!same(config_in(result), config))
+  if (!same(recorded_config(result), config))
     throw Error("mgqe trained another config than it was asked to: build it and this program anew");
   RunRecord record = {{"command", command_of(config)},
                       {"commit", result.at("commit")},
@@ -97,8 +98,28 @@ std::optional<RunRecord> RunStore::find(const Config& config) const {
     refuse("is not a stored run");
   if (record.value("numerics_version", 0) != kNumericsVersion)
     refuse("is of another numerics version than its name");
-  if (!same(config_in(record), config)) refuse("holds another config than its name says");
+  if (!same(recorded_config(record), config)) refuse("holds another config than its name says");
   return record;
+}
+
+std::vector<RunRecord> RunStore::all(size_t* others) const {
+  std::vector<fs::path> paths;
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(folder_, missing))
+    if (entry.path().extension() == ".json") paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<RunRecord> records;
+  for (const fs::path& path : paths) {
+    std::ifstream stream(path);
+    RunRecord record = RunRecord::parse(stream, nullptr, /*allow_exceptions=*/false);
+    const bool is_run = record.is_object() && record.contains("test") && record.contains("config");
+    if (!is_run) input_error(path.string(), ": is not a stored run; remove the file");
+    if (record.value("numerics_version", 0) == kNumericsVersion)
+      records.push_back(std::move(record));
+    else
+      ++*others;
+  }
+  return records;
 }
 
 void RunStore::put(const Config& config, const RunRecord& record, const fs::path& aside) const {

@@ -21,6 +21,9 @@ using RunRecord = nlohmann::ordered_json;
 /// where the result is of other numerics or of another config.
 RunRecord make_record(const RunRecord& result, const Config& config);
 
+/// The config of a stored run, its seed in it; fields that came later have their defaults.
+Config recorded_config(const RunRecord& record);
+
 class RunStore {
  public:
   /// A folder that is missing is an empty store; work and claims make it.
@@ -30,6 +33,9 @@ class RunStore {
   /// says (other numerics, another config, not JSON) is an InputError that tells to remove it.
   std::optional<RunRecord> find(const Config& config) const;
   bool holds(const Config& config) const { return std::filesystem::exists(path_of(config)); }
+  /// Every run of this numerics version, by file name; adds to `others` the number of those of
+  /// other versions.
+  std::vector<RunRecord> all(size_t* others) const;
   /// Whole or not at all. `aside`: a folder of this process alone, on the same file system.
   void put(const Config& config, const RunRecord& record, const std::filesystem::path& aside) const;
 

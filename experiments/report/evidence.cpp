@@ -1,0 +1,158 @@
+#include "experiments/report/evidence.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "experiments/grid/run_key.hpp"
+
+namespace mgqe {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What runs of one configuration share.
+std::string key_of_any_seed(Config config) {
+  config.run.seed = Config{}.run.seed;
+  return run_key(config);
+}
+
+using Runs = std::map<uint64_t, RunRecord>;
+
+BySeed collect(const Runs& runs, const std::string& pointer) {
+  BySeed values;
+  for (const auto& [seed, run] : runs)
+    values[seed] = run.at(Json::json_pointer(pointer)).get<double>();
+  return values;
+}
+
+/// Runs by configuration.
+class Shelf {
+ public:
+  explicit Shelf(const std::vector<RunRecord>& runs) {
+    for (const RunRecord& run : runs) {
+      const Config config = recorded_config(run);
+      runs_[key_of_any_seed(config)][config.run.seed] = run;
+    }
+  }
+
+  PointRuns fill(const GridPoint& point) const {
+    PointRuns filled{point, point.candidates.front(), {}, {}};
+    if (point.candidates.size() == 1) {
+      filled.runs = runs_of(filled.config);
+      return filled;
+    }
+    // Only seeds that tried every candidate count: each candidate is judged on the same seeds.
+    const std::set<uint64_t> seeds = common_seeds(point.candidates);
+    double best = 0.0;
+    for (const Config& candidate : point.candidates) {
+      Runs runs = runs_of(candidate);
+      std::erase_if(runs, [&](const auto& run) { return !seeds.contains(run.first); });
+      const auto validation = estimate(collect(runs, "/valid/rmse"));
+      if (!validation) continue;
+      filled.tuned.emplace_back(candidate, *validation);
+      if (!filled.runs.empty() && validation->mean >= best) continue;
+      best = validation->mean;
+      filled.config = candidate;
+      filled.runs = std::move(runs);
+    }
+    return filled;
+  }
+
+ private:
+  Runs runs_of(const Config& config) const {
+    const auto found = runs_.find(key_of_any_seed(config));
+    return found == runs_.end() ? Runs{} : found->second;
+  }
+  std::set<uint64_t> common_seeds(const std::vector<Config>& candidates) const {
+    std::set<uint64_t> seeds;
+    for (const auto& [seed, run] : runs_of(candidates.front())) seeds.insert(seed);
+    for (const Config& candidate : candidates) {
+      const Runs runs = runs_of(candidate);
+      std::erase_if(seeds, [&](uint64_t seed) { return !runs.contains(seed); });
+    }
+    return seeds;
+  }
+
+  std::map<std::string, Runs> runs_;
+};
+
+const PointRuns* find_in(const std::vector<PointRuns>& points, const GridTask& task,
+                         const std::string& series, const std::string& value) {
+  for (const PointRuns& point : points)
+    if (std::string(point.point.task.name) == task.name && point.point.series == series &&
+        point.point.value == value && !point.runs.empty())
+      return &point;
+  return nullptr;
+}
+
+}  // namespace
+
+BySeed PointRuns::values(const std::string& pointer) const { return collect(runs, pointer); }
+
+double PointRuns::percent_of_full() const {
+  const RunRecord& size = runs.begin()->second.at("size");
+  const double full_bits = size.at("full_bits").get<double>() /
+                           static_cast<double>(config.embedding.dim) *
+                           static_cast<double>(point.task.dim);
+  return 100.0 * size.at("formula_bits").get<double>() / full_bits;
+}
+
+const std::vector<Measure>& measures(const GridTask& task) {
+  static const std::vector<Measure> ranking = {
+      {"/test/full/hr@10", "full-ranking HR@10", true, 4},
+      {"/test/sampled/hr@10", "sampled HR@10", true, 4},
+      {"/test/full/ndcg@10", "full-ranking NDCG@10", true, 4},
+  };
+  static const std::vector<Measure> relevance = {{"/test/rmse", "RMSE", false, 3}};
+  return task.is_relevance() ? relevance : ranking;
+}
+
+std::string usual_value(const GridTask& task, const std::string& scheme) {
+  return scheme == "full" ? fmt::format("d={}", task.dim)
+                          : fmt::format("D={}", usual_subspaces(task));
+}
+
+Evidence::Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice)
+    : tasks_(choice.tasks) {
+  const Shelf shelf(runs);
+  for (const GridPoint& point : figure2_points(choice)) figure2_.push_back(shelf.fill(point));
+  for (const GridPoint& point : ablation_points(choice, ablation_names()))
+    ablations_.push_back(shelf.fill(point));
+}
+
+std::vector<const PointRuns*> Evidence::figure2(const GridTask& task) const {
+  std::vector<const PointRuns*> found;
+  for (const PointRuns& point : figure2_)
+    if (std::string(point.point.task.name) == task.name && !point.runs.empty())
+      found.push_back(&point);
+  return found;
+}
+
+const PointRuns* Evidence::find(const GridTask& task, const std::string& series,
+                                const std::string& value) const {
+  return find_in(figure2_, task, series, value);
+}
+
+const PointRuns* Evidence::usual(const GridTask& task, const std::string& scheme) const {
+  return find(task, scheme, usual_value(task, scheme));
+}
+
+const PointRuns* Evidence::ablation(const GridTask& task, const std::string& study,
+                                    const std::string& value) const {
+  return find_in(ablations_, task, study, value);
+}
+
+std::vector<const RunRecord*> Evidence::used() const {
+  std::map<std::string, const RunRecord*> by_command;
+  for (const auto* points : {&figure2_, &ablations_})
+    for (const PointRuns& point : *points)
+      for (const auto& [seed, run] : point.runs)
+        by_command.emplace(run.at("command").get<std::string>(), &run);
+  std::vector<const RunRecord*> list;
+  for (const auto& [command, run] : by_command) list.push_back(run);
+  return list;
+}
+
+}  // namespace mgqe

@@ -1,0 +1,34 @@
+#include "experiments/report/report.hpp"
+
+#include "experiments/report/sections.hpp"
+#include "host/io/atomic_file.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr size_t kSeedsAskedFor = 10;
+
+}  // namespace
+
+void write_report(const RunStore& store, const GridChoice& choice,
+                  const std::filesystem::path& folder) {
+  size_t others = 0;
+  const Evidence evidence(store.all(&others), choice);
+  const std::filesystem::path figures = folder / "figures";
+  Document document;
+  document.title = "Multi-granular quantized embeddings: what was measured";
+  document.headline = headline(evidence);
+  add_claims(document, evidence);
+  add_figure2(document, evidence, figures);
+  add_figure3(document, evidence, figures);
+  add_head_and_tail(document, evidence);
+  add_ablations(document, evidence);
+  add_method(document, evidence);
+  add_missing(document, evidence, kSeedsAskedFor);
+  add_provenance(document, evidence, others);
+  ensure_writable_directory(folder);
+  write_file_atomically(folder / "report.html", to_html(document));
+  write_file_atomically(folder / "report.md", to_markdown(document));
+}
+
+}  // namespace mgqe
