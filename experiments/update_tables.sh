@@ -47,6 +47,10 @@ python3 experiments/baselines/speed_table.py experiments/results/training_speed_
   fill experiments/README.md training-speed
 python3 experiments/compare_embeddings.py --table $results/embeddings_cpu.json |
   fill experiments/README.md embeddings
+if [ -e $results/ranks_cpu.json ]; then
+  python3 experiments/compare_ranks.py --table $results/ranks_cpu.json |
+    fill experiments/README.md ranks
+fi
 shopt -s nullglob  # before the first measurement there is no such file
 python3 experiments/baselines/compare_ops.py --table $results/ops_*.json |
   fill experiments/README.md ops

@@ -1,6 +1,7 @@
 // Several ranks against one: every test trains the same model twice in each process, alone on the
 // whole batch and as one of N on its share, and compares. Started by mpirun; alone there is nothing
-// to compare and all is skipped.
+// to compare and all is skipped. With the argument `cuda` the ranks compute on a GPU, which they may
+// share: then their exchanges are staged through the host.
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -123,7 +124,7 @@ class Ranks : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     if (launch->size() == 1) GTEST_SKIP() << "started alone: mpirun -np 2 " << "ranks_test";
-    alone_ = make_backend("cpu");
+    alone_ = make_backend(among_ranks->name());
   }
   std::unique_ptr<Backend> alone_;
 };
@@ -317,7 +318,13 @@ class FailuresToStderr : public ::testing::EmptyTestEventListener {
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   mgqe::Launch launch;
-  const auto backend = mgqe::make_backend("cpu");
+  std::unique_ptr<mgqe::Backend> backend;
+  try {
+    backend = mgqe::make_backend(argc > 1 ? argv[1] : "cpu");
+  } catch (const mgqe::InputError& error) {
+    std::fprintf(stderr, "skipped: %s\n", error.what());
+    return 77;
+  }
   launch.join(*backend);
   mgqe::launch = &launch;
   mgqe::among_ranks = backend.get();

@@ -41,7 +41,7 @@ Checkpointer::~Checkpointer() {
 
 Checkpointer::Advice Checkpointer::consult(uint64_t step, int signal, bool epoch_ends) {
   if (ranks_.alone()) return {signal, due(step)};
-  if (step % kConsultSteps != 0 && !epoch_ends) return {0, false};
+  if (step % kConsultSteps != 0 && step < due_step() && !epoch_ends) return {0, false};
   // The clocks of ranks differ: rank 0's decides.
   enum { kSignal, kDue, kWriting, kFields };
   const auto n = static_cast<size_t>(ranks_.size());

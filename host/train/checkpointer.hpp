@@ -44,8 +44,8 @@ class Checkpointer {
     int signal;  // that came to any rank
     bool due;
   };
-  /// To be called between two steps. Ranks ask each other every kConsultSteps alone, and at the ends
-  /// of epochs; then they also put away what all have written.
+  /// To be called between two steps. Ranks ask each other every kConsultSteps, when one is due by
+  /// steps, and at the ends of epochs; then they also put away what all have written.
   Advice consult(uint64_t step, int signal, bool epoch_ends);
   static constexpr uint64_t kConsultSteps = 32;
 

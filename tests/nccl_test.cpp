@@ -1,0 +1,74 @@
+// Every collective of NCCL with a world of one rank: what can be run on one GPU. Skipped without one.
+#include <gtest/gtest.h>
+
+#include "models/row_exchange.hpp"
+
+#if MGQE_WITH_NCCL
+namespace mgqe {
+
+std::unique_ptr<Communicator> make_nccl_communicator(Backend& backend,
+                                                     std::unique_ptr<Communicator> host);
+
+namespace {
+
+class Nccl : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    try {
+      backend_ = make_backend("cuda");
+    } catch (const InputError& error) {
+      GTEST_SKIP() << error.what();
+    }
+    backend_->join(make_nccl_communicator(*backend_, make_solo()));
+  }
+  Communicator& ranks() { return backend_->communicator(); }
+  template <class T>
+  Tensor<T> tensor(const std::vector<T>& values, int64_t cols = 1) {
+    return Tensor<T>(*backend_, std::span<const T>(values), cols);
+  }
+  std::unique_ptr<Backend> backend_;
+};
+
+TEST_F(Nccl, SumsOfOneRankAreItsOwn) {
+  const Tensor<float> x = tensor(std::vector<float>{1.5f, -2.0f, 3.0f});
+  const Tensor<double> y = tensor(std::vector<double>{0.25});
+  ranks().all_reduce(Traffic::kDense, x.view());
+  ranks().all_reduce(Traffic::kCodebook, y.view());
+  EXPECT_EQ(x.to_host(), (std::vector<float>{1.5f, -2.0f, 3.0f}));
+  EXPECT_EQ(y.to_host(), std::vector<double>{0.25});
+  EXPECT_EQ(ranks().account(Traffic::kDense).calls, 1);
+  EXPECT_EQ(ranks().account(Traffic::kDense).bytes, 0);
+}
+
+TEST_F(Nccl, SegmentsComeBack) {
+  const std::vector<uint8_t> values = {1, 2, 3, 4, 5};
+  const Tensor<uint8_t> sent = tensor(values), received(*backend_, 5), gathered(*backend_, 5);
+  const std::vector<int64_t> bytes = {5};
+  ranks().all_to_all(Traffic::kForward, {sent.view(), bytes}, {received.view(), bytes});
+  ranks().all_gather(Traffic::kForward, sent.view(), {gathered.view(), bytes});
+  EXPECT_EQ(received.to_host(), values);
+  EXPECT_EQ(gathered.to_host(), values);
+  const std::vector<int64_t> none = {0};
+  ranks().all_to_all(Traffic::kForward, {sent.view(), none}, {received.view(), none});
+  EXPECT_EQ(ranks().gather("text"), std::vector<std::string>{"text"});
+}
+
+TEST_F(Nccl, RowsOfOneRankAreAskedOfItself) {
+  RowExchange exchange(*backend_, 10, 6);
+  const Tensor<int32_t> ids = tensor(std::vector<int32_t>{7, 3, 7, 0, 7, 3});
+  exchange.route(ids);
+  ASSERT_EQ(exchange.asked_rows(), 3);
+  const Tensor<float> sums = tensor(std::vector<float>{1, 2, 3, 4, 5, 6}, 2);
+  const Tensor<float> back(*backend_, 3, 2);
+  exchange.give_back(sums.view(), back.view());
+  EXPECT_EQ(back.to_host(), sums.to_host());
+  std::vector<int32_t> global(3), weights(3);
+  backend_->download(global.data(), exchange.asked().ids.data, 3 * sizeof(int32_t));
+  backend_->download(weights.data(), exchange.served().weights.data, 3 * sizeof(int32_t));
+  EXPECT_EQ(global, (std::vector<int32_t>{0, 3, 7}));
+  EXPECT_EQ(weights, (std::vector<int32_t>{1, 2, 3}));
+}
+
+}  // namespace
+}  // namespace mgqe
+#endif
