@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
+
+#include <omp.h>
 
 namespace mgqe::bench {
 namespace {
@@ -38,15 +41,22 @@ NaiveAssign::NaiveAssign(std::vector<float> queries, std::vector<float> codebook
 void NaiveAssign::run() {
   const int64_t rows = static_cast<int64_t>(queries_.size()) / d_, width = d_ / subspaces_;
   const int64_t centroids = static_cast<int64_t>(codebook_.size()) / d_;
-#pragma omp parallel for schedule(static)
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t j = 0; j < subspaces_; ++j) {
-      const float* e = queries_.data() + r * d_ + j * width;
-      const float* centroid = codebook_.data() + j * width;
-      const int k = nearest_centroid(e, centroid, centroids, d_, width);
-      codes_[r * subspaces_ + j] = static_cast<uint8_t>(k);
-      std::copy_n(centroid + k * d_, width, decoded_.data() + r * d_ + j * width);
-    }
+  const auto run_rows = [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r)
+      for (int64_t j = 0; j < subspaces_; ++j) {
+        const float* e = queries_.data() + r * d_ + j * width;
+        const float* centroid = codebook_.data() + j * width;
+        const int k = nearest_centroid(e, centroid, centroids, d_, width);
+        codes_[r * subspaces_ + j] = static_cast<uint8_t>(k);
+        std::copy_n(centroid + k * d_, width, decoded_.data() + r * d_ + j * width);
+      }
+  };
+  // Not an OpenMP loop: its threads go on spinning, on the cores of what is timed next.
+  const int64_t threads = omp_get_max_threads();
+  std::vector<std::jthread> others;
+  for (int64_t t = 1; t < threads; ++t)
+    others.emplace_back([=] { run_rows(rows * t / threads, rows * (t + 1) / threads); });
+  run_rows(0, rows / threads);
 }
 
 }  // namespace mgqe::bench
