@@ -117,6 +117,9 @@ void require_same_run(const CheckpointManifest& manifest, const Config& config,
   if (!different.empty())
     input_error(where, " is of another configuration (", different,
                 "): repeat its command, or give another --out");
+  if (config.train.epochs < there.train.epochs)
+    input_error(where, " is of a run of ", there.train.epochs, " epochs: --epochs ",
+                config.train.epochs, " is below that");
   if (manifest.data_fingerprint != data_fingerprint)
     input_error(where, " was trained on other data than --data ", config.data.name,
                 " gives here: name the data it was trained on, or give another --out");

@@ -195,9 +195,6 @@ std::string Trainer::resume() {
   if (!found) return fmt::format("no checkpoint in {}: from the beginning", folder.string());
   state_ = run_state_of(found->manifest.training);
   const TrainingLoop::Position& at = state_.position;
-  if (at.epoch > config_.train.epochs)
-    input_error("--resume: --epochs ", config_.train.epochs, " is below epoch ", at.epoch,
-                ", which the checkpoint is in");
   loop_.restore(at, found->arrays);
   MGQE_CHECK(found->best.has_value() == (state_.best.epoch > 0), "best epoch ", state_.best.epoch);
   if (found->best) state_.best.model = std::move(found->best->model);
