@@ -26,7 +26,7 @@ Checkpointer::Checkpointer(fs::path folder, const CheckpointOptions& options, ui
     : folder_(std::move(folder)), options_(options), last_step_(step) {
   validate(options);
   for (const auto& [older, path] : find_checkpoints(folder_))
-    if (options.resume && older <= step) kept_.push_back(older);
+    if (older <= step) kept_.push_back(older);
   remove_unfinished(folder_);
 }
 

@@ -27,13 +27,14 @@ void validate(const CheckpointOptions& options);
 
 class Checkpointer {
  public:
-  /// step: where the run starts. Older checkpoints in the folder count among those kept; others
-  /// are not this run's, and go once the first of this run is complete.
+  /// step: where the run goes on from, or 0. Checkpoints in the folder up to there count among
+  /// those kept; later ones are not this run's, and go once the first of this run is complete.
   Checkpointer(std::filesystem::path folder, const CheckpointOptions& options, uint64_t step);
   /// Waits for the one under way.
   ~Checkpointer();
 
-  /// Whether one should be taken now. Not while one is written: training never waits for a disk
+  /// Whether one should be taken now; by time and by how far the last one is written, so of several
+  /// ranks one has to decide. Not while one is written: training never waits for a disk
   /// slower than its checkpoints, nor holds two copies of a model; the next is then taken as soon
   /// as the last is written.
   bool due(uint64_t step);
