@@ -258,6 +258,13 @@ TEST(DamagedCheckpoints, AFileOfAnotherCheckpointIsFound) {
   EXPECT_EQ(damage_of(newer), "");
 }
 
+TEST(DamagedCheckpoints, AFolderOfAnotherName) {
+  const ScratchFolder folder;
+  write_checkpoint(folder.path(), small_checkpoint());
+  fs::rename(folder / checkpoint_name(kStep), folder / checkpoint_name(kStep + 1));
+  EXPECT_CONTAINS(damage_of(folder / checkpoint_name(kStep + 1)), "is of step 123456, which");
+}
+
 TEST(DamagedCheckpoints, AnArrayThatTheManifestHasOtherwise) {
   const ScratchFolder folder;
   write_checkpoint(folder.path(), small_checkpoint());

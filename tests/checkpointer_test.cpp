@@ -106,9 +106,7 @@ TEST(Kept, CheckpointsOfAnotherRunGoWithTheFirstOfThisOne) {
 TEST(Kept, ARunThatGoesOnCountsTheOlderOnes) {
   const ScratchFolder folder;
   for (const uint64_t step : {3, 5, 900}) write_checkpoint(folder.path(), at_step(step));
-  CheckpointOptions options = by_steps(1);
-  options.resume = true;
-  Checkpointer checkpointer(solo(), folder.path(), options, 5);  // 900 was damaged, say
+  Checkpointer checkpointer(solo(), folder.path(), by_steps(1), 5);  // 900 was damaged, say
   checkpointer.begin([] { return at_step(8); });
   checkpointer.finish();
   EXPECT_EQ(steps_in(folder.path()), (Steps{5, 8}));

@@ -25,13 +25,14 @@ verdict $? "a run that is left alone"
 
 # under_way FOLDER: waits until the run in it has evaluated an epoch
 under_way() { for _ in $(seq 600); do [ -s "$1/metrics.jsonl" ] && return; sleep 0.02; done; }
-# Background jobs of a script ignore SIGINT, and a run leaves ignored what was: hence Python.
+# Background jobs of a script ignore SIGINT, and under nohup SIGHUP; a run leaves ignored what was.
 for signal in TERM USR1 HUP INT; do
   mkdir "$work/$signal"
   cd "$work/$signal" || exit 1
   # shellcheck disable=SC2086
   python3 -c 'import os, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_DFL)
+for ignored in signal.SIGINT, signal.SIGHUP:
+    signal.signal(ignored, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$mgqe" train $long --out run >stdout 2>stderr &
   process=$!
   under_way run

@@ -199,7 +199,7 @@ class SasrecTest : public OnEveryBackend {
     const Batch batch = upload(histories);
     const Tensor<float> items = item_table(model);
     return download(encoder.forward({items, batch.items}, batch.sequences(), batch.positions,
-                                    at_step(step), training));
+                                    at_step(step), {.training = training}));
   }
 
   /// Of every length there is.

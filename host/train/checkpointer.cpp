@@ -30,7 +30,7 @@ Checkpointer::Checkpointer(Communicator& ranks, fs::path folder, const Checkpoin
   validate(options);
   if (!ranks_.leads()) return;
   for (const auto& [older, path] : find_checkpoints(folder_))
-    if (options.resume && older <= step) kept_.push_back(older);
+    if (older <= step) kept_.push_back(older);
   remove_unfinished(folder_);
 }
 
@@ -222,6 +222,9 @@ void require_same_run(const CheckpointManifest& manifest, const Config& config,
   if (!different.empty())
     input_error(where, " is of another configuration (", different,
                 "): repeat its command, or give another --out");
+  if (config.train.epochs < there.train.epochs)
+    input_error(where, " is of a run of ", there.train.epochs, " epochs: --epochs ",
+                config.train.epochs, " is below that");
   if (manifest.data_fingerprint != data_fingerprint)
     input_error(where, " was trained on other data than --data ", config.data.name,
                 " gives here: name the data it was trained on, or give another --out");

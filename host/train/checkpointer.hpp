@@ -32,9 +32,9 @@ void validate(const CheckpointOptions& options);
 /// they wrote and puts the whole under its name. All ranks make the same calls.
 class Checkpointer {
  public:
-  /// step: where the run starts. Older checkpoints in the folder count among those kept; others
-  /// are not this run's, and go once the first of this run is complete. The folder is one that all
-  /// ranks see.
+  /// step: where the run goes on from, or 0. Checkpoints in the folder up to there count among
+  /// those kept; later ones are not this run's, and go once the first of this run is complete. The
+  /// folder is one that all ranks see.
   Checkpointer(Communicator& ranks, std::filesystem::path folder, const CheckpointOptions& options,
                uint64_t step);
   /// Waits for the one under way.
