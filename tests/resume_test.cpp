@@ -316,9 +316,6 @@ TEST_F(ResumedRun, OfAnotherConfigurationOrOtherDataIsRefused) {
 }
 
 TEST_F(ResumedRun, StoppedByASignalItLeavesTheSignalsAsTheyWere) {
-  struct sigaction before {
-  }, after{};
-  sigaction(SIGTERM, nullptr, &before);
   StoppingBackend backend;
   backend.signal_at = 5;
   for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) {
