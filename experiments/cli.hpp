@@ -16,6 +16,7 @@
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/io/progress.hpp"
+#include "host/train/interruption.hpp"
 #include "models/model.hpp"
 
 namespace mgqe {
@@ -109,7 +110,8 @@ inline std::string command_line(int argc, char** argv) {
   return line;
 }
 
-/// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input) or 1.
+/// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input), 1, or that of a
+/// program that was interrupted.
 inline int run_main(const char* program, const std::function<void()>& body) {
   const auto fail = [&](std::string message, int code) {
     std::fflush(stdout);
@@ -124,6 +126,10 @@ inline int run_main(const char* program, const std::function<void()>& body) {
     return 0;
   } catch (const SilentExit& exit) {
     return exit.code;
+  } catch (const Interrupted& stopped) {
+    fail(stopped.what(), 0);
+    end_as_interrupted(stopped.signal());
+    return 0;
   } catch (const InputError& error) {
     return fail(error.what(), 2);
   } catch (const std::exception& error) {

@@ -1,14 +1,19 @@
 // Exchanges of rows are pairs of point-to-point messages: their sizes pass 2 GiB, which MPI's
-// collectives count in an int, and no sum depends on their order. Sums are MPI_Allreduce, whose
-// result is the same bits on every rank with the algorithms of Open MPI and MPICH; trainers compare
-// the ranks' codebooks all the same.
+// collectives count in an int, and no sum depends on their order. Sums are MPI_Iallreduce, whose
+// result is the same bits on every rank with the algorithms of Open MPI and MPICH; tests compare the
+// ranks' arrays all the same.
+//
+// Waits spin for a moment and then sleep: MPI's own keep the core, which ranks and threads that share
+// it then wait for (two ranks beside other work took a hundred times longer so).
 #include "host/comm/mpi_communicator.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <climits>
 #include <cstdio>
 #include <cstring>
 #include <numeric>
+#include <thread>
 
 #include <mpi.h>
 #include <unistd.h>
@@ -33,6 +38,19 @@ namespace {
 
 constexpr int kRowsTag = 1;
 constexpr int64_t kMessageBytes = int64_t{1} << 30;
+constexpr auto kSpin = std::chrono::microseconds(100);
+constexpr auto kNap = std::chrono::microseconds(20);
+
+/// Returns once all of them are done.
+void wait(std::vector<MPI_Request>& requests) {
+  const auto began = std::chrono::steady_clock::now();
+  for (int done = 0;;) {
+    MGQE_MPI(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
+                         MPI_STATUSES_IGNORE));
+    if (done != 0) return requests.clear();
+    if (std::chrono::steady_clock::now() - began > kSpin) std::this_thread::sleep_for(kNap);
+  }
+}
 
 class MpiCommunicator final : public Communicator {
  public:
@@ -63,7 +81,8 @@ class MpiCommunicator final : public Communicator {
   int ranks_here() const override { return here_; }
   void barrier() override {
     const Watchdog::Waiting waiting(*watchdog_, "a barrier");
-    MGQE_MPI(MPI_Barrier(world_));
+    MGQE_MPI(MPI_Ibarrier(world_, &requests_.emplace_back()));
+    wait(requests_);
   }
   [[noreturn]] void abort(const std::string& why) override { abort_mpi(rank_, why, 1); }
   void begin_step(uint64_t step) override { watchdog_->begin_step(step); }
@@ -93,7 +112,9 @@ class MpiCommunicator final : public Communicator {
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
     const Watchdog::Waiting waiting(*watchdog_, "an exchange of counts");
     const int each = static_cast<int>(to.size()) / size_;
-    MGQE_MPI(MPI_Alltoall(to.data(), each, MPI_INT64_T, from.data(), each, MPI_INT64_T, world_));
+    MGQE_MPI(MPI_Ialltoall(to.data(), each, MPI_INT64_T, from.data(), each, MPI_INT64_T, world_,
+                           &requests_.emplace_back()));
+    wait(requests_);
   }
 
   std::vector<std::string> do_gather(const std::string& mine) override {
@@ -126,9 +147,10 @@ class MpiCommunicator final : public Communicator {
       const Watchdog::Waiting waiting(*watchdog_, "a sum over ranks");
       constexpr int64_t kMost = INT_MAX / 2;
       for (int64_t first = 0; first < x.size(); first += kMost)
-        MGQE_MPI(MPI_Allreduce(MPI_IN_PLACE, staged + first * static_cast<int64_t>(sizeof(T)),
-                               static_cast<int>(std::min(kMost, x.size() - first)), type, MPI_SUM,
-                               world_));
+        MGQE_MPI(MPI_Iallreduce(MPI_IN_PLACE, staged + first * static_cast<int64_t>(sizeof(T)),
+                                static_cast<int>(std::min(kMost, x.size() - first)), type, MPI_SUM,
+                                world_, &requests_.emplace_back()));
+      wait(requests_);
     }
     stage_out(staged, reinterpret_cast<uint8_t*>(x.data), bytes);
   }
@@ -139,7 +161,6 @@ class MpiCommunicator final : public Communicator {
   void transfer(const From& from, std::span<const int64_t> to_bytes, uint8_t* to,
                 std::span<const int64_t> from_bytes) {
     const Watchdog::Waiting waiting(*watchdog_, "an exchange of rows");
-    requests_.clear();
     uint8_t* mine = to;
     for (int r = 0; r < size_; ++r) {
       if (r == rank_) mine = to;
@@ -156,8 +177,7 @@ class MpiCommunicator final : public Communicator {
     }
     if (from_bytes[rank_] > 0)
       std::memcpy(mine, from(rank_), static_cast<size_t>(from_bytes[rank_]));
-    MGQE_MPI(MPI_Waitall(static_cast<int>(requests_.size()), requests_.data(),
-                         MPI_STATUSES_IGNORE));
+    wait(requests_);
   }
   static int message(int64_t left) { return static_cast<int>(std::min(left, kMessageBytes)); }
 

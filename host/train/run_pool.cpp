@@ -128,7 +128,7 @@ class RunPool {
         error = failure.what();
       }
     if (error.starts_with("mgqe: ")) error.erase(0, 6);
-    source_.fail(one.run, error);
+    if (!stopping_) source_.fail(one.run, error);
     print(fmt::format("{}  {:<7} {:>7}  {}", one.run.label, stopping_ ? "stopped" : "failed", time,
                       error));
   }

@@ -24,7 +24,8 @@ class TrainingLoop {
   /// Mean loss of all ranks' examples since begin_epoch(); waits for the device.
   double mean_loss() const;
 
-  int64_t examples_done() const { return examples_done_; }
+  /// Of this rank's examples alone; waits for the device.
+  double loss_sum() const { return loss_sum_.to_host()[0]; }
 
   Model& model() { return *model_; }
 
