@@ -25,7 +25,7 @@ echo "random seed $seed"
 # A checkpoint is nearly always being written. The epochs are so many that all kills fall into the run.
 run=(train --data synthetic --synthetic-users 300 --synthetic-items 200 --synthetic-actions 20 --dim 16
   --subspaces 8 --centroids 32,8 --device cpu --model neumf --pretrain-epochs 20
-  --evaluate-every 3 --epochs $((60 + 8 * kills)) --out run ${MGQE_RUN_OPTIONS:-})
+  --evaluate-every 3 --epochs $((60 + 20 * kills)) --out run ${MGQE_RUN_OPTIONS:-})
 frequent=(--checkpoint-every 3 --keep-checkpoints 2)
 mkdir "$work/whole" "$work/killed"
 (cd "$work/whole" && "${launch[@]}" "$mgqe" "${run[@]}" >log 2>&1) || { cat "$work/whole/log"; exit 1; }

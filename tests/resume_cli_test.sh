@@ -132,7 +132,11 @@ cd "$work" || exit 1
 
 # ---- seeds --------------------------------------------------------------------------------------
 
-running() { grep -ls "run/see[d]-" /proc/[0-9]*/cmdline | wc -l; } # [d]: not the grep itself
+running() { # how many runs have this folder as theirs
+  for process in /proc/[0-9]*; do
+    [ "$(readlink "$process/cwd")" = "$PWD" ] && [ "$(readlink "$process/exe")" = "$mgqe" ] && echo "$process"
+  done | wc -l
+}
 mkdir seeds seeds-whole
 seeds="--seeds 1..3 --jobs 2"
 # shellcheck disable=SC2086

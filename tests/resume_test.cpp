@@ -335,6 +335,27 @@ TEST_F(ResumedRun, StoppedByASignalItLeavesTheSignalsAsTheyWere) {
   }
 }
 
+TEST_F(ResumedRun, ASignalAtTheEndOfAnEpochDoesNotWaitForItsEvaluation) {
+  StoppingBackend backend;
+  backend.signal_at = 211;
+  EXPECT_THROW(train(small_config("full", out()), {0, 0.0, 2, false}, backend), Interrupted);
+  const auto training =
+      read_manifest(find_checkpoints(out() + "/checkpoints").rbegin()->second).training;
+  EXPECT_EQ(training["epoch"], 1);
+  EXPECT_EQ(training["epoch_examples"], 26970) << "all of the epoch";
+  EXPECT_EQ(training["train_loss"].size(), 0u);
+  EXPECT_EQ(metrics().size(), 0u);
+}
+
+TEST_F(ResumedRun, AResultIsThereOnlyOfARunThatIsDone) {
+  train(small_config("full", out()));
+  ASSERT_TRUE(fs::exists(out() + "/result.json"));
+  StoppingBackend backend;
+  backend.signal_at = 5;
+  EXPECT_THROW(train(small_config("full", out()), {0, 0.0, 2, false}, backend), Interrupted);
+  EXPECT_FALSE(fs::exists(out() + "/result.json"));
+}
+
 TEST_F(ResumedRun, ASignalThatWasIgnoredStaysIgnored) {
   std::signal(SIGHUP, SIG_IGN);
   StoppingBackend backend;
