@@ -216,6 +216,19 @@ TEST_F(Claims, ThoseOfTheDeadAreTakenOver) {
   EXPECT_TRUE(claims.take("a"));
 }
 
+TEST_F(Claims, ThoseOfOneThatNobodyWaitsForAreTakenOver) {
+  const pid_t child = fork();
+  if (child == 0) {
+    auto* claims = new RunClaims(folder_);  // never destroyed
+    _exit(claims->take("a") ? 0 : 1);
+  }
+  siginfo_t ended{};
+  waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT);  // it stays a zombie
+  ASSERT_EQ(ended.si_status, 0);
+  EXPECT_TRUE(RunClaims(folder_).take("a"));
+  waitpid(child, nullptr, 0);
+}
+
 TEST_F(Claims, ThoseOfASilentMachineAreTakenOver) {
   RunClaims claims(folder_);
   write_claim("far-away/1/2 1234\n", RunClaims::kStaleSeconds - 60);
