@@ -91,6 +91,9 @@ TEST(RunFlags, MakeTheConfigAgain) {
   std::vector<GridPoint> points = figure2_points(choice);
   for (const GridPoint& point : ablation_points(choice, ablation_names())) points.push_back(point);
   ASSERT_GT(points.size(), 150u);
+  // A scheme may carry a value that it has no use for: the key has it, so the flags must.
+  points.push_back(points.front());
+  points.back().candidates.front().embedding.subspaces = {16};
   for (const GridPoint& point : points)
     for (Config config : point.candidates) {
       config.run.seed = 12345678901234567890u;
