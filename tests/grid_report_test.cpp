@@ -92,6 +92,8 @@ TEST_F(Report, HasEverySchemeClaimAndSize) {
                            "Ablations",
                            "private_d",
                            "tail-k",
+                           "The three variants of MGQE",
+                           "Number of tiers; 1 is DPQ",
                            "GMF on Amazon Video Games",
                            "Selection is by validation alone",
                            "made up, 1 thread",

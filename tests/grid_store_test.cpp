@@ -91,6 +91,9 @@ TEST(RunFlags, MakeTheConfigAgain) {
   std::vector<GridPoint> points = figure2_points(choice);
   for (const GridPoint& point : ablation_points(choice, ablation_names())) points.push_back(point);
   ASSERT_GT(points.size(), 150u);
+  // A scheme may carry a value that it has no use for: the key has it, so the flags must.
+  points.push_back(points.front());
+  points.back().candidates.front().embedding.subspaces = {16};
   for (const GridPoint& point : points)
     for (Config config : point.candidates) {
       config.run.seed = 12345678901234567890u;
@@ -214,6 +217,19 @@ TEST_F(Claims, ThoseOfTheDeadAreTakenOver) {
   EXPECT_TRUE(fs::exists(folder_ / "a.claim"));
   RunClaims claims(folder_);
   EXPECT_TRUE(claims.take("a"));
+}
+
+TEST_F(Claims, ThoseOfOneThatNobodyWaitsForAreTakenOver) {
+  const pid_t child = fork();
+  if (child == 0) {
+    auto* claims = new RunClaims(folder_);  // never destroyed
+    _exit(claims->take("a") ? 0 : 1);
+  }
+  siginfo_t ended{};
+  waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT);  // it stays a zombie
+  ASSERT_EQ(ended.si_status, 0);
+  EXPECT_TRUE(RunClaims(folder_).take("a"));
+  waitpid(child, nullptr, 0);
 }
 
 TEST_F(Claims, ThoseOfASilentMachineAreTakenOver) {

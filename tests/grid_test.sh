@@ -55,10 +55,6 @@ for _ in $(seq 40); do
 done
 [ $killed -ge 2 ] && [ $lost -eq 0 ] && [ "$(stored store)" -eq 24 ]
 verdict $? "killed $killed times, $(stored store) of 24 runs, none lost"
-running() { grep -ls "$work/store/.wor[k]" /proc/[0-9]*/cmdline | wc -l; }
-for _ in $(seq 50); do [ "$(running)" -eq 0 ] && break; sleep 0.1; done
-[ "$(running)" -eq 0 ]
-verdict $? "no run outlives a grid that was killed"
 # shellcheck disable=SC2086
 $grid --seeds 1 --store store --config slow.json >stdout 2>stderr
 [ $? -eq 0 ] && grep -q "24 of 24 runs are stored, 0 of them made now" stdout && [ ! -s stderr ] &&
@@ -73,6 +69,32 @@ for path in sys.argv[1:]:
     assert {"sampled", "full"} <= set(run["test"]) == set(run["valid"])
 PY
 verdict $? "every stored run is whole"
+
+# Runs that would go on for hours end with a grid that is killed, and are taken over by the next.
+epochs 100000 long.json
+long=long-$$
+running() { grep -ls "$long/.wor[k]/" /proc/[0-9]*/cmdline | wc -l; } # [k]: not the grep itself
+# shellcheck disable=SC2086
+setsid $grid --only 'full-d(8|16)' --seeds 1 --store "$long" --config long.json >/dev/null 2>&1 &
+grid_pid=$!
+for _ in $(seq 100); do [ "$(running)" -eq 2 ] && break; sleep 0.1; done
+before=$(running)
+kill -KILL $grid_pid
+wait $grid_pid 2>/dev/null
+for _ in $(seq 50); do [ "$(running)" -eq 0 ] && break; sleep 0.1; done
+[ "$before" -eq 2 ] && [ "$(running)" -eq 0 ] && [ "$(find "$long/.claims" -name '*.claim' | wc -l)" -eq 2 ]
+verdict $? "no run outlives a grid that was killed"
+# shellcheck disable=SC2086
+setsid $grid --only 'full-d(8|16)' --seeds 1 --store "$long" --config long.json >/dev/null 2>&1 &
+grid_pid=$!
+for _ in $(seq 100); do [ "$(running)" -eq 2 ] && break; sleep 0.1; done
+before=$(running)
+[ "$(find "$long/.work" -mindepth 1 -maxdepth 1 | wc -l)" -eq 2 ]
+swept=$?
+kill -TERM $grid_pid
+wait $grid_pid 2>/dev/null
+[ "$before" -eq 2 ] && [ $swept -eq 0 ]
+verdict $? "its claims are taken over, and what it left is swept"
 
 # A stored run is the run that its command makes.
 run=$(ls store/synthetic-gmf-mgqe-*.json | head -1)

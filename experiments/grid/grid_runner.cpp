@@ -210,11 +210,11 @@ GridSummary run_grid(const std::vector<GridRun>& runs, const RunStore& store,
   const auto [all, done, failed, waiting] = source.count();
   fmt::print("{} runs: {} stored in {}, {} to make, {} at a time with {} thread{} each\n", all,
              done, store.folder().string(), waiting, jobs, threads, threads == 1 ? "" : "s");
-  if (waiting > 0)
-    fmt::print("expected: {}\n\n", [](double seconds) {
-      return seconds < 5400 ? fmt::format("about {:.0f} minutes", std::max(1.0, seconds / 60))
-                            : fmt::format("about {:.1f} hours", seconds / 3600);
-    }(source.seconds_left({})));
+  if (waiting > 0) {
+    const double seconds = source.seconds_left({});
+    fmt::print("expected: about {}\n\n", seconds < 5400 ? fmt::format("{:.0f} min", seconds / 60)
+                                                        : fmt::format("{:.1f} h", seconds / 3600));
+  }
   std::fflush(stdout);
   run_pool(source, jobs, threads, {options.program, "runs"});
   return source.summary();

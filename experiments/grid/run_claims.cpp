@@ -53,8 +53,14 @@ ProcessName this_process() {
 }
 
 bool has_ended(const ProcessName& process) {
-  return process.machine == this_process().machine && process.pid > 0 &&
-         kill(process.pid, 0) != 0 && errno == ESRCH;
+  if (process.machine != this_process().machine || process.pid <= 0) return false;
+  if (kill(process.pid, 0) != 0) return errno == ESRCH;
+  // One that ended and that no one has waited for still has its id: "PID (NAME) Z ...".
+  std::ifstream stream(fmt::format("/proc/{}/stat", process.pid));
+  std::string line;
+  std::getline(stream, line);
+  const size_t name_end = line.rfind(')');
+  return name_end != std::string::npos && line.substr(name_end).starts_with(") Z");
 }
 
 RunClaims::RunClaims(fs::path folder) : folder_(std::move(folder)) {

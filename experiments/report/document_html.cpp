@@ -32,7 +32,7 @@ tbody tr:hover{background:var(--band)}
 .supported{color:var(--good);font-weight:600}
 .refuted{color:var(--bad);font-weight:600}
 .open{color:var(--soft)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:1rem 1.4rem;margin:1rem 0}
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:1rem 1.4rem;margin:1rem 0}
 figure{margin:0;min-width:0}
 figure svg{width:100%;height:auto;display:block}
 @media (max-width:640px){main{padding-top:1.2rem}th,td{padding:.3rem .5rem}td.words{white-space:normal;min-width:7.5rem}td.long{min-width:11rem}}

@@ -52,7 +52,8 @@ std::string headline(const Evidence& evidence) {
     least = std::min(least, mgqe->percent_of_full());
     most = std::max(most, mgqe->percent_of_full());
     if (task.is_relevance())
-      relevance = "; item-to-item relevance " + percent(*ratio) + " of its RMSE";
+      relevance =
+          "Its RMSE on item-to-item relevance is " + percent(*ratio) + " of the full table's.";
     else
       kept += (kept.empty() ? "" : ", ") + short_title(task) + " " + percent(*ratio);
   }
@@ -60,9 +61,10 @@ std::string headline(const Evidence& evidence) {
     return "No pair of runs of mgqe and full is stored yet: there is nothing to compare.";
   const std::string size = most - least < 0.05 ? fmt::format("{:.1f}%", most)
                                                : fmt::format("{:.1f}% to {:.1f}%", least, most);
+  if (kept.empty()) return fmt::format("MGQE at {} of the full table's size. {}", size, relevance);
   return fmt::format(
-      "At {} of the full table's size, MGQE keeps of its full-ranking HR@10 on MovieLens-1M: {}{}.",
-      size, kept.empty() ? "not measured yet" : kept, relevance);
+      "At {} of the full table's size, MGQE keeps of its full-ranking HR@10 on MovieLens-1M: {}.{}",
+      size, kept, relevance.empty() ? "" : " " + relevance);
 }
 
 void add_claims(Document& document, const Evidence& evidence) {
