@@ -130,7 +130,9 @@ class Elementwise : public Backend {
   }
   void codes_to_wire(View<const uint8_t> codes, View<const int32_t> index, View<const int32_t> ids,
                      const Tiers& tiers, View<uint8_t> wire) override {
-    run(index.size() * codes.cols, CodesToWire{codes, index, ids, tiers, wire});
+    if (index.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(index.size(), codes.cols,
+                                                 CodesToWire{codes, index, ids, tiers, wire});
   }
   void wire_to_rows(View<const uint8_t> wire, View<const int32_t> ids, const Tiers& tiers,
                     int subspaces, View<const float> codebook, View<float> rows) override {

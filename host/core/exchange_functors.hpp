@@ -74,8 +74,7 @@ struct CodesToWire {
   View<const int32_t> index, ids;  // (B)
   Tiers tiers;
   View<uint8_t> wire;  // (B, W)
-  MGQE_HD void operator()(int64_t i) const {
-    const int64_t b = i / codes.cols, j = i % codes.cols;
+  MGQE_HD void operator()(int64_t b, int64_t j) const {
     if (tiers.limit(ids[b]) > 0) wire.row(b)[j] = codes.row(index[b])[j];
   }
 };

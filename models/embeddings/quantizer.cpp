@@ -51,6 +51,17 @@ void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float 
   }
 }
 
+void Quantizer::from_wire(View<const uint8_t> wire, View<const int32_t> ids,
+                          View<float> rows) const {
+  constexpr int kByteCodes = 8;
+  const int* const end = all_tiers_.centroids + all_tiers_.count;
+  const bool every_row = std::find(all_tiers_.centroids, end, 0) == end;
+  if (every_row && wire.cols == subspaces_)
+    backend_.decode(wire, kByteCodes, subspaces_, codebook_.values, rows);
+  else
+    backend_.wire_to_rows(wire, ids, all_tiers_, subspaces_, codebook_.values, rows);
+}
+
 void Quantizer::refresh() { backend_.half_norms(codebook_.values, subspaces_, half_norms_); }
 
 void Quantizer::encode(View<const float> queries, RowSet rows, View<uint8_t> codes,

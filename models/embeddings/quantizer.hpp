@@ -25,9 +25,7 @@ class Quantizer {
     backend_.codes_to_wire(codes_, index, ids, tiers_, wire);
   }
   /// ids (B) of the whole table.
-  void from_wire(View<const uint8_t> wire, View<const int32_t> ids, View<float> rows) const {
-    backend_.wire_to_rows(wire, ids, all_tiers_, subspaces_, codebook_.values, rows);
-  }
+  void from_wire(View<const uint8_t> wire, View<const int32_t> ids, View<float> rows) const;
 
   /// Call once the codebook has changed, before encode.
   void refresh();
