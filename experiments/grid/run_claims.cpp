@@ -73,15 +73,32 @@ RunClaims::~RunClaims() {
   while (!held_.empty()) release(std::string(*held_.begin()));
 }
 
-bool RunClaims::create(const std::string& run) {
-  const fs::path path = path_of(run);
-  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+namespace {
+
+/// A file with `text` under `path`, whole from its first moment on: a process killed in between
+/// leaves nothing. Whether there was none yet.
+bool create_whole(const fs::path& path, const std::string& text) {
+  int file = open(path.parent_path().c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+  const bool nameless = file >= 0;  // else the file system has no such files
+  if (!nameless) file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0 && errno == EEXIST) return false;
   if (file < 0) input_error(path.string(), ": cannot be made: ", system_message(errno));
-  const bool written =
-      write(file, self_.data(), self_.size()) == static_cast<ssize_t>(self_.size());
+  const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const std::string self = fmt::format("/proc/self/fd/{}", file);
+  const bool linked = !nameless || linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(),
+                                          AT_SYMLINK_FOLLOW) == 0;
+  const int error = errno;
   close(file);
   if (!written) input_error(path.string(), ": could not be written");
+  if (!linked && error != EEXIST)
+    input_error(path.string(), ": cannot be made: ", system_message(error));
+  return linked;
+}
+
+}  // namespace
+
+bool RunClaims::create(const std::string& run) {
+  if (!create_whole(path_of(run), self_)) return false;
   held_.insert(run);
   return true;
 }
