@@ -80,7 +80,7 @@ MGQE_ON_EVERY_BACKEND(ResumedLoop);
 
 TEST(RunStateTest, IsReadAsItWasWritten) {
   RunState state;
-  state.position = {3, 17, 2176, 0.1 + 0.2, 439};
+  state.position = {3, 17, 2176, {0.1 + 0.2, 0.7}, 439};
   state.train_loss = {0.5, std::numeric_limits<double>::quiet_NaN(), 1e-300};
   state.without_better = 2;
   state.collapsed = {"item, tier 1", "user, tier 0"};
@@ -94,12 +94,12 @@ TEST(RunStateTest, IsReadAsItWasWritten) {
   const RunState back = run_state_of(to_json(state));
   EXPECT_EQ(to_json(back).dump(), to_json(state).dump());
   EXPECT_EQ(back.best.judgement.score, -0.7);
-  EXPECT_EQ(back.position.loss_sum, 0.1 + 0.2);
+  EXPECT_EQ(back.position.loss_sums, (std::vector<double>{0.1 + 0.2, 0.7}));
   EXPECT_EQ(back.collapsed, state.collapsed);
   EXPECT_EQ(back.without_better, 2);
   auto json = to_json(state);
-  json.erase("loss_sum");
-  EXPECT_CONTAINS(refusal([&] { run_state_of(json); }), "loss_sum");
+  json.erase("loss_sums");
+  EXPECT_CONTAINS(refusal([&] { run_state_of(json); }), "loss_sums");
 }
 
 // ---- whole runs ---------------------------------------------------------------------------------

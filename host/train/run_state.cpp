@@ -49,7 +49,7 @@ Json to_json(const RunState& state) {
   Json json = {{"epoch", at.epoch},
                {"epoch_steps", at.epoch_steps},
                {"epoch_examples", at.epoch_examples},
-               {"loss_sum", at.loss_sum},
+               {"loss_sums", at.loss_sums},
                {"steps", at.steps},
                {"train_loss", state.train_loss},
                {"without_better", state.without_better},
@@ -71,7 +71,7 @@ RunState run_state_of(const Json& json) try {
   json.at("epoch").get_to(state.position.epoch);
   json.at("epoch_steps").get_to(state.position.epoch_steps);
   json.at("epoch_examples").get_to(state.position.epoch_examples);
-  json.at("loss_sum").get_to(state.position.loss_sum);
+  state.position.loss_sums = numbers_of(json.at("loss_sums"));
   json.at("steps").get_to(state.position.steps);
   state.train_loss = numbers_of(json.at("train_loss"));
   json.at("without_better").get_to(state.without_better);

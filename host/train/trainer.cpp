@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -204,7 +205,8 @@ void Trainer::between_steps(Progress& progress) {
 
 Checkpoint Trainer::take_checkpoint() {
   state_.position = loop_.position();
-  check_finite(state_.position.loss_sum);
+  const std::vector<double>& sums = state_.position.loss_sums;
+  check_finite(std::accumulate(sums.begin(), sums.end(), 0.0));
   Checkpoint checkpoint;
   CheckpointManifest& manifest = checkpoint.manifest;
   manifest.step = loop_.steps();

@@ -1,6 +1,7 @@
 #include "host/train/training_loop.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "host/core/range.hpp"
 #include "models/row_exchange.hpp"
@@ -64,9 +65,11 @@ double TrainingLoop::mean_loss() const {
 }
 
 TrainingLoop::Position TrainingLoop::position() const {
-  std::vector<double> sum = loss_sum_.to_host();
-  sum_over_ranks(backend_.communicator(), sum);
-  return {epoch_, epoch_steps_, examples_done_, sum[0], steps_};
+  Communicator& ranks = backend_.communicator();
+  std::vector<double> sums(static_cast<size_t>(ranks.size()), 0.0);
+  sums[static_cast<size_t>(ranks.rank())] = loss_sum();
+  sum_over_ranks(ranks, sums);
+  return {epoch_, epoch_steps_, examples_done_, sums, steps_};
 }
 
 void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
@@ -80,7 +83,14 @@ void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
   StepState state = state_.to_host()[0];
   state.step_in_epoch = static_cast<uint64_t>(position.epoch_steps);
   state_.assign(std::span(&state, 1));
-  if (backend_.communicator().leads()) loss_sum_.assign(std::span(&position.loss_sum, 1));
+  const Communicator& ranks = backend_.communicator();
+  const std::vector<double>& sums = position.loss_sums;
+  double sum = 0.0;
+  if (sums.size() == static_cast<size_t>(ranks.size()))
+    sum = sums[static_cast<size_t>(ranks.rank())];
+  else if (ranks.leads())
+    sum = std::accumulate(sums.begin(), sums.end(), 0.0);
+  loss_sum_.assign(std::span(&sum, 1));
   feed_->advance(position.epoch_steps);
   epoch_steps_ = position.epoch_steps;
   examples_done_ = position.epoch_examples;

@@ -34,7 +34,7 @@ class TrainingLoop {
     int epoch = 0;               // 0 before the first
     int64_t epoch_steps = 0;     // of it, done
     int64_t epoch_examples = 0;  // in those
-    double loss_sum = 0.0;       // of those
+    std::vector<double> loss_sums;  // of those, by rank: their sum is rounded in rank order
     uint64_t steps = 0;          // since the start of training
   };
   /// Over all ranks. Waits for the device, as does checkpoint_arrays().
