@@ -1,0 +1,33 @@
+set terminal svg size 430,360 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
+set output "figure2-neumf-sampled.raw.svg"
+set border 3
+set tics nomirror
+set grid lc rgb '#010101' lw 1 dt 1
+set bars 0.5
+set pointintervalbox 0
+set format y "%g"
+set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
+$p0s0 << EOD
+100 0.639073 0
+EOD
+$p0s1 << EOD
+11.6646 0.638576 0
+17.9146 0.633775 0
+EOD
+$p0s2 << EOD
+10.2584 0.629305 0
+15.1022 0.644536 0
+EOD
+set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'
+set bmargin 6.4
+set xlabel offset 0,0.6
+set title "NeuMF on MovieLens-1M"
+set xlabel "size, % of the full table (log)"
+set ylabel "sampled HR@10"
+set logscale x
+set xrange [2:130]
+set xtics (2,5,10,20,50,100)
+set yrange [0.628204:0.645637]
+plot $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p0s1 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
+  $p0s2 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"

@@ -1,0 +1,27 @@
+set terminal svg size 430,360 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
+set output "figure2-sasrec.raw.svg"
+set border 3
+set tics nomirror
+set grid lc rgb '#010101' lw 1 dt 1
+set bars 0.5
+set pointintervalbox 0
+set format y "%g"
+set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
+$p0s0 << EOD
+100 0.25447 0
+EOD
+$p0s1 << EOD
+17.182 0.247517 0
+EOD
+set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'
+set bmargin 6.4
+set xlabel offset 0,0.6
+set title "SASRec on MovieLens-1M"
+set xlabel "size, % of the full table (log)"
+set ylabel "full-ranking HR@10"
+set logscale x
+set xrange [2:130]
+set xtics (2,5,10,20,50,100)
+set yrange [0.247054:0.254933]
+plot $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p0s1 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
