@@ -12,8 +12,10 @@ constexpr const char* kExamples = R"(examples:
   ablation --list --only cut
 
 Each study varies one thing of the usual mgqe table: variant (shared_k, private_k, private_d), tiers
-(their number), cut (where the head ends), tail-k (centroids of the tail), commitment (its weight),
-distance-bn (as the DPQ authors' code), tables (users or items alone), softmax (dpq_sx beside dpq_vq).)";
+(their number), cut (where the head ends), tail-k (centroids of the tail), commitment and
+codebook-weight (weights of the two losses), codebook-rate (learning rate beside the rows'),
+kmeans-start (codebooks start from k-means), distance-bn (as the DPQ authors' code), tables (users or
+items alone), softmax (dpq_sx beside dpq_vq).)";
 
 void run(int argc, char** argv) {
   CLI::App app("Ablations of MGQE", "ablation");

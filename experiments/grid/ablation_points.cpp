@@ -20,8 +20,12 @@ class Study {
 
   template <class Change>
   void add(const std::string& value, const Change& change) {
+    add_config(value, [&](Config& config) { change(config.embedding); });
+  }
+  template <class Change>
+  void add_config(const std::string& value, const Change& change) {
     Config config = usual_config(task_, "mgqe");
-    change(config.embedding);
+    change(config);
     points_.push_back(make_point(choice_, task_, name_, value, config));
   }
   /// dpq_vq is mgqe of one tier.
@@ -84,6 +88,28 @@ void commitment(Study& study) {
               [&](EmbeddingConfig& embedding) { embedding.commitment_weight = weight; });
 }
 
+void codebook_weight(Study& study) {
+  for (const double weight : {0.25, 1.0, 4.0})
+    study.add(fmt::format("{}", weight),
+              [&](EmbeddingConfig& embedding) { embedding.codebook_weight = weight; });
+}
+
+/// Dense parameters share the codebooks' rate, rows keep theirs.
+void codebook_rate(Study& study) {
+  study.add("1", as_usual);
+  for (const double factor : {0.3, 3.0, 10.0})
+    study.add_config(fmt::format("{}", factor), [&](Config& config) {
+      config.train.table_lr = config.train.lr;
+      config.train.lr *= factor;
+    });
+}
+
+void kmeans_start(Study& study) {
+  for (const int iterations : {0, 10})
+    study.add(std::to_string(iterations),
+              [&](EmbeddingConfig& embedding) { embedding.kmeans_start = iterations; });
+}
+
 void distance_bn(Study& study) {
   for (const char* kind : {"none", "tf"})
     study.add(kind, [&](EmbeddingConfig& embedding) { embedding.distance_bn = kind; });
@@ -112,9 +138,17 @@ struct NamedStudy {
 };
 
 constexpr NamedStudy kStudies[] = {
-    {"variant", variants},      {"tiers", tier_counts},     {"cut", cuts},
-    {"tail-k", tail_centroids}, {"commitment", commitment}, {"distance-bn", distance_bn},
-    {"tables", tables},         {"softmax", softmax},
+    {"variant", variants},
+    {"tiers", tier_counts},
+    {"cut", cuts},
+    {"tail-k", tail_centroids},
+    {"commitment", commitment},
+    {"codebook-weight", codebook_weight},
+    {"codebook-rate", codebook_rate},
+    {"kmeans-start", kmeans_start},
+    {"distance-bn", distance_bn},
+    {"tables", tables},
+    {"softmax", softmax},
 };
 
 }  // namespace

@@ -37,6 +37,10 @@ const char* study_title(const std::string& study) {
       {"cut", "Where the head ends, as a fraction of the ids"},
       {"tail-k", "Centroids of the tail; 256 is DPQ"},
       {"commitment", "Weight of the commitment loss"},
+      {"codebook-weight", "Weight of the codebook loss"},
+      {"codebook-rate",
+       "Learning rate of codebooks and dense parameters, as a multiple of the rows' rate"},
+      {"kmeans-start", "Iterations of k-means that the codebooks start from"},
       {"distance-bn", "Distances batch-normalized as in the DPQ authors' code"},
       {"tables", "Which tables are quantized; the others are full"},
       {"softmax", "DPQ's two variants"},
@@ -46,9 +50,18 @@ const char* study_title(const std::string& study) {
   return "";
 }
 
+/// Of the last epoch, by seed.
+BySeed last_loss(const PointRuns& point) {
+  BySeed last;
+  for (const auto& [seed, run] : point.runs)
+    if (const auto& losses = run.at("train_loss"); !losses.empty())
+      last[seed] = losses.back().get<double>();
+  return last;
+}
+
 void add_study(Document& document, const Evidence& evidence, const GridTask& task,
                const std::string& study) {
-  const PointRuns* usual = evidence.usual(task, "mgqe");
+  const PointRuns *usual = evidence.usual(task, "mgqe"), *full = evidence.usual(task, "full");
   std::vector<TableRow> rows;
   for (const PointRuns& point : evidence.ablations()) {
     if (std::string(point.point.task.name) != task.name || point.point.series != study) continue;
@@ -59,6 +72,8 @@ void add_study(Document& document, const Evidence& evidence, const GridTask& tas
     for (const Measure& measure : measures(task))
       row.push_back(shown(estimate(point.values(measure.pointer)), measure.digits));
     row.push_back(ratio(point, usual, measures(task).front().pointer));
+    row.push_back(full == nullptr ? ""
+                                  : shown(paired_ratio(last_loss(point), last_loss(*full)), 3));
     rows.push_back(std::move(row));
   }
   // One row varies nothing: it is the usual table alone.
@@ -66,6 +81,7 @@ void add_study(Document& document, const Evidence& evidence, const GridTask& tas
   TableRow header = {study, "embedding", "seeds", "size"};
   for (const Measure& measure : measures(task)) header.push_back(measure.name);
   header.push_back(measures(task).front().name + " / usual");
+  header.push_back("last training loss / full's");
   document.table(fmt::format("{}: {}", task.title, study_title(study)), header, rows, 2);
 }
 
@@ -98,7 +114,7 @@ void add_ablations(Document& document, const Evidence& evidence) {
   document.paragraph(
       "Each varies one thing of the usual mgqe table: D = 32 (16 at d = 32), K = 256 / 64, the "
       "most "
-      "popular 10% as head. The last column is the ratio to that table, paired by seed.");
+      "popular 10% as head. Ratios are to that table and to the full one, paired by seed.");
   const size_t before = document.blocks.size();
   for (const GridTask& task : evidence.tasks())
     for (const std::string& study : ablation_names()) add_study(document, evidence, task, study);
