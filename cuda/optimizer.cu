@@ -70,7 +70,7 @@ void CudaBackend::reduce_rows(const Rule& rule, const UniqueIds& unique,
 void CudaBackend::update_rows(View<float> table, const UniqueIds& unique,
                               View<const float> gradient, const RowUpdate& update,
                               View<const StepState> state) {
-  with_row_rule(table, update, state,
+  with_row_rule(table, unique.gathered, update, state,
                 [&](const auto& rule) { reduce_rows(rule, unique, gradient); });
 }
 

@@ -124,29 +124,31 @@ __device__ inline float team_rate(const Rule& rule, int64_t id, float sum, int d
 
 /// The team's rate for row `id` under a rule with a row norm.
 template <class Shape, class Rule>
-__device__ inline float row_norm_rate(const Rule& rule, int64_t id, const RowPart<Shape>& g,
-                                      int d) {
+__device__ inline float row_norm_rate(const Rule& rule, int64_t id, int64_t place,
+                                      const RowPart<Shape>& g, int d) {
   using Part = RowPart<Shape>;
   float sum = 0.0f;
   MGQE_UNROLL
   for (int j = 0; j < Shape::kSlabs; ++j) {
     if (Part::column(j) >= d) continue;
-    const auto parameter =
-        *reinterpret_cast<const typename Part::Vector*>(rule.arrays[0].row(id) + Part::column(j));
+    const auto parameter = *reinterpret_cast<const typename Part::Vector*>(
+        rule.arrays[0].row(place) + Part::column(j));
     MGQE_UNROLL
     for (int q = 0; q < Shape::kWidth; ++q) sum += rule.square(parameter.x[q], g.slabs[j].x[q]);
   }
   return team_rate<Shape>(rule, id, sum, d);
 }
 
-/// Row `id` by the rule, from its summed gradient.
+/// The row of distinct id u by the rule, from its summed gradient.
 template <class Shape, class Rule>
-__device__ inline void update_row(const Rule& rule, int64_t id, const RowPart<Shape>& g, int d) {
+__device__ inline void update_row(const Rule& rule, const UniqueIds& unique, int64_t u,
+                                  const RowPart<Shape>& g, int d) {
   using Part = RowPart<Shape>;
   using Vector = typename Part::Vector;
+  const int64_t place = unique.place(u);
   float rate;
   if constexpr (Rule::kRowNorm)
-    rate = row_norm_rate<Shape>(rule, id, g, d);
+    rate = row_norm_rate<Shape>(rule, unique.ids[u], place, g, d);
   else
     rate = rule.rate();
   MGQE_UNROLL
@@ -157,7 +159,7 @@ __device__ inline void update_row(const Rule& rule, int64_t id, const RowPart<Sh
     MGQE_UNROLL
     for (int a = 0; a < Rule::kArrays; ++a)
       if constexpr (Rule::kReads)
-        x[a] = *reinterpret_cast<const Vector*>(rule.arrays[a].row(id) + c);
+        x[a] = *reinterpret_cast<const Vector*>(rule.arrays[a].row(place) + c);
     MGQE_UNROLL
     for (int q = 0; q < Shape::kWidth; ++q) {
       float element[Rule::kArrays];
@@ -169,7 +171,7 @@ __device__ inline void update_row(const Rule& rule, int64_t id, const RowPart<Sh
     }
     MGQE_UNROLL
     for (int a = 0; a < Rule::kArrays; ++a)
-      *reinterpret_cast<Vector*>(rule.arrays[a].row(id) + c) = x[a];
+      *reinterpret_cast<Vector*>(rule.arrays[a].row(place) + c) = x[a];
   }
 }
 
@@ -212,7 +214,7 @@ __device__ inline void update_span(const Rule& rule, const UniqueIds& unique,
     first_of_row = p + 1 == row_end;
     if (!first_of_row && p + 1 < end) continue;
     if (row_begin >= begin && row_end <= end)
-      update_row<Shape>(rule, unique.ids[u], sum, d);
+      update_row<Shape>(rule, unique, u, sum, d);
     else
       sum.store((row_begin < begin ? carry.heads : carry.tails) + chunk * d, d);
     if (p + 1 == end) return;
@@ -304,7 +306,7 @@ __device__ inline void update_long_row(const Rule& rule, const UniqueIds& unique
       next.load(slices + s * d, d);
       sum.add(next);
     }
-    update_row<Shape>(rule, unique.ids[row.u], sum, d);
+    update_row<Shape>(rule, unique, row.u, sum, d);
   }
 }
 
@@ -321,7 +323,7 @@ __global__ void __launch_bounds__(kRowThreads, kRowBlocks)
        base += static_cast<int64_t>(gridDim.x) * kTeams) {
     const CarriedRow mine = carried_row(unique, chunks.length, base + team, lookups);
     if (mine.parts > 0 && mine.parts <= kFewParts)
-      update_row<Shape>(rule, unique.ids[mine.u],
+      update_row<Shape>(rule, unique, mine.u,
                         sum_parts<Shape>(carry, base + team, 0, mine.parts, d), d);
     if (team_lane<Shape>() == 0) rows[team] = mine;
     __syncthreads();

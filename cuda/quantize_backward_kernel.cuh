@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(kSlabColumns)
       if (!live[s]) continue;
       code[s] = codes.row(u + s)[j];
       weight[s] = scale * static_cast<float>(unique.weight(u + s));
-      difference[s] = codebook.row(code[s])[c] - queries.row(unique.ids[u + s])[c];
+      difference[s] = codebook.row(code[s])[c] - queries.row(unique.place(u + s))[c];
     }
     MGQE_UNROLL
     for (int s = 0; s < kRowsAhead; ++s) {

@@ -192,9 +192,9 @@ __global__ void __launch_bounds__(kThreads)
     MGQE_UNROLL
     for (int s = 0; s < kRows; ++s) {
       const int64_t i = tile + threadIdx.x + s * kThreads;
-      const int64_t r = a.rows[i < count ? i : tile];
-      rows.limit[s] = i < count ? a.tiers.limit(r) : 0;
-      rows.e[s] = reinterpret_cast<const Vector*>(a.queries.row(r))[j];
+      const int64_t read = i < count ? i : tile;
+      rows.limit[s] = i < count ? a.tiers.limit(a.rows[read]) : 0;
+      rows.e[s] = reinterpret_cast<const Vector*>(a.queries.row(a.rows.place(read)))[j];
     }
     search(chunks, static_cast<int>(a.codebook.rows), rows);
     MGQE_UNROLL
@@ -230,10 +230,10 @@ struct AssignTile {
       const int row = t / kSubspaces, subspace = t % kSubspaces;
       const int64_t i = first + row, j = first_subspace + subspace;
       const bool inside = i < a.rows.size();
-      const int64_t r = inside ? a.rows[i] : 0;
-      if (subspace == 0) limits[row] = inside ? a.tiers.limit(r) : 0;
+      if (subspace == 0) limits[row] = inside ? a.tiers.limit(a.rows[i]) : 0;
       if (inside && j < a.codes.cols)
-        at(row, subspace) = reinterpret_cast<const FloatVector<kWidth>*>(a.queries.row(r))[j];
+        at(row, subspace) =
+            reinterpret_cast<const FloatVector<kWidth>*>(a.queries.row(a.rows.place(i)))[j];
     }
   }
   template <int kThreads>
@@ -305,9 +305,9 @@ __global__ void __launch_bounds__(kAssignThreads) assign_any_width_kernel(Assign
   const int64_t subspaces = a.codes.cols, width = a.queries.cols / subspaces;
   const int64_t work = a.rows.size() * subspaces;
   for (int64_t t = grid_thread(); t < work; t += grid_threads()) {
-    const int64_t i = t / subspaces, j = t % subspaces, r = a.rows[i];
-    const float* e = a.queries.row(r) + j * width;
-    const int limit = a.tiers.limit(r);
+    const int64_t i = t / subspaces, j = t % subspaces;
+    const float* e = a.queries.row(a.rows.place(i)) + j * width;
+    const int limit = a.tiers.limit(a.rows[i]);
     if (limit == 0) continue;
     Nearest nearest;
     for (int k = 0; k < limit; ++k) {
@@ -328,7 +328,7 @@ __global__ void __launch_bounds__(kAssignThreads)
   const int64_t count = rows.size();
   for (int64_t i = grid_warp(); i < count; i += grid_warps()) {
     if (tiers.limit(rows[i]) == 0) continue;
-    const float* e = queries.row(rows[i]);
+    const float* e = queries.row(rows.place(i));
     const float* c = decoded.row(i);
     float sum = 0.0f;
     for (int64_t q = lane_index(); q < queries.cols; q += kWarpSize)

@@ -44,7 +44,8 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
                        const std::string& entity, int64_t rows, int64_t max_lookups)
     : rows_(rows), unique_buffer_(backend, max_lookups) {
   if (deals_rows(backend.communicator().size(), config, rows))
-    exchange_ = std::make_unique<RowExchange>(backend, rows, max_lookups);
+    exchange_ = std::make_unique<RowExchange>(backend, rows, max_lookups,
+                                              config.train.gradient_type == "bf16");
   const bool user = entity == "user";
   for (const TableSpec& spec : specs) {
     names_.push_back(spec.prefix + entity);
@@ -66,8 +67,7 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
 
 Side SideTables::forward(View<const int32_t> ids, int64_t lookups) {
   if (exchange_ != nullptr) exchange_->route(ids);
-  batch_ = {ids,
-            exchange_ != nullptr ? exchange_->asked() : unique_buffer_.deduplicate(ids, rows_),
+  batch_ = {ids, exchange_ != nullptr ? exchange_->asked() : unique_buffer_.deduplicate(ids, rows_),
             lookups};
   for (size_t t = 0; t < tables_.size(); ++t) {
     lookups_[t] = tables_[t]->forward(batch_);

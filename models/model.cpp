@@ -83,9 +83,8 @@ std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
   const Backbone& backbone = find_backbone(config.model.name);
   Config mine = config;  // a model is as large as this rank's share of a batch asks
   mine.train.batch = BatchShare::most(backend.communicator(), config.train.batch);
-  return config.model.task == "relevance"
-             ? backbone.make_relevance_model(backend, mine, catalogue)
-             : backbone.make_model(backend, mine, catalogue);
+  return config.model.task == "relevance" ? backbone.make_relevance_model(backend, mine, catalogue)
+                                          : backbone.make_model(backend, mine, catalogue);
 }
 
 std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model) {
@@ -117,7 +116,12 @@ OptimizerOptions optimizer_options(const TrainConfig& config) {
   adam.beta1 = config.beta1;
   adam.beta2 = config.beta2;
   adam.epsilon = config.epsilon;
-  return {adam, optimizer_named(config.optimizer), config.l2, config.table_lr};
+  return {adam,
+          optimizer_named(config.optimizer),
+          config.l2,
+          config.table_lr,
+          config.row_type == "bf16" ? RowType::kBf16 : RowType::kF32,
+          config.gradient_type == "bf16"};
 }
 
 EmbeddingSpec embedding_spec(const Config& config, std::string name, int64_t rows,

@@ -1,5 +1,7 @@
 #include "models/parameter.hpp"
 
+#include <algorithm>
+
 #include "models/row_exchange.hpp"
 
 namespace mgqe {
@@ -10,8 +12,8 @@ Parameter::Parameter(Backend& backend, std::string name, int64_t rows, int64_t c
                 options.optimizer == Optimizer::kSgd ? State::kNone : State::kMoments) {}
 
 Parameter::Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
-                     const OptimizerOptions& options, State state)
-    : values(backend, rows, cols),
+                     const OptimizerOptions& options, State state, bool floats)
+    : values(backend, floats ? rows : 0, cols),
       backend_(backend),
       name_(std::move(name)),
       options_(options),
@@ -37,6 +39,10 @@ void Parameter::update(View<const float> gradient, View<const StepState> state) 
 
 void Parameter::visit(const TensorVisitor& visitor) {
   visitor(name_, values, dealing_);
+  visit_state(visitor);
+}
+
+void Parameter::visit_state(const TensorVisitor& visitor) {
   if (first_.size() > 0) {
     visitor(name_ + ".adam_first", first_, dealing_);
     visitor(name_ + ".adam_second", second_, dealing_);
@@ -64,20 +70,63 @@ void Parameter::load(const ArrayMap& arrays) {
 TableParameter::TableParameter(Backend& backend, std::string name, const Dealing& dealing,
                                int64_t dim, const OptimizerOptions& options)
     : Parameter(backend, std::move(name), dealing.local_rows(), dim, options,
-                state_of(options.optimizer)) {
+                state_of(options.optimizer), options.row_type == RowType::kF32) {
   dealing_ = dealing;
   options_.adam.l2 = options.table_l2;
   if (options.table_learning_rate > 0.0) options_.adam.learning_rate = options.table_learning_rate;
   const bool dense = options.optimizer == Optimizer::kAdam;
+  if (narrow()) {
+    MGQE_CHECK(state_of(options.optimizer) != State::kMoments,
+               "Adam's moments want rows of floats");
+    stored_ = Tensor<Bfloat16>(backend, dealing.local_rows(), dim);
+  }
   if (dense) dense_gradient_ = Tensor<float>(backend, values.rows(), dim);
   if (!dense && dealing.ranks == 1 && !backend.communicator().alone())
-    gather_ = std::make_unique<RowGather>(backend, dim);
+    gather_ = std::make_unique<RowGather>(backend, dim, options.bfloat16_gradients);
 }
 
 TableParameter::~TableParameter() = default;
 
 void TableParameter::fill_normal(uint64_t key, double stddev) {
-  backend_.fill_normal_rows(values, dealing_, key, static_cast<float>(stddev));
+  constexpr uint64_t kRounding = ~uint64_t{0};  // no element of a table
+  rounding_key_ = random_u64(key, kRounding);
+  if (narrow())
+    backend_.fill_normal_rows(stored_, dealing_, key, static_cast<float>(stddev));
+  else
+    backend_.fill_normal_rows(values, dealing_, key, static_cast<float>(stddev));
+}
+
+std::vector<float> TableParameter::to_host() const {
+  if (!narrow()) return values.to_host();
+  const std::vector<Bfloat16> stored = stored_.to_host();
+  std::vector<float> host(stored.size());
+  std::transform(stored.begin(), stored.end(), host.begin(),
+                 [](Bfloat16 value) { return to_float(value); });
+  return host;
+}
+
+void TableParameter::visit(const TensorVisitor& visitor) {
+  if (!narrow()) return Parameter::visit(visitor);
+  visitor(name_, stored_, dealing_);
+  visit_state(visitor);
+}
+
+View<const float> TableParameter::fetch(RowSet& rows) { return fetch(rows, range_); }
+
+View<const float> TableParameter::fetch(UniqueIds& unique) {
+  RowSet rows = RowSet::of(unique);
+  const View<const float> fetched = fetch(rows, batch_);
+  unique.gathered = rows.gathered;
+  return fetched;
+}
+
+View<const float> TableParameter::fetch(RowSet& rows, Tensor<float>& room) {
+  if (!narrow()) return values;
+  if (rows.capacity > room.rows()) room = Tensor<float>(backend_, rows.capacity, dim());
+  const View<float> fetched = room.view().slice(0, rows.capacity);
+  backend_.widen_rows(stored_, rows, fetched);
+  rows.gathered = true;
+  return fetched;
 }
 
 Parameter::State TableParameter::state_of(Optimizer optimizer) {
@@ -103,10 +152,11 @@ RowUpdate TableParameter::row_update() const {
 void TableParameter::step(const UniqueIds& unique, View<const float> gradient,
                           View<const StepState> state) {
   if (gather_ != nullptr) {
-    const auto all = gather_->gather(unique, gradient, values.rows());
-    backend_.update_rows(values, all.unique, all.gradient, row_update(), state);
+    auto all = gather_->gather(unique, gradient, rows());
+    fetch(all.unique);
+    update_rows(all.unique, all.gradient, state);
   } else if (options_.optimizer != Optimizer::kAdam) {
-    backend_.update_rows(values, unique, gradient, row_update(), state);
+    update_rows(unique, gradient, state);
   } else {
     dense_gradient_.zero();
     backend_.sum_gradients(unique, gradient, dense_gradient_);
@@ -115,6 +165,16 @@ void TableParameter::step(const UniqueIds& unique, View<const float> gradient,
     else
       update(dense_gradient_, state);
   }
+}
+
+void TableParameter::update_rows(const UniqueIds& unique, View<const float> gradient,
+                                 View<const StepState> state) {
+  if (!narrow()) return backend_.update_rows(values, unique, gradient, row_update(), state);
+  UniqueIds gathered = unique;
+  gathered.gathered = true;
+  const View<float> fetched = batch_.view().slice(0, unique.ids.rows);
+  backend_.update_rows(fetched, gathered, gradient, row_update(), state);
+  backend_.narrow_rows(fetched, RowSet::of(unique), dealing_, rounding_key_, state, stored_);
 }
 
 UniqueBuffer::UniqueBuffer(Backend& backend, int64_t capacity)

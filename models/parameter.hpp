@@ -12,27 +12,47 @@
 
 namespace mgqe {
 
-/// Called with the name of every array a checkpoint holds, and, where it asks for that, with how its
-/// rows are dealt to ranks.
+/// Called with the name of every array a checkpoint holds, and, where it asks for that, with how
+/// its rows are dealt to ranks.
 class TensorVisitor {
  public:
+  /// visit(name, tensor) or visit(name, tensor, dealing); where it takes a Tensor<float> alone,
+  /// arrays stored in bfloat16 throw.
   template <class Function>
-  TensorVisitor(Function visit) {
-    if constexpr (std::is_invocable_v<Function, const std::string&, Tensor<float>&, const Dealing&>)
-      visit_ = std::move(visit);
+  TensorVisitor(Function visit)
+      : visit_(bind<float>(visit)), visit_bfloat16_(bind<Bfloat16>(visit)) {}
+
+  template <class T>
+  void operator()(const std::string& name, Tensor<T>& tensor, const Dealing& dealing) const {
+    if constexpr (std::is_same_v<T, float>)
+      visit_(name, tensor, dealing);
     else
-      visit_ = [visit = std::move(visit)](const std::string& name, Tensor<float>& tensor,
-                                          const Dealing&) { visit(name, tensor); };
-  }
-  void operator()(const std::string& name, Tensor<float>& tensor, const Dealing& dealing) const {
-    visit_(name, tensor, dealing);
+      visit_bfloat16_(name, tensor, dealing);
   }
   void operator()(const std::string& name, Tensor<float>& tensor) const {
     visit_(name, tensor, Dealing::whole(tensor.rows()));
   }
 
  private:
-  std::function<void(const std::string&, Tensor<float>&, const Dealing&)> visit_;
+  template <class T>
+  using Visit = std::function<void(const std::string&, Tensor<T>&, const Dealing&)>;
+
+  template <class T, class Function>
+  static Visit<T> bind(const Function& visit) {
+    if constexpr (std::is_invocable_v<Function, const std::string&, Tensor<T>&, const Dealing&>)
+      return visit;
+    else if constexpr (std::is_invocable_v<Function, const std::string&, Tensor<T>&>)
+      return [visit](const std::string& name, Tensor<T>& tensor, const Dealing&) {
+        visit(name, tensor);
+      };
+    else
+      return [](const std::string& name, Tensor<T>&, const Dealing&) {
+        throw Error("the array " + name + " is not of floats");
+      };
+  }
+
+  Visit<float> visit_;
+  Visit<Bfloat16> visit_bfloat16_;
 };
 
 /// --optimizer. Dense parameters (codebooks among them) move by Adam, or by SGD under kSgd.
@@ -43,12 +63,20 @@ enum class Optimizer {
   kSgd,             // everything: SGD, on touched rows of tables
 };
 
+/// --row-type: how the rows of tables are stored.
+enum class RowType {
+  kF32,
+  kBf16,  // widened for each batch, updated in f32, rounded stochastically; half the memory
+};
+
 /// How the parameters of a run are updated.
 struct OptimizerOptions {
   AdamOptions adam;  // SGD takes its learning rate
   Optimizer optimizer = Optimizer::kSparseAdam;
   double table_l2 = 0.0;             // L2 penalty on table rows
   double table_learning_rate = 0.0;  // of table rows; 0: adam.learning_rate
+  RowType row_type = RowType::kF32;
+  bool bfloat16_gradients = false;  // --gradient-type: of rows, on their way between ranks
 };
 
 /// A dense parameter under Adam or SGD.
@@ -66,15 +94,16 @@ class Parameter {
   void load(const ArrayMap& arrays);
 
   const std::string& name() const { return name_; }
-  Tensor<float> values;
+  Tensor<float> values;  // (rows, cols); of a table stored in bfloat16: none
 
  protected:
   std::vector<int64_t> packed_shape() const;
 
   enum class State { kNone, kMoments, kSquareSums };
-  /// With room for the given state alone.
+  /// With room for the given state alone, and for values where they are floats.
   Parameter(Backend& backend, std::string name, int64_t rows, int64_t cols,
-            const OptimizerOptions& options, State state);
+            const OptimizerOptions& options, State state, bool floats = true);
+  void visit_state(const TensorVisitor& visitor);
 
   Moments moments() const { return {first_, second_}; }
   void update(View<const float> gradient, View<const StepState> state);
@@ -82,7 +111,7 @@ class Parameter {
   Backend& backend_;
   std::string name_;
   OptimizerOptions options_;
-  Dealing dealing_;  // of the rows
+  Dealing dealing_;               // of the rows
   Tensor<float> first_, second_;  // (rows, cols), only under Adam and SparseAdam
   Tensor<float> square_sums_;     // (rows), only under row-wise Adagrad
 };
@@ -97,14 +126,32 @@ class TableParameter : public Parameter {
   ~TableParameter();
   TableParameter(TableParameter&&) = default;
 
+  int64_t rows() const { return dealing_.local_rows(); }
+  int64_t dim() const { return narrow() ? stored_.cols() : values.cols(); }
+  std::vector<float> to_host() const;  // (rows, d)
+  void visit(const TensorVisitor& visitor);
+
   /// Element by element of the whole table, stddev * normal(key).
   void fill_normal(uint64_t key, double stddev);
-  /// gradient (B, d) by look-up. A whole table takes every rank's, a share what its rank is given.
+  /// Rows of a set, each at its place(): the table itself, or, of one stored in bfloat16, floats
+  /// that stay valid until the next call; the set is then marked as gathered.
+  View<const float> fetch(UniqueIds& unique);
+  View<const float> fetch(RowSet& rows);
+  /// gradient (B, d) by look-up of the ids last fetched. A whole table takes every rank's, a share
+  /// what its rank is given.
   void step(const UniqueIds& unique, View<const float> gradient, View<const StepState> state);
 
  private:
   static State state_of(Optimizer optimizer);
+  bool narrow() const { return options_.row_type == RowType::kBf16; }
   RowUpdate row_update() const;
+  View<const float> fetch(RowSet& rows, Tensor<float>& room);
+  void update_rows(const UniqueIds& unique, View<const float> gradient,
+                   View<const StepState> state);
+
+  Tensor<Bfloat16> stored_;      // (n, d), only in bfloat16
+  Tensor<float> batch_, range_;  // (most rows fetched at once, d), only in bfloat16
+  uint64_t rounding_key_ = 0;
 
   Tensor<float> dense_gradient_;       // (n, d), only under dense Adam
   std::unique_ptr<RowGather> gather_;  // only of a whole table among ranks

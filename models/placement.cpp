@@ -8,11 +8,16 @@ namespace {
 
 constexpr int64_t kFloat = sizeof(float);
 
-/// Floats that a row of `width` takes with what the optimizer keeps of it.
-int64_t row_floats(const std::string& optimizer, int64_t width) {
-  if (optimizer == "sgd") return width;
-  if (optimizer == "rowwise_adagrad") return width + 1;
-  return optimizer == "adam" ? 4 * width : 3 * width;  // dense Adam: and a gradient
+/// Bytes of a row of `width`.
+int64_t row_bytes(const TrainConfig& train, int64_t width) {
+  return train.row_type == "bf16" ? width * kFloat / 2 : width * kFloat;
+}
+
+/// Bytes that the optimizer keeps of it.
+int64_t state_bytes(const TrainConfig& train, int64_t width) {
+  if (train.optimizer == "sgd") return 0;
+  if (train.optimizer == "rowwise_adagrad") return kFloat;
+  return (train.optimizer == "adam" ? 3 : 2) * width * kFloat;  // dense Adam: and a gradient
 }
 
 bool is_quantized(const std::string& scheme) {
@@ -54,7 +59,7 @@ std::string gibibytes(int64_t bytes) {
 }  // namespace
 
 int64_t table_bytes(const Config& config, int64_t rows, int64_t dim) {
-  return rows * row_floats(config.train.optimizer, dim) * kFloat;
+  return rows * (row_bytes(config.train, dim) + state_bytes(config.train, dim));
 }
 
 bool deals_rows(int ranks, const Config& config, int64_t rows) {
@@ -102,13 +107,15 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
                          : dealt                      ? (table.rows + ranks - 1) / ranks
                                                       : table.rows;
     const int64_t width = embedding.scheme == "low_rank" ? embedding.rank : table.dim;
-    plan.lines.push_back({table.side + (dealt ? " rows, dealt" : " rows"), here * width * kFloat});
-    plan.lines.push_back({table.side + " optimizer",
-                          table_bytes(config, here, width) - here * width * kFloat});
+    plan.lines.push_back(
+        {table.side + (dealt ? " rows, dealt" : " rows"), here * row_bytes(config.train, width)});
+    plan.lines.push_back({table.side + " optimizer", here * state_bytes(config.train, width)});
     if (is_quantized(embedding.scheme))
       codebooks += 4 * 256 * table.dim * kFloat;  // with gradient and moments
     // Gradients by look-up and rows as looked up; dealt, the same of what others ask.
-    const int64_t served = dealt ? ranks * std::min(lookups, here) : ranks > 1 ? ranks * lookups : 0;
+    const int64_t served = dealt       ? ranks * std::min(lookups, here)
+                           : ranks > 1 ? ranks * lookups
+                                       : 0;
     batches += (3 * lookups + 2 * served) * table.dim * kFloat;
   }
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
@@ -122,8 +129,8 @@ void require_memory(Backend& backend, const MemoryPlan& plan) {
   const int64_t share = backend.name() == "cpu" ? free / ranks.ranks_here() : free;
   if (plan.total() <= share) return;
   input_error("not enough memory: ", plan.text(), " a rank, but ", gibibytes(share),
-              " are free for it: use more ranks with --shard rows, --optimizer rowwise_adagrad, or "
-              "a smaller --dim");
+              " are free for it: use more ranks with --shard rows, --optimizer rowwise_adagrad "
+              "(and --row-type bf16), or a smaller --dim");
 }
 
 }  // namespace mgqe

@@ -8,7 +8,8 @@
 
 namespace mgqe {
 
-RowExchange::RowExchange(Backend& backend, int64_t rows, int64_t max_lookups)
+RowExchange::RowExchange(Backend& backend, int64_t rows, int64_t max_lookups,
+                         bool bfloat16_gradients)
     : backend_(backend),
       ranks_(backend.communicator()),
       dealing_{rows, ranks_.size(), ranks_.rank()},
@@ -25,6 +26,7 @@ RowExchange::RowExchange(Backend& backend, int64_t rows, int64_t max_lookups)
       weights_(backend, max_served_),
       to_(static_cast<size_t>(dealing_.ranks)),
       from_(to_.size()),
+      bfloat16_gradients_(bfloat16_gradients),
       bytes_to_(to_.size()),
       bytes_from_(to_.size()) {
   // The largest dealt number must be an id.
@@ -64,8 +66,21 @@ void RowExchange::answer(View<uint8_t> served, View<uint8_t> asked) {
 
 void RowExchange::give_back(View<float> sums, View<float> gradient) {
   const Range range(backend_, "exchange gradients");
-  const auto row_bytes = sums.cols * static_cast<int64_t>(sizeof(float));
-  send(Traffic::kBackward, as_bytes(sums), as_bytes(gradient), row_bytes, false);
+  const int64_t d = sums.cols;
+  if (!bfloat16_gradients_) {
+    const auto row_bytes = d * static_cast<int64_t>(sizeof(float));
+    return send(Traffic::kBackward, as_bytes(sums), as_bytes(gradient), row_bytes, false);
+  }
+  if (narrow_sums_.cols() != d || narrow_sums_.rows() < asked_rows_)
+    narrow_sums_ = Tensor<Bfloat16>(backend_, dealt_.rows(), d);
+  if (narrow_gradient_.cols() != d || narrow_gradient_.rows() < gradient.rows)
+    narrow_gradient_ = Tensor<Bfloat16>(backend_, max_served_, d);
+  const View<Bfloat16> narrow_gradient = narrow_gradient_.view().slice(0, gradient.rows);
+  backend_.narrow(sums.slice(0, asked_rows_), narrow_sums_.view().slice(0, asked_rows_));
+  const auto row_bytes = d * static_cast<int64_t>(sizeof(Bfloat16));
+  send(Traffic::kBackward, as_bytes(narrow_sums_.view()), as_bytes(narrow_gradient), row_bytes,
+       false);
+  backend_.widen(narrow_gradient, gradient);
 }
 
 /// A row of bytes for each distinct id asked to its owner, or back from it.
@@ -92,6 +107,10 @@ void RowGather::reserve(int64_t lookups) {
   sums_ = Tensor<float>(backend_, capacity_, dim_);
   all_ids_ = Tensor<int32_t>(backend_, all);
   all_sums_ = Tensor<float>(backend_, all, dim_);
+  if (bfloat16_gradients_) {
+    narrow_sums_ = Tensor<Bfloat16>(backend_, capacity_, dim_);
+    narrow_all_ = Tensor<Bfloat16>(backend_, all, dim_);
+  }
   unique_ = std::make_unique<UniqueBuffer>(backend_, all);
 }
 
@@ -114,15 +133,25 @@ RowGather::Gathered RowGather::gather(const UniqueIds& unique, View<const float>
   int64_t total = 0;
   for (const int64_t count : all) {
     id_bytes.push_back(count * static_cast<int64_t>(sizeof(int32_t)));
-    row_bytes.push_back(count * dim_ * static_cast<int64_t>(sizeof(float)));
+    row_bytes.push_back(
+        count * dim_ *
+        static_cast<int64_t>(bfloat16_gradients_ ? sizeof(Bfloat16) : sizeof(float)));
     total += count;
   }
   const View<int32_t> all_ids = all_ids_.view().slice(0, total);
   const View<float> all_sums = all_sums_.view().slice(0, total);
   ranks.all_gather(Traffic::kBackward, as_bytes(unique.ids.slice(0, rows)),
                    {as_bytes(all_ids), id_bytes});
-  ranks.all_gather(Traffic::kBackward, as_bytes(sums_.view().slice(0, rows)),
-                   {as_bytes(all_sums), row_bytes});
+  const View<float> sums = sums_.view().slice(0, rows);
+  if (bfloat16_gradients_) {
+    const View<Bfloat16> narrow_sums = narrow_sums_.view().slice(0, rows);
+    const View<Bfloat16> narrow_all = narrow_all_.view().slice(0, total);
+    backend_.narrow(sums, narrow_sums);
+    ranks.all_gather(Traffic::kBackward, as_bytes(narrow_sums), {as_bytes(narrow_all), row_bytes});
+    backend_.widen(narrow_all, all_sums);
+  } else {
+    ranks.all_gather(Traffic::kBackward, as_bytes(sums), {as_bytes(all_sums), row_bytes});
+  }
   return {unique_->deduplicate(all_ids, id_limit), all_sums};
 }
 
@@ -147,13 +176,13 @@ std::vector<uint8_t> collect_rows(Communicator& ranks, const Dealing& dealing, i
 }
 
 std::vector<float> collect_table(Communicator& ranks, const Dealing& dealing,
-                                 const Tensor<float>& share) {
-  std::vector<float> mine = share.to_host();
-  if (dealing.ranks == 1) return mine;
-  std::vector<uint8_t> bytes(mine.size() * sizeof(float));
-  if (!bytes.empty()) std::memcpy(bytes.data(), mine.data(), bytes.size());
-  bytes = collect_rows(ranks, dealing, 0, dealing.rows, std::move(bytes),
-                       share.cols() * static_cast<int64_t>(sizeof(float)));
+                                 std::vector<float> share) {
+  if (dealing.ranks == 1) return share;
+  std::vector<uint8_t> bytes(share.size() * sizeof(float));
+  if (!bytes.empty()) std::memcpy(bytes.data(), share.data(), bytes.size());
+  const auto row_bytes =
+      static_cast<int64_t>(bytes.size()) / std::max<int64_t>(1, dealing.local_rows());
+  bytes = collect_rows(ranks, dealing, 0, dealing.rows, std::move(bytes), row_bytes);
   std::vector<float> whole(bytes.size() / sizeof(float));
   if (!bytes.empty()) std::memcpy(whole.data(), bytes.data(), bytes.size());
   return whole;
@@ -161,8 +190,8 @@ std::vector<float> collect_table(Communicator& ranks, const Dealing& dealing,
 
 void sum_over_ranks(Communicator& ranks, std::vector<double>& values) {
   if (ranks.alone()) return;
-  const std::vector<std::string> all = ranks.gather(
-      {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)});
+  const std::vector<std::string> all =
+      ranks.gather({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)});
   std::fill(values.begin(), values.end(), 0.0);
   std::vector<double> theirs(values.size());
   for (const std::string& one : all) {

@@ -1,5 +1,6 @@
 // How rows and their gradients travel between ranks. Two placements of a table:
-//   dealt  each row lives on one rank (host/core/dealing.hpp) with its optimizer state. A batch asks
+//   dealt  each row lives on one rank (host/core/dealing.hpp) with its optimizer state. A batch
+//   asks
 //          owners for its distinct ids, once each and with the number of look-ups that stand behind
 //          it (the codebook loss is a mean over look-ups); rows or codes come back, and summed
 //          gradients of distinct rows return: RowExchange.
@@ -15,7 +16,8 @@ namespace mgqe {
 class RowExchange {
  public:
   /// rows: n of the whole table; max_lookups: of this rank's batches.
-  RowExchange(Backend& backend, int64_t rows, int64_t max_lookups);
+  /// bfloat16_gradients: gradients travel rounded to nearest.
+  RowExchange(Backend& backend, int64_t rows, int64_t max_lookups, bool bfloat16_gradients = false);
 
   const Dealing& dealing() const { return dealing_; }
   /// Look-ups that can come to this rank at once.
@@ -28,7 +30,8 @@ class RowExchange {
   /// the whole table and not sorted.
   const UniqueIds& asked() const { return asked_; }
   int64_t asked_rows() const { return asked_rows_; }  // U
-  /// The look-ups (R) that all ranks want served: local rows, and how many look-ups each stands for.
+  /// The look-ups (R) that all ranks want served: local rows, and how many look-ups each stands
+  /// for.
   const UniqueIds& served() const { return served_; }
   View<const int32_t> served_ids() const { return served_ids_.view().slice(0, served_rows_); }
 
@@ -43,22 +46,25 @@ class RowExchange {
   Dealing dealing_;
   int64_t max_served_;
   UniqueBuffer dealt_unique_, served_unique_;
-  Tensor<int32_t> dealt_, ends_;                // (B), (N)
-  Tensor<int32_t> local_, global_, lookups_;    // (B) by distinct id
+  Tensor<int32_t> dealt_, ends_;                 // (B), (N)
+  Tensor<int32_t> local_, global_, lookups_;     // (B) by distinct id
   Tensor<int32_t> served_ids_, served_lookups_;  // (R)
-  Tensor<int32_t> weights_;                     // (R) by distinct served row
+  Tensor<int32_t> weights_;                      // (R) by distinct served row
   UniqueIds asked_, served_;
   int64_t asked_rows_ = 0, served_rows_ = 0;
   std::vector<int64_t> to_, from_;  // (N) rows that this rank asks of others, and others of it
 
-  std::vector<int64_t> bytes_to_, bytes_from_;  // of one transfer
+  bool bfloat16_gradients_;
+  Tensor<Bfloat16> narrow_sums_, narrow_gradient_;  // (B, d), (R, d), made when first needed
+  std::vector<int64_t> bytes_to_, bytes_from_;      // of one transfer
   void send(Traffic what, View<uint8_t> to, View<uint8_t> from, int64_t row_bytes, bool back);
 };
 
 /// The gradients of a batch by distinct id, of all ranks.
 class RowGather {
  public:
-  RowGather(Backend& backend, int64_t dim) : backend_(backend), dim_(dim) {}
+  RowGather(Backend& backend, int64_t dim, bool bfloat16_gradients = false)
+      : backend_(backend), dim_(dim), bfloat16_gradients_(bfloat16_gradients) {}
 
   struct Gathered {
     UniqueIds unique;            // of the distinct ids that each rank gave
@@ -72,21 +78,23 @@ class RowGather {
 
   Backend& backend_;
   int64_t dim_;
-  int64_t capacity_ = 0;                  // look-ups of one rank
-  Tensor<int32_t> positions_;             // (B) 0, 1, 2, ...
-  Tensor<float> sums_;                    // (B, d) by distinct id
-  Tensor<int32_t> all_ids_;               // (N B)
-  Tensor<float> all_sums_;                // (N B, d)
-  std::unique_ptr<UniqueBuffer> unique_;  // of all_ids_
+  bool bfloat16_gradients_;
+  int64_t capacity_ = 0;                       // look-ups of one rank
+  Tensor<int32_t> positions_;                  // (B) 0, 1, 2, ...
+  Tensor<float> sums_;                         // (B, d) by distinct id
+  Tensor<int32_t> all_ids_;                    // (N B)
+  Tensor<float> all_sums_;                     // (N B, d)
+  Tensor<Bfloat16> narrow_sums_, narrow_all_;  // the same, on their way
+  std::unique_ptr<UniqueBuffer> unique_;       // of all_ids_
 };
 
 /// Rows [begin, end) of the whole table on every rank, from each rank's share of them in order;
 /// row_bytes each.
 std::vector<uint8_t> collect_rows(Communicator& ranks, const Dealing& dealing, int64_t begin,
                                   int64_t end, std::vector<uint8_t> share, int64_t row_bytes);
-/// The same of a whole table of floats (n, d).
+/// The same of a table of floats (n, d), given this rank's rows.
 std::vector<float> collect_table(Communicator& ranks, const Dealing& dealing,
-                                 const Tensor<float>& share);
+                                 std::vector<float> share);
 /// values = the ranks' sum, in rank order.
 void sum_over_ranks(Communicator& ranks, std::vector<double>& values);
 

@@ -195,6 +195,23 @@ void expect_refused(const std::vector<Refusal>& refusals) {
 TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
   expect_refused({
       {[](Config& c) { c.train.lr = -1; }, {"--lr -1", "greater than 0"}},
+      {[](Config& c) { c.train.row_type = "f16"; }, {"--row-type f16", "f32 or bf16"}},
+      {[](Config& c) { c.train.gradient_type = "int8"; }, {"--gradient-type int8", "f32 or bf16"}},
+      {[](Config& c) { c.train.row_type = "bf16"; },
+       {"--row-type bf16", "--optimizer sparse_adam", "rowwise_adagrad or sgd"}},
+      {[](Config& c) {
+         c.train.row_type = "bf16";
+         c.train.optimizer = "sgd";
+         c.embedding.scheme = "hashed";
+       },
+       {"--row-type bf16", "--embedding hashed", "full, dpq_vq or mgqe"}},
+      {[](Config& c) {
+         c.train.row_type = "bf16";
+         c.train.optimizer = "sgd";
+         c.embedding.scheme = "dpq_vq";
+         c.embedding.kmeans_start = 2;
+       },
+       {"--row-type bf16", "--kmeans-start"}},
       {[](Config& c) { c.train.optimizer = "lamb"; },
        {"--optimizer lamb", "sparse_adam, adam, rowwise_adagrad or sgd"}},
       {[](Config& c) { c.train.table_lr = -1; }, {"--table-lr -1", "0 or more"}},

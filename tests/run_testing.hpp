@@ -70,6 +70,10 @@ inline std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std:
   };
   add("gmf", "full", as_it_is);
   add("gmf", "mgqe", as_it_is);
+  add("gmf", "dpq_vq", [](Config& config) {
+    config.train.optimizer = "rowwise_adagrad";
+    config.train.row_type = "bf16";
+  });
   add("gmf", "scalar_quantized", [](Config& config) { config.train.optimizer = "sgd"; });
   add("neumf", "low_rank", [](Config& config) { config.embedding.rank = 5; });
   add("neumf", "mgqe", [](Config& config) {

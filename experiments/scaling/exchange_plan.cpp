@@ -29,8 +29,8 @@ T parse_number(const std::string& text, const std::string& value) {
 
 /// What one table's rows cost on the wire.
 int64_t wire_bytes(const EmbeddingConfig& embedding) {
-  const bool codes = embedding.scheme == "mgqe" || embedding.scheme == "dpq_vq" ||
-                     embedding.scheme == "dpq_sx";
+  const bool codes =
+      embedding.scheme == "mgqe" || embedding.scheme == "dpq_vq" || embedding.scheme == "dpq_sx";
   return codes ? *std::max_element(embedding.subspaces.begin(), embedding.subspaces.end())
                : embedding.dim * static_cast<int64_t>(sizeof(float));
 }
@@ -44,12 +44,13 @@ nlohmann::ordered_json plan_ranks(int nodes, const ClusterSpec& cluster, const C
   for (const int64_t rows : {catalogue.users, catalogue.items}) {
     if (rows == 0 || !deals_rows(ranks, config, rows)) continue;
     // Id and count there, the row back; all but what a rank owns itself.
-    const double elsewhere = static_cast<double>(distinct_ids(rows, 0, share, config.run.seed)) *
-                             (ranks - 1) / ranks;
+    const double elsewhere =
+        static_cast<double>(distinct_ids(rows, 0, share, config.run.seed)) * (ranks - 1) / ranks;
     constexpr double kAsk = 2 * sizeof(int32_t);
     forward += elsewhere * (kAsk + static_cast<double>(wire_bytes(config.embedding)));
     forward_f32 += elsewhere * (kAsk + static_cast<double>(float_row));
-    backward += elsewhere * static_cast<double>(float_row);
+    backward += elsewhere * static_cast<double>(config.train.gradient_type == "bf16" ? float_row / 2
+                                                                                     : float_row);
     if (!config.embedding.centroids.empty() && wire_bytes(config.embedding) < float_row)
       codebook += 2.0 * (ranks - 1) / ranks * config.embedding.centroids[0] *
                   static_cast<double>(float_row);
@@ -119,10 +120,9 @@ std::string plan_table(const nlohmann::ordered_json& plan, const Config& config,
                     mib(row["forward_bytes"]), mib(row["forward_f32_bytes"]),
                     mib(row["backward_bytes"]), mib(row["codebook_bytes"]),
                     fmt::format("{:.2f}", 1e3 * row["exchange_seconds"].get<double>())});
-  return fmt::format(
-             "A plan, not a measurement: {} users and {} items, {}, batch {}, {}\n\n",
-             catalogue.users, catalogue.items, scheme_label(config.embedding), config.train.batch,
-             config.train.optimizer) +
+  return fmt::format("A plan, not a measurement: {} users and {} items, {}, batch {}, {}\n\n",
+                     catalogue.users, catalogue.items, scheme_label(config.embedding),
+                     config.train.batch, config.train.optimizer) +
          format_table({"nodes", "GPUs", "GiB a GPU", "forward MiB", "as f32 rows", "backward MiB",
                        "codebook MiB", "link ms"},
                       rows, {}) +

@@ -247,6 +247,8 @@ void validate_train(const TrainConfig& train) {
   if (train.batch > (int64_t{1} << 30)) input_error("--batch ", train.batch, " is over 2^30");
   if (train.negatives < 1) input_error("--negatives ", train.negatives, " must be 1 or more");
   check_choice("--optimizer", train.optimizer, {"sparse_adam", "adam", "rowwise_adagrad", "sgd"});
+  check_choice("--row-type", train.row_type, {"f32", "bf16"});
+  check_choice("--gradient-type", train.gradient_type, {"f32", "bf16"});
   check_positive("--lr", train.lr);
   check_not_negative("--table-lr", train.table_lr);
   check_positive("--epsilon", train.epsilon);
@@ -255,6 +257,19 @@ void validate_train(const TrainConfig& train) {
   check_not_negative("--l2", train.l2);
   check_not_negative("--patience", train.patience);
   check_positive("--evaluate-every", train.evaluate_every);
+}
+
+/// Rows in bfloat16 are widened by the batch: what reads the table as a whole has no way to.
+void validate_row_type(const TrainConfig& train, const EmbeddingConfig& embedding) {
+  if (train.row_type == "f32") return;
+  if (train.optimizer != "rowwise_adagrad" && train.optimizer != "sgd")
+    input_error("--row-type bf16 with --optimizer ", train.optimizer,
+                ", whose moments are larger than the rows: choose rowwise_adagrad or sgd");
+  if (embedding.scheme != "full" && embedding.scheme != "dpq_vq" && embedding.scheme != "mgqe")
+    input_error("--row-type bf16 with --embedding ", embedding.scheme,
+                ": choose full, dpq_vq or mgqe");
+  if (embedding.kmeans_start != 0 || embedding.grouping != "tier")
+    input_error("--row-type bf16 is without --kmeans-start and --grouping lookup");
 }
 
 }  // namespace
@@ -313,6 +328,7 @@ void validate(const Config& config) {
   validate_model(model, embedding);
   validate_mlp_dim(model, embedding);
   validate_train(train);
+  validate_row_type(train, embedding);
   check_choice("--shard", run.shard, {"auto", "rows", "none"});
   if (run.candidates < 1) input_error("--candidates ", run.candidates, " must be 1 or more");
   if (run.evaluate_users < 0)

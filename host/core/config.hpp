@@ -61,6 +61,8 @@ struct TrainConfig {
   int64_t batch = 256;
   int negatives = 4;
   std::string optimizer = "sparse_adam";
+  std::string row_type = "f32";
+  std::string gradient_type = "f32";
   double lr = 1e-3;
   double table_lr = 0.0;
   double beta1 = 0.9;
@@ -172,6 +174,11 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("train", "optimizer", "--optimizer", train.optimizer,
         "sparse_adam (touched rows only), adam (every row, every step), rowwise_adagrad (tables: "
         "one sum of squares a row; Adam elsewhere) or sgd");
+  visit("train", "row_type", "--row-type", train.row_type,
+        "how table rows are stored: f32, or bf16, which rounds stochastically (half the memory; "
+        "--optimizer rowwise_adagrad or sgd, --embedding full, dpq_vq or mgqe)");
+  visit("train", "gradient_type", "--gradient-type", train.gradient_type,
+        "several ranks: f32, or bf16, of row gradients on their way");
   visit("train", "lr", "--lr", train.lr, "learning rate");
   visit("train", "table_lr", "--table-lr", train.table_lr,
         "learning rate of table rows; 0 for that of --lr");

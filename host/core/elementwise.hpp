@@ -60,6 +60,16 @@ class Elementwise : public Backend {
     run(parameter.size(),
         Sgd{parameter, gradient, static_cast<float>(learning_rate), static_cast<float>(l2)});
   }
+  void widen_rows(View<const Bfloat16> table, RowSet rows, View<float> out) override {
+    run_cells(out, WidenRows{table, rows, out});
+  }
+  void narrow_rows(View<const float> values, RowSet rows, const Dealing& dealing, uint64_t key,
+                   View<const StepState> state, View<Bfloat16> table) override {
+    if (rows.capacity > 0)
+      static_cast<Derived&>(*this).for_each_cell(
+          rows.capacity, NarrowRows::groups(values.cols),
+          NarrowRows{values, rows, dealing, key, state, table});
+  }
   void half_norms(View<const float> codebook, int subspaces, View<float> half_norms) override {
     run(half_norms.size(), HalfNorms{codebook, subspaces, half_norms});
   }
@@ -115,8 +125,16 @@ class Elementwise : public Backend {
   // ---- rows between ranks -----------------------------------------------------------------------
   void fill_normal_rows(View<float> x, const Dealing& dealing, uint64_t key,
                         float stddev) override {
-    run_cells(x, FillNormalRows{x, dealing, key, stddev});
+    run_cells(x, FillNormalRows<float>{x, dealing, key, stddev});
   }
+  void fill_normal_rows(View<Bfloat16> x, const Dealing& dealing, uint64_t key,
+                        float stddev) override {
+    if (x.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(x.rows, x.cols,
+                                                 FillNormalRows<Bfloat16>{x, dealing, key, stddev});
+  }
+  void narrow(View<const float> x, View<Bfloat16> out) override { run(x.size(), Narrow{x, out}); }
+  void widen(View<const Bfloat16> x, View<float> out) override { run(x.size(), Widen{x, out}); }
   void deal_ids(View<const int32_t> ids, const Dealing& dealing, View<int32_t> out) override {
     run(ids.size(), DealIds{ids, dealing, out});
   }

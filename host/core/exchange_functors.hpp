@@ -5,24 +5,38 @@
 
 namespace mgqe {
 
+MGQE_HD void store_rounded(float& x, float value) { x = value; }
+MGQE_HD void store_rounded(Bfloat16& x, float value) { x = to_bfloat16(value); }
+
+template <class T>
 struct FillNormalRows {
-  View<float> x;  // (rows, d)
+  View<T> x;  // (rows, d)
   Dealing dealing;
   uint64_t key;
   float stddev;
   MGQE_HD void operator()(int64_t row, int64_t column) const {
     const int64_t element = dealing.global(row) * x.cols + column;
-    x.row(row)[column] = stddev * random_normal(key, static_cast<uint64_t>(element));
+    store_rounded(x.row(row)[column], stddev * random_normal(key, static_cast<uint64_t>(element)));
   }
+};
+
+struct Narrow {
+  View<const float> x;
+  View<Bfloat16> out;
+  MGQE_HD void operator()(int64_t i) const { out[i] = to_bfloat16(x[i]); }
+};
+
+struct Widen {
+  View<const Bfloat16> x;
+  View<float> out;
+  MGQE_HD void operator()(int64_t i) const { out[i] = to_float(x[i]); }
 };
 
 struct DealIds {
   View<const int32_t> ids;  // (B)
   Dealing dealing;
   View<int32_t> out;  // (B)
-  MGQE_HD void operator()(int64_t b) const {
-    out[b] = static_cast<int32_t>(dealing.dealt(ids[b]));
-  }
+  MGQE_HD void operator()(int64_t b) const { out[b] = static_cast<int32_t>(dealing.dealt(ids[b])); }
 };
 
 /// ends[r] = distinct ids below the first that rank r + 1 owns.

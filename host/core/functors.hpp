@@ -50,9 +50,8 @@ struct SamplePairs {
   View<float> labels;
   MGQE_HD void operator()(int64_t b) const {
     const StepState& s = state[0];
-    const uint64_t k =
-        (s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch) +
-        static_cast<uint64_t>(sampler.first + b);
+    const uint64_t k = (s.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch) +
+                       static_cast<uint64_t>(sampler.first + b);
     const PairSampler::Pair pair = sampler.draw(s.epoch, sampler.example(s.shuffle_key, k));
     users[b] = pair.user;
     items[b] = pair.item;
@@ -137,6 +136,37 @@ struct Sgd {
   float learning_rate, l2;
   MGQE_HD void operator()(int64_t i) const {
     parameter[i] = fmaf(-learning_rate, fmaf(l2, parameter[i], gradient[i]), parameter[i]);
+  }
+};
+
+struct WidenRows {
+  View<const Bfloat16> table;  // (n, d)
+  RowSet rows;
+  View<float> out;  // (|rows|, d)
+  MGQE_HD void operator()(int64_t i, int64_t c) const {
+    if (i < rows.size()) out.row(i)[c] = to_float(table.row(rows[i])[c]);
+  }
+};
+
+/// Cell (i, group): kColumns columns share a draw.
+struct NarrowRows {
+  static constexpr int64_t kColumns = 8;
+  static constexpr int64_t groups(int64_t d) { return (d + kColumns - 1) / kColumns; }
+  View<const float> values;  // (|rows|, d)
+  RowSet rows;
+  Dealing dealing;
+  uint64_t key;
+  View<const StepState> state;
+  View<Bfloat16> table;  // (n, d)
+  MGQE_HD void operator()(int64_t i, int64_t group) const {
+    if (i >= rows.size()) return;
+    const int64_t d = values.cols, element = dealing.global(rows[i]) * groups(d) + group;
+    const Philox4 draw = philox(key, static_cast<uint64_t>(element), state[0].step);
+    for (int64_t q = 0; q < kColumns && group * kColumns + q < d; ++q) {
+      const int64_t c = group * kColumns + q;
+      const auto random = static_cast<uint16_t>(draw.x[q / 2] >> (q % 2 * 16));
+      table.row(rows[i])[c] = to_bfloat16_stochastic(values.row(i)[c], random);
+    }
   }
 };
 

@@ -8,16 +8,18 @@
 #include <string>
 #include <vector>
 
+#include "host/core/bfloat16.hpp"
 #include "host/core/check.hpp"
 
 namespace mgqe {
 
-enum class DType { kF32, kF64, kU8, kI32, kI64, kU64 };
+enum class DType { kF32, kF64, kBf16, kU8, kI32, kI64, kU64 };
 
 template <class T>
 constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>) return DType::kF32;
   if constexpr (std::is_same_v<T, double>) return DType::kF64;
+  if constexpr (std::is_same_v<T, Bfloat16>) return DType::kBf16;
   if constexpr (std::is_same_v<T, uint8_t>) return DType::kU8;
   if constexpr (std::is_same_v<T, int32_t>) return DType::kI32;
   if constexpr (std::is_same_v<T, int64_t>) return DType::kI64;

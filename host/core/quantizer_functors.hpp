@@ -100,7 +100,7 @@ struct CommitmentGradient {
   View<float> out;  // (B, d)
   MGQE_HD void operator()(int64_t i) const {
     const int64_t b = i / out.cols, c = i % out.cols, u = unique.inverse[b];
-    const float difference = queries.row(unique.ids[u])[c] - decoded.row(u)[c];
+    const float difference = queries.row(unique.place(u))[c] - decoded.row(u)[c];
     out[i] = fmaf(scale * static_cast<float>(unique.repeats_of(b)), difference, gradient[i]);
   }
 };
@@ -128,11 +128,10 @@ struct PartialDistanceMoments {
     const int64_t k = i / subspaces, j = i % subspaces;
     double lookups = 0.0, sum = 0.0, squares = 0.0;
     for (int32_t u = 0; u < unique.count[0]; ++u) {
-      const int64_t id = unique.ids[u];
-      if (k >= tiers.limit(id)) continue;
+      if (k >= tiers.limit(unique.ids[u])) continue;
       const double weight = unique.weight(u);
-      const double distance =
-          squared_distance(queries.row(id) + j * width, codebook.row(k) + j * width, width);
+      const double distance = squared_distance(queries.row(unique.place(u)) + j * width,
+                                               codebook.row(k) + j * width, width);
       lookups += weight;
       sum += weight * distance;
       squares += weight * distance * distance;
@@ -180,14 +179,14 @@ struct AssignNormalized {
   MGQE_HD void operator()(int64_t element) const {
     const int64_t i = element / codes.cols, j = element % codes.cols;
     if (i >= rows.size()) return;
-    const int64_t r = rows[i], width = codebook.cols / codes.cols;
-    const int limit = tiers.limit(r);
+    const int64_t width = codebook.cols / codes.cols;
+    const float* const e = queries.row(rows.place(i)) + j * width;
+    const int limit = tiers.limit(rows[i]);
     if (limit == 0) return;
     int nearest = 0;
     float least = INFINITY;
     for (int k = 0; k < limit; ++k) {
-      const float distance =
-          squared_distance(queries.row(r) + j * width, codebook.row(k) + j * width, width);
+      const float distance = squared_distance(e, codebook.row(k) + j * width, width);
       const float score =
           (distance - moments.row(k)[0]) / sqrtf(moments.row(k)[1] + kDistanceEpsilon);
       if (score < least) {  // strictly: the lowest index wins a tie
@@ -209,7 +208,7 @@ struct SquaredErrors {
   View<float> errors;         // (|rows|)
   MGQE_HD void operator()(int64_t i) const {
     if (i >= rows.size() || tiers.limit(rows[i]) == 0) return;
-    errors[i] = squared_distance(queries.row(rows[i]), decoded.row(i), decoded.cols);
+    errors[i] = squared_distance(queries.row(rows.place(i)), decoded.row(i), decoded.cols);
   }
 };
 

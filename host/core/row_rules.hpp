@@ -77,10 +77,11 @@ struct StoreSumRule {
   MGQE_HD void element(float (&x)[kArrays], float g, float) const { x[0] = g; }
 };
 
-/// Calls f with the rule that `update` names.
+/// Calls f with the rule that `update` names. gathered: the table has the rows of a batch alone,
+/// and what the rule keeps of a row in one number is still found by id.
 template <class Function>
-void with_row_rule(View<float> table, const RowUpdate& update, View<const StepState> state,
-                   const Function& f) {
+void with_row_rule(View<float> table, bool gathered, const RowUpdate& update,
+                   View<const StepState> state, const Function& f) {
   const AdamOptions& options = update.options;
   const auto learning_rate = static_cast<float>(options.learning_rate);
   const auto epsilon = static_cast<float>(options.epsilon), l2 = static_cast<float>(options.l2);
@@ -92,7 +93,7 @@ void with_row_rule(View<float> table, const RowUpdate& update, View<const StepSt
                  table.size());
       return f(SparseAdamRule{{table, moments.first, moments.second}, options, state});
     case RowRule::kRowwiseAdagrad:
-      MGQE_CHECK(update.square_sums.size() == table.rows, update.square_sums.size(),
+      MGQE_CHECK(gathered || update.square_sums.size() == table.rows, update.square_sums.size(),
                  " sums of squares for a table of ", table.rows, " rows");
       return f(RowwiseAdagradRule{{table}, update.square_sums, learning_rate, epsilon, l2});
     case RowRule::kSgd:

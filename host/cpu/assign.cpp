@@ -31,7 +31,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// searched, subspace j of D, its share of the next block's rows is fetched.
 HWY_INLINE void prefetch_share(const AssignTask& task, AssignBlock next, int j, int subspaces) {
   for (int r = next.count * j / subspaces; r < next.count * (j + 1) / subspaces; ++r) {
-    const float* row = task.queries.row(task.rows[next.first + r]);
+    const float* row = task.queries.row(task.rows.place(next.first + r));
     for (int64_t c = 0; c < task.queries.cols; c += 16) __builtin_prefetch(row + c);
   }
 }
@@ -122,7 +122,7 @@ void add_squared_errors(const AssignTask& task, const Tiers& tiers) {
     const int64_t d = task.queries.cols;
     for (int64_t i = begin; i < end; ++i) {
       if (tiers.limit(task.rows[i]) == 0) continue;
-      const float* e = task.queries.row(task.rows[i]);
+      const float* e = task.queries.row(task.rows.place(i));
       const float* c = task.decoded.row(i);
       float sum = 0.0f;
       for (int64_t q = 0; q < d; ++q) sum = fmaf(e[q] - c[q], e[q] - c[q], sum);

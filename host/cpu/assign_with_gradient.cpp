@@ -87,7 +87,7 @@ HWY_INLINE void decode_and_add(const GradientTask& task, AssignBlock rows, int b
 /// Rows lie scattered over the outer caches, or in those of the core that updated them.
 HWY_INLINE void prefetch_rows(const GradientTask& task, AssignBlock rows, int64_t first) {
   for (int r = 0; r < rows.count; ++r)
-    __builtin_prefetch(task.queries.row(task.unique.ids[rows.first + r]) + first);
+    __builtin_prefetch(task.queries.row(task.unique.place(rows.first + r)) + first);
 }
 
 template <int kWidth, int kVectors>

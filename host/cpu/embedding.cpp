@@ -78,12 +78,13 @@ inline float mean_square(const Rule& rule, const float* __restrict parameter,
   return sum_lanes(lanes) / static_cast<float>(d);
 }
 
-/// Row `id` by the rule, from its summed gradient g (d).
+/// Row `id`, which the rule's arrays have at `place`, from its summed gradient g (d).
 template <class Rule>
-inline void update_row(const Rule& rule, int64_t id, const float* __restrict g, int64_t d) {
+inline void update_row(const Rule& rule, int64_t id, int64_t place, const float* __restrict g,
+                       int64_t d) {
   constexpr int kArrays = Rule::kArrays;
   float* rows[kArrays];
-  for (int a = 0; a < kArrays; ++a) rows[a] = rule.arrays[a].row(id);
+  for (int a = 0; a < kArrays; ++a) rows[a] = rule.arrays[a].row(place);
   float rate;
   if constexpr (Rule::kRowNorm)
     rate = rule.row_rate(id, mean_square(rule, rows[0], g, d));
@@ -109,10 +110,11 @@ void reduce_rows(const Rule& rule, const UniqueIds& unique, View<const float> gr
     for (int64_t u = begin; u < end; ++u) {
       if (Rule::kReads && u + kPrefetchRows < end) {
         const int64_t ahead = unique.ids[u + kPrefetchRows];
-        for (const View<float>& array : rule.arrays) prefetch_row(array.row(ahead), d);
+        for (const View<float>& array : rule.arrays)
+          prefetch_row(array.row(unique.place(u + kPrefetchRows)), d);
         if constexpr (Rule::kRowNorm) __builtin_prefetch(&rule.square_sums[ahead], 1);
       }
-      update_row(rule, unique.ids[u], sum_row(unique, gradient, u, sum), d);
+      update_row(rule, unique.ids[u], unique.place(u), sum_row(unique, gradient, u, sum), d);
     }
   });
 }
@@ -145,7 +147,7 @@ void CpuBackend::deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueId
 
 void CpuBackend::update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
                              const RowUpdate& update, View<const StepState> state) {
-  with_row_rule(table, update, state,
+  with_row_rule(table, unique.gathered, update, state,
                 [&](const auto& rule) { reduce_rows(rule, unique, gradient); });
 }
 

@@ -92,7 +92,7 @@ HWY_INLINE void transpose_4x4(const float* const* rows, int64_t c, float* HWY_RE
 HWY_INLINE void find_rows(View<const float> queries, RowSet rows, AssignBlock from, int block,
                           const float** row) {
   for (int r = 0; r < block; ++r)
-    row[r] = queries.row(rows[from.first + std::min(r, from.count - 1)]);
+    row[r] = queries.row(rows.place(from.first + std::min(r, from.count - 1)));
 }
 
 /// transposed (columns, block) from columns [first, first + columns) of the rows.

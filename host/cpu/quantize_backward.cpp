@@ -18,7 +18,7 @@ inline void add_rows(View<const float> queries, const UniqueIds& unique, const T
   for (int32_t u = 0; u < unique.count[0]; ++u) {
     if (tiers != nullptr && tiers->limit(unique.ids[u]) == 0) continue;
     const float weight = scale * static_cast<float>(unique.weight(u));
-    const float* __restrict e = queries.row(unique.ids[u]);
+    const float* __restrict e = queries.row(unique.place(u));
     const uint8_t* __restrict code = codes.row(u);
     for (int64_t j = begin; j < end; ++j) {
       const float* __restrict c = codebook.row(code[j]) + j * width;

@@ -204,7 +204,7 @@ ordered_json to_json(const CheckpointManifest& manifest) {
 
 DType dtype_named(const std::string& name) {
   for (const DType dtype :
-       {DType::kF32, DType::kF64, DType::kU8, DType::kI32, DType::kI64, DType::kU64})
+       {DType::kF32, DType::kF64, DType::kBf16, DType::kU8, DType::kI32, DType::kI64, DType::kU64})
     if (name == dtype_name(dtype)) return dtype;
   throw Error("no type is named " + name);
 }

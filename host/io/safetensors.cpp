@@ -38,8 +38,9 @@ struct DTypeEntry {
   const char* name;
   int64_t bytes;
 };
-constexpr std::array<DTypeEntry, 6> kDTypes = {{{DType::kF32, "F32", 4},
+constexpr std::array<DTypeEntry, 7> kDTypes = {{{DType::kF32, "F32", 4},
                                                 {DType::kF64, "F64", 8},
+                                                {DType::kBf16, "BF16", 2},
                                                 {DType::kU8, "U8", 1},
                                                 {DType::kI32, "I32", 4},
                                                 {DType::kI64, "I64", 8},

@@ -151,18 +151,18 @@ void Trainer::train_epoch(int epoch, Progress& progress) {
 void Trainer::check_finite(double loss) {
   if (std::isfinite(loss)) return;
   std::string name;
-  loop_.model().visit([&](const std::string& array, Tensor<float>& tensor) {
-    const std::vector<float> values = tensor.to_host();
+  loop_.model().visit([&]<class T>(const std::string& array, Tensor<T>& tensor) {
+    const std::vector<T> values = tensor.to_host();
     const bool finite = std::all_of(values.begin(), values.end(),
-                                    [](float value) { return std::isfinite(value); });
+                                    [](T value) { return std::isfinite(to_float(value)); });
     if (!finite && name.empty()) name = array;
   });
   std::string where;
   const std::vector<std::string> names = ranks_.gather(name);
   for (size_t r = 0; r < names.size() && where.empty(); ++r)
     if (!names[r].empty())
-      where = fmt::format(": {}{} is not",
-                          names.size() > 1 ? fmt::format("on rank {}, ", r) : "", names[r]);
+      where = fmt::format(": {}{} is not", names.size() > 1 ? fmt::format("on rank {}, ", r) : "",
+                          names[r]);
   throw AgreedError(
       fmt::format("training loss is not finite in epoch {} of {}{} (--lr {}): lower --lr or "
                   "--init-stddev",
@@ -191,8 +191,8 @@ void Trainer::report_epoch(int epoch, MetricsLog* metrics, Progress& progress) {
 // ---- checkpoints --------------------------------------------------------------------------------
 
 void Trainer::between_steps(Progress& progress) {
-  const auto [signal, due] = checkpointer_->consult(
-      loop_.steps(), interruption_.signal(), loop_.epoch_steps() == loop_.steps_per_epoch());
+  const auto [signal, due] = checkpointer_->consult(loop_.steps(), interruption_.signal(),
+                                                    loop_.epoch_steps() == loop_.steps_per_epoch());
   if (signal == 0 && !due) return;
   checkpointer_->begin([this] { return take_checkpoint(); });
   if (signal == 0) return;

@@ -98,21 +98,27 @@ void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
 
 void TrainingLoop::restore_arrays(const ArrayMap& arrays) {
   size_t restored = 1;  // the optimizer's step count
-  model_->visit([&](const std::string& name, Tensor<float>& tensor, const Dealing& dealing) {
+  const auto restore = [&]<class T>(const std::string& name, Tensor<T>& tensor,
+                                    const Dealing& dealing) {
     const auto found = arrays.find(name);
     if (found == arrays.end()) input_error("its model has no array ", name, ", which this one has");
     const HostArray& array = found->second;
     const bool whole = array.shape == std::vector{dealing.rows, tensor.cols()};
     const bool share = array.shape == std::vector{tensor.rows(), tensor.cols()};
-    if (array.dtype != DType::kF32 || !(whole || share))
+    if (array.dtype != dtype_of<T>())
+      input_error("the array ", name,
+                  " of its model is not of the type that this one has: was it "
+                  "trained with another --row-type?");
+    if (!(whole || share))
       input_error("the array ", name, " of its model is not of the shape (", dealing.rows, ", ",
                   tensor.cols(), ") that this one has");
     if (whole && !share)
-      tensor.assign(deal_rows(array, dealing.rank, dealing.ranks).as<float>());
+      tensor.assign(deal_rows(array, dealing.rank, dealing.ranks).template as<T>());
     else
-      tensor.assign(array.as<float>());
+      tensor.assign(array.as<T>());
     ++restored;
-  });
+  };
+  model_->visit(restore);
   if (restored != arrays.size())
     input_error("its model has ", arrays.size() - 1, " arrays, of which this one has ",
                 restored - 1);
@@ -121,14 +127,16 @@ void TrainingLoop::restore_arrays(const ArrayMap& arrays) {
 ArrayMap TrainingLoop::checkpoint_arrays(CheckpointArrays& whole) {
   const bool leads = backend_.communicator().leads();
   ArrayMap arrays;
-  model_->visit([&](const std::string& name, Tensor<float>& tensor, const Dealing& dealing) {
+  const auto take = [&]<class T>(const std::string& name, Tensor<T>& tensor,
+                                 const Dealing& dealing) {
     const bool dealt = dealing.ranks > 1;
-    whole[name] = {DType::kF32,
+    whole[name] = {dtype_of<T>(),
                    {dealing.rows, tensor.cols()},
                    dealt ? ArrayLayout::kRowsDealt : ArrayLayout::kReplicated};
     if (dealt || leads)
       arrays.emplace(name, HostArray(tensor.to_host(), {tensor.rows(), tensor.cols()}));
-  });
+  };
+  model_->visit(take);
   whole["optimizer.step"] = {DType::kU64, {1}, ArrayLayout::kReplicated};
   if (leads) arrays.emplace("optimizer.step", HostArray(std::vector<uint64_t>{steps_}, {1}));
   return arrays;

@@ -13,7 +13,8 @@ FullEmbedding::FullEmbedding(Backend& backend, const EmbeddingSpec& spec)
 
 Lookup FullEmbedding::forward(const IdBatch& ids) {
   unique_ = ids.unique;
-  return {table_.values, ids.ids};
+  const View<const float> rows = table_.fetch(unique_);
+  return {rows, unique_.gathered ? View<const int32_t>(unique_.inverse) : ids.ids};
 }
 
 void FullEmbedding::backward(View<const float> gradient, View<const StepState> state) {
@@ -24,10 +25,9 @@ PackedTable FullEmbedding::pack() {
   PackedTable packed;
   packed.scheme = "full";
   packed.rows = dealing_.rows;
-  packed.dim = table_.values.cols();
-  packed.arrays.emplace(
-      "table", HostArray(collect_table(backend_.communicator(), dealing_, table_.values),
-                         {packed.rows, packed.dim}));
+  packed.dim = table_.dim();
+  packed.arrays.emplace("table", HostArray(collect_table(backend_.communicator(), dealing_, table_.to_host()),
+                                           {packed.rows, packed.dim}));
   return packed;
 }
 

@@ -11,7 +11,7 @@ class FullEmbedding final : public Embedding {
 
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return float_row_bytes(table_.values.cols()); }
+  int64_t wire_bytes() const override { return float_row_bytes(table_.dim()); }
   PackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 

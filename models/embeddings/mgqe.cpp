@@ -72,11 +72,11 @@ Lookup MgqeEmbedding::forward(const IdBatch& ids) {
   const int64_t lookups = ids.ids.size();
   ids_ = ids;
   rows_ = config_.grouping == "lookup" ? every_lookup(ids) : ids.unique;
+  fetched_ = queries_.fetch(rows_);
   const View<float> decoded = decoded_.view().slice(0, lookups);
   const float scale = 2.0f * static_cast<float>(config_.codebook_weight) /
                       static_cast<float>(ids.lookups * config_.dim);
-  for (Quantizer& quantizer : quantizers_)
-    quantizer.forward(queries_.values, rows_, scale, decoded);
+  for (Quantizer& quantizer : quantizers_) quantizer.forward(fetched_, rows_, scale, decoded);
   return {decoded, rows_.inverse};
 }
 
@@ -84,11 +84,9 @@ void MgqeEmbedding::backward(View<const float> gradient, View<const StepState> s
   View<const float> query_gradient = gradient;  // straight-through: d/de = d/dc
   if (config_.commitment_weight > 0.0) {
     const View<float> with_commitment = gradient_.view().slice(0, gradient.rows);
-    const float scale =
-        2.0f * static_cast<float>(config_.commitment_weight) /
-        static_cast<float>(ids_.lookups * config_.dim);
-    backend_.commitment_gradient(queries_.values, rows_, decoded_, gradient, scale,
-                                 with_commitment);
+    const float scale = 2.0f * static_cast<float>(config_.commitment_weight) /
+                        static_cast<float>(ids_.lookups * config_.dim);
+    backend_.commitment_gradient(fetched_, rows_, decoded_, gradient, scale, with_commitment);
     query_gradient = with_commitment;
   }
   queries_.step(ids_.unique, query_gradient, state);
@@ -128,16 +126,14 @@ PackedTable MgqeEmbedding::pack() {
     Quantizer& quantizer = quantizer_of(i);
     packed.tiers.push_back({tiers_.end[i], tiers_.centroids[i], quantizer.subspaces()});
     packed.arrays.try_emplace(packed.codebook_name(i), quantizer.packed_codebook());
-    const TierToPack tier{dealing_,
-                          tiers_.begin(i),
-                          tiers_.end[i],
-                          tiers_.centroids[i],
-                          quantizer.subspaces(),
-                          config_.dim};
+    const TierToPack tier{
+        dealing_,   tiers_.begin(i), tiers_.end[i], tiers_.centroids[i], quantizer.subspaces(),
+        config_.dim};
     auto [codes, report] = pack_tier(
         backend_, tier,
         [&](RowSet rows, View<uint8_t> codes, View<float> decoded, View<float> squared_error) {
-          quantizer.encode(queries_.values, rows, codes, decoded, squared_error);
+          const View<const float> queries = queries_.fetch(rows);
+          quantizer.encode(queries, rows, codes, decoded, squared_error);
         });
     packed.arrays.emplace("codes." + std::to_string(i), std::move(codes));
     reports_.push_back(report);

@@ -53,7 +53,7 @@ class MgqeEmbedding final : public Embedding {
 
   EmbeddingConfig config_;
   Dealing dealing_;
-  Tiers tiers_;  // of the whole table
+  Tiers tiers_;                        // of the whole table
   TableParameter queries_;             // (n, d)
   std::vector<Quantizer> quantizers_;  // one, or one a tier
   Tensor<float> decoded_;              // (max look-ups, d)
@@ -61,6 +61,7 @@ class MgqeEmbedding final : public Embedding {
   Tensor<int32_t> counting_;           // (max look-ups + 1) 0, 1, 2, ..., only by look-up
   IdBatch ids_;                        // of the last forward
   UniqueIds rows_;                     // what it searched: distinct ids, or look-ups
+  View<const float> fetched_;          // where it found them
   std::vector<TierReport> reports_;    // of the last pack
 };
 

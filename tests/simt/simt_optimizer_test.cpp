@@ -282,7 +282,7 @@ Table update(RowRule rule, const DistinctIds& unique, const Buffer<float>& gradi
   state[0].sparse_scale =
       static_cast<float>(std::sqrt(1 - std::pow(0.99, kStep)) / (1 - std::pow(0.9, kStep)));
   const RowUpdate options{rule, kOptions, {table.first, table.second}, table.square_sums};
-  with_row_rule(table.parameter, options, state.view(),
+  with_row_rule(table.parameter, unique.view().gathered, options, state.view(),
                 [&](const auto& rule) { reduce_rows(rule, unique.view(), gradient, run); });
   return table;
 }
@@ -314,6 +314,36 @@ TEST(OptimizerKernels, RulesFollowTheirFormulasOnTouchedRowsAlone) {
             }
           }
       }
+}
+
+// Rows of a batch alone, in the order of its ids, move as those of the table; what a rule keeps of
+// a row is found by id.
+TEST(OptimizerKernels, GatheredRowsMoveAsTheRowsOfTheirTable) {
+  testing::Random random(5);
+  for (const int64_t d : {3, 64, 133})
+    for (const auto& [name, ids] : kinds_of_ids(299, random)) {
+      const DistinctIds unique(ids);
+      const Buffer<float> gradient(random.normals(299 * d), d);
+      UniqueIds gathered = unique.view();
+      gathered.gathered = true;
+      for (const RowRule rule : {RowRule::kRowwiseAdagrad, RowRule::kSgd})
+        for (const RowChunks& chunks : {RowChunks{1, true}, RowChunks{8, false}}) {
+          const Table expected = update(rule, unique, gradient, {chunks}), got(d);
+          const Buffer<float> rows(gathered.count[0], d);
+          for (int64_t u = 0; u < rows.rows(); ++u)
+            std::copy_n(got.parameter.row(gathered.ids[u]), d, rows.row(u));
+          const Buffer<StepState> state(1);
+          const RowUpdate options{rule, kOptions, {}, got.square_sums};
+          with_row_rule(rows, true, options, state.view(),
+                        [&](const auto& rule) { reduce_rows(rule, gathered, gradient, {chunks}); });
+          for (int64_t u = 0; u < rows.rows(); ++u) {
+            const int32_t id = gathered.ids[u];
+            for (int64_t c = 0; c < d; ++c)
+              ASSERT_EQ(rows.row(u)[c], expected.parameter.row(id)[c]) << name << ", d " << d;
+            ASSERT_EQ(got.square_sums[id], expected.square_sums[id]) << name << ", d " << d;
+          }
+        }
+    }
 }
 
 TEST(OptimizerKernels, NeitherScheduleNorGridChangesABit) {

@@ -114,8 +114,8 @@ std::vector<Launcher> launchers(int64_t width) {
   }
 }
 
-/// Runs every kernel on the set and checks each code, each decoded row, and that nothing past the
-/// count was written.
+/// Runs every kernel on the set, in its table and gathered, and checks each code, each decoded row,
+/// and that nothing past the count was written.
 template <class Expected>
 void expect_assigned(const Problem& problem, RowSet rows, const Expected& expected_code) {
   const int64_t D = problem.subspaces, w = problem.width;
@@ -129,19 +129,26 @@ void expect_assigned(const Problem& problem, RowSet rows, const Expected& expect
       for (int64_t q = j * w; q < (j + 1) * w; ++q)
         expected_rows.row(i)[q] = problem.codebook.row(code)[q];
     }
+  const Buffer<float> gathered(rows.size(), D * w);
+  for (int64_t i = 0; i < rows.size(); ++i)
+    std::copy_n(problem.queries.row(rows[i]), D * w, gathered.row(i));
   uint64_t seed = 0;
   for (const Launcher launch : launchers(w))
-    for (const unsigned grid : {1u, 3u}) {
-      SCOPED_TRACE(::testing::Message() << rows.capacity << " rows, D " << D << ", w " << w
-                                        << ", K " << problem.centroids << ", grid " << grid);
-      const Buffer<uint8_t> codes(rows.capacity, D);
-      const Buffer<float> decoded(rows.capacity, D * w);
-      launch({problem.queries, rows, problem.codebook, problem.half_norms, problem.tiers, codes,
-              decoded},
-             grid, ++seed);
-      expect_same_bits(codes.values(), expected_codes);
-      expect_same_bits(decoded.values(), expected_rows.values());
-    }
+    for (const unsigned grid : {1u, 3u})
+      for (const bool is_gathered : {false, true}) {
+        SCOPED_TRACE(::testing::Message() << rows.capacity << " rows, D " << D << ", w " << w
+                                          << ", K " << problem.centroids << ", grid " << grid
+                                          << (is_gathered ? ", gathered" : ""));
+        RowSet set = rows;
+        set.gathered = is_gathered;
+        const Buffer<uint8_t> codes(rows.capacity, D);
+        const Buffer<float> decoded(rows.capacity, D * w);
+        launch({is_gathered ? gathered.view() : problem.queries.view(), set, problem.codebook,
+                problem.half_norms, problem.tiers, codes, decoded},
+               grid, ++seed);
+        expect_same_bits(codes.values(), expected_codes);
+        expect_same_bits(decoded.values(), expected_rows.values());
+      }
 }
 
 TEST(AssignKernel, CodesHaveTheCanonicalBits) {

@@ -2,6 +2,7 @@
 // to ranks as dealing.hpp says.
 #pragma once
 
+#include "host/core/bfloat16.hpp"
 #include "host/core/dealing.hpp"
 #include "host/core/ops/types.hpp"
 
@@ -14,11 +15,18 @@ class ExchangeOps {
   /// x (rows, d) = stddev * normal(key, number of the element in the whole table (n, d)).
   virtual void fill_normal_rows(View<float> x, const Dealing& dealing, uint64_t key,
                                 float stddev) = 0;
+  /// The same, rounded to nearest.
+  virtual void fill_normal_rows(View<Bfloat16> x, const Dealing& dealing, uint64_t key,
+                                float stddev) = 0;
+  /// out = x, rounded to nearest: gradients on their way.
+  virtual void narrow(View<const float> x, View<Bfloat16> out) = 0;
+  /// out = x.
+  virtual void widen(View<const Bfloat16> x, View<float> out) = 0;
   /// out (B) = dealing.dealt(ids (B)).
   virtual void deal_ids(View<const int32_t> ids, const Dealing& dealing, View<int32_t> out) = 0;
-  /// Of the distinct dealt ids of a batch, which are grouped by owner: ends (N) = where each owner's
-  /// end; by distinct id u: local (B) = its row at its owner, global (B) = its id, lookups (B) = how
-  /// many look-ups have it.
+  /// Of the distinct dealt ids of a batch, which are grouped by owner: ends (N) = where each
+  /// owner's end; by distinct id u: local (B) = its row at its owner, global (B) = its id, lookups
+  /// (B) = how many look-ups have it.
   virtual void route(const UniqueIds& dealt, const Dealing& dealing, View<int32_t> ends,
                      View<int32_t> local, View<int32_t> global, View<int32_t> lookups) = 0;
   /// weights (B) = unique.repeats summed by distinct id.

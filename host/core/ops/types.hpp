@@ -30,6 +30,10 @@ struct UniqueIds {
   View<int32_t> count;    // (1)
   View<const int32_t> repeats{};  // (B) look-ups that look-up b stands for; empty: one each
   View<const int32_t> weights{};  // (B) of distinct id u, its repeats summed; empty: its look-ups
+  bool gathered = false;          // the table at hand has row ids[u] as its row u
+
+  /// Where the table at hand has the row of distinct id u.
+  MGQE_HD int64_t place(int64_t u) const { return gathered ? u : ids[u]; }
 
   MGQE_HD int32_t repeats_of(int64_t b) const { return repeats.data == nullptr ? 1 : repeats[b]; }
   MGQE_HD int32_t weight(int64_t u) const {
@@ -43,14 +47,17 @@ struct RowSet {
   const int32_t* count = nullptr;  // in device memory; null: all `capacity` rows
   int64_t first = 0;
   int64_t capacity = 0;
+  bool gathered = false;  // the table at hand has row number i of the set as its row i
 
   static RowSet range(int64_t first, int64_t rows) { return {nullptr, nullptr, first, rows}; }
   static RowSet of(const UniqueIds& unique) {
-    return {unique.ids.data, unique.count.data, 0, unique.ids.rows};
+    return {unique.ids.data, unique.count.data, 0, unique.ids.rows, unique.gathered};
   }
   static RowSet of(View<const int32_t> ids) { return {ids.data, nullptr, 0, ids.rows}; }
   MGQE_HD int64_t size() const { return count == nullptr ? capacity : *count; }
   MGQE_HD int64_t operator[](int64_t i) const { return ids == nullptr ? first + i : ids[i]; }
+  /// Where the table at hand has row number i.
+  MGQE_HD int64_t place(int64_t i) const { return gathered ? i : (*this)[i]; }
 };
 
 /// In double, because 1 - beta2 would lose half its digits in float.
