@@ -151,7 +151,7 @@ struct WidenRows {
 /// Cell (i, group): kColumns columns share a draw.
 struct NarrowRows {
   static constexpr int64_t kColumns = 8;
-  static constexpr int64_t groups(int64_t d) { return (d + kColumns - 1) / kColumns; }
+  MGQE_HD static constexpr int64_t groups(int64_t d) { return (d + kColumns - 1) / kColumns; }
   View<const float> values;  // (|rows|, d)
   RowSet rows;
   Dealing dealing;
