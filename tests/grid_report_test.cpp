@@ -113,6 +113,30 @@ TEST_F(Report, HasEverySchemeClaimAndSize) {
   EXPECT_EQ(drawings, 2u * 3 + 1 + 3) << "figure 2: two of each backbone, one RMSE; figure 3";
 }
 
+// Two seeds far apart have an interval wider than all there is to see.
+TEST_F(Report, TheFrameHoldsTheBestWhateverTheIntervals) {
+  GridChoice choice = every_task();
+  choice.tasks = find_tasks({"relevance"});
+  std::vector<RunRecord> runs;
+  for (const uint64_t seed : {1, 2})
+    for (const RunRecord& run :
+         made_up_runs(figure2_points(choice), {seed}, [&](const GridPoint& point) {
+           return point.series == "low_rank" ? static_cast<double>(seed) : plausible_quality(point);
+         }))
+      runs.push_back(run);
+  const RunStore store(folder_ / "runs");
+  put_all(store, runs);
+  write_report(store, choice, folder_ / "report");
+  const std::string plot = read(folder_ / "report" / "figures" / "figure2-relevance.gp");
+  static const std::regex range("set yrange \\[([0-9.]+):([0-9.]+)\\]");
+  std::smatch found;
+  ASSERT_TRUE(std::regex_search(plot, found, range)) << plot;
+  EXPECT_GT(std::stod(found[1]), 12.0);
+  EXPECT_LT(std::stod(found[1]), 14.0);
+  EXPECT_GT(std::stod(found[2]), 16.0);
+  EXPECT_LT(std::stod(found[2]), 18.0);
+}
+
 TEST_F(Report, NeedsNothingElseAndIsWellFormed) {
   write(made_up_runs(figure2_points(every_task()), {1, 2, 3}));
   for (const char* outside : {"http://", "https://", "src=", "@import", "url(", "<link", "<script"})
