@@ -110,7 +110,7 @@ fresh() {
 rm -rf run
 long=(mpirun -np 2 "$mgqe" train)
 # shellcheck disable=SC2086
-MGQE_WATCHDOG_SECONDS=2 timeout 60 "${long[@]}" $small --epochs 4000 --out run >stdout 2>stderr &
+MGQE_WATCHDOG_SECONDS=10 timeout 100 "${long[@]}" $small --epochs 4000 --out run >stdout 2>stderr &
 job=$!
 for _ in $(seq 600); do [ -s run/metrics.jsonl ] && break; sleep 0.05; done
 victim=$(for p in $(pgrep -f "^$mgqe "); do
