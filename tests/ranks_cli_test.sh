@@ -113,6 +113,7 @@ long=(mpirun -np 2 "$mgqe" train)
 MGQE_WATCHDOG_SECONDS=10 timeout 100 "${long[@]}" $small --epochs 4000 --out run >stdout 2>stderr &
 job=$!
 for _ in $(seq 600); do [ -s run/metrics.jsonl ] && break; sleep 0.05; done
+sleep 3 # until the ranks have heard of each other's steps
 victim=$(for p in $(pgrep -f "^$mgqe "); do
   [ "$(readlink "/proc/$p/cwd")" = "$PWD" ] && tr '\0' '\n' <"/proc/$p/environ" | grep -q "^OMPI_COMM_WORLD_RANK=1$" && echo "$p"
 done)
