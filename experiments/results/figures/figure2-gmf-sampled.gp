@@ -52,7 +52,7 @@ set ylabel "sampled HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.367218:0.683883]
+set yrange [0.364402:0.683883]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \

@@ -8,15 +8,15 @@ set pointintervalbox 0
 set format y "%g"
 set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
 $p0s0 << EOD
-100 0.0759934 0
+100 0.0781457 0.0273471
 EOD
 $p0s1 << EOD
-11.6646 0.0763245 0
-17.9146 0.0771523 0
+11.6646 0.0777318 0.0178812
+17.9146 0.0793874 0.0283992
 EOD
 $p0s2 << EOD
-10.2584 0.0753311 0
-15.1022 0.0779801 0
+10.2584 0.074255 0.0136736
+15.1022 0.0789735 0.0126221
 EOD
 set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'
 set bmargin 6.4
@@ -27,7 +27,10 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.0751736:0.0781376]
-plot $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+set yrange [0.0489811:0.0873261]
+plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p0s1 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p0s1 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
+  $p0s2 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p0s2 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"

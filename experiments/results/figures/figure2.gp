@@ -44,15 +44,15 @@ $p0s5 << EOD
 15.1022 0.0804305 0.00208296
 EOD
 $p1s0 << EOD
-100 0.0759934 0
+100 0.0781457 0.0273471
 EOD
 $p1s1 << EOD
-11.6646 0.0763245 0
-17.9146 0.0771523 0
+11.6646 0.0777318 0.0178812
+17.9146 0.0793874 0.0283992
 EOD
 $p1s2 << EOD
-10.2584 0.0753311 0
-15.1022 0.0779801 0
+10.2584 0.074255 0.0136736
+15.1022 0.0789735 0.0126221
 EOD
 $p2s0 << EOD
 100 0.25447 0
@@ -61,38 +61,38 @@ $p2s1 << EOD
 17.182 0.247517 0
 EOD
 $p3s0 << EOD
-12.5 16.2514 0.412945
-25 15.453 3.56848
-50 14.7161 2.51071
-100 14.0359 0.0165178
+12.5 16.0452 0.34501
+25 15.2426 0.437481
+50 14.5545 0.323477
+100 14.0054 0.177658
 EOD
 $p3s1 << EOD
-6.2888 16.6458 4.49729
-12.5776 15.9778 2.33409
-25.1552 15.5101 8.71123
-50.3104 14.6417 0.726148
+6.2888 16.5654 0.476528
+12.5776 15.9708 0.267455
+25.1552 15.34 0.767673
+50.3104 14.5565 0.255814
 EOD
 $p3s2 << EOD
-3.1638 21.0315 11.1857
-6.2888 16.6373 0.971374
-12.5388 14.3525 0.0152472
-25.0388 14.0378 0.0095295
+3.1638 21.4246 1.23768
+6.2888 16.6465 0.0863338
+12.5388 14.3144 0.157181
+25.0388 14.0067 0.177564
 EOD
 $p3s3 << EOD
-4.96605 20.3038 0.0012706
-9.9321 20.2066 0.0266826
-19.8642 19.7803 0.0749654
-39.7284 18.7957 0.283979
+4.96605 20.3007 0.00448184
+9.9321 20.2029 0.0130361
+19.8642 19.7792 0.0105088
+39.7284 18.7806 0.032914
 EOD
 $p3s4 << EOD
-8.09105 14.8437 0
-11.2161 14.3126 0
+8.09105 14.8663 0.0982813
+11.2161 14.3369 0.169679
 17.4661 14.2054 0
 29.9661 14.0314 0
 EOD
 $p3s5 << EOD
-7.388 15.0629 0.199484
-9.80995 14.5544 1.8087
+7.388 15.0668 0.0293882
+9.80995 14.5033 0.209454
 14.6539 14.3048 0.388804
 24.3417 14.0397 0.0038118
 EOD
@@ -106,7 +106,7 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.0472257:0.0883918]
+set yrange [0.0444371:0.0883918]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -127,9 +127,12 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.0751736:0.0781376]
-plot $p1s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+set yrange [0.0489811:0.0873261]
+plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p1s1 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p1s1 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
+  $p1s2 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p1s2 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
 set size 0.5,0.4688
 set origin 0,0.0625
@@ -150,7 +153,7 @@ set ylabel "RMSE"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [6.0041:8.15864]
+set yrange [13.5401:16.8065]
 plot $p3s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p3s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p3s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -159,6 +162,7 @@ plot $p3s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p3s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
   $p3s3 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
   $p3s3 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3,2,3) pt 11 ps 0.75 pointinterval 1 title "hashed", \
+  $p3s4 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p3s4 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
   $p3s5 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p3s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
