@@ -18,10 +18,10 @@ namespace {
   throw Error(detail::concat(file, ":", line, ": ", call, ": ", ncclGetErrorString(status)));
 }
 
-#define MGQE_NCCL(call)                                                                     \
-  do {                                                                                      \
-    const ncclResult_t mgqe_status = (call);                                                \
-    if (mgqe_status != ncclSuccess) nccl_failed(__FILE__, __LINE__, #call, mgqe_status);    \
+#define MGQE_NCCL(call)                                                                  \
+  do {                                                                                   \
+    const ncclResult_t mgqe_status = (call);                                             \
+    if (mgqe_status != ncclSuccess) nccl_failed(__FILE__, __LINE__, #call, mgqe_status); \
   } while (0)
 
 class NcclCommunicator final : public Communicator {
@@ -98,17 +98,17 @@ class NcclCommunicator final : public Communicator {
   void transfer(int r, const uint8_t* from, int64_t to_bytes, uint8_t* to, int64_t from_bytes) {
     if (r == rank()) {
       if (to_bytes > 0)
-        MGQE_CUDA(cudaMemcpyAsync(to, from, static_cast<size_t>(to_bytes),
-                                  cudaMemcpyDeviceToDevice, backend_.stream()),
+        MGQE_CUDA(cudaMemcpyAsync(to, from, static_cast<size_t>(to_bytes), cudaMemcpyDeviceToDevice,
+                                  backend_.stream()),
                   to_bytes, " bytes");
       return;
     }
     if (to_bytes > 0)
-      MGQE_NCCL(ncclSend(from, static_cast<size_t>(to_bytes), ncclUint8, r, ranks_,
-                         backend_.stream()));
+      MGQE_NCCL(
+          ncclSend(from, static_cast<size_t>(to_bytes), ncclUint8, r, ranks_, backend_.stream()));
     if (from_bytes > 0)
-      MGQE_NCCL(ncclRecv(to, static_cast<size_t>(from_bytes), ncclUint8, r, ranks_,
-                         backend_.stream()));
+      MGQE_NCCL(
+          ncclRecv(to, static_cast<size_t>(from_bytes), ncclUint8, r, ranks_, backend_.stream()));
   }
   /// An error that a collective met after its call.
   void check() {

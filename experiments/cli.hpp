@@ -110,8 +110,8 @@ inline std::string command_line(int argc, char** argv) {
   return line;
 }
 
-/// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input), 1, or that of a
-/// program that was interrupted.
+/// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input), 1, or that of
+/// a program that was interrupted.
 inline int run_main(const char* program, const std::function<void()>& body) {
   const auto fail = [&](std::string message, int code) {
     std::fflush(stdout);

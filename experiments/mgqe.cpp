@@ -68,8 +68,7 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   agree(launch.ranks(), [&] {
     if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
     if (config.train.batch < launch.size())
-      input_error("--batch ", config.train.batch, " is below the number of ranks, ",
-                  launch.size());
+      input_error("--batch ", config.train.batch, " is below the number of ranks, ", launch.size());
     backend = make_backend(launch.device(config.run.device));
   });
   launch.join(*backend);
@@ -79,10 +78,9 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   agree(ranks, [&] { task = make_task(*backend, config); });
   check_same(ranks, "configuration", shared_config(config));
   check_same(ranks, "data set", fmt::format("{:016x}", task->fingerprint()));
-  agree(ranks, [&] {
-    require_memory(*backend, plan_memory(ranks.size(), config, task->catalogue()));
-  });
-  const nlohmann::ordered_json result = 
+  agree(ranks,
+        [&] { require_memory(*backend, plan_memory(ranks.size(), config, task->catalogue())); });
+  const nlohmann::ordered_json result =
       Trainer(*backend, *task, config, command, checkpoints).run();
   if (ranks.leads()) print_summary(*task, result);
 }

@@ -1,5 +1,5 @@
-// Steps of one model on as many ranks as were started: samples a second, bytes exchanged by kind, and
-// the share of time in exchanges. Tables are as large as asked; data is drawn, not loaded.
+// Steps of one model on as many ranks as were started: samples a second, bytes exchanged by kind,
+// and the share of time in exchanges. Tables are as large as asked; data is drawn, not loaded.
 #include <algorithm>
 #include <chrono>
 #include <iostream>
@@ -178,9 +178,9 @@ void run(Launch& launch, int argc, char** argv) {
   app.add_option("--plan", options.plan,
                  "print memory and exchange of nodes=N,gpus=M[,link=GB/s]; N may be 1..8");
   app.add_option("--json", options.json, "write the figures to this file; - for stdout");
-  const ConfigOptions config_options(app, ConfigBase::kDefaults, [](const auto& section, const auto&) {
-    return section != "data";
-  });
+  const ConfigOptions config_options(
+      app, ConfigBase::kDefaults,
+      [](const auto& section, const auto&) { return section != "data"; });
   Config config;
   std::unique_ptr<Backend> backend;
   agree(launch.ranks(), [&] {

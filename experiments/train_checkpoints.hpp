@@ -39,8 +39,8 @@ class CheckpointFlags {
   CheckpointOptions options_;
 };
 
-/// Runs `body`; where it was interrupted, says how to go on (one rank for all), and ends the program
-/// as one that was.
+/// Runs `body`; where it was interrupted, says how to go on (one rank for all), and ends the
+/// program as one that was.
 inline void run_until_interrupted(const std::string& command, bool speaks,
                                   const std::function<void()>& body) {
   try {

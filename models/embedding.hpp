@@ -70,8 +70,8 @@ class Embedding {
   virtual View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
                                       View<float> rows);
 
-  /// The table as it is served, all of it on every rank. Every row is encoded anew, seen in training
-  /// or not.
+  /// The table as it is served, all of it on every rank. Every row is encoded anew, seen in
+  /// training or not.
   virtual PackedTable pack() = 0;
   /// Of the last pack(); empty where nothing is quantized.
   virtual std::vector<TierReport> tier_reports() const { return {}; }

@@ -29,8 +29,8 @@ void PairModel::train_step(const Batch& batch, View<const StepState> state, View
     if (part > 0) range.next("forward");
     interaction_->choose_part(part);
     interaction_->forward(users, items, logits);
-    backend_.bce_with_logits(logits, pairs.targets, 1.0f / static_cast<float>(batch.examples), losses,
-                             logit_gradient);
+    backend_.bce_with_logits(logits, pairs.targets, 1.0f / static_cast<float>(batch.examples),
+                             losses, logit_gradient);
     backend_.accumulate(losses, loss_sum);
     range.next("backward");
     interaction_->backward(users, items, logit_gradient, users_.gradients(), items_.gradients());

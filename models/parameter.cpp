@@ -75,7 +75,7 @@ TableParameter::TableParameter(Backend& backend, std::string name, const Dealing
   options_.adam.l2 = options.table_l2;
   if (options.table_learning_rate > 0.0) options_.adam.learning_rate = options.table_learning_rate;
   const bool dense = options.optimizer == Optimizer::kAdam;
-  if (narrow()) {
+  if (in_bfloat16()) {
     MGQE_CHECK(state_of(options.optimizer) != State::kMoments,
                "Adam's moments want rows of floats");
     stored_ = Tensor<Bfloat16>(backend, dealing.local_rows(), dim);
@@ -90,14 +90,14 @@ TableParameter::~TableParameter() = default;
 void TableParameter::fill_normal(uint64_t key, double stddev) {
   constexpr uint64_t kRounding = ~uint64_t{0};  // no element of a table
   rounding_key_ = random_u64(key, kRounding);
-  if (narrow())
+  if (in_bfloat16())
     backend_.fill_normal_rows(stored_, dealing_, key, static_cast<float>(stddev));
   else
     backend_.fill_normal_rows(values, dealing_, key, static_cast<float>(stddev));
 }
 
 std::vector<float> TableParameter::to_host() const {
-  if (!narrow()) return values.to_host();
+  if (!in_bfloat16()) return values.to_host();
   const std::vector<Bfloat16> stored = stored_.to_host();
   std::vector<float> host(stored.size());
   std::transform(stored.begin(), stored.end(), host.begin(),
@@ -106,9 +106,15 @@ std::vector<float> TableParameter::to_host() const {
 }
 
 void TableParameter::visit(const TensorVisitor& visitor) {
-  if (!narrow()) return Parameter::visit(visitor);
+  if (!in_bfloat16()) return Parameter::visit(visitor);
   visitor(name_, stored_, dealing_);
   visit_state(visitor);
+}
+
+void TableParameter::reserve(int64_t lookups) {
+  if (!in_bfloat16()) return;
+  const int64_t ranks = gather_ != nullptr ? backend_.communicator().size() : 1;
+  batch_ = Tensor<float>(backend_, lookups * ranks, dim());
 }
 
 View<const float> TableParameter::fetch(RowSet& rows) { return fetch(rows, range_); }
@@ -121,7 +127,7 @@ View<const float> TableParameter::fetch(UniqueIds& unique) {
 }
 
 View<const float> TableParameter::fetch(RowSet& rows, Tensor<float>& room) {
-  if (!narrow()) return values;
+  if (!in_bfloat16()) return values;
   if (rows.capacity > room.rows()) room = Tensor<float>(backend_, rows.capacity, dim());
   const View<float> fetched = room.view().slice(0, rows.capacity);
   backend_.widen_rows(stored_, rows, fetched);
@@ -169,7 +175,7 @@ void TableParameter::step(const UniqueIds& unique, View<const float> gradient,
 
 void TableParameter::update_rows(const UniqueIds& unique, View<const float> gradient,
                                  View<const StepState> state) {
-  if (!narrow()) return backend_.update_rows(values, unique, gradient, row_update(), state);
+  if (!in_bfloat16()) return backend_.update_rows(values, unique, gradient, row_update(), state);
   UniqueIds gathered = unique;
   gathered.gathered = true;
   const View<float> fetched = batch_.view().slice(0, unique.ids.rows);

@@ -127,12 +127,14 @@ class TableParameter : public Parameter {
   TableParameter(TableParameter&&) = default;
 
   int64_t rows() const { return dealing_.local_rows(); }
-  int64_t dim() const { return narrow() ? stored_.cols() : values.cols(); }
+  int64_t dim() const { return in_bfloat16() ? stored_.cols() : values.cols(); }
   std::vector<float> to_host() const;  // (rows, d)
   void visit(const TensorVisitor& visitor);
 
   /// Element by element of the whole table, stddev * normal(key).
   void fill_normal(uint64_t key, double stddev);
+  /// Room for batches of so many look-ups of this rank, so that no step allocates.
+  void reserve(int64_t lookups);
   /// Rows of a set, each at its place(): the table itself, or, of one stored in bfloat16, floats
   /// that stay valid until the next call; the set is then marked as gathered.
   View<const float> fetch(UniqueIds& unique);
@@ -143,7 +145,7 @@ class TableParameter : public Parameter {
 
  private:
   static State state_of(Optimizer optimizer);
-  bool narrow() const { return options_.row_type == RowType::kBf16; }
+  bool in_bfloat16() const { return options_.row_type == RowType::kBf16; }
   RowUpdate row_update() const;
   View<const float> fetch(RowSet& rows, Tensor<float>& room);
   void update_rows(const UniqueIds& unique, View<const float> gradient,

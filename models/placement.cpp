@@ -116,7 +116,10 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
     const int64_t served = dealt       ? ranks * std::min(lookups, here)
                            : ranks > 1 ? ranks * lookups
                                        : 0;
-    batches += (3 * lookups + 2 * served) * table.dim * kFloat;
+    // Rows stored in bfloat16 are widened for a batch, of all ranks where it touches them.
+    const int64_t widened =
+        config.train.row_type == "bf16" ? std::max(lookups, served) : int64_t{0};
+    batches += (3 * lookups + 2 * served + widened) * table.dim * kFloat;
   }
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
   plan.lines.push_back({"batches", batches});

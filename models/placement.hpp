@@ -13,8 +13,8 @@ int64_t table_bytes(const Config& config, int64_t rows, int64_t dim);
 inline constexpr int64_t kWholeBytes = int64_t{64} << 20;
 bool deals_rows(int ranks, const Config& config, int64_t rows);
 
-/// What the arrays of one rank take, that with most rows. Layers and scratch of a step's ops are not
-/// counted: with tables so large that one must count, they are small.
+/// What the arrays of one rank take, that with most rows. Layers and scratch of a step's ops are
+/// not counted: with tables so large that one must count, they are small.
 struct MemoryPlan {
   struct Line {
     std::string what;  // "item rows, dealt", "item optimizer", "codebooks", "batches"
@@ -31,7 +31,6 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
 void require_memory(Backend& backend, const MemoryPlan& plan);
 
 /// For people: "user rows on every rank, item rows dealt".
-std::string describe_placement(int ranks, const Config& config,
-                               const Catalogue& catalogue);
+std::string describe_placement(int ranks, const Config& config, const Catalogue& catalogue);
 
 }  // namespace mgqe

@@ -80,7 +80,7 @@ void RowExchange::give_back(View<float> sums, View<float> gradient) {
   const auto row_bytes = d * static_cast<int64_t>(sizeof(Bfloat16));
   send(Traffic::kBackward, as_bytes(narrow_sums_.view()), as_bytes(narrow_gradient), row_bytes,
        false);
-  backend_.widen(narrow_gradient, gradient);
+  backend_.widen_rows(narrow_gradient, RowSet::range(0, gradient.rows), gradient);
 }
 
 /// A row of bytes for each distinct id asked to its owner, or back from it.
@@ -148,7 +148,7 @@ RowGather::Gathered RowGather::gather(const UniqueIds& unique, View<const float>
     const View<Bfloat16> narrow_all = narrow_all_.view().slice(0, total);
     backend_.narrow(sums, narrow_sums);
     ranks.all_gather(Traffic::kBackward, as_bytes(narrow_sums), {as_bytes(narrow_all), row_bytes});
-    backend_.widen(narrow_all, all_sums);
+    backend_.widen_rows(narrow_all, RowSet::range(0, total), all_sums);
   } else {
     ranks.all_gather(Traffic::kBackward, as_bytes(sums), {as_bytes(all_sums), row_bytes});
   }
@@ -180,8 +180,7 @@ std::vector<float> collect_table(Communicator& ranks, const Dealing& dealing,
   if (dealing.ranks == 1) return share;
   std::vector<uint8_t> bytes(share.size() * sizeof(float));
   if (!bytes.empty()) std::memcpy(bytes.data(), share.data(), bytes.size());
-  const auto row_bytes =
-      static_cast<int64_t>(bytes.size()) / std::max<int64_t>(1, dealing.local_rows());
+  const int64_t row_bytes = static_cast<int64_t>(bytes.size()) / dealing.local_rows();
   bytes = collect_rows(ranks, dealing, 0, dealing.rows, std::move(bytes), row_bytes);
   std::vector<float> whole(bytes.size() / sizeof(float));
   if (!bytes.empty()) std::memcpy(whole.data(), bytes.data(), bytes.size());

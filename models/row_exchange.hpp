@@ -1,9 +1,8 @@
 // How rows and their gradients travel between ranks. Two placements of a table:
 //   dealt  each row lives on one rank (host/core/dealing.hpp) with its optimizer state. A batch
-//   asks
-//          owners for its distinct ids, once each and with the number of look-ups that stand behind
-//          it (the codebook loss is a mean over look-ups); rows or codes come back, and summed
-//          gradients of distinct rows return: RowExchange.
+//          asks owners for its distinct ids, once each and with the number of look-ups that stand
+//          behind it (the codebook loss is a mean over look-ups); rows or codes come back, and
+//          summed gradients of distinct rows return: RowExchange.
 //   whole  every rank has every row and moves it alike, by every rank's gradients: RowGather.
 #pragma once
 
@@ -63,7 +62,7 @@ class RowExchange {
 /// The gradients of a batch by distinct id, of all ranks.
 class RowGather {
  public:
-  RowGather(Backend& backend, int64_t dim, bool bfloat16_gradients = false)
+  RowGather(Backend& backend, int64_t dim, bool bfloat16_gradients)
       : backend_(backend), dim_(dim), bfloat16_gradients_(bfloat16_gradients) {}
 
   struct Gathered {

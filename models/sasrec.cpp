@@ -185,9 +185,8 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
     return Lookup{items.rows, items.index.slice(which * count, count)};
   };
 
-  const View<const float> hidden =
-      encoder_.forward(
-      part(0), tokens.sequences, tokens.positions, state, {true, batch.first_example});
+  const View<const float> hidden = encoder_.forward(part(0), tokens.sequences, tokens.positions,
+                                                    state, {true, batch.first_example});
   const View<float> logits = logits_.view().slice(0, count);
   const View<float> losses = losses_.view().slice(0, count);
   const View<float> logit_gradient = logit_gradient_.view().slice(0, count);

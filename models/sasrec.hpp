@@ -37,9 +37,7 @@ class SasrecEncoder {
   void visit(const TensorVisitor& visitor);
 
  private:
-  Dropout input_dropout() const {
-    return {dropout_key_, shape_.block.dropout, pass_.first_token};
-  }
+  Dropout input_dropout() const { return {dropout_key_, shape_.block.dropout, pass_.first_token}; }
 
   Backend& backend_;
   SasrecShape shape_;

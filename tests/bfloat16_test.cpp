@@ -231,10 +231,17 @@ TEST(Bfloat16Plan, RowsTakeHalf) {
   config.train.row_type = "bf16";
   EXPECT_EQ(table_bytes(config, 1000, 64), 1000 * (128 + 4));
   const Catalogue catalogue{1000, 2000};
-  int64_t rows = 0;
-  for (const MemoryPlan::Line& line : plan_memory(1, config, catalogue).lines)
-    if (line.what == "user rows" || line.what == "item rows") rows += line.bytes;
-  EXPECT_EQ(rows, 3000 * 128);
+  const auto planned = [&](const std::string& ending) {
+    int64_t bytes = 0;
+    for (const MemoryPlan::Line& line : plan_memory(1, config, catalogue).lines)
+      if (line.what.ends_with(ending)) bytes += line.bytes;
+    return bytes;
+  };
+  EXPECT_EQ(planned(" rows"), 3000 * 128);
+  const int64_t batches = planned("batches");
+  config.train.row_type = "f32";
+  EXPECT_EQ(planned(" rows"), 3000 * 256);
+  EXPECT_EQ(batches - planned("batches"), 2 * 256 * config.train.batch) << "both sides, widened";
 }
 
 }  // namespace

@@ -47,7 +47,8 @@ TEST(Due, BySteps) {
   checkpointer.finish();
   EXPECT_FALSE(checkpointer.due(19));
   EXPECT_TRUE(checkpointer.due(20)) << "multiples of the interval, wherever the last one was";
-  EXPECT_FALSE(Checkpointer(solo(), folder.path(), by_steps(10), 20).due(20)) << "the run began there";
+  EXPECT_FALSE(Checkpointer(solo(), folder.path(), by_steps(10), 20).due(20))
+      << "the run began there";
 }
 
 TEST(Due, NeverWhereNotAskedFor) {
@@ -197,7 +198,8 @@ TEST(Newest, WhatIsNotAcceptedIsNoReasonToTakeAnOlderOne) {
   CheckpointManifest manifest = read_manifest(folder / checkpoint_name(100));
   manifest.version = kCheckpointVersion + 1;
   write_manifest(folder / checkpoint_name(100), manifest);
-  EXPECT_CONTAINS(refusal([&] { newest_checkpoint(solo(), folder.path(), kAccept); }), "a newer one");
+  EXPECT_CONTAINS(refusal([&] { newest_checkpoint(solo(), folder.path(), kAccept); }),
+                  "a newer one");
 }
 
 TEST(SameRun, NamesTheFieldsThatDiffer) {

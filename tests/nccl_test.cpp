@@ -1,4 +1,5 @@
-// Every collective of NCCL with a world of one rank: what can be run on one GPU. Skipped without one.
+// Every collective of NCCL with a world of one rank: what can be run on one GPU. Skipped without
+// one.
 #include <gtest/gtest.h>
 
 #include "models/row_exchange.hpp"

@@ -57,7 +57,8 @@ class QuantizedFixture : public OnEveryBackend {
   /// Rows (B, d) of the look-ups.
   std::vector<float> forward(const std::vector<int32_t>& ids) {
     ids_ = tensor(ids);
-    const Lookup lookup = embedding_->forward({ids_, unique_->deduplicate(ids_, kTableRows), ids_.rows()});
+    const Lookup lookup =
+        embedding_->forward({ids_, unique_->deduplicate(ids_, kTableRows), ids_.rows()});
     Tensor<float> rows = poisoned<float>(ids_.size(), kTableDim);
     backend().gather(lookup.rows, lookup.index, rows);
     return rows.to_host();

@@ -78,7 +78,6 @@ verdict $? "a run of two ranks"
 mv run base
 fresh() {
   rm -rf run && cp -r base run && rm -f run/result.json run/metrics.jsonl
-  sed -i 's#"out": "base"#"out": "run"#' run/*.json 2>/dev/null
   last=run/checkpoints/$(ls run/checkpoints | tail -1)
   find run/checkpoints -mindepth 1 -maxdepth 1 ! -path "$last" -exec rm -r {} +
 }
@@ -121,7 +120,7 @@ done)
 wait $job
 code=$?
 kill -KILL $victim 2>/dev/null
-[ $code -ne 0 ] && [ $code -ne 124 ] && 
+[ $code -ne 0 ] && [ $code -ne 124 ] &&
   grep -qE "^rank 0 on .*: rank 1 on .* has not been heard of for .* its last step is [0-9]+" stderr && gone
 ok=$?
 [ $ok -ne 0 ] && { echo "exit code $code"; cat stderr; }

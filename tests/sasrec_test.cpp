@@ -346,8 +346,8 @@ TEST_P(SasrecTest, BackwardDropsWhatForwardDropped) {
     std::vector<float> rows = item_table(model).to_host();
     const auto loss = [&] {
       const Tensor<float> items = tensor(rows, kDim);
-      const auto h = download(
-          made->forward({items, batch.items}, batch.sequences(), batch.positions, state, {.training = true}));
+      const auto h = download(made->forward({items, batch.items}, batch.sequences(),
+                                            batch.positions, state, {.training = true}));
       double sum = 0.0;
       for (size_t i = 0; i < h.size(); ++i) sum += static_cast<double>(weights[i]) * h[i];
       return sum;

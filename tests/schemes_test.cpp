@@ -66,7 +66,8 @@ class Rig {
 
   std::vector<float> forward(const std::vector<int32_t>& ids) {
     ids_ = Tensor<int32_t>(backend_, std::span<const int32_t>(ids));
-    const Lookup lookup = embedding_->forward({ids_, unique_.deduplicate(ids_, spec_.rows), ids_.rows()});
+    const Lookup lookup =
+        embedding_->forward({ids_, unique_.deduplicate(ids_, spec_.rows), ids_.rows()});
     EXPECT_EQ(lookup.index.size(), ids_.size());
     Tensor<float> rows(backend_, ids_.size(), spec_.config.dim);
     backend_.gather(lookup.rows, lookup.index, rows);

@@ -85,8 +85,8 @@ bool create_whole(const fs::path& path, const std::string& text) {
   if (file < 0) input_error(path.string(), ": cannot be made: ", system_message(errno));
   const bool written = write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   const std::string self = fmt::format("/proc/self/fd/{}", file);
-  const bool linked = !nameless || linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(),
-                                          AT_SYMLINK_FOLLOW) == 0;
+  const bool linked =
+      !nameless || linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
   const int error = errno;
   close(file);
   if (!written) input_error(path.string(), ": could not be written");

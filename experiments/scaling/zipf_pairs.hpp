@@ -1,6 +1,6 @@
-// Training pairs of a catalogue that is only a number: ids by Zipf's law with exponent 1 (popularity
-// ranks, as everywhere), labels by a coin. Pair k of step s is a function of (seed, s, k) alone, so
-// any number of ranks train on the same batches.
+// Training pairs of a catalogue that is only a number: ids by Zipf's law with exponent 1
+// (popularity ranks, as everywhere), labels by a coin. Pair k of step s is a function of (seed, s,
+// k) alone, so any number of ranks train on the same batches.
 #pragma once
 
 #include <vector>

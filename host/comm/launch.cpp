@@ -143,10 +143,9 @@ void check_same(Communicator& ranks, const std::string& what, const std::string&
       const int64_t at = std::max<int64_t>(0, place - text.begin() - kAround);
       return text.substr(static_cast<size_t>(at), 2 * kAround);
     };
-    throw AgreedError(detail::concat("rank ", r, " has another ", what, " than rank 0: `",
-                                     from(all[r], differ.second), "` instead of `",
-                                     from(all[0], differ.first),
-                                     "`: start every rank with the same"));
+    throw AgreedError(detail::concat(
+        "rank ", r, " has another ", what, " than rank 0: `", from(all[r], differ.second),
+        "` instead of `", from(all[0], differ.first), "`: start every rank with the same"));
   }
 }
 

@@ -1,10 +1,10 @@
 // Exchanges of rows are pairs of point-to-point messages: their sizes pass 2 GiB, which MPI's
 // collectives count in an int, and no sum depends on their order. Sums are MPI_Iallreduce, whose
-// result is the same bits on every rank with the algorithms of Open MPI and MPICH; tests compare the
-// ranks' arrays all the same.
+// result is the same bits on every rank with the algorithms of Open MPI and MPICH; tests compare
+// the ranks' arrays all the same.
 //
-// Waits spin for a moment and then sleep: MPI's own keep the core, which ranks and threads that share
-// it then wait for (two ranks beside other work took a hundred times longer so).
+// Waits spin for a moment and then sleep: MPI's own keep the core, which ranks and threads that
+// share it then wait for (two ranks beside other work took a hundred times longer so).
 #include "host/comm/mpi_communicator.hpp"
 
 #include <algorithm>
@@ -23,10 +23,10 @@
 namespace mgqe {
 namespace {
 
-#define MGQE_MPI(call)                                                                    \
-  do {                                                                                    \
-    const int mgqe_status = (call);                                                       \
-    if (mgqe_status != MPI_SUCCESS) mpi_failed(__FILE__, __LINE__, #call, mgqe_status);   \
+#define MGQE_MPI(call)                                                                  \
+  do {                                                                                  \
+    const int mgqe_status = (call);                                                     \
+    if (mgqe_status != MPI_SUCCESS) mpi_failed(__FILE__, __LINE__, #call, mgqe_status); \
   } while (0)
 
 [[noreturn]] void mpi_failed(const char* file, int line, const char* call, int status) {
@@ -139,10 +139,10 @@ class MpiCommunicator final : public Communicator {
   template <class T>
   void reduce(View<T> x, MPI_Datatype type) {
     const auto bytes = x.size() * static_cast<int64_t>(sizeof(T));
-    uint8_t* const staged =
-        staged_ ? const_cast<uint8_t*>(
-                      stage_in(reinterpret_cast<const uint8_t*>(x.data), bytes, send_stage_))
-                : reinterpret_cast<uint8_t*>(x.data);
+    uint8_t* const staged = staged_
+                                ? const_cast<uint8_t*>(stage_in(
+                                      reinterpret_cast<const uint8_t*>(x.data), bytes, send_stage_))
+                                : reinterpret_cast<uint8_t*>(x.data);
     {
       const Watchdog::Waiting waiting(*watchdog_, "a sum over ranks");
       constexpr int64_t kMost = INT_MAX / 2;

@@ -41,9 +41,9 @@ int64_t now() { return Clock::now().time_since_epoch().count(); }
 struct Beat {
   uint64_t step = 0;
   uint64_t exchanges = 0;
-  int64_t seconds = 0;  // in the present state
+  int64_t seconds = 0;    // in the present state
   bool training = false;  // in the steps of an epoch
-  char in[32] = "";     // the exchange it waits in; empty: none
+  char in[32] = "";       // the exchange it waits in; empty: none
   char host[64] = "";
 };
 
@@ -155,9 +155,10 @@ struct Watchdog::Thread {
 
   [[noreturn]] void end(int culprit, const std::string& what) const {
     const Beat& said = peers[static_cast<size_t>(rank == 0 ? culprit : 0)].said;
-    abort_mpi(rank, detail::concat("rank ", culprit, said.host[0] == '\0' ? "" : " on ", said.host,
-                                   " ", what, "; its last step is ", said.step,
-                                   ". All ranks end; --resume goes on from the last checkpoint"),
+    abort_mpi(rank,
+              detail::concat("rank ", culprit, said.host[0] == '\0' ? "" : " on ", said.host, " ",
+                             what, "; its last step is ", said.step,
+                             ". All ranks end; --resume goes on from the last checkpoint"),
               1);
   }
 

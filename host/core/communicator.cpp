@@ -22,9 +22,7 @@ const char* traffic_name(Traffic what) {
   return "control";
 }
 
-int64_t Segments::total() const {
-  return std::accumulate(bytes.begin(), bytes.end(), int64_t{0});
-}
+int64_t Segments::total() const { return std::accumulate(bytes.begin(), bytes.end(), int64_t{0}); }
 
 template <class Call>
 void Communicator::count(Traffic what, int64_t bytes, const Call& call) {
@@ -67,10 +65,10 @@ void Communicator::all_to_all(Traffic what, Segments send, Segments receive) {
 
 void Communicator::all_gather(Traffic what, View<const uint8_t> mine, Segments receive) {
   const auto ranks = static_cast<size_t>(size());
-  MGQE_CHECK(receive.bytes.size() == ranks &&
-                 receive.bytes[static_cast<size_t>(rank())] == mine.size() &&
-                 receive.total() <= receive.data.size(),
-             receive.bytes.size(), " segments for ", ranks, " ranks, ", mine.size(), " bytes given");
+  MGQE_CHECK(
+      receive.bytes.size() == ranks && receive.bytes[static_cast<size_t>(rank())] == mine.size() &&
+          receive.total() <= receive.data.size(),
+      receive.bytes.size(), " segments for ", ranks, " ranks, ", mine.size(), " bytes given");
   count(what, mine.size() * (size() - 1), [&] { do_all_gather(mine, receive); });
 }
 

@@ -61,8 +61,8 @@ class Communicator {
   /// x = the sum of the ranks' x.
   void all_reduce(Traffic what, View<float> x);
   void all_reduce(Traffic what, View<double> x);
-  /// Segment r of `send` goes to rank r; segment r of `receive` comes from it. The bytes to and from
-  /// a pair of ranks agree.
+  /// Segment r of `send` goes to rank r; segment r of `receive` comes from it. The bytes to and
+  /// from a pair of ranks agree.
   void all_to_all(Traffic what, Segments send, Segments receive);
   /// receive = every rank's `mine`, in rank order; receive.bytes[rank()] is the size of mine.
   void all_gather(Traffic what, View<const uint8_t> mine, Segments receive);

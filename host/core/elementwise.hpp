@@ -134,7 +134,6 @@ class Elementwise : public Backend {
                                                  FillNormalRows<Bfloat16>{x, dealing, key, stddev});
   }
   void narrow(View<const float> x, View<Bfloat16> out) override { run(x.size(), Narrow{x, out}); }
-  void widen(View<const Bfloat16> x, View<float> out) override { run(x.size(), Widen{x, out}); }
   void deal_ids(View<const int32_t> ids, const Dealing& dealing, View<int32_t> out) override {
     run(ids.size(), DealIds{ids, dealing, out});
   }

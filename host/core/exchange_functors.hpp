@@ -26,12 +26,6 @@ struct Narrow {
   MGQE_HD void operator()(int64_t i) const { out[i] = to_bfloat16(x[i]); }
 };
 
-struct Widen {
-  View<const Bfloat16> x;
-  View<float> out;
-  MGQE_HD void operator()(int64_t i) const { out[i] = to_float(x[i]); }
-};
-
 struct DealIds {
   View<const int32_t> ids;  // (B)
   Dealing dealing;

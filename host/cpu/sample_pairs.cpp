@@ -72,8 +72,7 @@ inline void draw_group(const SamplePairs& f, const Permutation& shuffle, int64_t
   int64_t positive[kGroup];
   shuffle_group(shuffle,
                 (state.step_in_epoch - 1) * static_cast<uint64_t>(sampler.batch) +
-                static_cast<uint64_t>(sampler.first) +
-                    static_cast<uint64_t>(begin),
+                    static_cast<uint64_t>(sampler.first) + static_cast<uint64_t>(begin),
                 example);
   for (int i = 0; i < count; ++i) {
     positive[i] = sampler.positive_of(example[i]);

@@ -217,8 +217,8 @@ void require_same_run(const CheckpointManifest& manifest, const Config& config,
   const std::string where = "--resume: checkpoint " + checkpoint_name(manifest.step);
   Config there;  // fields that an older program did not know have their defaults
   update_from_json(there, manifest.config, where);
-  const std::string different =
-      differences(there, config, {"run.device", "run.out", "run.shard", "train.patience", "train.epochs"});
+  const std::string different = differences(
+      there, config, {"run.device", "run.out", "run.shard", "train.patience", "train.epochs"});
   if (!different.empty())
     input_error(where, " is of another configuration (", different,
                 "): repeat its command, or give another --out");

@@ -83,9 +83,9 @@ class Checkpointer {
   Communicator& ranks_;
   std::filesystem::path folder_;
   CheckpointOptions options_;
-  std::optional<Making> making_;         // among ranks
-  std::future<CheckpointFile> share_;    // this rank's
-  std::vector<uint64_t> kept_;  // steps, oldest first; the writing thread's while it writes
+  std::optional<Making> making_;       // among ranks
+  std::future<CheckpointFile> share_;  // this rank's
+  std::vector<uint64_t> kept_;         // steps, oldest first; the writing thread's while it writes
   uint64_t last_step_;
   Clock::time_point last_time_ = Clock::now();
   std::future<void> written_;
@@ -100,7 +100,8 @@ std::optional<Checkpoint> newest_checkpoint(
     const std::function<void(const CheckpointManifest&)>& accept);
 
 /// Refuses a checkpoint of another run: other data, or a configuration that differs in more than
-/// --device, --out, --shard, --patience and --epochs, which may be raised. InputError that names the fields.
+/// --device, --out, --shard, --patience and --epochs, which may be raised. InputError that names
+/// the fields.
 void require_same_run(const CheckpointManifest& manifest, const Config& config,
                       uint64_t data_fingerprint);
 

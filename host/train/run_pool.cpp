@@ -70,7 +70,8 @@ class RunPool {
  private:
   struct Running {
     Running(PooledRun given, int threads)
-        : run(std::move(given)), child(run.program, run.arguments, threads, run.out / "log.txt", run.appends) {}
+        : run(std::move(given)),
+          child(run.program, run.arguments, threads, run.out / "log.txt", run.appends) {}
     PooledRun run;
     ChildRun child;
   };

@@ -60,8 +60,9 @@ class SeedSource final : public RunSource {
   std::optional<PooledRun> next() override {
     if (next_ == runs_.size()) return std::nullopt;
     const SeedRun& run = runs_[next_];
-    return PooledRun{next_++, fmt::format("seed {:>{}}", run.seed, width_), kThisProgram,
-                     run.arguments, run.out, run.resumes};
+    return PooledRun{next_++,      fmt::format("seed {:>{}}", run.seed, width_),
+                     kThisProgram, run.arguments,
+                     run.out,      run.resumes};
   }
   std::string take(const PooledRun& run, double seconds) override {
     const std::string line = outcome(run.out);

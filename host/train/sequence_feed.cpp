@@ -95,9 +95,8 @@ class SequenceFeed final : public Feed {
         positions_.view().slice(0, step.tokens),
         positives_.view().slice(0, step.tokens),
         negatives_.view().slice(0, step.tokens)};
-    backend_.sample_sequences(sampler_, state,
-                              View<const int32_t>(epoch_users_.view().row(step_), step.users),
-                              drawn);
+    backend_.sample_sequences(
+        sampler_, state, View<const int32_t>(epoch_users_.view().row(step_), step.users), drawn);
     return {.pairs = {},
             .tokens = drawn,
             .examples = step.all_tokens,

@@ -31,19 +31,19 @@ class TrainingLoop {
 
   /// Where training stands, apart from the arrays.
   struct Position {
-    int epoch = 0;               // 0 before the first
-    int64_t epoch_steps = 0;     // of it, done
-    int64_t epoch_examples = 0;  // in those
+    int epoch = 0;                  // 0 before the first
+    int64_t epoch_steps = 0;        // of it, done
+    int64_t epoch_examples = 0;     // in those
     std::vector<double> loss_sums;  // of those, by rank: their sum is rounded in rank order
-    uint64_t steps = 0;          // since the start of training
+    uint64_t steps = 0;             // since the start of training
   };
   /// Over all ranks. Waits for the device, as does checkpoint_arrays().
   Position position() const;
   int epoch() const { return epoch_; }
   int64_t epoch_steps() const { return epoch_steps_; }
   uint64_t steps() const { return steps_; }
-  /// Everything this rank has to put into a checkpoint: arrays of the model and the optimizer's step
-  /// count, those that every rank has from rank 0 alone. whole: what they are of.
+  /// Everything this rank has to put into a checkpoint: arrays of the model and the optimizer's
+  /// step count, those that every rank has from rank 0 alone. whole: what they are of.
   ArrayMap checkpoint_arrays(CheckpointArrays& whole);
   ArrayMap checkpoint_arrays() {
     CheckpointArrays whole;

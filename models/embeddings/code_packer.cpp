@@ -34,8 +34,7 @@ class CodeHistogram {
     for (int j = 0; j < subspaces_; ++j) {
       double entropy = 0.0;
       for (int k = 0; k < centroids_; ++k) {
-        const double p =
-            counts_[j * centroids_ + k] / static_cast<double>(rows);
+        const double p = counts_[j * centroids_ + k] / static_cast<double>(rows);
         if (p > 0.0) entropy -= p * std::log(p);
       }
       sum += std::exp(entropy);

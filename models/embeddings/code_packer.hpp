@@ -16,8 +16,8 @@ using EncodeRows = std::function<void(RowSet rows, View<uint8_t> codes, View<flo
 struct TierToPack {
   Dealing dealing;     // of the table
   int64_t begin, end;  // in the whole table
-  int centroids;  // K_i
-  int subspaces;  // D_i
+  int centroids;       // K_i
+  int subspaces;       // D_i
   int64_t dim;
 };
 

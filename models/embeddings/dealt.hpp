@@ -1,5 +1,6 @@
-// A table dealt to ranks: each has an embedding of its own rows and serves them to all. Codes travel
-// where rows are made of codes, D bytes instead of 4 d, because the codebooks are everywhere.
+// A table dealt to ranks: each has an embedding of its own rows and serves them to all. Codes
+// travel where rows are made of codes, D bytes instead of 4 d, because the codebooks are
+// everywhere.
 #pragma once
 
 #include "models/embedding.hpp"

@@ -8,6 +8,7 @@ FullEmbedding::FullEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend),
       dealing_(spec.rows_here()),
       table_(backend, spec.name + ".table", dealing_, spec.config.dim, spec.optimizer) {
+  table_.reserve(spec.max_lookups);
   table_.fill_normal(spec.table_key, spec.config.init_stddev);
 }
 
@@ -26,8 +27,9 @@ PackedTable FullEmbedding::pack() {
   packed.scheme = "full";
   packed.rows = dealing_.rows;
   packed.dim = table_.dim();
-  packed.arrays.emplace("table", HostArray(collect_table(backend_.communicator(), dealing_, table_.to_host()),
-                                           {packed.rows, packed.dim}));
+  packed.arrays.emplace(
+      "table", HostArray(collect_table(backend_.communicator(), dealing_, table_.to_host()),
+                         {packed.rows, packed.dim}));
   return packed;
 }
 

@@ -52,9 +52,9 @@ PackedTable LowRankEmbedding::pack() {
   packed.rows = dealing_.rows;
   packed.dim = basis_.values.cols();
   packed.rank = basis_.values.rows();
-  packed.arrays.emplace("factor",
-                        HostArray(collect_table(backend_.communicator(), dealing_, factor_.to_host()),
-                                  {packed.rows, packed.rank}));
+  packed.arrays.emplace(
+      "factor", HostArray(collect_table(backend_.communicator(), dealing_, factor_.to_host()),
+                          {packed.rows, packed.rank}));
   packed.arrays.emplace("basis", HostArray(basis_.values.to_host(), {packed.rank, packed.dim}));
   return packed;
 }

@@ -40,6 +40,7 @@ MgqeEmbedding::MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec)
       queries_(backend, spec.name + ".queries", dealing_, spec.config.dim, spec.optimizer),
       quantizers_(make_quantizers(backend, spec, tiers_)),
       decoded_(backend, spec.max_lookups, spec.config.dim) {
+  queries_.reserve(spec.max_lookups);
   queries_.fill_normal(spec.table_key, config_.init_stddev);
   if (config_.commitment_weight > 0.0)
     gradient_ = Tensor<float>(backend, spec.max_lookups, config_.dim);

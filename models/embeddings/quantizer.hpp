@@ -8,8 +8,8 @@ namespace mgqe {
 
 class Quantizer {
  public:
-  /// Centroids start at N(0, init_stddev) from `key`. tiers: of the whole table; one with 0 centroids
-  /// is not encoded here.
+  /// Centroids start at N(0, init_stddev) from `key`. tiers: of the whole table; one with 0
+  /// centroids is not encoded here.
   Quantizer(Backend& backend, const std::string& name, const EmbeddingSpec& spec,
             const Tiers& tiers, int subspaces, uint64_t key);
 
@@ -40,6 +40,7 @@ class Quantizer {
   void visit(const TensorVisitor& visitor);
 
   int subspaces() const { return subspaces_; }
+
  private:
   Backend& backend_;
   std::string name_;

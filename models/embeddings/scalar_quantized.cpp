@@ -17,8 +17,8 @@ void over_ranks(Communicator& ranks, Tensor<float>& values, bool greatest) {
   if (ranks.alone()) return;
   const std::vector<float> mine = values.to_host();
   std::vector<float> best = mine;
-  for (const std::string& one : ranks.gather(
-           {reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(float)})) {
+  for (const std::string& one :
+       ranks.gather({reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(float)})) {
     std::vector<float> theirs(mine.size());
     std::memcpy(theirs.data(), one.data(), one.size());
     for (size_t i = 0; i < best.size(); ++i)
@@ -45,9 +45,9 @@ PackedTable ScalarQuantizedEmbedding::pack() {
   packed.rows = full_.dealing().rows;
   packed.dim = rows.cols;
   packed.bits = bits_;
-  packed.arrays.emplace("cells", HostArray(collect_rows(backend_.communicator(), full_.dealing(), 0, packed.rows,
-                                        cells.to_host(), row_bytes),
-                           {packed.rows, row_bytes}));
+  packed.arrays.emplace("cells", HostArray(collect_rows(backend_.communicator(), full_.dealing(), 0,
+                                                        packed.rows, cells.to_host(), row_bytes),
+                                           {packed.rows, row_bytes}));
   packed.arrays.emplace("low", HostArray(low.to_host(), {rows.cols}));
   packed.arrays.emplace("high", HostArray(high.to_host(), {rows.cols}));
   return packed;

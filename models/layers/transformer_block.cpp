@@ -81,13 +81,12 @@ void TransformerBlock::backward(View<const float> x, Sequences sequences,
   }
   contract_.backward(rows(hidden_), {}, contracted, rows(hidden_gradient_));
   if (drop)
-    backend_.dropout(rows(hidden_gradient_), dropout(kOnHidden), state,
-                     rows(hidden_gradient_));
+    backend_.dropout(rows(hidden_gradient_), dropout(kOnHidden), state, rows(hidden_gradient_));
   expand_.backward(rows(forward_normed_), rows(hidden_), rows(hidden_gradient_), gradient, true);
   forward_norm_.backward(rows(middle_), gradient, rows(middle_gradient_), false);
 
-  backend_.attention_backward(attention_input(tokens), sequences, dropout(kOnAttention),
-                              state, rows(attended_), rows(log_sums_), rows(middle_gradient_),
+  backend_.attention_backward(attention_input(tokens), sequences, dropout(kOnAttention), state,
+                              rows(attended_), rows(log_sums_), rows(middle_gradient_),
                               {rows(q_gradient_), rows(k_gradient_), rows(v_gradient_)});
   query_.backward(rows(normed_), {}, rows(q_gradient_), rows(middle_gradient_), true);
   attention_norm_.backward(x, rows(middle_gradient_), gradient, false);

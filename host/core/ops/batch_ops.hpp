@@ -24,8 +24,8 @@ class BatchOps {
   /// The tokens of the given users' training sequences, one negative a token.
   virtual void sample_sequences(const SequenceSampler& sampler, View<const StepState> state,
                                 View<const int32_t> users, const SequenceTokens& tokens) = 0;
-  /// Pairs number [(step_in_epoch - 1) * batch + first, ... + B) of the shuffled epoch; left, right,
-  /// targets (B).
+  /// Pairs number [(step_in_epoch - 1) * batch + first, ... + B) of the shuffled epoch; left,
+  /// right, targets (B).
   virtual void sample_scored_pairs(const ScoredPairSampler& sampler, View<const StepState> state,
                                    View<int32_t> left, View<int32_t> right,
                                    View<float> targets) = 0;

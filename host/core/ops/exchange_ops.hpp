@@ -20,8 +20,6 @@ class ExchangeOps {
                                 float stddev) = 0;
   /// out = x, rounded to nearest: gradients on their way.
   virtual void narrow(View<const float> x, View<Bfloat16> out) = 0;
-  /// out = x.
-  virtual void widen(View<const Bfloat16> x, View<float> out) = 0;
   /// out (B) = dealing.dealt(ids (B)).
   virtual void deal_ids(View<const int32_t> ids, const Dealing& dealing, View<int32_t> out) = 0;
   /// Of the distinct dealt ids of a batch, which are grouped by owner: ends (N) = where each

@@ -45,8 +45,8 @@ class LayerOps {
   /// Causal self-attention within each sequence: out[t] = sum over s <= t of
   /// dropout(softmax_s(q[t] . k[s] / sqrt(d / heads))) v[s], by head. q, k, v, out (T, d);
   /// log_sums (T, heads) = log of the softmax's denominator, for the backward. Element
-  /// ((first row + t) * heads + h) * longest + (s - first token of the sequence) decides the dropout
-  /// of a weight, with the dropout's first row.
+  /// ((first row + t) * heads + h) * longest + (s - first token of the sequence) decides the
+  /// dropout of a weight, with the dropout's first row.
   virtual void attention(const AttentionInput& input, Sequences sequences, Dropout dropout,
                          View<const StepState> state, View<float> out, View<float> log_sums) = 0;
   /// gradients.q, .k, .v (T, d) from out, log_sums of the forward and out_gradient (T, d).

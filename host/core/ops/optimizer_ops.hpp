@@ -34,7 +34,7 @@ class OptimizerOps {
   /// The inverse: values (|rows|, d) into the table, each up or down at random so that its mean
   /// stays. Which way is a function of key, step and element of the whole table.
   virtual void narrow_rows(View<const float> values, RowSet rows, const Dealing& dealing,
-                          uint64_t key, View<const StepState> state, View<Bfloat16> table) = 0;
+                           uint64_t key, View<const StepState> state, View<Bfloat16> table) = 0;
 };
 
 }  // namespace mgqe
