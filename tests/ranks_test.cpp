@@ -72,6 +72,8 @@ Config config_of(const Case& c) {
   config.train.optimizer = c.optimizer;
   config.train.row_type = c.row_type;
   config.train.gradient_type = c.gradient_type;
+  if (c.row_type != "f32")
+    config.train.table_lr = 1.0;  // so that rounding shows in a hundred steps
   config.train.l2 = 1e-4;
   config.train.batch = c.model == "sasrec" ? 10 : 96;
   config.model.max_length = 12;
@@ -143,8 +145,8 @@ class Ranks : public ::testing::TestWithParam<Case> {
 constexpr int kSteps = 100;
 constexpr int kRepeatedSteps = 20;
 constexpr double kLossTolerance = 1e-5;
-/// With eight bits of a row or a gradient there is a last place that sums in another order move.
-constexpr double kNarrowLossTolerance = 1e-2;
+/// Each rank's part of a gradient is rounded for itself: 3e-5 was measured with 2 and 4 ranks.
+constexpr double kNarrowGradientTolerance = 1e-4;
 
 TEST_P(Ranks, FollowOneRank) {
   const Config config = config_of(GetParam());
@@ -152,8 +154,8 @@ TEST_P(Ranks, FollowOneRank) {
   for (auto& [name, values] : one.arrays())
     EXPECT_EQ(bytes_of(many.arrays().at(name)), bytes_of(values)) << name << " at the start";
   const std::vector<double> expected = one.losses(kSteps), got = many.losses(kSteps);
-  const bool narrow = GetParam().row_type != "f32" || GetParam().gradient_type != "f32";
-  const double tolerance = narrow ? kNarrowLossTolerance : kLossTolerance;
+  const bool narrow = GetParam().gradient_type != "f32";
+  const double tolerance = narrow ? kNarrowGradientTolerance : kLossTolerance;
   for (int step = 0; step < kSteps; ++step)
     EXPECT_NEAR(got[step], expected[step], tolerance * std::abs(expected[step])) << "step " << step;
 }
