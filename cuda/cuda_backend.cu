@@ -35,11 +35,15 @@ std::string version_text(int version) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(int device) : device_(device) {
+CudaBackend::CudaBackend(int device, Priority priority) : device_(device) {
   multiprocessors_ = attribute(cudaDevAttrMultiProcessorCount, device);
   threads_per_multiprocessor_ = attribute(cudaDevAttrMaxThreadsPerMultiProcessor, device);
   MGQE_CUDA(cudaSetDevice(device), "device ", device);
-  MGQE_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  int lowest = 0, highest = 0;
+  MGQE_CUDA(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "device ", device);
+  MGQE_CUDA(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking,
+                                         priority == Priority::kHigh ? highest : lowest));
+  MGQE_CUDA(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming));
 }
 
 CudaBackend::~CudaBackend() {
@@ -47,6 +51,7 @@ CudaBackend::~CudaBackend() {
   static_cast<void>(cudaSetDevice(device_));
   static_cast<void>(cudaStreamSynchronize(stream_));
   blas_.reset();  // bound to the stream
+  static_cast<void>(cudaEventDestroy(reached_));
   static_cast<void>(cudaStreamDestroy(stream_));
 }
 
@@ -76,6 +81,18 @@ void CudaBackend::download(void* host, const void* device, size_t bytes) {
 
 void CudaBackend::zero(void* device, size_t bytes) {
   MGQE_CUDA(cudaMemsetAsync(device, 0, bytes, stream()), bytes, " bytes");
+}
+
+// Small ops that the host waits for go before what fills the GPU.
+std::unique_ptr<Backend> CudaBackend::make_second_stream() {
+  return std::make_unique<CudaBackend>(device_, Priority::kHigh);
+}
+
+void CudaBackend::wait_for(Backend& other) {
+  auto& leader = dynamic_cast<CudaBackend&>(other);
+  if (&leader == this) return;
+  MGQE_CUDA(cudaEventRecord(leader.reached_, leader.stream()));
+  MGQE_CUDA(cudaStreamWaitEvent(stream(), leader.reached_));
 }
 
 void CudaBackend::synchronize() {

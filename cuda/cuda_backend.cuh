@@ -22,7 +22,8 @@ inline unsigned grid_for(int64_t items, int64_t per_block, int64_t limit) {
 
 class CudaBackend final : public Elementwise<CudaBackend> {
  public:
-  explicit CudaBackend(int device);
+  enum class Priority { kUsual, kHigh };  // of its stream
+  explicit CudaBackend(int device, Priority priority = Priority::kUsual);
   ~CudaBackend() override;
   CudaBackend(const CudaBackend&) = delete;
   CudaBackend& operator=(const CudaBackend&) = delete;
@@ -41,6 +42,8 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   int64_t free_bytes() const override;
 
   std::unique_ptr<StepRunner> make_step_runner() override;
+  std::unique_ptr<Backend> make_second_stream() override;
+  void wait_for(Backend& other) override;
   void begin_range(const char* name) override;
   void end_range() noexcept override;
 
@@ -134,6 +137,7 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   int multiprocessors_ = 0;
   int threads_per_multiprocessor_ = 0;
   cudaStream_t stream_ = nullptr;
+  cudaEvent_t reached_ = nullptr;  // a place in the stream that another waits for
   Workspace workspace_;
   std::optional<Blas> blas_;  // from the first matmul on
 };

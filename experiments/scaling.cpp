@@ -7,6 +7,7 @@
 #include "experiments/cli.hpp"
 #include "experiments/scaling/exchange_plan.hpp"
 #include "experiments/scaling/zipf_pairs.hpp"
+#include "host/core/look_ahead.hpp"
 #include "host/core/version.hpp"
 #include "host/io/atomic_file.hpp"
 #include "models/row_exchange.hpp"
@@ -47,16 +48,21 @@ class Steps {
         adam_(optimizer_options(config.train).adam),
         pairs_(backend, config, catalogue, batches),
         model_(make_model(backend, config, catalogue)),
+        look_ahead_(backend),
         state_(backend, 1),
         loss_(backend, 1) {
     model_->begin_epoch(1);
+    backend_.synchronize();
+    prepare(0);
   }
 
   void run(int64_t steps) {
     for (int64_t i = 0; i < steps; ++i, ++done_) {
       backend_.communicator().begin_step(static_cast<uint64_t>(done_) + 1);
+      look_ahead_.begin_step();
       backend_.begin_step(state_, adam_);
-      model_->train_step(pairs_.at(done_), state_, loss_);
+      model_->train_step(batch_, state_, loss_);
+      prepare(done_ + 1);
     }
     backend_.synchronize();
   }
@@ -69,10 +75,17 @@ class Steps {
   }
 
  private:
+  void prepare(int64_t step) {
+    batch_ = pairs_.at(step);
+    model_->prepare(look_ahead_.stream(), batch_);
+  }
+
   Backend& backend_;
   AdamOptions adam_;
   ZipfPairs pairs_;
   std::unique_ptr<Model> model_;
+  LookAhead look_ahead_;
+  Batch batch_;
   Tensor<StepState> state_;
   Tensor<double> loss_;
   int64_t done_ = 0;

@@ -48,6 +48,7 @@ struct IdBatch {
   View<const int32_t> ids;  // (B)
   UniqueIds unique;
   int64_t lookups = 0;  // B of all ranks together: what the codebook loss is a mean over
+  std::span<const int64_t> rank_rows{};  // (N) distinct ids of each rank's batch, where known
 };
 
 class Embedding {

@@ -42,7 +42,9 @@ Config served_config(const PackedModel& model) {
 
 SideTables::SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
                        const std::string& entity, int64_t rows, int64_t max_lookups)
-    : rows_(rows), unique_buffer_(backend, max_lookups) {
+    : ranks_(backend.communicator()),
+      rows_(rows),
+      unique_buffer_(backend, [&] { return UniqueBuffer(backend, max_lookups); }) {
   if (deals_rows(backend.communicator().size(), config, rows))
     exchange_ = std::make_unique<RowExchange>(backend, rows, max_lookups,
                                               config.train.gradient_type == "bf16");
@@ -65,13 +67,22 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
   gradients_.resize(tables_.size());
 }
 
-Side SideTables::forward(View<const int32_t> ids, int64_t lookups) {
-  if (exchange_ != nullptr) exchange_->route(ids);
-  batch_ = {ids, exchange_ != nullptr ? exchange_->asked() : unique_buffer_.deduplicate(ids, rows_),
-            lookups};
+void SideTables::prepare(Backend& on, View<const int32_t> ids, int64_t lookups) {
+  if (exchange_ != nullptr) {
+    exchange_->prepare(on, ids, rank_rows_);
+    batch_ = {ids, exchange_->asked(), lookups};
+  } else {
+    batch_ = {ids, unique_buffer_.turn().deduplicate(on, ids, rows_), lookups};
+    if (!ranks_.alone()) count_rank_rows(on, ranks_, batch_.unique, rank_rows_);
+  }
+  batch_.rank_rows = rank_rows_;
+}
+
+Side SideTables::forward() {
+  if (exchange_ != nullptr) exchange_->ask();
   for (size_t t = 0; t < tables_.size(); ++t) {
     lookups_[t] = tables_[t]->forward(batch_);
-    gradients_[t] = gradient_buffers_[t].view().slice(0, ids.size());
+    gradients_[t] = gradient_buffers_[t].view().slice(0, batch_.ids.size());
   }
   return lookups_;
 }

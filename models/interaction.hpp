@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "host/core/look_ahead.hpp"
 #include "models/model.hpp"
 #include "models/row_exchange.hpp"
 
@@ -69,23 +70,28 @@ class SideTables {
   SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
              const std::string& entity, int64_t rows, int64_t max_lookups);
 
-  /// Looks ids (B) up in every table; sorts them once for all. lookups: B of all ranks together.
-  Side forward(View<const int32_t> ids, int64_t lookups);
+  /// Sorts ids (B) once for every table, by ops of `on`. lookups: B of all ranks together.
+  void prepare(Backend& on, View<const int32_t> ids, int64_t lookups);
+  /// Looks the ids last prepared up in every table.
+  Side forward();
   /// Gradient buffers (B, d) of the last forward, one a table.
   SideGradient gradients() const { return gradients_; }
   /// Updates the tables listed.
   void backward(const std::vector<int>& tables, View<const StepState> state);
   const UniqueIds& unique() const { return batch_.unique; }
+  std::span<const int64_t> rank_rows() const { return rank_rows_; }
 
   void pack(PackedModel& model);
   void tier_reports(std::map<std::string, std::vector<TierReport>>& reports) const;
   void visit(const TensorVisitor& visitor);
 
  private:
+  Communicator& ranks_;
   int64_t rows_;
-  UniqueBuffer unique_buffer_;
+  Slots<UniqueBuffer> unique_buffer_;
   std::unique_ptr<RowExchange> exchange_;  // where the rows are dealt to ranks
   IdBatch batch_;
+  std::vector<int64_t> rank_rows_;  // (N), among ranks
   std::vector<std::string> names_;
   std::vector<std::unique_ptr<Embedding>> tables_;
   std::vector<Tensor<float>> gradient_buffers_;  // (max_lookups, d)

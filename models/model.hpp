@@ -43,9 +43,13 @@ class Model {
   /// Steps of the same batch size make the same op calls as long as this stays; only begin_epoch
   /// changes it.
   virtual int phase() const { return 0; }
-  /// Forward, backward and update on one batch; adds the batch's summed loss to loss_sum (1). Op
-  /// calls alone, so that they can be recorded: a member it sets is for itself, and no one else
-  /// counts its calls.
+  /// What the batch's ids alone decide: which are distinct and, among ranks, how many rows travel.
+  /// By ops of `on`, this model's back end or a second stream of it. Among ranks the batch may be
+  /// that of the next step (LookAhead).
+  virtual void prepare(Backend& on, const Batch& batch) = 0;
+  /// Forward, backward and update on the batch last prepared; adds the batch's summed loss to
+  /// loss_sum (1). Op calls alone, so that they can be recorded: a member it sets is for itself,
+  /// and no one else counts its calls.
   virtual void train_step(const Batch& batch, View<const StepState> state,
                           View<double> loss_sum) = 0;
   /// The model as it is served.

@@ -15,6 +15,11 @@ PairModel::PairModel(Backend& backend, const Config& config, const Catalogue& ca
       losses_(backend, config.train.batch),
       logit_gradient_(backend, config.train.batch) {}
 
+void PairModel::prepare(Backend& on, const Batch& batch) {
+  users_.prepare(on, batch.pairs.left, batch.examples);
+  items_.prepare(on, batch.pairs.right, batch.examples);
+}
+
 void PairModel::train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) {
   const PairBatch& pairs = batch.pairs;
   const int64_t count = pairs.targets.size();
@@ -23,8 +28,8 @@ void PairModel::train_step(const Batch& batch, View<const StepState> state, View
   const View<float> logit_gradient = logit_gradient_.view().slice(0, count);
 
   Range range(backend_, "forward");
-  const Side users = users_.forward(pairs.left, batch.examples);
-  const Side items = items_.forward(pairs.right, batch.examples);
+  const Side users = users_.forward();
+  const Side items = items_.forward();
   for (int part = 0; part < interaction_->parts(); ++part) {
     if (part > 0) range.next("forward");
     interaction_->choose_part(part);

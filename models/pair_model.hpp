@@ -13,6 +13,7 @@ class PairModel final : public Model {
 
   void begin_epoch(int epoch) override { interaction_->begin_epoch(epoch); }
   int phase() const override { return interaction_->parts(); }  // NeuMF's halves, then the whole
+  void prepare(Backend& on, const Batch& batch) override;
   void train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) override;
   PackedModel pack() override;
   std::map<std::string, std::vector<TierReport>> tier_reports() const override;

@@ -156,9 +156,9 @@ RowUpdate TableParameter::row_update() const {
 }
 
 void TableParameter::step(const UniqueIds& unique, View<const float> gradient,
-                          View<const StepState> state) {
+                          View<const StepState> state, std::span<const int64_t> rank_rows) {
   if (gather_ != nullptr) {
-    auto all = gather_->gather(unique, gradient, rows());
+    auto all = gather_->gather(unique, gradient, rows(), rank_rows);
     fetch(all.unique);
     update_rows(all.unique, all.gradient, state);
   } else if (options_.optimizer != Optimizer::kAdam) {
@@ -191,12 +191,12 @@ UniqueBuffer::UniqueBuffer(Backend& backend, int64_t capacity)
       inverse_(backend, capacity),
       count_(backend, 1) {}
 
-UniqueIds UniqueBuffer::deduplicate(View<const int32_t> ids, int64_t id_limit) {
+UniqueIds UniqueBuffer::deduplicate(Backend& on, View<const int32_t> ids, int64_t id_limit) {
   const int64_t lookups = ids.size();
   const UniqueIds unique{ids_.view().slice(0, lookups), offsets_.view().slice(0, lookups + 1),
                          order_.view().slice(0, lookups), inverse_.view().slice(0, lookups),
                          count_};
-  backend_.deduplicate(ids, id_limit, unique);
+  on.deduplicate(ids, id_limit, unique);
   return unique;
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -140,8 +141,10 @@ class TableParameter : public Parameter {
   View<const float> fetch(UniqueIds& unique);
   View<const float> fetch(RowSet& rows);
   /// gradient (B, d) by look-up of the ids last fetched. A whole table takes every rank's, a share
-  /// what its rank is given.
-  void step(const UniqueIds& unique, View<const float> gradient, View<const StepState> state);
+  /// what its rank is given. rank_rows (N): distinct ids of each rank; where they are not known, a
+  /// whole table among ranks asks, and waits for the device.
+  void step(const UniqueIds& unique, View<const float> gradient, View<const StepState> state,
+            std::span<const int64_t> rank_rows = {});
 
  private:
   static State state_of(Optimizer optimizer);
@@ -164,8 +167,12 @@ class UniqueBuffer {
  public:
   UniqueBuffer(Backend& backend, int64_t capacity);
 
-  /// Sorts the ids (B <= capacity) of a batch; the result stays valid until the next call.
-  UniqueIds deduplicate(View<const int32_t> ids, int64_t id_limit);
+  /// Sorts the ids (B <= capacity) of a batch, by ops of `on`; the result stays valid until the
+  /// next call.
+  UniqueIds deduplicate(Backend& on, View<const int32_t> ids, int64_t id_limit);
+  UniqueIds deduplicate(View<const int32_t> ids, int64_t id_limit) {
+    return deduplicate(backend_, ids, id_limit);
+  }
 
  private:
   Backend& backend_;

@@ -6,7 +6,7 @@
 namespace mgqe {
 namespace {
 
-constexpr int64_t kFloat = sizeof(float);
+constexpr int64_t kFloat = sizeof(float), kId = sizeof(int32_t);
 
 /// Bytes of a row of `width`.
 int64_t row_bytes(const TrainConfig& train, int64_t width) {
@@ -100,6 +100,7 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
   const EmbeddingConfig& embedding = config.embedding;
   const int64_t lookups = lookups_of(config, ranks);
   int64_t codebooks = 0, batches = 0;
+  std::string last;  // side
   MemoryPlan plan;
   for (const Table& table : tables_of(config, catalogue)) {
     const bool dealt = deals_rows(ranks, config, table.rows);
@@ -120,6 +121,10 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
     const int64_t widened =
         config.train.row_type == "bf16" ? std::max(lookups, served) : int64_t{0};
     batches += (3 * lookups + 2 * served + widened) * table.dim * kFloat;
+    // Ids and counts of the step under way and the one being prepared, and of what others ask; the
+    // tables of a side share them.
+    if (dealt && table.side != last) batches += (16 * lookups + 7 * served) * kId;
+    last = table.side;
   }
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
   plan.lines.push_back({"batches", batches});

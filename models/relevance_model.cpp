@@ -81,12 +81,19 @@ RelevanceModel::RelevanceModel(Backend& backend, const Config& config, const Cat
              2 * config.train.batch),
       biases_(backend, kBiases, Dealing::whole(catalogue.items), 1,
               optimizer_options(config.train)),
-      ids_(backend, 2 * config.train.batch),
+      ids_(backend, [&] { return Tensor<int32_t>(backend, 2 * config.train.batch); }),
       predictions_(backend, config.train.batch),
       losses_(backend, config.train.batch),
       gradient_(backend, config.train.batch),
       bias_gradient_(backend, 2 * config.train.batch),
       ones_(backend, std::vector<float>{1.0f, 1.0f}) {}
+
+void RelevanceModel::prepare(Backend& on, const Batch& batch) {
+  const auto& [left, right, targets] = batch.pairs;
+  const View<int32_t> ids = ids_.turn().view().slice(0, 2 * targets.size());
+  on.concatenate(left, right, ids);
+  items_.prepare(on, ids, 2 * batch.examples);
+}
 
 void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
                                 View<double> loss_sum) {
@@ -97,10 +104,8 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
   const View<float> gradient = gradient_.view().slice(0, pairs);
   const View<float> bias_gradient = bias_gradient_.view().slice(0, 2 * pairs);
 
-  const View<int32_t> ids = ids_.view().slice(0, 2 * pairs);
   Range range(backend_, "forward");
-  backend_.concatenate(left, right, ids);
-  predictor_.forward(items_.forward(ids, 2 * batch.examples), predictions);
+  predictor_.forward(items_.forward(), predictions);
   backend_.add_item_biases(biases_.values, mean_, left, right, predictions);
   backend_.squared_loss(predictions, targets, 1.0f / static_cast<float>(batch.examples), losses,
                         gradient);
@@ -111,7 +116,7 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
                   View<float>(bias_gradient.data, 2, pairs));
   range.next("optimizer");
   items_.backward(predictor_.interaction().part_tables(), state);
-  biases_.step(items_.unique(), bias_gradient, state);
+  biases_.step(items_.unique(), bias_gradient, state, items_.rank_rows());
   predictor_.interaction().step(state);
 }
 

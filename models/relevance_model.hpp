@@ -39,6 +39,7 @@ class RelevanceModel final : public Model {
                  MakeInteraction make_interaction);
 
   void begin_epoch(int epoch) override { predictor_.interaction().begin_epoch(epoch); }
+  void prepare(Backend& on, const Batch& batch) override;
   void train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) override;
   PackedModel pack() override;
   std::map<std::string, std::vector<TierReport>> tier_reports() const override;
@@ -51,7 +52,7 @@ class RelevanceModel final : public Model {
   RelevancePredictor predictor_;
   SideTables items_;
   TableParameter biases_;                          // (n, 1)
-  Tensor<int32_t> ids_;                            // (2B) [left; right]
+  Slots<Tensor<int32_t>> ids_;                     // (2B) [left; right]
   Tensor<float> predictions_, losses_, gradient_;  // (B)
   Tensor<float> bias_gradient_;                    // (2B)
   Tensor<float> ones_;                             // (2)

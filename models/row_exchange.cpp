@@ -14,13 +14,9 @@ RowExchange::RowExchange(Backend& backend, int64_t rows, int64_t max_lookups,
       ranks_(backend.communicator()),
       dealing_{rows, ranks_.size(), ranks_.rank()},
       max_served_(dealing_.ranks * std::min(max_lookups, dealing_.most_rows())),
-      dealt_unique_(backend, max_lookups),
+      max_lookups_(max_lookups),
+      ask_(backend, [&] { return Asked(backend, max_lookups, dealing_.ranks); }),
       served_unique_(backend, max_served_),
-      dealt_(backend, max_lookups),
-      ends_(backend, dealing_.ranks),
-      local_(backend, max_lookups),
-      global_(backend, max_lookups),
-      lookups_(backend, max_lookups),
       served_ids_(backend, max_served_),
       served_lookups_(backend, max_served_),
       weights_(backend, max_served_),
@@ -34,23 +30,49 @@ RowExchange::RowExchange(Backend& backend, int64_t rows, int64_t max_lookups,
              " ranks");
 }
 
-void RowExchange::route(View<const int32_t> ids) {
-  const Range range(backend_, "exchange ids");
-  const View<int32_t> dealt = dealt_.view().slice(0, ids.size());
-  backend_.deal_ids(ids, dealing_, dealt);
-  asked_ = dealt_unique_.deduplicate(dealt, dealing_.most_rows() * dealing_.ranks);
-  backend_.route(asked_, dealing_, ends_, local_.view().slice(0, ids.size()), global_, lookups_);
-  asked_.ids = global_.view().slice(0, ids.size());
+RowExchange::Asked::Asked(Backend& backend, int64_t max_lookups, int ranks)
+    : unique(backend, max_lookups),
+      dealt(backend, max_lookups),
+      ends(backend, ranks),
+      local(backend, max_lookups),
+      global(backend, max_lookups),
+      lookups(backend, max_lookups) {}
 
-  const std::vector<int32_t> ends = ends_.to_host();
-  for (size_t r = 0; r < to_.size(); ++r) to_[r] = ends[r] - (r == 0 ? 0 : ends[r - 1]);
-  ranks_.exchange(Traffic::kForward, to_, from_);
+void RowExchange::prepare(Backend& on, View<const int32_t> ids, std::vector<int64_t>& rank_rows) {
+  const Range range(on, "count ids");
+  Asked& ask = ask_.turn();
+  const View<int32_t> dealt = ask.dealt.view().slice(0, ids.size());
+  on.deal_ids(ids, dealing_, dealt);
+  asked_ = ask.unique.deduplicate(on, dealt, dealing_.most_rows() * dealing_.ranks);
+  on.route(asked_, dealing_, ask.ends, ask.local.view().slice(0, ids.size()), ask.global,
+           ask.lookups);
+  asked_.ids = ask.global.view().slice(0, ids.size());
+
+  const size_t n = to_.size();
+  std::vector<int32_t> ends(n);
+  on.download(ends.data(), ask.ends.data(), n * sizeof(int32_t));
   asked_rows_ = ends.back();
+  std::vector<int64_t> say(2 * n), heard(2 * n);  // to each rank: rows asked of it, and of all
+  for (size_t r = 0; r < n; ++r) {
+    to_[r] = ends[r] - (r == 0 ? 0 : ends[r - 1]);
+    say[2 * r] = to_[r];
+    say[2 * r + 1] = asked_rows_;
+  }
+  ranks_.exchange(Traffic::kForward, say, heard);
+  rank_rows.resize(n);
+  for (size_t r = 0; r < n; ++r) {
+    from_[r] = heard[2 * r];
+    rank_rows[r] = heard[2 * r + 1];
+  }
   served_rows_ = std::accumulate(from_.begin(), from_.end(), int64_t{0});
+}
 
+void RowExchange::ask() {
+  const Range range(backend_, "exchange ids");
   constexpr int64_t kBytes = sizeof(int32_t);
-  send(Traffic::kForward, as_bytes(local_.view()), as_bytes(served_ids_.view()), kBytes, false);
-  send(Traffic::kForward, as_bytes(lookups_.view()), as_bytes(served_lookups_.view()), kBytes,
+  send(Traffic::kForward, as_bytes(ask_->local.view()), as_bytes(served_ids_.view()), kBytes,
+       false);
+  send(Traffic::kForward, as_bytes(ask_->lookups.view()), as_bytes(served_lookups_.view()), kBytes,
        false);
   served_ = served_unique_.deduplicate(served_ids(), dealing_.most_rows());
   served_.repeats = served_lookups_.view().slice(0, served_rows_);
@@ -72,7 +94,7 @@ void RowExchange::give_back(View<float> sums, View<float> gradient) {
     return send(Traffic::kBackward, as_bytes(sums), as_bytes(gradient), row_bytes, false);
   }
   if (narrow_sums_.cols() != d || narrow_sums_.rows() < asked_rows_)
-    narrow_sums_ = Tensor<Bfloat16>(backend_, dealt_.rows(), d);
+    narrow_sums_ = Tensor<Bfloat16>(backend_, max_lookups_, d);
   if (narrow_gradient_.cols() != d || narrow_gradient_.rows() < gradient.rows)
     narrow_gradient_ = Tensor<Bfloat16>(backend_, max_served_, d);
   const View<Bfloat16> narrow_gradient = narrow_gradient_.view().slice(0, gradient.rows);
@@ -97,6 +119,15 @@ void RowExchange::send(Traffic what, View<uint8_t> to, View<uint8_t> from, int64
 
 // ---- RowGather ----------------------------------------------------------------------------------
 
+void count_rank_rows(Backend& on, Communicator& ranks, const UniqueIds& unique,
+                     std::vector<int64_t>& rank_rows) {
+  int32_t rows = 0;
+  on.download(&rows, unique.count.data, sizeof(rows));
+  const std::vector<int64_t> mine(static_cast<size_t>(ranks.size()), rows);
+  rank_rows.resize(mine.size());
+  ranks.exchange(Traffic::kBackward, mine, rank_rows);
+}
+
 void RowGather::reserve(int64_t lookups) {
   if (lookups <= capacity_) return;
   capacity_ = lookups;
@@ -115,14 +146,12 @@ void RowGather::reserve(int64_t lookups) {
 }
 
 RowGather::Gathered RowGather::gather(const UniqueIds& unique, View<const float> gradient,
-                                      int64_t id_limit) {
+                                      int64_t id_limit, std::span<const int64_t> rank_rows) {
   const Range range(backend_, "exchange gradients");
   Communicator& ranks = backend_.communicator();
-  int32_t rows = 0;
-  backend_.download(&rows, unique.count.data, sizeof(rows));
-  const std::vector<int64_t> mine(static_cast<size_t>(ranks.size()), rows);
-  std::vector<int64_t> all(mine.size());
-  ranks.exchange(Traffic::kBackward, mine, all);
+  std::vector<int64_t> all(rank_rows.begin(), rank_rows.end());
+  if (all.empty()) count_rank_rows(backend_, ranks, unique, all);
+  const int64_t rows = all[static_cast<size_t>(ranks.rank())];
   reserve(std::max(gradient.rows, *std::max_element(all.begin(), all.end())));
 
   UniqueIds summed = unique;  // distinct id number u writes row u

@@ -6,8 +6,10 @@
 //   whole  every rank has every row and moves it alike, by every rank's gradients: RowGather.
 #pragma once
 
+#include <span>
 #include <vector>
 
+#include "host/core/look_ahead.hpp"
 #include "models/parameter.hpp"
 
 namespace mgqe {
@@ -22,8 +24,11 @@ class RowExchange {
   /// Look-ups that can come to this rank at once.
   int64_t max_served() const { return max_served_; }
 
-  /// Asks owners for this rank's ids (B), and learns what it is asked for.
-  void route(View<const int32_t> ids);
+  /// Finds this rank's distinct ids and their owners, by ops of `on`, and tells each owner how many
+  /// rows it will be asked for; waits for `on` alone. rank_rows (N) = distinct ids of each rank.
+  void prepare(Backend& on, View<const int32_t> ids, std::vector<int64_t>& rank_rows);
+  /// Asks owners for the ids last prepared, and learns which it is asked for.
+  void ask();
 
   /// This rank's look-ups by distinct id, in the order in which rows come back; ids are those of
   /// the whole table and not sorted.
@@ -43,10 +48,15 @@ class RowExchange {
   Backend& backend_;
   Communicator& ranks_;
   Dealing dealing_;
-  int64_t max_served_;
-  UniqueBuffer dealt_unique_, served_unique_;
-  Tensor<int32_t> dealt_, ends_;                 // (B), (N)
-  Tensor<int32_t> local_, global_, lookups_;     // (B) by distinct id
+  int64_t max_served_, max_lookups_;
+  struct Asked {
+    Asked(Backend& backend, int64_t max_lookups, int ranks);
+    UniqueBuffer unique;
+    Tensor<int32_t> dealt, ends;             // (B), (N)
+    Tensor<int32_t> local, global, lookups;  // (B) by distinct id
+  };
+  Slots<Asked> ask_;
+  UniqueBuffer served_unique_;
   Tensor<int32_t> served_ids_, served_lookups_;  // (R)
   Tensor<int32_t> weights_;                      // (R) by distinct served row
   UniqueIds asked_, served_;
@@ -59,6 +69,11 @@ class RowExchange {
   void send(Traffic what, View<uint8_t> to, View<uint8_t> from, int64_t row_bytes, bool back);
 };
 
+/// rank_rows (N) = the number of distinct ids that each rank has; waits for `on`, by whose ops they
+/// were sorted.
+void count_rank_rows(Backend& on, Communicator& ranks, const UniqueIds& unique,
+                     std::vector<int64_t>& rank_rows);
+
 /// The gradients of a batch by distinct id, of all ranks.
 class RowGather {
  public:
@@ -70,7 +85,9 @@ class RowGather {
     View<const float> gradient;  // (R, d) of them
   };
   /// gradient (B, d) by look-up of a table of id_limit rows.
-  Gathered gather(const UniqueIds& unique, View<const float> gradient, int64_t id_limit);
+  /// rank_rows (N): distinct ids of each rank; asked for where it is empty.
+  Gathered gather(const UniqueIds& unique, View<const float> gradient, int64_t id_limit,
+                  std::span<const int64_t> rank_rows);
 
  private:
   void reserve(int64_t lookups);

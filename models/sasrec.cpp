@@ -164,7 +164,7 @@ Sasrec::Sasrec(Backend& backend, const Config& config, const Catalogue& catalogu
       items_(backend, config, item_table(config), "item", catalogue.items,
              3 * shape_.block.max_tokens),
       encoder_(backend, shape_, optimizer_options(config.train), config.run.seed),
-      ids_(backend, 3 * shape_.block.max_tokens),
+      ids_(backend, [&] { return Tensor<int32_t>(backend, 3 * shape_.block.max_tokens); }),
       ones_(backend, std::vector<float>(static_cast<size_t>(shape_.block.max_tokens), 1.0f)),
       zeros_(backend, shape_.block.max_tokens),
       logits_(backend, shape_.block.max_tokens),
@@ -172,14 +172,20 @@ Sasrec::Sasrec(Backend& backend, const Config& config, const Catalogue& catalogu
       logit_gradient_(backend, shape_.block.max_tokens),
       hidden_gradient_(backend, shape_.block.max_tokens, shape_.block.dim) {}
 
+void Sasrec::prepare(Backend& on, const Batch& batch) {
+  const SequenceTokens& tokens = batch.tokens;
+  const int64_t count = tokens.inputs.size();
+  const View<int32_t> ids = ids_.turn().view().slice(0, 3 * count);
+  on.concatenate(tokens.inputs, tokens.positives, ids.slice(0, 2 * count));
+  on.concatenate(tokens.positives, tokens.negatives, ids.slice(count, 2 * count));
+  items_.prepare(on, ids, 3 * batch.examples);
+}
+
 void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) {
   const SequenceTokens& tokens = batch.tokens;
   const int64_t count = tokens.inputs.size();
-  const View<int32_t> ids = ids_.view().slice(0, 3 * count);
   Range range(backend_, "forward");
-  backend_.concatenate(tokens.inputs, tokens.positives, ids.slice(0, 2 * count));
-  backend_.concatenate(tokens.positives, tokens.negatives, ids.slice(count, 2 * count));
-  const Lookup items = items_.forward(ids, 3 * batch.examples)[0];
+  const Lookup items = items_.forward()[0];
   const View<float> item_gradient = items_.gradients()[0];
   const auto part = [&](int which) {
     return Lookup{items.rows, items.index.slice(which * count, count)};

@@ -57,6 +57,7 @@ class Sasrec final : public Model {
  public:
   Sasrec(Backend& backend, const Config& config, const Catalogue& catalogue);
 
+  void prepare(Backend& on, const Batch& batch) override;
   void train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) override;
   PackedModel pack() override;
   std::map<std::string, std::vector<TierReport>> tier_reports() const override;
@@ -67,7 +68,7 @@ class Sasrec final : public Model {
   SasrecShape shape_;
   SideTables items_;  // looked up as [inputs; positives; negatives]
   SasrecEncoder encoder_;
-  Tensor<int32_t> ids_;                             // (3T)
+  Slots<Tensor<int32_t>> ids_;                      // (3T)
   Tensor<float> ones_, zeros_;                      // (T) labels
   Tensor<float> logits_, losses_, logit_gradient_;  // (T)
   Tensor<float> hidden_gradient_;                   // (T, d)

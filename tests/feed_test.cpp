@@ -50,7 +50,7 @@ class FeedTest : public OnEveryBackend {
     for (int64_t step = 0; step < feed.steps_per_epoch(); ++step) {
       backend().begin_step(state, AdamOptions{});
       const int64_t examples = feed.ahead().examples;
-      visit(Step{feed.draw(state), examples});
+      visit(Step{feed.draw(backend(), state), examples});
       feed.advance(1);
     }
     EXPECT_EQ(feed.ahead().steps, 0);

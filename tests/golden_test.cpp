@@ -155,6 +155,7 @@ class GoldenTest : public testing::OnEveryBackend {
       const GoldenBatch golden(backend(), batch);
       loss_sum.zero();
       backend().begin_step(state, adam);
+      model_->prepare(backend(), golden.batch);
       model_->train_step(golden.batch, state, loss_sum);
       losses.push_back(loss_sum.to_host()[0] / static_cast<double>(golden.examples));
     }

@@ -57,7 +57,10 @@ TEST_F(Nccl, SegmentsComeBack) {
 TEST_F(Nccl, RowsOfOneRankAreAskedOfItself) {
   RowExchange exchange(*backend_, 10, 6);
   const Tensor<int32_t> ids = tensor(std::vector<int32_t>{7, 3, 7, 0, 7, 3});
-  exchange.route(ids);
+  std::vector<int64_t> rank_rows;
+  exchange.prepare(*backend_, ids, rank_rows);
+  exchange.ask();
+  EXPECT_EQ(rank_rows, std::vector<int64_t>{3});
   ASSERT_EQ(exchange.asked_rows(), 3);
   const Tensor<float> sums = tensor(std::vector<float>{1, 2, 3, 4, 5, 6}, 2);
   const Tensor<float> back(*backend_, 3, 2);

@@ -148,8 +148,9 @@ class NeumfTest : public OnEveryBackend {
                             items = tensor(random.integers<int32_t>(20, 0, kItems - 1));
       const Tensor<float> labels = tensor(random.integers<float>(20, 0, 1));
       backend().begin_step(state, optimizer_options(config.train).adam);
-      model.train_step({.pairs = {users, items, labels}, .tokens = {}, .examples = 20}, state,
-                       loss);
+      const Batch batch{.pairs = {users, items, labels}, .tokens = {}, .examples = 20};
+      model.prepare(backend(), batch);
+      model.train_step(batch, state, loss);
       if (step == 0) first_loss = loss.to_host()[0];
     }
     return first_loss;

@@ -256,13 +256,15 @@ double move_of(Backend& backend, const Config& config, const std::string& name) 
   const auto before = arrays_of(*model).at(name);
   std::vector<int32_t> ids(64);
   for (int32_t b = 0; b < 64; ++b) ids[b] = b;
-  const Tensor<int32_t> batch(backend, std::span<const int32_t>(ids));
+  const Tensor<int32_t> all(backend, std::span<const int32_t>(ids));
   const std::vector<float> ones(64, 1.0f);
   const Tensor<float> labels(backend, std::span<const float>(ones));
   Tensor<StepState> state(backend, 1);
   Tensor<double> loss(backend, 1);
   backend.begin_step(state, optimizer_options(config.train).adam);
-  model->train_step({.pairs = {batch, batch, labels}, .tokens = {}, .examples = 64}, state, loss);
+  const Batch batch{.pairs = {all, all, labels}, .tokens = {}, .examples = 64};
+  model->prepare(backend, batch);
+  model->train_step(batch, state, loss);
   const auto after = arrays_of(*model).at(name);
   double move = 0.0;
   for (size_t i = 0; i < before.size(); ++i)

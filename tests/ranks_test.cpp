@@ -205,6 +205,24 @@ TEST_P(Ranks, PackTheWholeModel) {
   EXPECT_EQ(judged.dump(), one.task->evaluate(expected, Split::kTest).json.dump());
 }
 
+/// What was prepared of an epoch that ends early is no part of the next.
+TEST_P(Ranks, ForgetWhatWasPreparedOfAnotherEpoch) {
+  const Config config = config_of(GetParam());
+  std::vector<std::vector<double>> sums;
+  for (Backend* backend : {alone_.get(), among_ranks}) {
+    Training training(*backend, config);
+    sums.emplace_back();
+    for (const int epoch : {1, 2}) {
+      training.loop.begin_epoch(epoch);
+      for (int step = 0; step < 3; ++step) training.loop.step();
+      sums.back().push_back(training.loop.loss_sum());
+    }
+    sum_over_ranks(backend->communicator(), sums.back());
+  }
+  for (const size_t epoch : {0, 1})
+    EXPECT_NEAR(sums[1][epoch], sums[0][epoch], kNarrowGradientTolerance * sums[0][epoch]);
+}
+
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const char* shard : {"rows", "none"}) {
@@ -310,6 +328,66 @@ TEST_F(Exchanges, GatherTextAndArrays) {
   ranks().all_gather(Traffic::kBackward, given.view().slice(0, 3 * me()), {receive.view(), bytes});
   const std::vector<uint8_t> got = receive.to_host();
   EXPECT_EQ(std::string(got.begin(), got.end()), joined);
+}
+
+std::vector<int32_t> values_of(View<const int32_t> view) {
+  std::vector<int32_t> values(static_cast<size_t>(view.size()));
+  among_ranks->download(values.data(), view.data, values.size() * sizeof(int32_t));
+  return values;
+}
+
+/// While a step is under way on a device, the next one is prepared: in other arrays.
+TEST_F(Exchanges, PreparingLeavesTheStepUnderWayAlone) {
+  RowExchange exchange(*among_ranks, 50, 8);
+  const Tensor<int32_t> ids(*among_ranks, std::vector<int32_t>{7, 3, 40 + me(), 0, 7, 3});
+  const Tensor<int32_t> next(*among_ranks, std::vector<int32_t>{1, 2, 4, 49, 49, 49, 30});
+  std::vector<int64_t> rank_rows;
+  const auto prepare = [&](View<const int32_t> batch) {
+    exchange.prepare(*among_ranks, batch, rank_rows);
+    return exchange.asked();
+  };
+  const auto contents = [&](const UniqueIds& unique) {
+    return std::vector{values_of(unique.ids.slice(0, 4)), values_of(unique.offsets.slice(0, 5)),
+                       values_of(unique.order), values_of(unique.inverse), values_of(unique.count)};
+  };
+  const UniqueIds under_way = prepare(ids);
+  EXPECT_EQ(rank_rows, std::vector<int64_t>(static_cast<size_t>(n()), 4));
+  const auto before = contents(under_way);
+  EXPECT_EQ(before.back().front(), 4);
+  const UniqueIds prepared = prepare(next);
+  EXPECT_EQ(values_of(prepared.count).front(), 5);
+  EXPECT_EQ(contents(under_way), before);
+  prepare(ids);  // two sets of buffers, no more
+  EXPECT_EQ(exchange.asked().ids.data, under_way.ids.data);
+  EXPECT_EQ(contents(under_way), before);
+}
+
+TEST_F(Exchanges, DrawingLeavesTheBatchUnderWayAlone) {
+  for (const char* model : {"gmf", "sasrec"}) {
+    Config config = config_of({model, "full", "rows"});
+    const std::unique_ptr<Task> task = make_task(*among_ranks, config);
+    const std::unique_ptr<Feed> feed = task->make_feed();
+    Tensor<StepState> state(*among_ranks, 1);
+    StepState start{};
+    start.epoch = 1;
+    start.shuffle_key = 5;
+    state.assign(std::span(&start, 1));
+    feed->begin_epoch(start);
+    const auto draw = [&] {
+      among_ranks->begin_step(state, AdamOptions{});
+      const Batch batch = feed->draw(*among_ranks, state);
+      feed->advance(1);
+      return batch;
+    };
+    const auto contents = [&](const Batch& batch) {
+      return values_of(config.model.name == "gmf" ? batch.pairs.right : batch.tokens.inputs);
+    };
+    const Batch under_way = draw();
+    const std::vector<int32_t> before = contents(under_way);
+    const Batch prepared = draw();
+    EXPECT_NE(contents(prepared), before) << model;
+    EXPECT_EQ(contents(under_way), before) << model;
+  }
 }
 
 TEST_F(Exchanges, OneFailureIsEveryonesAndSaysWhose) {

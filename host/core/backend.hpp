@@ -41,6 +41,14 @@ class Backend : public Memory,
 
   /// For one training loop; it records ops of this back end where that pays.
   virtual std::unique_ptr<StepRunner> make_step_runner() { return std::make_unique<EagerSteps>(); }
+
+  /// A back end of the same device whose ops run beside this one's, in a stream of its own, and
+  /// read and write this one's arrays; null where ops run as they are called. It stays alone.
+  virtual std::unique_ptr<Backend> make_second_stream() { return nullptr; }
+  /// What is called from here on runs after all that has been called on `other`, of the same
+  /// device.
+  virtual void wait_for(Backend& /*other*/) {}
+
   /// Names what follows, until the matching end_range(), in a profiler's timeline: use a Range
   /// (host/core/range.hpp). Nothing where there is no profiler.
   virtual void begin_range(const char* /*name*/) {}

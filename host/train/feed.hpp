@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "host/core/look_ahead.hpp"
 #include "host/data/dataset.hpp"
 #include "host/data/relevance.hpp"
 #include "models/model.hpp"
@@ -27,9 +28,10 @@ class Feed {
     bool repeats;      // draw() makes the same op calls in every step of so many examples
   };
   virtual Stretch ahead() const = 0;
-  /// The ops that draw this rank's share of the next step's batch, after begin_step(state). They
-  /// are all it does: the feed moves on by advance(). The batch is valid until the next call.
-  virtual Batch draw(View<const StepState> state) = 0;
+  /// The ops of `on` that draw this rank's share of the next step's batch, after
+  /// begin_step(state). They are all it does: the feed moves on by advance(). The batch is valid
+  /// until the next call, or, among ranks, the next but one (LookAhead).
+  virtual Batch draw(Backend& on, View<const StepState> state) = 0;
   virtual void advance(int64_t steps) = 0;
 };
 

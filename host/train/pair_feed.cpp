@@ -20,9 +20,7 @@ class PairFeed final : public Feed {
         train_offsets_(backend, dataset.train_offsets),
         train_items_(backend, dataset.train_items),
         positive_user_(backend, user_of_each_item(dataset.train_offsets)),
-        users_(backend, BatchShare::most(backend.communicator(), config.train.batch)),
-        items_(backend, users_.rows()),
-        labels_(backend, users_.rows()) {
+        drawn_(backend, [&] { return Drawn(backend, config.train.batch); }) {
     sampler_.histories = {train_offsets_.view(), train_items_.view()};
     sampler_.positive_user = positive_user_.view();
     sampler_.items = dataset.items;
@@ -38,14 +36,15 @@ class PairFeed final : public Feed {
   Stretch ahead() const override { return epoch_.ahead(); }
   void advance(int64_t steps) override { epoch_.advance(steps); }
 
-  Batch draw(View<const StepState> state) override {
+  Batch draw(Backend& on, View<const StepState> state) override {
     const int64_t pairs = epoch_.ahead().examples;
     const BatchShare share = BatchShare::of(backend_.communicator(), pairs);
-    const View<int32_t> users = users_.view().slice(0, share.count);
-    const View<int32_t> items = items_.view().slice(0, share.count);
-    const View<float> labels = labels_.view().slice(0, share.count);
+    Drawn& drawn = drawn_.turn();
+    const View<int32_t> users = drawn.users.view().slice(0, share.count);
+    const View<int32_t> items = drawn.items.view().slice(0, share.count);
+    const View<float> labels = drawn.labels.view().slice(0, share.count);
     sampler_.first = share.first;
-    backend_.sample_pairs(sampler_, state, users, items, labels);
+    on.sample_pairs(sampler_, state, users, items, labels);
     return {.pairs = {users, items, labels},
             .tokens = {},
             .examples = pairs,
@@ -53,12 +52,20 @@ class PairFeed final : public Feed {
   }
 
  private:
+  struct Drawn {
+    Drawn(Backend& backend, int64_t batch)
+        : users(backend, BatchShare::most(backend.communicator(), batch)),
+          items(backend, users.rows()),
+          labels(backend, users.rows()) {}
+    Tensor<int32_t> users, items;  // (B)
+    Tensor<float> labels;          // (B)
+  };
+
   Backend& backend_;
   Tensor<int64_t> train_offsets_;
   Tensor<int32_t> train_items_, positive_user_;
   PairSampler sampler_;
-  Tensor<int32_t> users_, items_;  // (B)
-  Tensor<float> labels_;           // (B)
+  Slots<Drawn> drawn_;
   PairEpoch epoch_;
 };
 

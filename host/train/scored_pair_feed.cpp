@@ -17,9 +17,7 @@ class ScoredPairFeed final : public Feed {
         all_left_(backend, pairs.left),
         all_right_(backend, pairs.right),
         all_targets_(backend, scaled_targets(pairs.score)),
-        left_(backend, BatchShare::most(backend.communicator(), config.train.batch)),
-        right_(backend, left_.rows()),
-        targets_(backend, left_.rows()) {
+        drawn_(backend, [&] { return Drawn(backend, config.train.batch); }) {
     sampler_ = {all_left_.view(), all_right_.view(), all_targets_.view(), config.train.batch};
     epoch_ = {all_targets_.rows(), config.train.batch};
   }
@@ -30,14 +28,15 @@ class ScoredPairFeed final : public Feed {
   Stretch ahead() const override { return epoch_.ahead(); }
   void advance(int64_t steps) override { epoch_.advance(steps); }
 
-  Batch draw(View<const StepState> state) override {
+  Batch draw(Backend& on, View<const StepState> state) override {
     const int64_t pairs = epoch_.ahead().examples;
     const BatchShare share = BatchShare::of(backend_.communicator(), pairs);
-    const View<int32_t> left = left_.view().slice(0, share.count);
-    const View<int32_t> right = right_.view().slice(0, share.count);
-    const View<float> targets = targets_.view().slice(0, share.count);
+    Drawn& drawn = drawn_.turn();
+    const View<int32_t> left = drawn.left.view().slice(0, share.count);
+    const View<int32_t> right = drawn.right.view().slice(0, share.count);
+    const View<float> targets = drawn.targets.view().slice(0, share.count);
     sampler_.first = share.first;
-    backend_.sample_scored_pairs(sampler_, state, left, right, targets);
+    on.sample_scored_pairs(sampler_, state, left, right, targets);
     return {.pairs = {left, right, targets},
             .tokens = {},
             .examples = pairs,
@@ -45,12 +44,20 @@ class ScoredPairFeed final : public Feed {
   }
 
  private:
+  struct Drawn {
+    Drawn(Backend& backend, int64_t batch)
+        : left(backend, BatchShare::most(backend.communicator(), batch)),
+          right(backend, left.rows()),
+          targets(backend, left.rows()) {}
+    Tensor<int32_t> left, right;  // (B)
+    Tensor<float> targets;        // (B)
+  };
+
   Backend& backend_;
   Tensor<int32_t> all_left_, all_right_;  // (P)
   Tensor<float> all_targets_;             // (P)
   ScoredPairSampler sampler_;
-  Tensor<int32_t> left_, right_;  // (B)
-  Tensor<float> targets_;         // (B)
+  Slots<Drawn> drawn_;
   PairEpoch epoch_;
 };
 

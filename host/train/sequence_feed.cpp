@@ -8,6 +8,7 @@
 // enough to hide them (not yet run on a GPU). Padding to a few fixed sizes would compute tokens
 // that are not there.
 #include <algorithm>
+#include <optional>
 
 #include "host/train/feed.hpp"
 
@@ -46,8 +47,7 @@ class SequenceFeed final : public Feed {
     share_ = BatchShare::most(backend.communicator(), batch_);
     epoch_users_ = Tensor<int32_t>(backend, steps_per_epoch(), share_);
     epoch_offsets_ = Tensor<int32_t>(backend, steps_per_epoch(), share_ + 1);
-    for (Tensor<int32_t>* buffer : {&inputs_, &positions_, &positives_, &negatives_})
-      *buffer = Tensor<int32_t>(backend, share_ * longest_);
+    drawn_.emplace(backend, [&] { return Drawn(backend, share_ * longest_); });
   }
 
   int64_t examples_per_epoch() const override { return tokens_; }
@@ -87,16 +87,17 @@ class SequenceFeed final : public Feed {
   }
   void advance(int64_t steps) override { step_ += steps; }
 
-  Batch draw(View<const StepState> state) override {
+  Batch draw(Backend& on, View<const StepState> state) override {
     const Step& step = steps_[static_cast<size_t>(step_)];
+    Drawn& room = drawn_->turn();
     SequenceTokens drawn{
         {View<const int32_t>(epoch_offsets_.view().row(step_), step.users + 1), longest_},
-        inputs_.view().slice(0, step.tokens),
-        positions_.view().slice(0, step.tokens),
-        positives_.view().slice(0, step.tokens),
-        negatives_.view().slice(0, step.tokens)};
-    backend_.sample_sequences(
-        sampler_, state, View<const int32_t>(epoch_users_.view().row(step_), step.users), drawn);
+        room.inputs.view().slice(0, step.tokens),
+        room.positions.view().slice(0, step.tokens),
+        room.positives.view().slice(0, step.tokens),
+        room.negatives.view().slice(0, step.tokens)};
+    on.sample_sequences(sampler_, state,
+                        View<const int32_t>(epoch_users_.view().row(step_), step.users), drawn);
     return {.pairs = {},
             .tokens = drawn,
             .examples = step.all_tokens,
@@ -109,6 +110,15 @@ class SequenceFeed final : public Feed {
     int64_t users = 0, tokens = 0;
     int64_t first_token = 0;  // number of its first one in the whole batch
     int64_t all_tokens = 0;   // of all ranks
+  };
+
+  struct Drawn {
+    Drawn(Backend& backend, int64_t tokens)
+        : inputs(backend, tokens),
+          positions(backend, tokens),
+          positives(backend, tokens),
+          negatives(backend, tokens) {}
+    Tensor<int32_t> inputs, positions, positives, negatives;  // (tokens of a step)
   };
 
   Backend& backend_;
@@ -128,7 +138,7 @@ class SequenceFeed final : public Feed {
   Tensor<int32_t> epoch_offsets_;  // (steps, share + 1)
   std::vector<Step> steps_;
   int64_t step_ = 0;
-  Tensor<int32_t> inputs_, positions_, positives_, negatives_;  // (tokens of a step)
+  std::optional<Slots<Drawn>> drawn_;
 };
 
 }  // namespace

@@ -15,7 +15,9 @@ TrainingLoop::TrainingLoop(Backend& backend, const Task& task, const Config& con
       feed_(task.make_feed()),
       model_(make_model(backend, config, task.catalogue())),
       state_(backend, 1),
+      next_state_(backend, 1),
       loss_sum_(backend, 1),
+      look_ahead_(backend),
       runner_(backend.make_step_runner()) {}
 
 void TrainingLoop::begin_epoch(int epoch) {
@@ -23,7 +25,7 @@ void TrainingLoop::begin_epoch(int epoch) {
   state.step = steps_;
   state.epoch = static_cast<uint64_t>(epoch);
   state.shuffle_key = random_u64(stream_key(seed_, RandomStream::kShuffle), state.epoch);
-  state_.assign(std::span(&state, 1));
+  start_from(state);
   loss_sum_.zero();
   epoch_ = epoch;
   epoch_steps_ = 0;
@@ -38,8 +40,9 @@ int64_t TrainingLoop::advance(int64_t limit) {
   int64_t steps = 1;
   Communicator& ranks = backend_.communicator();
   ranks.begin_step(steps_ + 1);
-  // Among ranks the sizes of exchanges differ from step to step, and the host must know them.
-  if (ahead.repeats && ranks.alone())
+  if (!ranks.alone())
+    step_among_ranks();
+  else if (ahead.repeats)
     steps = runner_->run({ahead.examples, model_->phase()}, std::min(limit, ahead.steps),
                          [this] { step_ops(); });
   else
@@ -48,6 +51,7 @@ int64_t TrainingLoop::advance(int64_t limit) {
   steps_ += static_cast<uint64_t>(steps);
   epoch_steps_ += steps;
   examples_done_ += steps * ahead.examples;
+  if (!ranks.alone() && feed_->ahead().steps > 0) look_ahead();
   return steps;
 }
 
@@ -55,7 +59,34 @@ int64_t TrainingLoop::advance(int64_t limit) {
 void TrainingLoop::step_ops() {
   const Range range(backend_, "step");
   backend_.begin_step(state_, adam_);
-  model_->train_step(feed_->draw(state_), state_, loss_sum_);
+  const Batch batch = feed_->draw(backend_, state_);
+  model_->prepare(backend_, batch);
+  model_->train_step(batch, state_, loss_sum_);
+}
+
+void TrainingLoop::step_among_ranks() {
+  if (!next_) look_ahead();
+  const Range range(backend_, "step");
+  look_ahead_.begin_step();
+  backend_.begin_step(state_, adam_);
+  model_->train_step(*next_, state_, loss_sum_);
+  next_.reset();
+}
+
+/// Draws and prepares the next step of the epoch.
+void TrainingLoop::look_ahead() {
+  Backend& stream = look_ahead_.stream();
+  stream.begin_step(next_state_, adam_);
+  next_ = feed_->draw(stream, next_state_);
+  model_->prepare(stream, *next_);
+}
+
+/// Where the next step begins; what was prepared of another is forgotten.
+void TrainingLoop::start_from(const StepState& state) {
+  look_ahead_.stream().synchronize();
+  next_.reset();
+  state_.assign(std::span(&state, 1));
+  next_state_.assign(std::span(&state, 1));
 }
 
 double TrainingLoop::mean_loss() const {
@@ -82,7 +113,7 @@ void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
   restore_arrays(arrays);
   StepState state = state_.to_host()[0];
   state.step_in_epoch = static_cast<uint64_t>(position.epoch_steps);
-  state_.assign(std::span(&state, 1));
+  start_from(state);
   const Communicator& ranks = backend_.communicator();
   const std::vector<double>& sums = position.loss_sums;
   double sum = 0.0;

@@ -2,6 +2,9 @@
 // steps_per_epoch() steps; in between nothing is allocated, copied, waited for or read back.
 #pragma once
 
+#include <optional>
+
+#include "host/core/look_ahead.hpp"
 #include "host/io/checkpoint.hpp"
 #include "host/train/task.hpp"
 
@@ -55,6 +58,9 @@ class TrainingLoop {
 
  private:
   void step_ops();
+  void step_among_ranks();
+  void look_ahead();
+  void start_from(const StepState& state);
   void restore_arrays(const ArrayMap& arrays);
 
   Backend& backend_;
@@ -62,10 +68,12 @@ class TrainingLoop {
   uint64_t seed_;
   std::unique_ptr<Feed> feed_;
   std::unique_ptr<Model> model_;
-  Tensor<StepState> state_;
-  Tensor<double> loss_sum_;             // (1)
-  std::unique_ptr<StepRunner> runner_;  // what it recorded goes before the arrays it names
-  uint64_t steps_ = 0;                  // begun since the start of training
+  Tensor<StepState> state_, next_state_;  // of the step under way; of the one prepared
+  Tensor<double> loss_sum_;               // (1)
+  LookAhead look_ahead_;                  // its stream goes before the arrays it works on
+  std::optional<Batch> next_;             // among ranks: prepared already
+  std::unique_ptr<StepRunner> runner_;    // what it recorded goes before the arrays it names
+  uint64_t steps_ = 0;                    // begun since the start of training
   int epoch_ = 0;
   int64_t epoch_steps_ = 0, examples_done_ = 0;  // of this epoch, by all ranks
 };

@@ -77,7 +77,7 @@ void DpqSxEmbedding::backward(View<const float> gradient, View<const StepState> 
 
   const UniqueIds once{ids_.unique.ids, counting.slice(0, lookups + 1), positions, positions,
                        ids_.unique.count};  // each distinct id with one gradient
-  queries_.step(once, query_gradient, state);
+  queries_.step(once, query_gradient, state, ids_.rank_rows);
   keys_.step(key_gradient_, state, Traffic::kCodebook);
   values_.step(value_gradient_, state, Traffic::kCodebook);
 }

@@ -14,12 +14,13 @@ FullEmbedding::FullEmbedding(Backend& backend, const EmbeddingSpec& spec)
 
 Lookup FullEmbedding::forward(const IdBatch& ids) {
   unique_ = ids.unique;
+  rank_rows_ = ids.rank_rows;
   const View<const float> rows = table_.fetch(unique_);
   return {rows, unique_.gathered ? View<const int32_t>(unique_.inverse) : ids.ids};
 }
 
 void FullEmbedding::backward(View<const float> gradient, View<const StepState> state) {
-  table_.step(unique_, gradient, state);
+  table_.step(unique_, gradient, state, rank_rows_);
 }
 
 PackedTable FullEmbedding::pack() {

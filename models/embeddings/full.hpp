@@ -22,6 +22,7 @@ class FullEmbedding final : public Embedding {
   Dealing dealing_;
   TableParameter table_;  // (n, d)
   UniqueIds unique_;      // of the last forward
+  std::span<const int64_t> rank_rows_;
 };
 
 }  // namespace mgqe

@@ -29,6 +29,7 @@ LowRankEmbedding::LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec)
 
 Lookup LowRankEmbedding::forward(const IdBatch& ids) {
   unique_ = ids.unique;
+  rank_rows_ = ids.rank_rows;
   const int64_t lookups = ids.ids.size();
   const View<float> factors = factors_.view().slice(0, lookups);
   const View<float> rows = rows_.view().slice(0, lookups);
@@ -42,7 +43,7 @@ void LowRankEmbedding::backward(View<const float> gradient, View<const StepState
   const View<float> factor_gradient = factor_gradient_.view().slice(0, gradient.rows);
   backend_.matmul(gradient, transposed(basis_.values), factor_gradient);
   backend_.matmul(transposed(factors), gradient, basis_gradient_);
-  factor_.step(unique_, factor_gradient, state);
+  factor_.step(unique_, factor_gradient, state, rank_rows_);
   basis_.step(basis_gradient_, state);
 }
 

@@ -27,6 +27,7 @@ class LowRankEmbedding final : public Embedding {
   Tensor<float> basis_gradient_;    // (r, d)
   Tensor<int32_t> lookup_numbers_;  // (max look-ups) 0, 1, 2, ...
   UniqueIds unique_;                // of the last forward
+  std::span<const int64_t> rank_rows_;
 };
 
 }  // namespace mgqe

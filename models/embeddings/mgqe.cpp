@@ -90,7 +90,7 @@ void MgqeEmbedding::backward(View<const float> gradient, View<const StepState> s
     backend_.commitment_gradient(fetched_, rows_, decoded_, gradient, scale, with_commitment);
     query_gradient = with_commitment;
   }
-  queries_.step(ids_.unique, query_gradient, state);
+  queries_.step(ids_.unique, query_gradient, state, ids_.rank_rows);
   for (Quantizer& quantizer : quantizers_) quantizer.step(state);
 }
 
