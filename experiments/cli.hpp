@@ -16,7 +16,7 @@
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/io/progress.hpp"
-#include "host/train/interruption.hpp"
+#include "host/core/interruption.hpp"
 #include "models/model.hpp"
 
 namespace mgqe {

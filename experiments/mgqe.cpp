@@ -105,6 +105,7 @@ void evaluate(const std::string& path, const nlohmann::json& flags) {
 void run(Launch& launch, int argc, char** argv) {
   CLI::App app("Multi-granular quantized embeddings: train, evaluate, export", "mgqe");
   app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("mgqe, built from commit ") + build_commit());
 
   CLI::App* train_command = app.add_subcommand("train", "train a model and export it packed");
   train_command->footer(kTrainExamples);

@@ -5,7 +5,7 @@
 
 #include "experiments/cli.hpp"
 #include "host/train/checkpointer.hpp"
-#include "host/train/interruption.hpp"
+#include "host/core/interruption.hpp"
 
 namespace mgqe {
 

@@ -51,6 +51,10 @@ if [ -e $results/ranks_cpu.json ]; then
   python3 experiments/compare_ranks.py --table $results/ranks_cpu.json |
     fill experiments/README.md ranks
 fi
+if [ -e $results/ranks ]; then
+  python3 experiments/compare_rank_runs.py --table $results/ranks |
+    fill experiments/README.md rank-runs
+fi
 shopt -s nullglob  # before the first measurement there is no such file
 python3 experiments/baselines/compare_ops.py --table $results/ops_*.json |
   fill experiments/README.md ops

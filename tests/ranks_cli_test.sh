@@ -27,6 +27,12 @@ gone() { # every rank in this folder has ended
   return 1
 }
 
+rank_1() { # its process in this folder
+  for p in $(pgrep -f "^$mgqe "); do
+    [ "$(readlink "/proc/$p/cwd")" = "$PWD" ] && tr '\0' '\n' <"/proc/$p/environ" | grep -q "^OMPI_COMM_WORLD_RANK=1$" && echo "$p"
+  done
+}
+
 small="--data synthetic --synthetic-users 300 --synthetic-items 200 --synthetic-actions 20 --dim 16 --subspaces 8 --centroids 32,8 --device cpu --shard rows"
 
 # refuse NAME PATTERN ARGUMENTS_OF_MPIRUN...: fails, and the run says one line, which matches
@@ -48,6 +54,11 @@ train() { echo "$mgqe" train $small --epochs "${epochs:-2}" --out run "$@"; }
 {
   refuse "another configuration" "rank 1 has another configuration than rank 0: .*start every rank with the same" \
     -np 1 $(train --lr 0.01) : -np 1 $(train --lr 0.02)
+  commit=$("$mgqe" --version | grep -oE "[0-9a-f]{12}" | head -1)
+  sed "s/$commit/000000000000/g" "$mgqe" >other_build && chmod +x other_build
+  other=$(train)
+  refuse "another build" "rank 1 has another build than rank 0" \
+    -np 1 $(train) : -np 1 ./other_build ${other#"$mgqe "}
   refuse "a flag that is no flag" "" -np 2 $(train --learning 1)
   refuse "an optimizer without bfloat16 rows" "--row-type bf16 with --optimizer sparse_adam" \
     -np 2 $(train --row-type bf16)
@@ -113,9 +124,7 @@ MGQE_WATCHDOG_SECONDS=10 timeout 100 "${long[@]}" $small --epochs 4000 --out run
 job=$!
 for _ in $(seq 600); do [ -s run/metrics.jsonl ] && break; sleep 0.05; done
 sleep 3 # until the ranks have heard of each other's steps
-victim=$(for p in $(pgrep -f "^$mgqe "); do
-  [ "$(readlink "/proc/$p/cwd")" = "$PWD" ] && tr '\0' '\n' <"/proc/$p/environ" | grep -q "^OMPI_COMM_WORLD_RANK=1$" && echo "$p"
-done)
+victim=$(rank_1)
 [ -n "$victim" ] && kill -STOP $victim
 wait $job
 code=$?
@@ -125,6 +134,20 @@ kill -KILL $victim 2>/dev/null
 ok=$?
 [ $ok -ne 0 ] && { echo "exit code $code"; cat stderr; }
 verdict $ok "a rank that hangs ends the job, with its name and its last step"
+
+rm -rf run
+# shellcheck disable=SC2086
+timeout 60 "${long[@]}" $small --epochs 4000 --out run >stdout 2>stderr &
+job=$!
+for _ in $(seq 600); do [ -s run/metrics.jsonl ] && break; sleep 0.05; done
+kill -KILL $(rank_1)
+wait $job
+code=$?
+[ $code -ne 0 ] && [ $code -ne 124 ] && grep -q "rank 1 " stderr && gone &&
+  grep -qE "^rank 0 on .*: SIGTERM came in step [0-9]+, in .* that another rank does not come to" stderr
+ok=$?
+[ $ok -ne 0 ] && { echo "exit code $code"; cat stderr; }
+verdict $ok "a rank that is killed ends the job, and the other says in which step"
 
 rm -rf run
 # shellcheck disable=SC2086

@@ -15,12 +15,14 @@
 
 #include "host/comm/mpi_communicator.hpp"
 #include "host/core/check.hpp"
+#include "host/core/interruption.hpp"
 
 namespace mgqe {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kBeat = std::chrono::seconds(1);
+constexpr auto kTick = std::chrono::milliseconds(200);  // launchers kill a second after SIGTERM
+constexpr int kTicksPerBeat = 5;
 constexpr int kBeatTag = 1;
 constexpr int kDefaultSeconds = 45;
 
@@ -34,6 +36,9 @@ int limit_seconds() {
     input_error("MGQE_WATCHDOG_SECONDS is ", text, ": give seconds, or 0 for no watchdog");
   return seconds;
 }
+
+/// An exchange takes less, unless a rank is away.
+constexpr int64_t kStuck = 300'000'000;  // nanoseconds
 
 int64_t now() { return Clock::now().time_since_epoch().count(); }
 
@@ -82,11 +87,29 @@ struct Watchdog::Thread {
 
   void run() {
     std::unique_lock lock(mutex);
-    while (!wake.wait_for(lock, kBeat, [this] { return ending; })) {
+    for (int tick = 1; !wake.wait_for(lock, kTick, [this] { return ending; }); ++tick) {
+      explain_signal();
+      if (tick % kTicksPerBeat != 0) continue;
       listen();
       for (size_t i = 0; i < peers.size(); ++i) beat(static_cast<int>(i));
       judge();
     }
+  }
+
+  /// A rank that is told to end goes on to the end of its step, which never comes where another is
+  /// dead. Two ranks say so, for one of them may be the dead one.
+  void explain_signal() {
+    const int signal = Interruption::noted_signal();
+    const char* const in = watched.in_;
+    if (signal == 0 || explained || rank > 1 || in == nullptr || now() - watched.since_ < kStuck)
+      return;
+    explained = true;
+    std::fprintf(stderr,
+                 "rank %d on %s: %s came in step %llu, in %s that another rank does not come to; "
+                 "where the launcher says that a rank is gone, --resume goes on from the last "
+                 "checkpoint\n",
+                 rank, host_name().c_str(), signal_name(signal),
+                 static_cast<unsigned long long>(watched.step_), in);
   }
 
   Beat own() const {
@@ -170,6 +193,7 @@ struct Watchdog::Thread {
   std::mutex mutex;
   std::condition_variable wake;
   bool ending = false;
+  bool explained = false;
   std::thread thread;
 };
 

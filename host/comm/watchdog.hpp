@@ -1,6 +1,8 @@
 // Watchdog: ends the job when a rank has died or hangs, instead of leaving the others waiting for
 // it. A thread of each rank reports to rank 0 every second and hears from it; the one that stays
-// silent, or stays out of an exchange that the others wait in, is named with its last step.
+// silent, or stays out of an exchange that the others wait in, is named with its last step. A
+// launcher that sees a rank die is faster: it names the rank and tells the others to end, and those
+// that wait for it say in which step.
 //
 // MGQE_WATCHDOG_SECONDS: how long before that (default 45; 0: never). A rank that computes between
 // steps (loading, evaluation, writing) is not stuck as long as its thread is heard of.

@@ -8,7 +8,7 @@
 
 #include "host/core/check.hpp"
 #include "host/io/terminal.hpp"
-#include "host/train/interruption.hpp"
+#include "host/core/interruption.hpp"
 
 namespace mgqe {
 namespace {

@@ -9,7 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "host/train/checkpointer.hpp"
-#include "host/train/interruption.hpp"
+#include "host/core/interruption.hpp"
 #include "host/train/run_state.hpp"
 #include "host/train/training_loop.hpp"
 

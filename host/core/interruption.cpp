@@ -1,4 +1,4 @@
-#include "host/train/interruption.hpp"
+#include "host/core/interruption.hpp"
 
 #include <atomic>
 
@@ -8,7 +8,9 @@ namespace {
 std::atomic<int> noted{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may write it");
 
-const char* name_of(int signal) {
+}  // namespace
+
+const char* signal_name(int signal) {
   switch (signal) {
     case SIGINT:
       return "SIGINT";
@@ -22,8 +24,6 @@ const char* name_of(int signal) {
       return "a signal";
   }
 }
-
-}  // namespace
 
 Interruption::Interruption() {
   noted = 0;
@@ -43,9 +43,10 @@ Interruption::~Interruption() {
 }
 
 int Interruption::signal() const { return noted; }
+int Interruption::noted_signal() { return noted; }
 
 Interrupted::Interrupted(int signal, const std::string& what_happened)
-    : Error(std::string("interrupted by ") + name_of(signal) + ": " + what_happened),
+    : Error(std::string("interrupted by ") + signal_name(signal) + ": " + what_happened),
       signal_(signal) {}
 
 void end_as_interrupted(int signal) {

@@ -24,6 +24,8 @@ class Interruption {
 
   /// The signal that came, or 0.
   int signal() const;
+  /// The same for whoever has no Interruption at hand: that of the latest one.
+  static int noted_signal();
 
  private:
   static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
@@ -40,6 +42,9 @@ class Interrupted : public Error {
  private:
   int signal_;
 };
+
+/// "SIGTERM"
+const char* signal_name(int signal);
 
 /// To be called last by a program that was interrupted. By SIGINT it ends as one that never caught
 /// it, so that a shell script ends with it; it returns for the others, which are no failure.
