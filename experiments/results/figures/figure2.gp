@@ -87,14 +87,14 @@ EOD
 $p3s4 << EOD
 8.09105 14.8663 0.0982813
 11.2161 14.3369 0.169679
-17.4661 14.2054 0
-29.9661 14.0314 0
+17.4661 14.0677 0.208531
+29.9661 14.011 0.176059
 EOD
 $p3s5 << EOD
 7.388 15.0668 0.0293882
 9.80995 14.5033 0.209454
-14.6539 14.3048 0.388804
-24.3417 14.0397 0.0038118
+14.6539 14.2188 0.275843
+24.3417 13.9957 0.208911
 EOD
 set multiplot
 set key off
@@ -153,7 +153,7 @@ set ylabel "RMSE"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [13.5401:16.8065]
+set yrange [13.4979:16.7948]
 plot $p3s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p3s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p3s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
