@@ -15,8 +15,8 @@
 #include "host/comm/launch.hpp"
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
-#include "host/io/progress.hpp"
 #include "host/core/interruption.hpp"
+#include "host/io/progress.hpp"
 #include "models/model.hpp"
 
 namespace mgqe {

@@ -9,9 +9,10 @@ Runs that the folder holds already are left as they are. Needs mpirun."""
 
 import argparse
 import json
-import os
 import pathlib
 import subprocess
+
+from compare_ranks import ENVIRONMENT
 
 EPOCHS = {"gmf": 5, "neumf": 2, "sasrec": 5}
 SCHEMES = {"full": [], "mgqe": ["--subspaces", "32", "--centroids", "256,64", "--tiers", "0.1"]}
@@ -28,14 +29,11 @@ def train(args, model, scheme, ranks, shard):
     target = pathlib.Path(args.out) / (name + ".json")
     if target.exists():
         return
-    environment = dict(os.environ, OMP_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1",
-                       OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1",
-                       OMPI_MCA_mpi_yield_when_idle="1")
     launch = ["mpirun", "-np", str(ranks)] if ranks > 1 else []
     command = [*launch, args.program, "train", "--data", "ml-1m", "--device", args.device, "--model",
                model, "--embedding", scheme, *SCHEMES[scheme], "--epochs", str(EPOCHS[model]),
                "--shard", shard, "--out", f"runs/ranks/{name}"]
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     record = json.loads(pathlib.Path(f"runs/ranks/{name}/result.json").read_text())
     record["command"] = " ".join(command)
     target.parent.mkdir(parents=True, exist_ok=True)

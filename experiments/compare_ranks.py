@@ -22,18 +22,20 @@ CASES = [  # label, options of `scaling`
     ("mgqe D=16, whole", ["--embedding", "mgqe", "--subspaces", "16", "--shard", "none"]),
 ]
 
+# One thread a rank, and more ranks than cores if asked.
+ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1",
+                   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1",
+                   OMPI_MCA_mpi_yield_when_idle="1")
+
 
 def measure(args, ranks, batch, options):
-    environment = dict(os.environ, OMP_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1",
-                       OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1",
-                       OMPI_MCA_mpi_yield_when_idle="1")
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "scaling.json"
         command = [str(args.program), "--rows", str(args.rows), "--users", str(args.users),
                    "--batch", str(batch), "--optimizer", "rowwise_adagrad", "--steps",
                    str(args.steps), "--device", args.device, *options]
         launch = ["mpirun", "-np", str(ranks)] if ranks > 1 else []
-        subprocess.run([*launch, *command, "--json", str(out)], check=True, env=environment,
+        subprocess.run([*launch, *command, "--json", str(out)], check=True, env=ENVIRONMENT,
                        stdout=subprocess.DEVNULL)
         record = json.loads(out.read_text())
     record["command"] = " ".join([*launch, *command])

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "experiments/cli.hpp"
-#include "host/train/checkpointer.hpp"
 #include "host/core/interruption.hpp"
+#include "host/train/checkpointer.hpp"
 
 namespace mgqe {
 

@@ -44,7 +44,10 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
                        const std::string& entity, int64_t rows, int64_t max_lookups)
     : ranks_(backend.communicator()),
       rows_(rows),
-      unique_buffer_(backend, [&] { return UniqueBuffer(backend, max_lookups); }) {
+      unique_buffer_(backend, [&] { return UniqueBuffer(backend, max_lookups); }),
+      // Hashed tables count buckets themselves; dense Adam sums whole gradients.
+      counts_rank_rows_(!ranks_.alone() && config.embedding.scheme != "hashed" &&
+                        config.train.optimizer != "adam") {
   if (deals_rows(backend.communicator().size(), config, rows))
     exchange_ = std::make_unique<RowExchange>(backend, rows, max_lookups,
                                               config.train.gradient_type == "bf16");
@@ -73,7 +76,7 @@ void SideTables::prepare(Backend& on, View<const int32_t> ids, int64_t lookups) 
     batch_ = {ids, exchange_->asked(), lookups};
   } else {
     batch_ = {ids, unique_buffer_.turn().deduplicate(on, ids, rows_), lookups};
-    if (!ranks_.alone()) count_rank_rows(on, ranks_, batch_.unique, rank_rows_);
+    if (counts_rank_rows_) count_rank_rows(on, ranks_, batch_.unique, rank_rows_);
   }
   batch_.rank_rows = rank_rows_;
 }

@@ -89,6 +89,7 @@ class SideTables {
   Communicator& ranks_;
   int64_t rows_;
   Slots<UniqueBuffer> unique_buffer_;
+  bool counts_rank_rows_;                  // where the tables' updates ask for them
   std::unique_ptr<RowExchange> exchange_;  // where the rows are dealt to ranks
   IdBatch batch_;
   std::vector<int64_t> rank_rows_;  // (N), among ranks

@@ -7,8 +7,8 @@
 #include <poll.h>
 
 #include "host/core/check.hpp"
-#include "host/io/terminal.hpp"
 #include "host/core/interruption.hpp"
+#include "host/io/terminal.hpp"
 
 namespace mgqe {
 namespace {

@@ -8,8 +8,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "host/train/checkpointer.hpp"
 #include "host/core/interruption.hpp"
+#include "host/train/checkpointer.hpp"
 #include "host/train/run_state.hpp"
 #include "host/train/training_loop.hpp"
 
