@@ -1,10 +1,12 @@
-// Ranks with a GPU each: collectives on device arrays are NCCL's, in the back end's stream, so that
-// nothing waits for them but the ops that follow. What the host says goes by the communicator that
-// also brought the ranks together.
+// Ranks with a GPU each: collectives on device arrays are NCCL's, in a stream of their own, which
+// waits for the ops that come before and is waited for by those that come after: what is called
+// between the two ends of an exchange runs beside it. One stream for all of them gives every rank
+// the same order. What the host says goes by the communicator that also brought the ranks together.
 //
 // Exchanges of rows are grouped sends and receives (NCCL has no all-to-all of its own); a rank's
 // segment to itself is a copy. Sums are NCCL's: the same bits on every rank, and on every run of as
 // many ranks on the same machines.
+#include <deque>
 #include <memory>
 
 #include <nccl.h>
@@ -24,6 +26,25 @@ namespace {
     if (mgqe_status != ncclSuccess) nccl_failed(__FILE__, __LINE__, #call, mgqe_status); \
   } while (0)
 
+/// A place in a stream that another waits for.
+class Event {
+ public:
+  Event() { MGQE_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+  ~Event() {
+    if (event_ != nullptr) static_cast<void>(cudaEventDestroy(event_));
+  }
+  Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+  Event& operator=(Event&& other) noexcept {
+    std::swap(event_, other.event_);
+    return *this;
+  }
+  void record(cudaStream_t stream) { MGQE_CUDA(cudaEventRecord(event_, stream)); }
+  void hold_back(cudaStream_t stream) const { MGQE_CUDA(cudaStreamWaitEvent(stream, event_)); }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 class NcclCommunicator final : public Communicator {
  public:
   NcclCommunicator(CudaBackend& backend, std::unique_ptr<Communicator> host)
@@ -34,10 +55,17 @@ class NcclCommunicator final : public Communicator {
         host_->gather(std::string(reinterpret_cast<const char*>(&id), sizeof(id))).front();
     std::memcpy(&id, leaders.data(), sizeof(id));
     static_cast<void>(backend_.stream());  // makes the device current
+    // Others wait for what is exchanged: it goes before what fills the GPU.
+    int lowest = 0, highest = 0;
+    MGQE_CUDA(cudaDeviceGetStreamPriorityRange(&lowest, &highest));
+    MGQE_CUDA(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, highest));
+    reached_.emplace();
     MGQE_NCCL(ncclCommInitRank(&ranks_, host_->size(), id, host_->rank()));
   }
   ~NcclCommunicator() override {
+    static_cast<void>(cudaStreamSynchronize(stream_));
     if (ranks_ != nullptr) static_cast<void>(ncclCommDestroy(ranks_));
+    static_cast<void>(cudaStreamDestroy(stream_));
   }
 
   std::string name() const override { return "nccl"; }
@@ -59,15 +87,10 @@ class NcclCommunicator final : public Communicator {
   }
 
  protected:
-  void do_all_reduce(View<float> x) override {
-    MGQE_NCCL(ncclAllReduce(x.data, x.data, static_cast<size_t>(x.size()), ncclFloat, ncclSum,
-                            ranks_, backend_.stream()));
-  }
-  void do_all_reduce(View<double> x) override {
-    MGQE_NCCL(ncclAllReduce(x.data, x.data, static_cast<size_t>(x.size()), ncclDouble, ncclSum,
-                            ranks_, backend_.stream()));
-  }
-  void do_all_to_all(Segments send, Segments receive) override {
+  void do_all_reduce(View<float> x) override { sum(x.data, x.size(), ncclFloat); }
+  void do_all_reduce(View<double> x) override { sum(x.data, x.size(), ncclDouble); }
+  void do_begin_all_to_all(Backend& on, Segments send, Segments receive) override {
+    follow(dynamic_cast<CudaBackend&>(on));
     MGQE_NCCL(ncclGroupStart());
     const uint8_t* from = send.data.data;
     uint8_t* to = receive.data.data;
@@ -77,8 +100,21 @@ class NcclCommunicator final : public Communicator {
       to += receive.bytes[r];
     }
     MGQE_NCCL(ncclGroupEnd());
+    Event done;
+    if (!spares_.empty()) {
+      done = std::move(spares_.back());
+      spares_.pop_back();
+    }
+    done.record(stream_);
+    under_way_.push_back(std::move(done));
+  }
+  void do_finish_all_to_all(Backend& on) override {
+    under_way_.front().hold_back(dynamic_cast<CudaBackend&>(on).stream());
+    spares_.push_back(std::move(under_way_.front()));
+    under_way_.pop_front();
   }
   void do_all_gather(View<const uint8_t> mine, Segments receive) override {
+    follow(backend_);
     MGQE_NCCL(ncclGroupStart());
     uint8_t* to = receive.data.data;
     for (int r = 0; r < size(); ++r) {
@@ -86,6 +122,7 @@ class NcclCommunicator final : public Communicator {
       to += receive.bytes[r];
     }
     MGQE_NCCL(ncclGroupEnd());
+    precede(backend_);
   }
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
     host_->exchange(Traffic::kControl, to, from);
@@ -95,20 +132,34 @@ class NcclCommunicator final : public Communicator {
   }
 
  private:
+  /// What comes next here waits for the ops of `on` so far.
+  void follow(CudaBackend& on) {
+    reached_->record(on.stream());
+    reached_->hold_back(stream_);
+  }
+  /// Ops of `on` from here on wait for what is here.
+  void precede(CudaBackend& on) {
+    reached_->record(stream_);
+    reached_->hold_back(on.stream());
+  }
+  template <class T>
+  void sum(T* x, int64_t size, ncclDataType_t type) {
+    follow(backend_);
+    MGQE_NCCL(ncclAllReduce(x, x, static_cast<size_t>(size), type, ncclSum, ranks_, stream_));
+    precede(backend_);
+  }
   void transfer(int r, const uint8_t* from, int64_t to_bytes, uint8_t* to, int64_t from_bytes) {
     if (r == rank()) {
       if (to_bytes > 0)
         MGQE_CUDA(cudaMemcpyAsync(to, from, static_cast<size_t>(to_bytes), cudaMemcpyDeviceToDevice,
-                                  backend_.stream()),
+                                  stream_),
                   to_bytes, " bytes");
       return;
     }
     if (to_bytes > 0)
-      MGQE_NCCL(
-          ncclSend(from, static_cast<size_t>(to_bytes), ncclUint8, r, ranks_, backend_.stream()));
+      MGQE_NCCL(ncclSend(from, static_cast<size_t>(to_bytes), ncclUint8, r, ranks_, stream_));
     if (from_bytes > 0)
-      MGQE_NCCL(
-          ncclRecv(to, static_cast<size_t>(from_bytes), ncclUint8, r, ranks_, backend_.stream()));
+      MGQE_NCCL(ncclRecv(to, static_cast<size_t>(from_bytes), ncclUint8, r, ranks_, stream_));
   }
   /// An error that a collective met after its call.
   void check() {
@@ -124,6 +175,10 @@ class NcclCommunicator final : public Communicator {
   CudaBackend& backend_;
   std::unique_ptr<Communicator> host_;
   ncclComm_t ranks_ = nullptr;
+  cudaStream_t stream_ = nullptr;
+  std::optional<Event> reached_;  // made with the device current
+  std::deque<Event> under_way_;   // the ends of exchanges that have begun
+  std::vector<Event> spares_;
 };
 
 }  // namespace

@@ -61,7 +61,16 @@ class Embedding {
   /// gradient (B, d) of the task loss by look-up of the last forward; updates the parameters.
   virtual void backward(View<const float> gradient, View<const StepState> state) = 0;
 
-  // ---- of a table dealt to ranks: how its rows travel. By default as floats.
+  // ---- of a table dealt to ranks: its rows, and their gradients, travel. Each pass is in two, and
+  // ops called in between run beside the exchange. Other tables have nothing to send.
+  /// Before forward: begins to send the rows that other ranks look up.
+  virtual void send_rows(const IdBatch& /*ids*/) {}
+  /// Before backward: begins to send gradients to the owners of their rows.
+  virtual void send_gradient(View<const float> /*gradient*/) {}
+
+  // ---- of a rank's share of such a table. By default rows travel as floats.
+  /// What backward can do before it has the gradient; called once between forward and backward.
+  virtual void prepare_backward() {}
   /// Bytes of a row on the wire.
   virtual int64_t wire_bytes() const = 0;
   /// wire (B, wire_bytes): the look-ups of the last forward, which gave `rows`.

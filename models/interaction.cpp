@@ -49,8 +49,7 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
       counts_rank_rows_(!ranks_.alone() && config.embedding.scheme != "hashed" &&
                         config.train.optimizer != "adam") {
   if (deals_rows(backend.communicator().size(), config, rows))
-    exchange_ = std::make_unique<RowExchange>(backend, rows, max_lookups,
-                                              config.train.gradient_type == "bf16");
+    exchange_ = std::make_unique<RowExchange>(backend, rows, max_lookups);
   const bool user = entity == "user";
   for (const TableSpec& spec : specs) {
     names_.push_back(spec.prefix + entity);
@@ -81,13 +80,20 @@ void SideTables::prepare(Backend& on, View<const int32_t> ids, int64_t lookups) 
   batch_.rank_rows = rank_rows_;
 }
 
+void SideTables::send_rows() {
+  for (const auto& table : tables_) table->send_rows(batch_);
+}
+
 Side SideTables::forward() {
-  if (exchange_ != nullptr) exchange_->ask();
   for (size_t t = 0; t < tables_.size(); ++t) {
     lookups_[t] = tables_[t]->forward(batch_);
     gradients_[t] = gradient_buffers_[t].view().slice(0, batch_.ids.size());
   }
   return lookups_;
+}
+
+void SideTables::send_gradients(const std::vector<int>& tables) {
+  for (const int t : tables) tables_[t]->send_gradient(gradients_[t]);
 }
 
 void SideTables::backward(const std::vector<int>& tables, View<const StepState> state) {

@@ -72,10 +72,16 @@ class SideTables {
 
   /// Sorts ids (B) once for every table, by ops of `on`. lookups: B of all ranks together.
   void prepare(Backend& on, View<const int32_t> ids, int64_t lookups);
+  // Rows dealt to ranks, and their gradients, travel beside the ops called between a send and what
+  // follows from it.
+  /// Before forward: begins to send what other ranks look up.
+  void send_rows();
   /// Looks the ids last prepared up in every table.
   Side forward();
   /// Gradient buffers (B, d) of the last forward, one a table.
   SideGradient gradients() const { return gradients_; }
+  /// Before backward: begins to send the gradients of the tables listed.
+  void send_gradients(const std::vector<int>& tables);
   /// Updates the tables listed.
   void backward(const std::vector<int>& tables, View<const StepState> state);
   const UniqueIds& unique() const { return batch_.unique; }

@@ -28,6 +28,8 @@ void PairModel::train_step(const Batch& batch, View<const StepState> state, View
   const View<float> logit_gradient = logit_gradient_.view().slice(0, count);
 
   Range range(backend_, "forward");
+  users_.send_rows();
+  items_.send_rows();
   const Side users = users_.forward();
   const Side items = items_.forward();
   for (int part = 0; part < interaction_->parts(); ++part) {
@@ -39,9 +41,12 @@ void PairModel::train_step(const Batch& batch, View<const StepState> state, View
     backend_.accumulate(losses, loss_sum);
     range.next("backward");
     interaction_->backward(users, items, logit_gradient, users_.gradients(), items_.gradients());
+    const std::vector<int> tables = interaction_->part_tables();
+    users_.send_gradients(tables);
+    items_.send_gradients(tables);
     range.next("optimizer");
-    users_.backward(interaction_->part_tables(), state);
-    items_.backward(interaction_->part_tables(), state);
+    users_.backward(tables, state);
+    items_.backward(tables, state);
     interaction_->step(state);
   }
 }

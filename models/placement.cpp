@@ -121,9 +121,9 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
     const int64_t widened =
         config.train.row_type == "bf16" ? std::max(lookups, served) : int64_t{0};
     batches += (3 * lookups + 2 * served + widened) * table.dim * kFloat;
-    // Ids and counts of the step under way and the one being prepared, and of what others ask; the
-    // tables of a side share them.
-    if (dealt && table.side != last) batches += (16 * lookups + 7 * served) * kId;
+    // Ids and counts of the step under way and the one being prepared, and of what others ask in
+    // them; the tables of a side share these.
+    if (dealt && table.side != last) batches += (16 * lookups + 14 * served) * kId;
     last = table.side;
   }
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});

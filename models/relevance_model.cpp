@@ -105,6 +105,7 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
   const View<float> bias_gradient = bias_gradient_.view().slice(0, 2 * pairs);
 
   Range range(backend_, "forward");
+  items_.send_rows();
   predictor_.forward(items_.forward(), predictions);
   backend_.add_item_biases(biases_.values, mean_, left, right, predictions);
   backend_.squared_loss(predictions, targets, 1.0f / static_cast<float>(batch.examples), losses,
@@ -114,8 +115,10 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
   predictor_.backward(gradient, items_.gradients());
   backend_.matmul(ones_, View<const float>(gradient.data, 1, pairs),
                   View<float>(bias_gradient.data, 2, pairs));
+  const std::vector<int> tables = predictor_.interaction().part_tables();
+  items_.send_gradients(tables);
   range.next("optimizer");
-  items_.backward(predictor_.interaction().part_tables(), state);
+  items_.backward(tables, state);
   biases_.step(items_.unique(), bias_gradient, state, items_.rank_rows());
   predictor_.interaction().step(state);
 }

@@ -8,21 +8,15 @@
 
 namespace mgqe {
 
-RowExchange::RowExchange(Backend& backend, int64_t rows, int64_t max_lookups,
-                         bool bfloat16_gradients)
+RowExchange::RowExchange(Backend& backend, int64_t rows, int64_t max_lookups)
     : backend_(backend),
       ranks_(backend.communicator()),
       dealing_{rows, ranks_.size(), ranks_.rank()},
       max_served_(dealing_.ranks * std::min(max_lookups, dealing_.most_rows())),
-      max_lookups_(max_lookups),
       ask_(backend, [&] { return Asked(backend, max_lookups, dealing_.ranks); }),
-      served_unique_(backend, max_served_),
-      served_ids_(backend, max_served_),
-      served_lookups_(backend, max_served_),
-      weights_(backend, max_served_),
+      serve_(backend, [&] { return Served(backend, max_served_); }),
       to_(static_cast<size_t>(dealing_.ranks)),
       from_(to_.size()),
-      bfloat16_gradients_(bfloat16_gradients),
       bytes_to_(to_.size()),
       bytes_from_(to_.size()) {
   // The largest dealt number must be an id.
@@ -38,8 +32,14 @@ RowExchange::Asked::Asked(Backend& backend, int64_t max_lookups, int ranks)
       global(backend, max_lookups),
       lookups(backend, max_lookups) {}
 
+RowExchange::Served::Served(Backend& backend, int64_t max_served)
+    : unique(backend, max_served),
+      ids(backend, max_served),
+      lookups(backend, max_served),
+      weights(backend, max_served) {}
+
 void RowExchange::prepare(Backend& on, View<const int32_t> ids, std::vector<int64_t>& rank_rows) {
-  const Range range(on, "count ids");
+  Range range(on, "count ids");
   Asked& ask = ask_.turn();
   const View<int32_t> dealt = ask.dealt.view().slice(0, ids.size());
   on.deal_ids(ids, dealing_, dealt);
@@ -65,56 +65,43 @@ void RowExchange::prepare(Backend& on, View<const int32_t> ids, std::vector<int6
     rank_rows[r] = heard[2 * r + 1];
   }
   served_rows_ = std::accumulate(from_.begin(), from_.end(), int64_t{0});
-}
 
-void RowExchange::ask() {
-  const Range range(backend_, "exchange ids");
-  constexpr int64_t kBytes = sizeof(int32_t);
-  send(Traffic::kForward, as_bytes(ask_->local.view()), as_bytes(served_ids_.view()), kBytes,
-       false);
-  send(Traffic::kForward, as_bytes(ask_->lookups.view()), as_bytes(served_lookups_.view()), kBytes,
-       false);
-  served_ = served_unique_.deduplicate(served_ids(), dealing_.most_rows());
-  served_.repeats = served_lookups_.view().slice(0, served_rows_);
-  const View<int32_t> weights = weights_.view().slice(0, served_rows_);
-  backend_.sum_repeats(served_, weights);
+  range.next("exchange ids");
+  Served& serve = serve_.turn();
+  for (const auto& [mine, theirs] :
+       {std::pair(&ask.local, &serve.ids), std::pair(&ask.lookups, &serve.lookups)}) {
+    const auto [send, receive] =
+        segments(Way::kToOwners, as_bytes(mine->view()), as_bytes(theirs->view()), sizeof(int32_t));
+    ranks_.all_to_all(Traffic::kForward, on, send, receive);
+  }
+  served_ = serve.unique.deduplicate(on, served_ids(), dealing_.most_rows());
+  served_.repeats = serve.lookups.view().slice(0, served_rows_);
+  const View<int32_t> weights = serve.weights.view().slice(0, served_rows_);
+  on.sum_repeats(served_, weights);
   served_.weights = weights;
 }
 
-void RowExchange::answer(View<uint8_t> served, View<uint8_t> asked) {
+void RowExchange::begin_answer(View<uint8_t> served, View<uint8_t> asked) {
   const Range range(backend_, "exchange rows");
-  send(Traffic::kForward, served, asked, served.cols, true);
+  const auto [send, receive] = segments(Way::kBack, served, asked, served.cols);
+  ranks_.begin_all_to_all(Traffic::kForward, backend_, send, receive);
 }
 
-void RowExchange::give_back(View<float> sums, View<float> gradient) {
+void RowExchange::begin_give_back(View<uint8_t> asked, View<uint8_t> served) {
   const Range range(backend_, "exchange gradients");
-  const int64_t d = sums.cols;
-  if (!bfloat16_gradients_) {
-    const auto row_bytes = d * static_cast<int64_t>(sizeof(float));
-    return send(Traffic::kBackward, as_bytes(sums), as_bytes(gradient), row_bytes, false);
-  }
-  if (narrow_sums_.cols() != d || narrow_sums_.rows() < asked_rows_)
-    narrow_sums_ = Tensor<Bfloat16>(backend_, max_lookups_, d);
-  if (narrow_gradient_.cols() != d || narrow_gradient_.rows() < gradient.rows)
-    narrow_gradient_ = Tensor<Bfloat16>(backend_, max_served_, d);
-  const View<Bfloat16> narrow_gradient = narrow_gradient_.view().slice(0, gradient.rows);
-  backend_.narrow(sums.slice(0, asked_rows_), narrow_sums_.view().slice(0, asked_rows_));
-  const auto row_bytes = d * static_cast<int64_t>(sizeof(Bfloat16));
-  send(Traffic::kBackward, as_bytes(narrow_sums_.view()), as_bytes(narrow_gradient), row_bytes,
-       false);
-  backend_.widen_rows(narrow_gradient, RowSet::range(0, gradient.rows), gradient);
+  const auto [send, receive] = segments(Way::kToOwners, asked, served, asked.cols);
+  ranks_.begin_all_to_all(Traffic::kBackward, backend_, send, receive);
 }
 
-/// A row of bytes for each distinct id asked to its owner, or back from it.
-void RowExchange::send(Traffic what, View<uint8_t> to, View<uint8_t> from, int64_t row_bytes,
-                       bool back) {
-  const std::vector<int64_t>& there = back ? from_ : to_;
-  const std::vector<int64_t>& here = back ? to_ : from_;
+RowExchange::Bytes RowExchange::segments(Way way, View<uint8_t> send, View<uint8_t> receive,
+                                         int64_t row_bytes) {
+  const auto& [rows_to, rows_from] =
+      way == Way::kToOwners ? std::tie(to_, from_) : std::tie(from_, to_);
   for (size_t r = 0; r < to_.size(); ++r) {
-    bytes_to_[r] = there[r] * row_bytes;
-    bytes_from_[r] = here[r] * row_bytes;
+    bytes_to_[r] = rows_to[r] * row_bytes;
+    bytes_from_[r] = rows_from[r] * row_bytes;
   }
-  ranks_.all_to_all(what, {to, bytes_to_}, {from, bytes_from_});
+  return {{send, bytes_to_}, {receive, bytes_from_}};
 }
 
 // ---- RowGather ----------------------------------------------------------------------------------

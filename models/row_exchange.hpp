@@ -17,18 +17,16 @@ namespace mgqe {
 class RowExchange {
  public:
   /// rows: n of the whole table; max_lookups: of this rank's batches.
-  /// bfloat16_gradients: gradients travel rounded to nearest.
-  RowExchange(Backend& backend, int64_t rows, int64_t max_lookups, bool bfloat16_gradients = false);
+  RowExchange(Backend& backend, int64_t rows, int64_t max_lookups);
 
   const Dealing& dealing() const { return dealing_; }
   /// Look-ups that can come to this rank at once.
   int64_t max_served() const { return max_served_; }
 
-  /// Finds this rank's distinct ids and their owners, by ops of `on`, and tells each owner how many
-  /// rows it will be asked for; waits for `on` alone. rank_rows (N) = distinct ids of each rank.
+  /// Finds this rank's distinct ids and their owners, asks them, and learns what it is asked for,
+  /// by ops of `on`; waits for `on` alone. rank_rows (N) = distinct ids of each rank. The calls
+  /// below are about the ids last prepared.
   void prepare(Backend& on, View<const int32_t> ids, std::vector<int64_t>& rank_rows);
-  /// Asks owners for the ids last prepared, and learns which it is asked for.
-  void ask();
 
   /// This rank's look-ups by distinct id, in the order in which rows come back; ids are those of
   /// the whole table and not sorted.
@@ -37,18 +35,20 @@ class RowExchange {
   /// The look-ups (R) that all ranks want served: local rows, and how many look-ups each stands
   /// for.
   const UniqueIds& served() const { return served_; }
-  View<const int32_t> served_ids() const { return served_ids_.view().slice(0, served_rows_); }
+  View<const int32_t> served_ids() const { return (*serve_).ids.view().slice(0, served_rows_); }
 
-  /// wire (R, W), a row for each served look-up -> wire (U, W), a row for each distinct id asked.
-  void answer(View<uint8_t> served, View<uint8_t> asked);
-  /// sums (U, d) by distinct id -> gradient (R, d) by served look-up.
-  void give_back(View<float> sums, View<float> gradient);
+  // Rows of W bytes, on their way until finish(), which is about the exchange begun first.
+  /// served (R, W) by served look-up -> asked (U, W) by distinct id asked.
+  void begin_answer(View<uint8_t> served, View<uint8_t> asked);
+  /// asked (U, W) -> served (R, W).
+  void begin_give_back(View<uint8_t> asked, View<uint8_t> served);
+  void finish() { ranks_.finish_all_to_all(backend_); }
 
  private:
   Backend& backend_;
   Communicator& ranks_;
   Dealing dealing_;
-  int64_t max_served_, max_lookups_;
+  int64_t max_served_;
   struct Asked {
     Asked(Backend& backend, int64_t max_lookups, int ranks);
     UniqueBuffer unique;
@@ -56,17 +56,24 @@ class RowExchange {
     Tensor<int32_t> local, global, lookups;  // (B) by distinct id
   };
   Slots<Asked> ask_;
-  UniqueBuffer served_unique_;
-  Tensor<int32_t> served_ids_, served_lookups_;  // (R)
-  Tensor<int32_t> weights_;                      // (R) by distinct served row
+  struct Served {
+    Served(Backend& backend, int64_t max_served);
+    UniqueBuffer unique;
+    Tensor<int32_t> ids, lookups;  // (R)
+    Tensor<int32_t> weights;       // (R) by distinct served row
+  };
+  Slots<Served> serve_;
   UniqueIds asked_, served_;
   int64_t asked_rows_ = 0, served_rows_ = 0;
   std::vector<int64_t> to_, from_;  // (N) rows that this rank asks of others, and others of it
 
-  bool bfloat16_gradients_;
-  Tensor<Bfloat16> narrow_sums_, narrow_gradient_;  // (B, d), (R, d), made when first needed
-  std::vector<int64_t> bytes_to_, bytes_from_;      // of one transfer
-  void send(Traffic what, View<uint8_t> to, View<uint8_t> from, int64_t row_bytes, bool back);
+  enum class Way { kToOwners, kBack };
+  struct Bytes {
+    Segments send, receive;
+  };
+  /// A row of row_bytes for each distinct id asked.
+  Bytes segments(Way way, View<uint8_t> send, View<uint8_t> receive, int64_t row_bytes);
+  std::vector<int64_t> bytes_to_, bytes_from_;  // of the last segments
 };
 
 /// rank_rows (N) = the number of distinct ids that each rank has; waits for `on`, by whose ops they

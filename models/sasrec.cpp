@@ -185,6 +185,7 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
   const SequenceTokens& tokens = batch.tokens;
   const int64_t count = tokens.inputs.size();
   Range range(backend_, "forward");
+  items_.send_rows();
   const Lookup items = items_.forward()[0];
   const View<float> item_gradient = items_.gradients()[0];
   const auto part = [&](int which) {
@@ -208,6 +209,7 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
   range.next("backward");
   encoder_.backward(tokens.sequences, tokens.positions, state, hidden_gradient,
                     item_gradient.slice(0, count));
+  items_.send_gradients({0});
   range.next("optimizer");
   items_.backward({0}, state);
   encoder_.step(state);

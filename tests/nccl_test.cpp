@@ -45,13 +45,40 @@ TEST_F(Nccl, SegmentsComeBack) {
   const std::vector<uint8_t> values = {1, 2, 3, 4, 5};
   const Tensor<uint8_t> sent = tensor(values), received(*backend_, 5), gathered(*backend_, 5);
   const std::vector<int64_t> bytes = {5};
-  ranks().all_to_all(Traffic::kForward, {sent.view(), bytes}, {received.view(), bytes});
+  ranks().all_to_all(Traffic::kForward, *backend_, {sent.view(), bytes}, {received.view(), bytes});
   ranks().all_gather(Traffic::kForward, sent.view(), {gathered.view(), bytes});
   EXPECT_EQ(received.to_host(), values);
   EXPECT_EQ(gathered.to_host(), values);
   const std::vector<int64_t> none = {0};
-  ranks().all_to_all(Traffic::kForward, {sent.view(), none}, {received.view(), none});
+  ranks().all_to_all(Traffic::kForward, *backend_, {sent.view(), none}, {received.view(), none});
   EXPECT_EQ(ranks().gather("text"), std::vector<std::string>{"text"});
+}
+
+/// What an exchange needs is there when it begins, whatever the ops that run beside it.
+TEST_F(Nccl, ExchangesRunBesideOps) {
+  constexpr int64_t kRows = 1 << 20;
+  const Tensor<float> first(*backend_, kRows), second(*backend_, kRows), beside(*backend_, kRows);
+  const Tensor<float> first_came(*backend_, kRows), second_came(*backend_, kRows);
+  const std::vector<int64_t> bytes = {kRows * static_cast<int64_t>(sizeof(float))};
+  const auto begin = [&](const Tensor<float>& sent, const Tensor<float>& received) {
+    ranks().begin_all_to_all(Traffic::kForward, *backend_, {as_bytes(sent.view()), bytes},
+                             {as_bytes(received.view()), bytes});
+  };
+  for (int round = 1; round <= 20; ++round) {
+    const auto value = static_cast<float>(round);
+    backend_->fill(first.view(), value);
+    begin(first, first_came);
+    backend_->fill(second.view(), -value);
+    begin(second, second_came);
+    backend_->fill(beside.view(), 0.5f * value);
+    ranks().all_reduce(Traffic::kDense, beside.view());
+    ranks().finish_all_to_all(*backend_);
+    backend_->add(first_came.view(), beside.view(), first.view());
+    ranks().finish_all_to_all(*backend_);
+    backend_->add(second_came.view(), beside.view(), second.view());
+    EXPECT_EQ(first.to_host(), std::vector<float>(kRows, 1.5f * value));
+    EXPECT_EQ(second.to_host(), std::vector<float>(kRows, -0.5f * value));
+  }
 }
 
 TEST_F(Nccl, RowsOfOneRankAreAskedOfItself) {
@@ -59,13 +86,18 @@ TEST_F(Nccl, RowsOfOneRankAreAskedOfItself) {
   const Tensor<int32_t> ids = tensor(std::vector<int32_t>{7, 3, 7, 0, 7, 3});
   std::vector<int64_t> rank_rows;
   exchange.prepare(*backend_, ids, rank_rows);
-  exchange.ask();
   EXPECT_EQ(rank_rows, std::vector<int64_t>{3});
   ASSERT_EQ(exchange.asked_rows(), 3);
   const Tensor<float> sums = tensor(std::vector<float>{1, 2, 3, 4, 5, 6}, 2);
-  const Tensor<float> back(*backend_, 3, 2);
-  exchange.give_back(sums.view(), back.view());
-  EXPECT_EQ(back.to_host(), sums.to_host());
+  const Tensor<float> back(*backend_, 3, 2), again(*backend_, 3, 2);
+  const auto rows = [](const Tensor<float>& x) {
+    return View<uint8_t>(reinterpret_cast<uint8_t*>(x.data()), 3, 2 * sizeof(float));
+  };
+  exchange.begin_give_back(rows(sums), rows(back));
+  exchange.finish();
+  exchange.begin_answer(rows(back), rows(again));
+  exchange.finish();
+  EXPECT_EQ(again.to_host(), sums.to_host());
   std::vector<int32_t> global(3), weights(3);
   backend_->download(global.data(), exchange.asked().ids.data, 3 * sizeof(int32_t));
   backend_->download(weights.data(), exchange.served().weights.data, 3 * sizeof(int32_t));

@@ -1,5 +1,6 @@
 // Options of DPQ training against their formulas in double: batch-normalized distances and a
 // k-means start. The commitment loss is checked by gradients in quantized_schemes_test.cpp.
+#include "host/core/quantizer_functors.hpp"
 #include "models/embeddings/quantizer.hpp"
 #include "tests/quantized_testing.hpp"
 
@@ -118,6 +119,74 @@ TEST_P(QuantizerOptions, RunningMomentsFollowBatchesAndServe) {
     for (int32_t id = 0; id < kTableRows; ++id)
       expect_least(&rows[id * kTableDim], id, running.at(codebook_name(id)), all);
   }
+}
+
+// On a CPU the search is written anew, with centroids in lanes: codes and sums are the functors',
+// bit for bit, with ties, rows that are no numbers, and tiers that are not encoded.
+TEST_P(QuantizerOptions, TheNormalizedSearchHasTheBitsOfItsFunctors) {
+  if (backend().name() != "cpu") GTEST_SKIP() << "runs the functors themselves";
+  constexpr int64_t kRows = 90, kSubspaces = 4;
+  for (const int64_t width : {1, 2, 3, 4, 8})
+    for (const int centroids : {1, 5, 16, 100, 256})
+      for (const bool whole_numbers : {false, true}) {
+        SCOPED_TRACE(detail::concat("w ", width, ", K ", centroids, ", ties ", whole_numbers));
+        const int64_t dim = width * kSubspaces;
+        Random random(static_cast<uint64_t>(width * 1000 + centroids));
+        const auto draw = [&](int64_t n) {
+          return whole_numbers ? random.integers<float>(n, -2, 2) : random.normals(n);
+        };
+        auto values = draw(kRows * dim);
+        values[0] = NAN;
+        values[static_cast<size_t>(dim)] = INFINITY;
+        const Tensor<float> queries = tensor(values, dim),
+                            codebook = tensor(draw(centroids * dim), dim);
+        std::vector<float> means_and_variances;
+        for (int k = 0; k < centroids; ++k)
+          means_and_variances.insert(
+              means_and_variances.end(),
+              {0.1f * static_cast<float>(k % 3), 1.0f + 0.5f * static_cast<float>(k % 2)});
+        const Tensor<float> moments = tensor(means_and_variances, 2);
+        Tiers tiers;
+        tiers.count = 3;
+        const int ends[] = {20, 50, kRows}, limits[] = {centroids, 0, (centroids + 1) / 2};
+        for (int i = 0; i < 3; ++i) {
+          tiers.end[i] = ends[i];
+          tiers.centroids[i] = limits[i];
+        }
+        const Tensor<int32_t> ids = tensor(random.integers<int32_t>(200, 0, kRows - 1));
+        UniqueBuffer buffer(backend(), ids.rows());
+        const UniqueIds unique = buffer.deduplicate(ids, kRows);
+
+        Tensor<double> sums(backend(), centroids * kSubspaces, 3),
+            naive_sums(backend(), centroids * kSubspaces, 3);
+        backend().distance_sums(queries, unique, tiers, codebook, sums);
+        const PartialDistanceMoments sum{queries, unique, tiers, codebook, naive_sums};
+        for (int64_t i = 0; i < naive_sums.rows(); ++i) sum(i);
+        const auto bits = [](const auto& x) {
+          const auto host = x.to_host();
+          return std::string(reinterpret_cast<const char*>(host.data()),
+                             host.size() * sizeof(host[0]));
+        };
+        if (bits(sums) != bits(naive_sums)) {  // other NaNs are as good
+          const auto got = sums.to_host(), expected = naive_sums.to_host();
+          for (size_t i = 0; i < got.size(); ++i)
+            EXPECT_TRUE(got[i] == expected[i] || (std::isnan(got[i]) && std::isnan(expected[i])))
+                << i;
+        }
+
+        for (const RowSet& rows : {RowSet::of(unique), RowSet::range(3, kRows - 3)}) {
+          const int64_t capacity = rows.capacity;
+          Tensor<uint8_t> codes(backend(), capacity, kSubspaces),
+              naive_codes(backend(), capacity, kSubspaces);
+          Tensor<float> decoded(backend(), capacity, dim), naive_decoded(backend(), capacity, dim);
+          backend().assign_normalized(queries, rows, codebook, moments, tiers, codes, decoded, {});
+          const AssignNormalized assign{queries, rows,        codebook,     moments,
+                                        tiers,   naive_codes, naive_decoded};
+          for (int64_t i = 0; i < naive_codes.size(); ++i) assign(i);
+          EXPECT_EQ(codes.to_host(), naive_codes.to_host());
+          EXPECT_EQ(bits(decoded), bits(naive_decoded));
+        }
+      }
 }
 
 TEST_P(QuantizerOptions, OtherSchemesStoreNoMoments) {

@@ -4,6 +4,7 @@
 // may share: then their exchanges are staged through the host.
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -205,6 +206,68 @@ TEST_P(Ranks, PackTheWholeModel) {
   EXPECT_EQ(judged.dump(), one.task->evaluate(expected, Split::kTest).json.dump());
 }
 
+/// Exchanges as late as they may be: nothing has come until they are finished, and what is sent is
+/// read only then.
+class Late final : public Communicator {
+ public:
+  explicit Late(Communicator& ranks) : ranks_(ranks) {}
+  std::string name() const override { return "late"; }
+  int rank() const override { return ranks_.rank(); }
+  int size() const override { return ranks_.size(); }
+  void barrier() override { ranks_.barrier(); }
+  [[noreturn]] void abort(const std::string& why) override {
+    ranks_.abort(why);
+    throw Error(why);  // not reached
+  }
+
+ protected:
+  void do_all_reduce(View<float> x) override { ranks_.all_reduce(Traffic::kDense, x); }
+  void do_all_reduce(View<double> x) override { ranks_.all_reduce(Traffic::kDense, x); }
+  void do_begin_all_to_all(Backend& on, Segments send, Segments receive) override {
+    begun_.push_back({send.data,
+                      receive.data,
+                      {send.bytes.begin(), send.bytes.end()},
+                      {receive.bytes.begin(), receive.bytes.end()}});
+    const std::vector<uint8_t> nan(static_cast<size_t>(receive.total()), 0xff);
+    if (!nan.empty()) on.upload(receive.data.data, nan.data(), nan.size());
+  }
+  void do_finish_all_to_all(Backend& on) override {
+    const Begun& first = begun_.front();
+    ranks_.all_to_all(Traffic::kForward, on, {first.send, first.to}, {first.receive, first.from});
+    begun_.pop_front();
+  }
+  void do_all_gather(View<const uint8_t> mine, Segments receive) override {
+    ranks_.all_gather(Traffic::kForward, mine, receive);
+  }
+  void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
+    ranks_.exchange(Traffic::kForward, to, from);
+  }
+  std::vector<std::string> do_gather(const std::string& mine) override {
+    return ranks_.gather(mine);
+  }
+
+ private:
+  struct Begun {
+    View<uint8_t> send, receive;
+    std::vector<int64_t> to, from;
+  };
+  Communicator& ranks_;
+  std::deque<Begun> begun_;
+};
+
+/// What an exchange sends stays as it is until the exchange is finished, and what it brings is read
+/// only then: on a device other ops run beside it.
+TEST_P(Ranks, LeaveAloneWhatTravels) {
+  const Config config = config_of(GetParam());
+  const std::unique_ptr<Backend> late = make_backend(among_ranks->name());
+  late->join(std::make_unique<Late>(ranks()));
+  Training usual(*among_ranks, config), delayed(*late, config);
+  EXPECT_EQ(delayed.losses(kRepeatedSteps), usual.losses(kRepeatedSteps));
+  const auto arrays = usual.arrays(), others = delayed.arrays();
+  for (const auto& [name, values] : arrays)
+    EXPECT_EQ(bytes_of(others.at(name)), bytes_of(values)) << name;
+}
+
 /// What was prepared of an epoch that ends early is no part of the next.
 TEST_P(Ranks, ForgetWhatWasPreparedOfAnotherEpoch) {
   const Config config = config_of(GetParam());
@@ -300,7 +363,7 @@ TEST_F(Exchanges, RaggedSegments) {
   sent.push_back(0);  // an array is never empty
   const Tensor<uint8_t> send(*among_ranks, std::span<const uint8_t>(sent));
   const Tensor<uint8_t> receive(*among_ranks, static_cast<int64_t>(expected.size()) + 1);
-  ranks().all_to_all(Traffic::kForward, {send.view(), to}, {receive.view(), from});
+  ranks().all_to_all(Traffic::kForward, *among_ranks, {send.view(), to}, {receive.view(), from});
   std::vector<uint8_t> got = receive.to_host();
   EXPECT_EQ(got.back(), 0);
   got.pop_back();
@@ -308,6 +371,40 @@ TEST_F(Exchanges, RaggedSegments) {
   std::vector<int64_t> counts(from.size());
   ranks().exchange(Traffic::kForward, to, counts);
   EXPECT_EQ(counts, from);
+}
+
+/// Several exchanges under way, and a sum beside them; they are finished as they began.
+TEST_F(Exchanges, BeginAndFinishApart) {
+  const auto ranks_bytes = std::vector<int64_t>(static_cast<size_t>(n()), 1);
+  std::vector<Tensor<uint8_t>> sent, received;
+  ranks().reset_accounts();
+  EXPECT_THROW(ranks().finish_all_to_all(*among_ranks), Error);
+  for (int which = 0; which < 3; ++which) {
+    std::vector<uint8_t> values;
+    for (int r = 0; r < n(); ++r)
+      values.push_back(static_cast<uint8_t>(100 * which + 10 * me() + r));
+    sent.emplace_back(*among_ranks, std::span<const uint8_t>(values));
+    received.emplace_back(*among_ranks, n());
+    ranks().begin_all_to_all(Traffic::kBackward, *among_ranks, {sent.back().view(), ranks_bytes},
+                             {received.back().view(), ranks_bytes});
+  }
+  EXPECT_THROW(
+      ranks().all_to_all(Traffic::kForward, *among_ranks, {sent.back().view(), ranks_bytes},
+                         {received.back().view(), ranks_bytes}),
+      Error);
+  const Tensor<float> ones(*among_ranks, std::vector<float>{1.0f});
+  ranks().all_reduce(Traffic::kDense, ones.view());
+  EXPECT_EQ(ones.to_host()[0], static_cast<float>(n()));
+  for (int which = 0; which < 3; ++which) {
+    ranks().finish_all_to_all(*among_ranks);
+    std::vector<uint8_t> expected;
+    for (int r = 0; r < n(); ++r)
+      expected.push_back(static_cast<uint8_t>(100 * which + 10 * r + me()));
+    EXPECT_EQ(received[which].to_host(), expected) << which;
+  }
+  EXPECT_EQ(ranks().account(Traffic::kBackward).calls, 3);
+  EXPECT_EQ(ranks().account(Traffic::kBackward).bytes, 3 * (n() - 1));
+  EXPECT_EQ(ranks().account(Traffic::kForward).calls, 0);
 }
 
 TEST_F(Exchanges, GatherTextAndArrays) {
@@ -344,21 +441,28 @@ TEST_F(Exchanges, PreparingLeavesTheStepUnderWayAlone) {
   std::vector<int64_t> rank_rows;
   const auto prepare = [&](View<const int32_t> batch) {
     exchange.prepare(*among_ranks, batch, rank_rows);
-    return exchange.asked();
+    return std::pair(exchange.asked(), exchange.served());
   };
   const auto contents = [&](const UniqueIds& unique) {
     return std::vector{values_of(unique.ids.slice(0, 4)), values_of(unique.offsets.slice(0, 5)),
                        values_of(unique.order), values_of(unique.inverse), values_of(unique.count)};
   };
-  const UniqueIds under_way = prepare(ids);
+  const auto [under_way, served] = prepare(ids);
   EXPECT_EQ(rank_rows, std::vector<int64_t>(static_cast<size_t>(n()), 4));
   const auto before = contents(under_way);
   EXPECT_EQ(before.back().front(), 4);
-  const UniqueIds prepared = prepare(next);
+  const auto served_contents = [&] {
+    return std::vector{values_of(served.ids), values_of(served.order), values_of(served.repeats),
+                       values_of(served.weights), values_of(served.count)};
+  };
+  const auto served_before = served_contents();
+  const UniqueIds prepared = prepare(next).first;
   EXPECT_EQ(values_of(prepared.count).front(), 5);
   EXPECT_EQ(contents(under_way), before);
+  EXPECT_EQ(served_contents(), served_before);
   prepare(ids);  // two sets of buffers, no more
   EXPECT_EQ(exchange.asked().ids.data, under_way.ids.data);
+  EXPECT_EQ(exchange.served().ids.data, served.ids.data);
   EXPECT_EQ(contents(under_way), before);
 }
 

@@ -12,6 +12,7 @@
 #include <climits>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <numeric>
 #include <thread>
 
@@ -92,21 +93,33 @@ class MpiCommunicator final : public Communicator {
   void do_all_reduce(View<float> x) override { reduce(x, MPI_FLOAT); }
   void do_all_reduce(View<double> x) override { reduce(x, MPI_DOUBLE); }
 
-  void do_all_to_all(Segments send, Segments receive) override {
-    const uint8_t* const from = stage_in(send.data.data, send.total(), send_stage_);
-    uint8_t* const to = room(receive.data.data, receive.total(), receive_stage_);
+  void do_begin_all_to_all(Backend& on, Segments send, Segments receive) override {
+    Exchange& exchange = under_way_.emplace_back(spare());
+    const uint8_t* const from = stage_in(on, send.data.data, send.total(), exchange.send_stage);
+    exchange.received = receive.data.data;
+    exchange.bytes = receive.total();
+    exchange.to = room(exchange.received, exchange.bytes, exchange.receive_stage);
     std::vector<int64_t> begins(static_cast<size_t>(size_), 0);
     for (int r = 1; r < size_; ++r) begins[r] = begins[r - 1] + send.bytes[r - 1];
-    transfer([&](int r) { return from + begins[r]; }, send.bytes, to, receive.bytes);
-    stage_out(to, receive.data.data, receive.total());
+    begin_transfer([&](int r) { return from + begins[r]; }, send.bytes, exchange.to, receive.bytes,
+                   exchange.requests);
+  }
+
+  void do_finish_all_to_all(Backend& on) override {
+    Exchange& exchange = under_way_.front();
+    finish_transfer(exchange.requests);
+    stage_out(on, exchange.to, exchange.received, exchange.bytes);
+    spares_.push_back(std::move(exchange));
+    under_way_.pop_front();
   }
 
   void do_all_gather(View<const uint8_t> mine, Segments receive) override {
-    const uint8_t* const from = stage_in(mine.data, mine.size(), send_stage_);
+    const uint8_t* const from = stage_in(*backend_, mine.data, mine.size(), send_stage_);
     uint8_t* const to = room(receive.data.data, receive.total(), receive_stage_);
     const std::vector<int64_t> bytes(static_cast<size_t>(size_), mine.size());
-    transfer([&](int) { return from; }, bytes, to, receive.bytes);
-    stage_out(to, receive.data.data, receive.total());
+    begin_transfer([&](int) { return from; }, bytes, to, receive.bytes, requests_);
+    finish_transfer(requests_);
+    stage_out(*backend_, to, receive.data.data, receive.total());
   }
 
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
@@ -124,8 +137,9 @@ class MpiCommunicator final : public Communicator {
     do_exchange(length, lengths);
     std::string all(
         static_cast<size_t>(std::accumulate(lengths.begin(), lengths.end(), int64_t{0})), '\0');
-    transfer([&](int) { return reinterpret_cast<const uint8_t*>(mine.data()); }, length,
-             reinterpret_cast<uint8_t*>(all.data()), lengths);
+    begin_transfer([&](int) { return reinterpret_cast<const uint8_t*>(mine.data()); }, length,
+                   reinterpret_cast<uint8_t*>(all.data()), lengths, requests_);
+    finish_transfer(requests_);
     std::vector<std::string> texts;
     size_t begin = 0;
     for (const int64_t bytes : lengths) {
@@ -139,10 +153,10 @@ class MpiCommunicator final : public Communicator {
   template <class T>
   void reduce(View<T> x, MPI_Datatype type) {
     const auto bytes = x.size() * static_cast<int64_t>(sizeof(T));
-    uint8_t* const staged = staged_
-                                ? const_cast<uint8_t*>(stage_in(
-                                      reinterpret_cast<const uint8_t*>(x.data), bytes, send_stage_))
-                                : reinterpret_cast<uint8_t*>(x.data);
+    uint8_t* const staged =
+        staged_ ? const_cast<uint8_t*>(stage_in(*backend_, reinterpret_cast<const uint8_t*>(x.data),
+                                                bytes, send_stage_))
+                : reinterpret_cast<uint8_t*>(x.data);
     {
       const Watchdog::Waiting waiting(*watchdog_, "a sum over ranks");
       constexpr int64_t kMost = INT_MAX / 2;
@@ -152,40 +166,43 @@ class MpiCommunicator final : public Communicator {
                                 world_, &requests_.emplace_back()));
       wait(requests_);
     }
-    stage_out(staged, reinterpret_cast<uint8_t*>(x.data), bytes);
+    stage_out(*backend_, staged, reinterpret_cast<uint8_t*>(x.data), bytes);
   }
 
   /// from(r), to_bytes[r] long, goes to rank r; what rank r sends, from_bytes[r] long, follows that
   /// of rank r - 1 in `to`.
   template <class From>
-  void transfer(const From& from, std::span<const int64_t> to_bytes, uint8_t* to,
-                std::span<const int64_t> from_bytes) {
-    const Watchdog::Waiting waiting(*watchdog_, "an exchange of rows");
+  void begin_transfer(const From& from, std::span<const int64_t> to_bytes, uint8_t* to,
+                      std::span<const int64_t> from_bytes, std::vector<MPI_Request>& requests) {
     uint8_t* mine = to;
     for (int r = 0; r < size_; ++r) {
       if (r == rank_) mine = to;
       for (int64_t done = 0; r != rank_ && done < from_bytes[r]; done += kMessageBytes)
         MGQE_MPI(MPI_Irecv(to + done, message(from_bytes[r] - done), MPI_BYTE, r, kRowsTag, world_,
-                           &requests_.emplace_back()));
+                           &requests.emplace_back()));
       to += from_bytes[r];
     }
     for (int step = 1; step < size_; ++step) {
       const int r = (rank_ + step) % size_;  // not all to the same rank at once
       for (int64_t done = 0; done < to_bytes[r]; done += kMessageBytes)
         MGQE_MPI(MPI_Isend(from(r) + done, message(to_bytes[r] - done), MPI_BYTE, r, kRowsTag,
-                           world_, &requests_.emplace_back()));
+                           world_, &requests.emplace_back()));
     }
     if (from_bytes[rank_] > 0)
       std::memcpy(mine, from(rank_), static_cast<size_t>(from_bytes[rank_]));
-    wait(requests_);
+  }
+  void finish_transfer(std::vector<MPI_Request>& requests) {
+    const Watchdog::Waiting waiting(*watchdog_, "an exchange of rows");
+    wait(requests);
   }
   static int message(int64_t left) { return static_cast<int>(std::min(left, kMessageBytes)); }
 
   // ---- host copies of a GPU's arrays; on a CPU the arrays themselves
-  const uint8_t* stage_in(const uint8_t* device, int64_t bytes, std::vector<uint8_t>& stage) {
+  const uint8_t* stage_in(Backend& on, const uint8_t* device, int64_t bytes,
+                          std::vector<uint8_t>& stage) {
     if (!staged_) return device;
     stage.resize(static_cast<size_t>(bytes));
-    if (bytes > 0) backend_->download(stage.data(), device, stage.size());
+    if (bytes > 0) on.download(stage.data(), device, stage.size());
     return stage.data();
   }
   uint8_t* room(uint8_t* device, int64_t bytes, std::vector<uint8_t>& stage) {
@@ -193,8 +210,24 @@ class MpiCommunicator final : public Communicator {
     stage.resize(static_cast<size_t>(bytes));
     return stage.data();
   }
-  void stage_out(const uint8_t* stage, uint8_t* device, int64_t bytes) {
-    if (staged_ && bytes > 0) backend_->upload(device, stage, static_cast<size_t>(bytes));
+  void stage_out(Backend& on, const uint8_t* stage, uint8_t* device, int64_t bytes) {
+    if (staged_ && bytes > 0) on.upload(device, stage, static_cast<size_t>(bytes));
+  }
+
+  /// An exchange that has begun. Messages between two ranks keep their order, so several may be
+  /// under way.
+  struct Exchange {
+    std::vector<MPI_Request> requests;
+    std::vector<uint8_t> send_stage, receive_stage;
+    uint8_t *to = nullptr, *received = nullptr;  // where messages arrive, and where they belong
+    int64_t bytes = 0;
+  };
+  /// With the buffers of one that is finished.
+  Exchange spare() {
+    if (spares_.empty()) return {};
+    Exchange exchange = std::move(spares_.back());
+    spares_.pop_back();
+    return exchange;
   }
 
   Backend* backend_ = nullptr;
@@ -204,6 +237,8 @@ class MpiCommunicator final : public Communicator {
   std::unique_ptr<Watchdog> watchdog_;
   std::vector<MPI_Request> requests_;
   std::vector<uint8_t> send_stage_, receive_stage_;
+  std::deque<Exchange> under_way_;
+  std::vector<Exchange> spares_;
 };
 
 }  // namespace

@@ -26,12 +26,17 @@ int64_t Segments::total() const { return std::accumulate(bytes.begin(), bytes.en
 
 template <class Call>
 void Communicator::count(Traffic what, int64_t bytes, const Call& call) {
-  const auto began = std::chrono::steady_clock::now();
-  call();
+  time(what, call);
   TrafficAccount& account = accounts_[static_cast<int>(what)];
   ++account.calls;
   account.bytes += bytes;
-  account.seconds +=
+}
+
+template <class Call>
+void Communicator::time(Traffic what, const Call& call) {
+  const auto began = std::chrono::steady_clock::now();
+  call();
+  accounts_[static_cast<int>(what)].seconds +=
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
@@ -52,7 +57,13 @@ void Communicator::all_reduce(Traffic what, View<double> x) {
   count(what, reduced_bytes(bytes, size()), [&] { do_all_reduce(x); });
 }
 
-void Communicator::all_to_all(Traffic what, Segments send, Segments receive) {
+void Communicator::all_to_all(Traffic what, Backend& on, Segments send, Segments receive) {
+  MGQE_CHECK(under_way_.empty(), under_way_.size(), " exchanges are to be finished before");
+  begin_all_to_all(what, on, send, receive);
+  finish_all_to_all(on);
+}
+
+void Communicator::begin_all_to_all(Traffic what, Backend& on, Segments send, Segments receive) {
   const auto ranks = static_cast<size_t>(size());
   MGQE_CHECK(send.bytes.size() == ranks && receive.bytes.size() == ranks, send.bytes.size(),
              " and ", receive.bytes.size(), " segments for ", ranks, " ranks");
@@ -60,7 +71,14 @@ void Communicator::all_to_all(Traffic what, Segments send, Segments receive) {
              "segments of ", send.total(), " and ", receive.total(), " bytes in arrays of ",
              send.data.size(), " and ", receive.data.size());
   count(what, send.total() - send.bytes[static_cast<size_t>(rank())],
-        [&] { do_all_to_all(send, receive); });
+        [&] { do_begin_all_to_all(on, send, receive); });
+  under_way_.push_back(what);
+}
+
+void Communicator::finish_all_to_all(Backend& on) {
+  MGQE_CHECK(!under_way_.empty(), "no exchange has begun");
+  time(under_way_.front(), [&] { do_finish_all_to_all(on); });
+  under_way_.pop_front();
 }
 
 void Communicator::all_gather(Traffic what, View<const uint8_t> mine, Segments receive) {
@@ -99,7 +117,8 @@ class Solo final : public Communicator {
  protected:
   void do_all_reduce(View<float>) override {}
   void do_all_reduce(View<double>) override {}
-  void do_all_to_all(Segments, Segments) override { nobody(); }
+  void do_begin_all_to_all(Backend&, Segments, Segments) override { nobody(); }
+  void do_finish_all_to_all(Backend&) override { nobody(); }
   void do_all_gather(View<const uint8_t>, Segments) override { nobody(); }
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
     std::copy(to.begin(), to.end(), from.begin());

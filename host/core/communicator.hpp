@@ -3,12 +3,14 @@
 // a process with a back end of its own.
 //
 // Every call is collective: all ranks make it, in the same order, with sizes that fit each other.
-// Those on device arrays keep the order of the back end's ops. For a fixed number of ranks results
-// are the same bits on every run, and a sum is the same bits on every rank.
+// Those on device arrays come after the ops called before them and before those called after; an
+// exchange of rows can be begun and finished apart, for ops to run beside it. For a fixed number of
+// ranks results are the same bits on every run, and a sum is the same bits on every rank.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +19,8 @@
 #include "host/core/tensor.hpp"
 
 namespace mgqe {
+
+class Backend;
 
 /// What an exchange carries, for the account of bytes and time.
 enum class Traffic { kForward, kBackward, kCodebook, kDense, kControl };
@@ -62,8 +66,13 @@ class Communicator {
   void all_reduce(Traffic what, View<float> x);
   void all_reduce(Traffic what, View<double> x);
   /// Segment r of `send` goes to rank r; segment r of `receive` comes from it. The bytes to and
-  /// from a pair of ranks agree.
-  void all_to_all(Traffic what, Segments send, Segments receive);
+  /// from a pair of ranks agree. `on`: the stream whose ops it stands among.
+  void all_to_all(Traffic what, Backend& on, Segments send, Segments receive);
+  /// The same in two. Ops called in between may run beside the exchange: they leave what is sent as
+  /// it is and what is received alone.
+  void begin_all_to_all(Traffic what, Backend& on, Segments send, Segments receive);
+  /// Ops of `on` called from here on follow the oldest exchange that is not finished.
+  void finish_all_to_all(Backend& on);
   /// receive = every rank's `mine`, in rank order; receive.bytes[rank()] is the size of mine.
   void all_gather(Traffic what, View<const uint8_t> mine, Segments receive);
 
@@ -87,7 +96,8 @@ class Communicator {
  protected:
   virtual void do_all_reduce(View<float> x) = 0;
   virtual void do_all_reduce(View<double> x) = 0;
-  virtual void do_all_to_all(Segments send, Segments receive) = 0;
+  virtual void do_begin_all_to_all(Backend& on, Segments send, Segments receive) = 0;
+  virtual void do_finish_all_to_all(Backend& on) = 0;
   virtual void do_all_gather(View<const uint8_t> mine, Segments receive) = 0;
   virtual void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) = 0;
   virtual std::vector<std::string> do_gather(const std::string& mine) = 0;
@@ -95,7 +105,10 @@ class Communicator {
  private:
   template <class Call>
   void count(Traffic what, int64_t bytes, const Call& call);
+  template <class Call>
+  void time(Traffic what, const Call& call);
 
+  std::deque<Traffic> under_way_;  // exchanges begun and not finished
   std::array<TrafficAccount, kTrafficKinds> accounts_{};
 };
 

@@ -47,6 +47,11 @@ class CpuBackend : public Elementwise<CpuBackend> {
   void codebook_gradient(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
                          View<const uint8_t> codes, View<const float> codebook, float scale,
                          View<float> gradient) override;
+  void distance_sums(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
+                     View<const float> codebook, View<double> partials) override;
+  void assign_normalized(View<const float> queries, RowSet rows, View<const float> codebook,
+                         View<const float> moments, const Tiers& tiers, View<uint8_t> codes,
+                         View<float> decoded, View<float> squared_error) override;
   void softmax_backward(const SoftmaxRows& rows, View<const float> keys, View<const float> values,
                         const SoftmaxGradients& gradients) override;
 
@@ -114,6 +119,7 @@ class CpuBackend : public Elementwise<CpuBackend> {
   std::vector<uint64_t> sort_keys_, sort_buffer_;  // deduplicate
   std::vector<float> packed_codebook_;             // assign
   std::vector<AssignBlock> assign_blocks_;         // assign
+  std::vector<float> transposed_codebook_;         // distance_sums, assign_normalized
   std::vector<float> softmax_scratch_;             // softmax_backward
   std::vector<Half> half_codebooks_;               // decode_rows
   std::vector<float> partials_;  // gmf_backward, matmul, sum_rows, layer_norm_backward

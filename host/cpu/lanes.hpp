@@ -25,16 +25,25 @@ inline float sum_lanes(const Lanes& x) {
   return even + odd;
 }
 
-/// Greatest lane.
-inline float top_lane(const Lanes& x) {
-  const auto low8 = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7);
-  const auto high8 = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
-  const auto top8 = high8 > low8 ? high8 : low8;
-  const auto low4 = __builtin_shufflevector(top8, top8, 0, 1, 2, 3);
-  const auto high4 = __builtin_shufflevector(top8, top8, 4, 5, 6, 7);
-  const auto top4 = high4 > low4 ? high4 : low4;
-  float top = top4[0];
-  for (int l = 1; l < 4; ++l) top = top4[l] > top ? top4[l] : top;
+/// The element of x (n, whole lanes, up to `kMost`) that is better than all others; no NaN among
+/// them. By halves, in loops that vectorise: choices between vectors wider than the processor's are
+/// made lane by lane.
+template <int64_t kMost, class Better>
+inline float best_of(const float* __restrict x, int64_t n, const Better& better) {
+  alignas(64) float best[kMost / 2 < kLanes ? kLanes : kMost / 2];
+  const auto half_of = [](int64_t count) { return (count / kLanes + 1) / 2 * kLanes; };
+  int64_t half = half_of(n);
+  for (int64_t k = 0; k < half; ++k) best[k] = x[k];
+  for (int64_t k = half; k < n; ++k)
+    best[k - half] = better(x[k], best[k - half]) ? x[k] : best[k - half];
+  while (half > kLanes) {
+    const int64_t count = half;
+    half = half_of(count);
+    for (int64_t k = half; k < count; ++k)
+      best[k - half] = better(best[k], best[k - half]) ? best[k] : best[k - half];
+  }
+  float top = best[0];
+  for (int l = 1; l < kLanes; ++l) top = better(best[l], top) ? best[l] : top;
   return top;
 }
 

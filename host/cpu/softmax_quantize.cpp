@@ -22,16 +22,6 @@ struct Subspace {
   float* key_gradient;
 };
 
-inline float highest_of(const float* x, int64_t padded) {
-  Lanes highest, next;
-  load(x, highest);
-  for (int64_t k = kLanes; k < padded; k += kLanes) {
-    load(x + k, next);
-    highest = next > highest ? next : highest;
-  }
-  return top_lane(highest);
-}
-
 inline void load_subspace(View<const float> keys, View<const float> values, const Subspace& s) {
   for (int64_t q = 0; q < s.width; ++q)
     for (int64_t k = 0; k < s.padded; ++k) {
@@ -117,7 +107,8 @@ inline void add_row(const Subspace& s, const float* __restrict e, const float* _
   products<kWidth>(e, s.keys, s, weights);
   products<kWidth>(g, s.values, s, slopes);
   for (int64_t k = s.centroids; k < s.padded; ++k) weights[k] = -INFINITY;
-  const float top = highest_of(weights, s.padded);
+  const float top =
+      best_of<kMaxCentroids>(weights, s.padded, [](float a, float b) { return a > b; });
   for (int64_t k = 0; k < s.padded; ++k) weights[k] = exp_not_positive(weights[k] - top);
   for (int64_t k = s.centroids; k < s.padded; ++k) weights[k] = 0.0f;
   const SoftmaxSums sums = sum_softmax(weights, slopes, s.padded);

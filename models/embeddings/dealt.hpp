@@ -11,11 +11,13 @@ namespace mgqe {
 class DealtEmbedding final : public Embedding {
  public:
   /// spec: of the whole table, max_lookups of one rank. The tables of one side share the exchange,
-  /// which has been routed for the batch when forward is called.
+  /// which has been prepared for the batch when its rows are sent.
   DealtEmbedding(Backend& backend, EmbeddingSpec spec, RowExchange& exchange);
 
   /// ids: the exchange's.
+  void send_rows(const IdBatch& ids) override;
   Lookup forward(const IdBatch& ids) override;
+  void send_gradient(View<const float> gradient) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
   int64_t wire_bytes() const override { return share_->wire_bytes(); }
   PackedTable pack() override { return share_->pack(); }
@@ -23,12 +25,21 @@ class DealtEmbedding final : public Embedding {
   void visit(const TensorVisitor& visitor) override { share_->visit(visitor); }
 
  private:
+  View<float> served_gradient() const {
+    return gradient_.view().slice(0, exchange_.served_ids().size());
+  }
+  View<Bfloat16> narrow_served_gradient() const {
+    return narrow_gradient_.view().slice(0, exchange_.served_ids().size());
+  }
+
   RowExchange& exchange_;
   std::unique_ptr<Embedding> share_;  // this rank's rows
   Tensor<uint8_t> served_, asked_;    // (R, wire bytes), (U, wire bytes)
   Tensor<float> rows_;                // (U, d) as they came
   Tensor<float> sums_, gradient_;     // (U, d) to owners, (R, d) from all ranks
-  Tensor<int32_t> positions_;         // (max look-ups) 0, 1, 2, ...
+  // The same on their way, rounded to nearest: only under --gradient-type bf16.
+  Tensor<Bfloat16> narrow_sums_, narrow_gradient_;
+  Tensor<int32_t> positions_;  // (max look-ups) 0, 1, 2, ...
 };
 
 }  // namespace mgqe

@@ -75,19 +75,22 @@ Lookup MgqeEmbedding::forward(const IdBatch& ids) {
   rows_ = config_.grouping == "lookup" ? every_lookup(ids) : ids.unique;
   fetched_ = queries_.fetch(rows_);
   const View<float> decoded = decoded_.view().slice(0, lookups);
-  const float scale = 2.0f * static_cast<float>(config_.codebook_weight) /
-                      static_cast<float>(ids.lookups * config_.dim);
+  const float scale = mean_square_scale(config_.codebook_weight);
   for (Quantizer& quantizer : quantizers_) quantizer.forward(fetched_, rows_, scale, decoded);
   return {decoded, rows_.inverse};
+}
+
+void MgqeEmbedding::prepare_backward() {
+  const float scale = mean_square_scale(config_.codebook_weight);
+  for (Quantizer& quantizer : quantizers_) quantizer.find_gradient(fetched_, rows_, scale);
 }
 
 void MgqeEmbedding::backward(View<const float> gradient, View<const StepState> state) {
   View<const float> query_gradient = gradient;  // straight-through: d/de = d/dc
   if (config_.commitment_weight > 0.0) {
     const View<float> with_commitment = gradient_.view().slice(0, gradient.rows);
-    const float scale = 2.0f * static_cast<float>(config_.commitment_weight) /
-                        static_cast<float>(ids_.lookups * config_.dim);
-    backend_.commitment_gradient(fetched_, rows_, decoded_, gradient, scale, with_commitment);
+    backend_.commitment_gradient(fetched_, rows_, decoded_, gradient,
+                                 mean_square_scale(config_.commitment_weight), with_commitment);
     query_gradient = with_commitment;
   }
   queries_.step(ids_.unique, query_gradient, state, ids_.rank_rows);

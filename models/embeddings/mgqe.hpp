@@ -37,6 +37,7 @@ class MgqeEmbedding final : public Embedding {
 
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
+  void prepare_backward() override;
   /// Codes, of the widest codebook's number of subspaces: a row has those of its tier's.
   int64_t wire_bytes() const override;
   void to_wire(const Lookup& rows, View<uint8_t> wire) override;
@@ -50,6 +51,10 @@ class MgqeEmbedding final : public Embedding {
   bool is_private() const { return config_.variant != "shared_k"; }
   Quantizer& quantizer_of(int tier) { return quantizers_[is_private() ? tier : 0]; }
   UniqueIds every_lookup(const IdBatch& batch);
+  /// 2 weight / (B d): the derivative of weight times a mean of squares over B look-ups.
+  float mean_square_scale(double weight) const {
+    return 2.0f * static_cast<float>(weight) / static_cast<float>(ids_.lookups * config_.dim);
+  }
 
   EmbeddingConfig config_;
   Dealing dealing_;

@@ -39,16 +39,20 @@ void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float 
     backend_.combine_moments(partials_, moments_, running_);
     backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values, moments_, tiers_, codes,
                                decoded, {});
-    backend_.codebook_gradient(queries, rows, tiers_, codes, codebook_.values, scale, gradient_);
-  } else if (dealt_) {  // other ranks want the codes
+    if (!dealt_) find_gradient(queries, rows, scale);
+  } else if (dealt_) {
     refresh();
     backend_.assign(queries, RowSet::of(rows), codebook_.values, half_norms_, tiers_, codes,
                     decoded, {});
-    backend_.codebook_gradient(queries, rows, tiers_, codes, codebook_.values, scale, gradient_);
   } else {
     backend_.assign_with_gradient(queries, rows, codebook_.values, tiers_, scale,
                                   {half_norms_, codes}, decoded, gradient_);
   }
+}
+
+void Quantizer::find_gradient(View<const float> queries, const UniqueIds& rows, float scale) {
+  backend_.codebook_gradient(queries, rows, tiers_, codes_.view().slice(0, rows.order.size()),
+                             codebook_.values, scale, gradient_);
 }
 
 void Quantizer::from_wire(View<const uint8_t> wire, View<const int32_t> ids,

@@ -14,8 +14,12 @@ class Quantizer {
             const Tiers& tiers, int subspaces, uint64_t key);
 
   /// decoded (B, d): centroids of the batch's rows that belong to this codebook's tiers, other rows
-  /// left alone. Keeps the codes, and the gradient of scale/2 * sum of (c - sg(e))^2.
+  /// left alone. Keeps the codes, and, but of a table dealt to ranks, the gradient of scale/2 * sum
+  /// of (c - sg(e))^2.
   void forward(View<const float> queries, const UniqueIds& rows, float scale, View<float> decoded);
+  /// That gradient of a dealt table, of the rows of the last forward: other ranks wait for their
+  /// codes, and need not wait for this.
+  void find_gradient(View<const float> queries, const UniqueIds& rows, float scale);
   /// The update by that gradient, of all ranks.
   void step(View<const StepState> state) { codebook_.step(gradient_, state, Traffic::kCodebook); }
 
