@@ -50,6 +50,60 @@ int64_t lookups_of(const Config& config, int ranks) {
   return config.model.task == "relevance" ? 2 * share : share;
 }
 
+/// What one table needs for a batch, beside its rows and their optimizer.
+struct BatchBuffers {
+  const Config& config;
+  int ranks;
+  bool dealt;
+  int64_t lookups;  // B of this rank
+  int64_t served;   // that all ranks together can ask of it, where the table is dealt
+
+  int64_t bytes(int64_t dim) const {
+    const int64_t rows = lookups * dim * kFloat, served_rows = served * dim * kFloat;
+    const int64_t gradients = rows;
+    const int64_t own = scheme(dealt ? served : lookups, dim);
+    return gradients + own + (dealt ? exchange(rows, served_rows) : gather(dim)) + widened(dim);
+  }
+
+ private:
+  bool narrow() const { return config.train.gradient_type == "bf16"; }
+  bool low_rank() const { return config.embedding.scheme == "low_rank"; }
+  bool gathers() const { return !dealt && ranks > 1 && config.train.optimizer != "adam"; }
+  int64_t stored_width(int64_t dim) const { return low_rank() ? config.embedding.rank : dim; }
+
+  /// The scheme's, for so many look-ups.
+  int64_t scheme(int64_t count, int64_t dim) const {
+    const EmbeddingConfig& embedding = config.embedding;
+    if (low_rank()) return count * (dim + 2 * embedding.rank) * kFloat;
+    if (!is_quantized(embedding.scheme)) return 0;
+    const int64_t decoded = embedding.scheme == "dpq_sx"        ? 4
+                            : embedding.commitment_weight > 0.0 ? 2
+                                                                : 1;
+    return count * (decoded * dim * kFloat + codes());
+  }
+  int64_t codes() const {
+    const std::vector<int>& subspaces = config.embedding.subspaces;
+    return *std::max_element(subspaces.begin(), subspaces.end());
+  }
+  /// Rows asked for and their summed gradients, the gradients of served rows, and what travels.
+  int64_t exchange(int64_t rows, int64_t served_rows) const {
+    const int64_t wire =
+        is_quantized(config.embedding.scheme) ? (lookups + served) * codes() : rows + served_rows;
+    return 2 * rows + served_rows + wire + (narrow() ? (rows + served_rows) / 2 : 0);
+  }
+  /// Every rank's ids and summed gradients.
+  int64_t gather(int64_t dim) const {
+    if (!gathers()) return 0;
+    const int64_t row = stored_width(dim) * kFloat;
+    return (ranks + 1) * lookups * (narrow() ? row + row / 2 : row) + 5 * ranks * lookups * kId;
+  }
+  /// Rows stored in bfloat16 are widened for a batch, of all ranks where it touches them.
+  int64_t widened(int64_t dim) const {
+    if (config.train.row_type != "bf16") return 0;
+    return (dealt ? served : gathers() ? ranks * lookups : lookups) * dim * kFloat;
+  }
+};
+
 std::string gibibytes(int64_t bytes) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.2f GiB", static_cast<double>(bytes) / (1 << 30));
@@ -113,17 +167,12 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
     plan.lines.push_back({table.side + " optimizer", here * state_bytes(config.train, width)});
     if (is_quantized(embedding.scheme))
       codebooks += 4 * 256 * table.dim * kFloat;  // with gradient and moments
-    // Gradients by look-up and rows as looked up; dealt, the same of what others ask.
-    const int64_t served = dealt       ? ranks * std::min(lookups, here)
-                           : ranks > 1 ? ranks * lookups
-                                       : 0;
-    // Rows stored in bfloat16 are widened for a batch, of all ranks where it touches them.
-    const int64_t widened =
-        config.train.row_type == "bf16" ? std::max(lookups, served) : int64_t{0};
-    batches += (3 * lookups + 2 * served + widened) * table.dim * kFloat;
+    const int64_t served = dealt ? ranks * std::min(lookups, here) : 0;
+    batches += BatchBuffers{config, ranks, dealt, lookups, served}.bytes(table.dim);
     // Ids and counts of the step under way and the one being prepared, and of what others ask in
     // them; the tables of a side share these.
-    if (dealt && table.side != last) batches += (16 * lookups + 14 * served) * kId;
+    if (table.side != last)
+      batches += ((ranks > 1 ? 8 : 4) * lookups + (dealt ? 16 * lookups + 14 * served : 0)) * kId;
     last = table.side;
   }
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});

@@ -5,13 +5,16 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <set>
 
 #include <gtest/gtest.h>
 
 #include "host/comm/launch.hpp"
 #include "host/core/philox.hpp"
+#include "host/cpu/cpu_backend.hpp"
 #include "host/train/training_loop.hpp"
+#include "models/placement.hpp"
 #include "models/row_exchange.hpp"
 
 namespace mgqe {
@@ -491,6 +494,75 @@ TEST_F(Exchanges, DrawingLeavesTheBatchUnderWayAlone) {
     const Batch prepared = draw();
     EXPECT_NE(contents(prepared), before) << model;
     EXPECT_EQ(contents(under_way), before) << model;
+  }
+}
+
+/// Counts what is taken of it.
+class CountedMemory : public CpuBackend {
+ public:
+  int64_t taken = 0;
+  void* allocate(size_t bytes) override {
+    taken += static_cast<int64_t>(bytes);
+    void* const pointer = CpuBackend::allocate(bytes);
+    sizes_[pointer] = static_cast<int64_t>(bytes);
+    return pointer;
+  }
+  void release(void* pointer) noexcept override {
+    taken -= sizes_[pointer];
+    sizes_.erase(pointer);
+    CpuBackend::release(pointer);
+  }
+
+ private:
+  std::map<void*, int64_t> sizes_;
+};
+
+/// What the plan promises is taken: by a model of tables and their batches alone, after a step.
+TEST_F(Exchanges, ThePlanIsWhatAModelTakes) {
+  std::vector<Case> all;
+  for (const char* shard : {"rows", "none"}) {
+    for (const char* scheme : {"full", "mgqe", "dpq_sx", "low_rank", "hashed"})
+      all.push_back({"gmf", scheme, shard});
+    for (const char* scheme : {"full", "mgqe"}) {
+      for (const char* gradient_type : {"f32", "bf16"})
+        all.push_back({.model = "gmf",
+                       .scheme = scheme,
+                       .shard = shard,
+                       .optimizer = "rowwise_adagrad",
+                       .row_type = "bf16",
+                       .gradient_type = gradient_type});
+      all.push_back({.model = "gmf", .scheme = scheme, .shard = shard, .gradient_type = "bf16"});
+    }
+    all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .commitment = 0.25});
+  }
+  for (const Case& c : all) {
+    SCOPED_TRACE(c.label());
+    Config config = config_of(c);
+    config.embedding.dim = 64;
+    config.embedding.buckets = 5000;
+    config.train.batch = 8000;
+    const Catalogue catalogue{6000, 50000};
+    CountedMemory backend;
+    backend.join(std::make_unique<Late>(ranks()));
+    const std::unique_ptr<Model> model = make_model(backend, config, catalogue);
+    const BatchShare share = BatchShare::of(ranks(), config.train.batch);
+    std::vector<int32_t> users, items;
+    for (int64_t b = 0; b < share.count; ++b) {
+      users.push_back(static_cast<int32_t>(random_u64(1, b) % catalogue.users));
+      items.push_back(static_cast<int32_t>(random_u64(2, b) % catalogue.items));
+    }
+    const Tensor<int32_t> left(backend, std::span<const int32_t>(users)),
+        right(backend, std::span<const int32_t>(items));
+    const Tensor<float> targets(backend, share.count);
+    Tensor<StepState> state(backend, 1);
+    Tensor<double> loss(backend, 1);
+    backend.begin_step(state, AdamOptions{});
+    const Batch batch{{left, right, targets}, {}, config.train.batch, share.first};
+    model->prepare(backend, batch);
+    model->train_step(batch, state, loss);
+    const auto planned = static_cast<double>(plan_memory(n(), config, catalogue).total());
+    EXPECT_NEAR(planned / static_cast<double>(backend.taken), 1.0, 0.05)
+        << planned << " planned, " << backend.taken << " taken";
   }
 }
 
