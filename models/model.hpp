@@ -43,7 +43,7 @@ class Model {
   /// Steps of the same batch size make the same op calls as long as this stays; only begin_epoch
   /// changes it.
   virtual int phase() const { return 0; }
-  /// What the batch's ids alone decide: which are distinct and, among ranks, how many rows travel.
+  /// What the batch's ids alone decide: which are distinct and, among ranks, which rows travel.
   /// By ops of `on`, this model's back end or a second stream of it. Among ranks the batch may be
   /// that of the next step (LookAhead).
   virtual void prepare(Backend& on, const Batch& batch) = 0;

@@ -1,7 +1,7 @@
-// LookAhead: among ranks, what a step's ids alone decide (which are distinct, how many rows each
-// rank asks of which) is worked out while the step before is under way, because the host has to
-// know the counts and would otherwise wait for the device at the start of every step. A stream of
-// its own and two sets of buffers make that possible.
+// LookAhead: among ranks, what a step's ids alone decide (which are distinct, which rows each rank
+// asks of which) is worked out while the step before is under way, because the host has to know the
+// counts and would otherwise wait for the device at the start of every step. A stream of its own
+// and two sets of buffers make that possible.
 #pragma once
 
 #include <vector>
