@@ -6,6 +6,7 @@
 // Exchanges of rows are grouped sends and receives (NCCL has no all-to-all of its own); a rank's
 // segment to itself is a copy. Sums are NCCL's: the same bits on every rank, and on every run of as
 // many ranks on the same machines.
+#include <array>
 #include <deque>
 #include <memory>
 
@@ -26,10 +27,12 @@ namespace {
     if (mgqe_status != ncclSuccess) nccl_failed(__FILE__, __LINE__, #call, mgqe_status); \
   } while (0)
 
-/// A place in a stream that another waits for.
+/// A place in a stream: another waits for it, or it is timed.
 class Event {
  public:
-  Event() { MGQE_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+  explicit Event(unsigned flags = cudaEventDisableTiming) {
+    MGQE_CUDA(cudaEventCreateWithFlags(&event_, flags));
+  }
   ~Event() {
     if (event_ != nullptr) static_cast<void>(cudaEventDestroy(event_));
   }
@@ -40,6 +43,12 @@ class Event {
   }
   void record(cudaStream_t stream) { MGQE_CUDA(cudaEventRecord(event_, stream)); }
   void hold_back(cudaStream_t stream) const { MGQE_CUDA(cudaStreamWaitEvent(stream, event_)); }
+  /// Both have been reached.
+  double seconds_since(const Event& start) const {
+    float milliseconds = 0.0f;
+    MGQE_CUDA(cudaEventElapsedTime(&milliseconds, start.event_, event_));
+    return 1e-3 * static_cast<double>(milliseconds);
+  }
 
  private:
   cudaEvent_t event_ = nullptr;
@@ -85,12 +94,23 @@ class NcclCommunicator final : public Communicator {
     check();
     host_->between_steps();
   }
+  void time_on_device() override { timed_ = true; }
+  void settle_accounts() override {
+    if (!timed_) return;
+    MGQE_CUDA(cudaStreamSynchronize(stream_));
+    std::array<double, kTrafficKinds> seconds{};
+    for (const Timed& one : timed_exchanges_)
+      seconds[static_cast<size_t>(one.what)] += one.end.seconds_since(one.begin);
+    for (int kind = 0; kind < kTrafficKinds; ++kind)
+      set_seconds(static_cast<Traffic>(kind), seconds[static_cast<size_t>(kind)]);
+    timed_exchanges_.clear();
+  }
 
  protected:
   void do_all_reduce(View<float> x) override { sum(x.data, x.size(), ncclFloat); }
   void do_all_reduce(View<double> x) override { sum(x.data, x.size(), ncclDouble); }
   void do_begin_all_to_all(Backend& on, Segments send, Segments receive) override {
-    follow(dynamic_cast<CudaBackend&>(on));
+    begin(dynamic_cast<CudaBackend&>(on));
     MGQE_NCCL(ncclGroupStart());
     const uint8_t* from = send.data.data;
     uint8_t* to = receive.data.data;
@@ -100,6 +120,7 @@ class NcclCommunicator final : public Communicator {
       to += receive.bytes[r];
     }
     MGQE_NCCL(ncclGroupEnd());
+    end();
     Event done;
     if (!spares_.empty()) {
       done = std::move(spares_.back());
@@ -114,7 +135,7 @@ class NcclCommunicator final : public Communicator {
     under_way_.pop_front();
   }
   void do_all_gather(View<const uint8_t> mine, Segments receive) override {
-    follow(backend_);
+    begin(backend_);
     MGQE_NCCL(ncclGroupStart());
     uint8_t* to = receive.data.data;
     for (int r = 0; r < size(); ++r) {
@@ -122,6 +143,7 @@ class NcclCommunicator final : public Communicator {
       to += receive.bytes[r];
     }
     MGQE_NCCL(ncclGroupEnd());
+    end();
     precede(backend_);
   }
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
@@ -133,9 +155,15 @@ class NcclCommunicator final : public Communicator {
 
  private:
   /// What comes next here waits for the ops of `on` so far.
-  void follow(CudaBackend& on) {
+  void begin(CudaBackend& on) {
     reached_->record(on.stream());
     reached_->hold_back(stream_);
+    if (!timed_) return;
+    timed_exchanges_.push_back({carried(), Event(cudaEventDefault), Event(cudaEventDefault)});
+    timed_exchanges_.back().begin.record(stream_);
+  }
+  void end() {
+    if (timed_) timed_exchanges_.back().end.record(stream_);
   }
   /// Ops of `on` from here on wait for what is here.
   void precede(CudaBackend& on) {
@@ -144,8 +172,9 @@ class NcclCommunicator final : public Communicator {
   }
   template <class T>
   void sum(T* x, int64_t size, ncclDataType_t type) {
-    follow(backend_);
+    begin(backend_);
     MGQE_NCCL(ncclAllReduce(x, x, static_cast<size_t>(size), type, ncclSum, ranks_, stream_));
+    end();
     precede(backend_);
   }
   void transfer(int r, const uint8_t* from, int64_t to_bytes, uint8_t* to, int64_t from_bytes) {
@@ -179,6 +208,12 @@ class NcclCommunicator final : public Communicator {
   std::optional<Event> reached_;  // made with the device current
   std::deque<Event> under_way_;   // the ends of exchanges that have begun
   std::vector<Event> spares_;
+  struct Timed {
+    Traffic what;
+    Event begin, end;
+  };
+  bool timed_ = false;
+  std::vector<Timed> timed_exchanges_;
 };
 
 }  // namespace

@@ -122,6 +122,7 @@ nlohmann::ordered_json measure(Backend& backend, const Config& config, const Opt
   steps.run(options.warmup);
   const double first_loss =
       options.warmup > 0 ? steps.mean_loss(options.warmup * config.train.batch) : 0.0;
+  ranks.time_on_device();
   ranks.reset_accounts();
   ranks.barrier();
   const auto began = std::chrono::steady_clock::now();
@@ -129,6 +130,7 @@ nlohmann::ordered_json measure(Backend& backend, const Config& config, const Opt
   const double mine =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   ranks.between_steps();
+  ranks.settle_accounts();
   const nlohmann::ordered_json exchanged = traffic(ranks, options.steps);
   const double per_step = slowest(ranks, mine) / static_cast<double>(options.steps);
   double exchange = 0.0;

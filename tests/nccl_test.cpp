@@ -81,6 +81,18 @@ TEST_F(Nccl, ExchangesRunBesideOps) {
   }
 }
 
+TEST_F(Nccl, ExchangesAreTimedOnTheDevice) {
+  const Tensor<float> x(*backend_, 1 << 24);
+  ranks().all_reduce(Traffic::kDense, x.view());
+  ranks().settle_accounts();  // nothing was timed: the host's seconds stay
+  ranks().time_on_device();
+  ranks().reset_accounts();
+  ranks().all_reduce(Traffic::kDense, x.view());
+  ranks().settle_accounts();
+  EXPECT_GT(ranks().account(Traffic::kDense).seconds, 0.0);
+  EXPECT_EQ(ranks().account(Traffic::kForward).seconds, 0.0);
+}
+
 TEST_F(Nccl, RowsOfOneRankAreAskedOfItself) {
   RowExchange exchange(*backend_, 10, 6);
   const Tensor<int32_t> ids = tensor(std::vector<int32_t>{7, 3, 7, 0, 7, 3});

@@ -34,6 +34,7 @@ void Communicator::count(Traffic what, int64_t bytes, const Call& call) {
 
 template <class Call>
 void Communicator::time(Traffic what, const Call& call) {
+  carried_ = what;
   const auto began = std::chrono::steady_clock::now();
   call();
   accounts_[static_cast<int>(what)].seconds +=

@@ -32,7 +32,7 @@ struct TrafficAccount {
   /// This rank has sent to others. A sum over N ranks of b bytes counts 2 (N - 1) / N b, the least
   /// that any algorithm can do.
   int64_t bytes = 0;
-  double seconds = 0.0;  // the host spent in the calls
+  double seconds = 0.0;  // the host spent in the calls; or the device in exchanges, once settled
 };
 
 /// Bytes for, or of, each rank: rank r's segment follows rank r - 1's.
@@ -92,8 +92,19 @@ class Communicator {
 
   const TrafficAccount& account(Traffic what) const { return accounts_[static_cast<int>(what)]; }
   void reset_accounts() { accounts_ = {}; }
+  /// Where exchanges run on the device beside the host (NCCL), the host's seconds say little. After
+  /// this each is timed there, and settle_accounts() waits for the device and makes the accounts'
+  /// seconds its own.
+  virtual void time_on_device() {}
+  virtual void settle_accounts() {}
 
  protected:
+  /// What the do_... under way carries.
+  Traffic carried() const { return carried_; }
+  void set_seconds(Traffic what, double seconds) {
+    accounts_[static_cast<int>(what)].seconds = seconds;
+  }
+
   virtual void do_all_reduce(View<float> x) = 0;
   virtual void do_all_reduce(View<double> x) = 0;
   virtual void do_begin_all_to_all(Backend& on, Segments send, Segments receive) = 0;
@@ -109,6 +120,7 @@ class Communicator {
   void time(Traffic what, const Call& call);
 
   std::deque<Traffic> under_way_;  // exchanges begun and not finished
+  Traffic carried_ = Traffic::kControl;
   std::array<TrafficAccount, kTrafficKinds> accounts_{};
 };
 
