@@ -8,15 +8,15 @@ set pointintervalbox 0
 set format y "%g"
 set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
 $p0s0 << EOD
-100 0.642467 0.0431242
+100 0.642329 0.00845273
 EOD
 $p0s1 << EOD
 11.6646 0.6399 0.0168291
 17.9146 0.640729 0.0883512
 EOD
 $p0s2 << EOD
-10.2584 0.627318 0.0252468
-15.1022 0.638825 0.0725703
+10.2584 0.629691 0.0113416
+15.1022 0.639294 0.0143322
 EOD
 set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'
 set bmargin 6.4
@@ -27,7 +27,7 @@ set ylabel "sampled HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.546347:0.706714]
+set yrange [0.546347:0.706562]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \

@@ -44,15 +44,15 @@ $p0s5 << EOD
 15.1022 0.0804305 0.00208296
 EOD
 $p1s0 << EOD
-100 0.0781457 0.0273471
+100 0.0792495 0.00715183
 EOD
 $p1s1 << EOD
 11.6646 0.0777318 0.0178812
 17.9146 0.0793874 0.0283992
 EOD
 $p1s2 << EOD
-10.2584 0.074255 0.0136736
-15.1022 0.0789735 0.0126221
+10.2584 0.0738962 0.00308712
+15.1022 0.0793598 0.00297561
 EOD
 $p2s0 << EOD
 100 0.25447 0
@@ -127,7 +127,7 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.0489811:0.0873261]
+set yrange [0.0491765:0.0873261]
 plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p1s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p1s1 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
