@@ -57,24 +57,18 @@ class Event {
 class NcclCommunicator final : public Communicator {
  public:
   NcclCommunicator(CudaBackend& backend, std::unique_ptr<Communicator> host)
-      : backend_(backend), host_(std::move(host)) {
+      : backend_(backend), host_(std::move(host)), exchanges_(backend.make_second_stream()) {
     ncclUniqueId id{};
     if (host_->leads()) MGQE_NCCL(ncclGetUniqueId(&id));
     const std::string leaders =
         host_->gather(std::string(reinterpret_cast<const char*>(&id), sizeof(id))).front();
     std::memcpy(&id, leaders.data(), sizeof(id));
-    static_cast<void>(backend_.stream());  // makes the device current
-    // Others wait for what is exchanged: it goes before what fills the GPU.
-    int lowest = 0, highest = 0;
-    MGQE_CUDA(cudaDeviceGetStreamPriorityRange(&lowest, &highest));
-    MGQE_CUDA(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking, highest));
-    reached_.emplace();
+    stream_ = dynamic_cast<CudaBackend&>(*exchanges_).stream();  // makes the device current
     MGQE_NCCL(ncclCommInitRank(&ranks_, host_->size(), id, host_->rank()));
   }
   ~NcclCommunicator() override {
     static_cast<void>(cudaStreamSynchronize(stream_));
     if (ranks_ != nullptr) static_cast<void>(ncclCommDestroy(ranks_));
-    static_cast<void>(cudaStreamDestroy(stream_));
   }
 
   std::string name() const override { return "nccl"; }
@@ -110,7 +104,7 @@ class NcclCommunicator final : public Communicator {
   void do_all_reduce(View<float> x) override { sum(x.data, x.size(), ncclFloat); }
   void do_all_reduce(View<double> x) override { sum(x.data, x.size(), ncclDouble); }
   void do_begin_all_to_all(Backend& on, Segments send, Segments receive) override {
-    begin(dynamic_cast<CudaBackend&>(on));
+    begin(on);
     MGQE_NCCL(ncclGroupStart());
     const uint8_t* from = send.data.data;
     uint8_t* to = receive.data.data;
@@ -144,7 +138,7 @@ class NcclCommunicator final : public Communicator {
     }
     MGQE_NCCL(ncclGroupEnd());
     end();
-    precede(backend_);
+    backend_.wait_for(*exchanges_);
   }
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
     host_->exchange(Traffic::kControl, to, from);
@@ -155,9 +149,8 @@ class NcclCommunicator final : public Communicator {
 
  private:
   /// What comes next here waits for the ops of `on` so far.
-  void begin(CudaBackend& on) {
-    reached_->record(on.stream());
-    reached_->hold_back(stream_);
+  void begin(Backend& on) {
+    exchanges_->wait_for(on);
     if (!timed_) return;
     timed_exchanges_.push_back({carried(), Event(cudaEventDefault), Event(cudaEventDefault)});
     timed_exchanges_.back().begin.record(stream_);
@@ -165,17 +158,12 @@ class NcclCommunicator final : public Communicator {
   void end() {
     if (timed_) timed_exchanges_.back().end.record(stream_);
   }
-  /// Ops of `on` from here on wait for what is here.
-  void precede(CudaBackend& on) {
-    reached_->record(stream_);
-    reached_->hold_back(on.stream());
-  }
   template <class T>
   void sum(T* x, int64_t size, ncclDataType_t type) {
     begin(backend_);
     MGQE_NCCL(ncclAllReduce(x, x, static_cast<size_t>(size), type, ncclSum, ranks_, stream_));
     end();
-    precede(backend_);
+    backend_.wait_for(*exchanges_);
   }
   void transfer(int r, const uint8_t* from, int64_t to_bytes, uint8_t* to, int64_t from_bytes) {
     if (r == rank()) {
@@ -203,10 +191,10 @@ class NcclCommunicator final : public Communicator {
 
   CudaBackend& backend_;
   std::unique_ptr<Communicator> host_;
+  std::unique_ptr<Backend> exchanges_;  // whose stream they are in
   ncclComm_t ranks_ = nullptr;
-  cudaStream_t stream_ = nullptr;
-  std::optional<Event> reached_;  // made with the device current
-  std::deque<Event> under_way_;   // the ends of exchanges that have begun
+  cudaStream_t stream_ = nullptr;  // that one
+  std::deque<Event> under_way_;    // the ends of exchanges that have begun
   std::vector<Event> spares_;
   struct Timed {
     Traffic what;

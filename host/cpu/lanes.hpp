@@ -10,6 +10,9 @@ namespace mgqe {
 
 inline constexpr int kLanes = 16;
 
+/// n rounded up to whole lanes.
+constexpr int64_t whole_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
 
 inline void load(const float* from, Lanes& lanes) { std::memcpy(&lanes, from, sizeof lanes); }
@@ -31,7 +34,7 @@ inline float sum_lanes(const Lanes& x) {
 template <int64_t kMost, class Better>
 inline float best_of(const float* __restrict x, int64_t n, const Better& better) {
   alignas(64) float best[kMost / 2 < kLanes ? kLanes : kMost / 2];
-  const auto half_of = [](int64_t count) { return (count / kLanes + 1) / 2 * kLanes; };
+  const auto half_of = [](int64_t count) { return whole_lanes(count / 2); };
   int64_t half = half_of(n);
   for (int64_t k = 0; k < half; ++k) best[k] = x[k];
   for (int64_t k = half; k < n; ++k)

@@ -8,10 +8,6 @@
 namespace mgqe {
 namespace {
 
-constexpr int64_t padded_centroids(int64_t centroids) {
-  return (centroids + kLanes - 1) / kLanes * kLanes;
-}
-
 /// One subspace of a codebook.
 struct Subspace {
   int64_t first, width;  // columns [first, first + width)
@@ -51,8 +47,7 @@ inline void add_distances(View<const float> queries, const UniqueIds& unique, co
   for (int32_t u = 0; u < unique.count[0]; ++u) {
     const int64_t limit = tiers.limit(unique.ids[u]);
     const double weight = unique.weight(u);
-    distances_to<kWidth>(s, queries.row(unique.place(u)) + s.first, padded_centroids(limit),
-                         distances);
+    distances_to<kWidth>(s, queries.row(unique.place(u)) + s.first, whole_lanes(limit), distances);
     for (int64_t k = 0; k < limit; ++k) {
       const double distance = distances[k];
       lookups[k] += weight;
@@ -97,7 +92,7 @@ inline void assign_subspace(View<const float> queries, const RowSet& rows, const
   for (int64_t i = 0; i < count; ++i) {
     const int64_t limit = tiers.limit(rows[i]);
     if (limit == 0) continue;
-    const int64_t padded_limit = padded_centroids(limit);
+    const int64_t padded_limit = whole_lanes(limit);
     distances_to<kWidth>(s, queries.row(rows.place(i)) + s.first, padded_limit, scores);
     for (int64_t k = 0; k < padded_limit; ++k) {
       const float score = (scores[k] - normalization.means[k]) / normalization.deviations[k];
@@ -116,7 +111,7 @@ inline void assign_subspace(View<const float> queries, const RowSet& rows, const
 template <class F>
 void for_each_subspace(View<const float> codebook, int64_t subspaces, std::vector<float>& scratch,
                        const F& f) {
-  const int64_t width = codebook.cols / subspaces, padded = padded_centroids(codebook.rows);
+  const int64_t width = codebook.cols / subspaces, padded = whole_lanes(codebook.rows);
   MGQE_CHECK(width * subspaces == codebook.cols && codebook.rows <= kMaxCentroids, codebook.cols,
              " dimensions, ", subspaces, " subspaces, ", codebook.rows, " centroids");
   scratch.resize(static_cast<size_t>(codebook.cols * padded));

@@ -9,10 +9,6 @@
 namespace mgqe {
 namespace {
 
-constexpr int64_t padded_centroids(int64_t centroids) {
-  return (centroids + kLanes - 1) / kLanes * kLanes;
-}
-
 /// One subspace's arrays, each (w, padded K).
 struct Subspace {
   int64_t first, width;  // columns [first, first + width)
@@ -140,7 +136,7 @@ void CpuBackend::softmax_backward(const SoftmaxRows& rows, View<const float> key
   const int64_t d = keys.cols, subspaces = rows.codes.cols, width = d / subspaces;
   MGQE_CHECK(width * subspaces == d && keys.rows <= kMaxCentroids, d, " dimensions, ", subspaces,
              " subspaces, ", keys.rows, " centroids");
-  const int64_t padded = padded_centroids(keys.rows);
+  const int64_t padded = whole_lanes(keys.rows);
   softmax_scratch_.resize(static_cast<size_t>(3 * d * padded));
   float* const scratch = softmax_scratch_.data();
   zero(gradients.values.data, sizeof(float) * static_cast<size_t>(gradients.values.size()));
