@@ -5,7 +5,7 @@
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 
 namespace mgqe::detail {
 

@@ -9,7 +9,7 @@
 #include "cuda/check.cuh"
 #include "cuda/device_memory.cuh"
 #include "cuda/elementwise_kernel.cuh"
-#include "host/core/elementwise.hpp"
+#include "host/engine/functors/elementwise.hpp"
 
 namespace mgqe {
 

@@ -5,9 +5,9 @@
 #include <cuda_fp16.h>
 #endif
 
-#include "cuda/decode_config.hpp"
+#include "cuda/config/decode_config.hpp"
 #include "cuda/primitives.cuh"
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 

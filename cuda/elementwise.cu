@@ -1,4 +1,4 @@
-// Elementwise ops: a grid-stride loop over each functor of host/core/functors.hpp.
+// Elementwise ops: a grid-stride loop over each functor of host/engine/functors/functors.hpp.
 //
 // Bytes and flops are the functor's. Any size: 64-bit indices, and a grid of a few waves, because a
 // grid of one element a thread pays the start of blocks it does not need on large arrays. Vectors

@@ -1,4 +1,4 @@
-// Runs a functor of host/core/functors.hpp over an index range.
+// Runs a functor of host/engine/functors/functors.hpp over an index range.
 #pragma once
 
 #include "cuda/primitives.cuh"

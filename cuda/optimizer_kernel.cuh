@@ -7,7 +7,7 @@
 #pragma once
 
 #include "cuda/primitives.cuh"
-#include "host/core/row_rules.hpp"
+#include "host/engine/functors/row_rules.hpp"
 
 namespace mgqe {
 

@@ -1,11 +1,11 @@
 // What every kernel body shares: shared-memory macros, warp and block reductions in a fixed order,
 // and vectors of w floats that load in one instruction. No CUDA-only header, so that bodies also
-// compile for the CPU through tests/simt/simt.hpp, which defines the macros its own way.
+// compile for the CPU through tests/kernels/simt.hpp, which defines the macros its own way.
 #pragma once
 
 #include <cstdint>
 
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 
 #if defined(__CUDACC__)
 /// T name[count] in shared memory, 16-byte aligned.

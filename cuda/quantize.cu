@@ -28,7 +28,7 @@
 // wastes most of each tensor-core tile at w <= 8); one block for all subspaces (64 KB of codebook a
 // block, too few blocks for a small batch); the index packed into the score's low bits (no longer
 // the canonical score). Tensor cores with exact rescoring wait until this is measured on a GPU.
-#include "cuda/assign_config.hpp"
+#include "cuda/config/assign_config.hpp"
 #include "cuda/cuda_backend.cuh"
 #include "cuda/quantize_kernel.cuh"
 

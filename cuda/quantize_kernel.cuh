@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "cuda/primitives.cuh"
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 

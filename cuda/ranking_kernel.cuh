@@ -4,7 +4,7 @@
 #pragma once
 
 #include "cuda/standing.cuh"
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cuda/primitives.cuh"
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 

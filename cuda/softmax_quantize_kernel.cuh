@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "cuda/primitives.cuh"
-#include "host/core/backend.hpp"
-#include "host/core/softmax_math.hpp"
+#include "host/engine/backend.hpp"
+#include "host/engine/functors/softmax_math.hpp"
 
 namespace mgqe {
 

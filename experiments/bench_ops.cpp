@@ -11,8 +11,8 @@
 #include "experiments/bench/op_case.hpp"
 #include "experiments/bench/op_report.hpp"
 #include "experiments/bench/sampler.hpp"
-#include "experiments/cli.hpp"
-#include "host/core/version.hpp"
+#include "experiments/cli/cli.hpp"
+#include "host/base/version.hpp"
 #include "host/io/atomic_file.hpp"
 
 namespace mgqe::bench {

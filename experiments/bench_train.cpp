@@ -4,8 +4,8 @@
 #include <chrono>
 #include <iostream>
 
-#include "experiments/cli.hpp"
-#include "host/core/version.hpp"
+#include "experiments/cli/cli.hpp"
+#include "host/base/version.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/train/training_loop.hpp"
 

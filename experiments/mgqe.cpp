@@ -2,19 +2,19 @@
 #include <algorithm>
 #include <iostream>
 
-#include "experiments/cli.hpp"
-#include "experiments/derive_relevance.hpp"
-#include "experiments/train_checkpoints.hpp"
-#include "experiments/train_seeds.hpp"
+#include "experiments/cli/cli.hpp"
+#include "experiments/cli/derive_relevance.hpp"
+#include "experiments/cli/train_checkpoints.hpp"
+#include "experiments/cli/train_seeds.hpp"
+#include "host/base/version.hpp"
 #include "host/comm/launch.hpp"
-#include "host/core/version.hpp"
 #include "host/data/dataset.hpp"
 #include "host/io/artifact.hpp"
-#include "host/io/inspect.hpp"
-#include "host/io/logging.hpp"
-#include "host/io/report.hpp"
+#include "host/io/console/inspect.hpp"
+#include "host/io/console/logging.hpp"
+#include "host/io/console/run_table.hpp"
 #include "host/train/trainer.hpp"
-#include "models/placement.hpp"
+#include "models/features/placement.hpp"
 
 namespace mgqe {
 namespace {

@@ -4,13 +4,13 @@
 #include <chrono>
 #include <iostream>
 
-#include "experiments/cli.hpp"
+#include "experiments/cli/cli.hpp"
 #include "experiments/scaling/exchange_plan.hpp"
 #include "experiments/scaling/zipf_pairs.hpp"
-#include "host/core/look_ahead.hpp"
-#include "host/core/version.hpp"
+#include "host/base/version.hpp"
+#include "host/engine/look_ahead.hpp"
 #include "host/io/atomic_file.hpp"
-#include "models/row_exchange.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe::scaling {
 namespace {

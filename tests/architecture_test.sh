@@ -1,42 +1,65 @@
 #!/usr/bin/env bash
-# Who may include whom, as README's map of the tree promises. Prints every line that crosses a floor.
+# Who may include whom: the one list of it. Prints every line that crosses a floor.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 failed=0
 
-# forbid RULE FOLDERS PATTERN [EXCEPTION]: no file of FOLDERS may include PATTERN.
-forbid() {
-  local rule=$1 folders=$2 pattern=$3 exception=${4:-^$}
-  local found
-  # shellcheck disable=SC2086
-  found=$(grep -rnE "#include *[<\"]($pattern)" $folders --include='*.?pp' --include='*.cu*' 2>/dev/null |
-    grep -vE "$exception")
-  if [ -n "$found" ]; then
-    printf '%s\n%s\n' "broken rule: $rule" "$found"
-    failed=1
-  fi
+complain() { # complain RULE LINES
+  [ -n "$2" ] && { printf 'broken rule: %s\n%s\n' "$1" "$2"; failed=1; }
 }
 
-forbid "host/core includes nothing else of ours" host/core "host/(cpu|data|io|serve|train|comm)/|models/|cuda/|experiments/|tests/"
-forbid "cuda includes host/core alone" cuda "host/(cpu|data|io|serve|train|comm)/|models/|experiments/|tests/"
-forbid "host/cpu includes host/core alone" host/cpu "host/(data|io|serve|train|comm)/|models/|cuda/|experiments/|tests/"
-forbid "host/data includes host/core alone" host/data "host/(cpu|io|serve|train|comm)/|models/|cuda/|experiments/|tests/"
-forbid "host/io includes host/core alone" host/io "host/(cpu|data|serve|train|comm)/|models/|cuda/|experiments/|tests/"
-forbid "host/comm includes host/core alone" host/comm "host/(cpu|data|io|serve|train)/|models/|cuda/|experiments/|tests/"
-forbid "MPI stays in host/comm" "host/core host/cpu host/data host/io host/train models cuda experiments" "mpi\.h"
-forbid "models include host/core alone" models "host/(cpu|data|io|serve|train|comm)/|cuda/|experiments/|tests/"
-forbid "host/train includes no device" host/train "host/cpu/|cuda/|experiments/|tests/"
-forbid "experiments include no device" experiments "host/cpu/|cuda/|tests/"
+# Rooms in order: each with the rooms it may include besides itself. A room that is not listed may
+# include anything.
+declare -A may=(
+  [host/base]=""
+  [host/engine]="host/base host/packed"
+  [host/packed]="host/base host/engine"
+  [host/config]="host/base host/packed"
+  [host/cpu]="host/base host/packed host/engine"
+  [cuda]="host/base host/packed host/engine"
+  [host/comm]="host/base host/packed host/engine"
+  [host/io]="host/base host/packed host/engine host/config"
+  [host/data]="host/base host/packed host/engine host/config"
+  [models/optim]="host/base host/packed host/engine host/config"
+  [models/layers]="host/base host/packed host/engine host/config models/optim"
+  [models/embeddings]="host/base host/packed host/engine host/config models/optim"
+  [models/features]="host/base host/packed host/engine host/config models/optim models/embeddings models/backbones"
+  [models/scorers]="host/base host/packed host/engine host/config models/backbones"
+  [models/backbones]="host/base host/packed host/engine host/config models/optim models/layers models/embeddings models/features models/scorers"
+  [host/train]="host/base host/packed host/engine host/config host/comm host/io host/data models"
+  [host/jobs]="host/base host/engine host/config host/io"
+)
+for room in "${!may[@]}"; do
+  pattern="^$room/"
+  for other in ${may[$room]}; do pattern+="|^$other/"; done
+  complain "$room may include ${may[$room]:-nothing else of ours}" "$(
+    grep -rnoE '#include "(host|models|cuda|experiments|tests)/[^"]+"' "$room" \
+      --include='*.?pp' --include='*.cu*' |
+      while IFS= read -r line; do
+        included=${line#*\"}
+        grep -qE "$pattern" <<<"$included" || echo "$line"
+      done)"
+done
+# Every folder with sources is one of the rooms above.
+complain "every folder of host/ and models/ stands in the list of rooms" "$(
+  find host models -name '*.?pp' | sed -E 's#^(host/[^/]+|models/[^/]+)/.*#\1#' | sort -u |
+    while read -r room; do [ -n "${may[$room]+x}" ] || echo "$room"; done)"
+
+forbid() { # forbid RULE FOLDERS PATTERN
+  # shellcheck disable=SC2086
+  complain "$1" "$(grep -rnE "#include *[<\"]($3)" $2 --include='*.?pp' --include='*.cu*')"
+}
+forbid "programs and what they share include no device" experiments "host/cpu/|cuda/|tests/"
+forbid "MPI stays in host/comm" \
+  "$(find host -mindepth 1 -maxdepth 1 -type d ! -name comm | tr '\n' ' ') models cuda experiments" "mpi\.h"
 forbid "CUDA headers stay in cuda/" "host models experiments" "cuda|cub/|thrust/|cublas|nccl|nvtx"
 forbid "a test helper never leaves the tests" "host models cuda experiments" "gtest|gmock|boost/context"
-
-if grep -rnE "MGQE_WITH_(CUDA|MPI|NCCL)" host models experiments cuda | grep -vE '^host/(core/backend|comm/launch).cpp:'; then
-  echo "broken rule: only host/core/backend.cpp and host/comm/launch.cpp know what was built in"
-  failed=1
-fi
-if find host models cuda experiments tests \( -name '*.?pp' -o -name '*.cu*' \) -exec wc -l {} + |
-  awk '$2 != "total" && $1 > 600 {print $2 ": " $1 " lines"; found = 1} END {exit !found}'; then
-  echo "broken rule: no file over 600 lines"
-  failed=1
-fi
+complain "only host/engine/backend.cpp and host/comm/launch.cpp know what was built in" "$(
+  grep -rnE "MGQE_WITH_(CUDA|MPI|NCCL)" host models experiments cuda --include='*.?pp' --include='*.cu*' |
+    grep -vE '^host/(engine/backend|comm/launch).cpp:')"
+complain "only programs stand at the top of experiments/" "$(
+  find experiments -maxdepth 1 -type f ! -name '*.cpp' ! -name README.md ! -name CMakeLists.txt)"
+complain "no file over 600 lines" "$(
+  find host models cuda experiments tests \( -name '*.?pp' -o -name '*.cu*' \) -exec wc -l {} + |
+    awk '$2 != "total" && $1 > 600 {print $2 ": " $1 " lines"}')"
 exit $failed

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-experiments/install_packages.sh
+experiments/scripts/install_packages.sh
 
 echo "== building (log: build/tests.log)"
 mkdir -p build

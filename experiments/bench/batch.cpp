@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "host/core/philox.hpp"
+#include "host/base/philox.hpp"
 
 namespace mgqe::bench {
 namespace {

@@ -2,7 +2,7 @@
 // and the arithmetic of its definition, an fma two flops and anything else one. The limits of
 // bench_ops are made of these.
 //
-// Shapes as in host/core/ops/types.hpp: B look-ups, U distinct ids of them, n rows, d dimensions,
+// Shapes as in host/engine/ops/types.hpp: B look-ups, U distinct ids of them, n rows, d dimensions,
 // D subspaces of width w = d / D, K centroids, T tokens.
 #pragma once
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/bench/costs.hpp"
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe::bench {
 

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "host/io/table.hpp"
+#include "host/io/console/table.hpp"
 
 namespace mgqe::bench {
 namespace {

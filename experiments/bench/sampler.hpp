@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe::bench {
 

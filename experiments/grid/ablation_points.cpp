@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "experiments/grid/grid_points.hpp"
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 
 namespace mgqe {
 namespace {

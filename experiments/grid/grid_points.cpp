@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "host/core/check.hpp"
-#include "models/model.hpp"
+#include "host/base/check.hpp"
+#include "models/backbones/model.hpp"
 
 namespace mgqe {
 

@@ -3,9 +3,9 @@
 
 #include <functional>
 
-#include "experiments/cli.hpp"
+#include "experiments/cli/cli.hpp"
 #include "experiments/grid/grid_runner.hpp"
-#include "host/train/seed_runs.hpp"
+#include "host/jobs/seed_runs.hpp"
 
 namespace mgqe {
 

@@ -8,9 +8,9 @@
 #include <omp.h>
 
 #include "experiments/grid/run_key.hpp"
-#include "host/core/backend.hpp"
-#include "host/core/check.hpp"
-#include "host/train/run_pool.hpp"
+#include "host/base/check.hpp"
+#include "host/engine/backend.hpp"
+#include "host/jobs/run_pool.hpp"
 
 namespace mgqe {
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "experiments/grid/run_key.hpp"
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 
 namespace mgqe {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "host/core/check.hpp"
-#include "models/model.hpp"
+#include "host/base/check.hpp"
+#include "models/backbones/model.hpp"
 
 namespace mgqe {
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
 
 namespace mgqe {

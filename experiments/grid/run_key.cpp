@@ -8,9 +8,9 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
-#include "host/core/numerics.hpp"
+#include "host/base/numerics.hpp"
 #include "host/data/hasher.hpp"
-#include "models/model.hpp"
+#include "models/backbones/model.hpp"
 
 namespace mgqe {
 namespace {

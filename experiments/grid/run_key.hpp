@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/core/config.hpp"
+#include "host/config/config.hpp"
 
 namespace mgqe {
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "experiments/grid/run_key.hpp"
-#include "host/core/check.hpp"
-#include "host/core/numerics.hpp"
+#include "host/base/check.hpp"
+#include "host/base/numerics.hpp"
 #include "host/io/atomic_file.hpp"
 
 namespace mgqe {

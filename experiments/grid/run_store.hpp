@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/grid/run_claims.hpp"
-#include "host/core/config.hpp"
+#include "host/config/config.hpp"
 
 namespace mgqe {
 

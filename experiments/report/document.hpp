@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/io/table.hpp"
+#include "host/io/console/table.hpp"
 
 namespace mgqe {
 

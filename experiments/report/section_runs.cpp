@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "experiments/report/sections.hpp"
-#include "host/core/numerics.hpp"
+#include "host/base/numerics.hpp"
 
 namespace mgqe {
 namespace {

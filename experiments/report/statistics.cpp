@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "host/io/report.hpp"
+#include "host/io/console/run_table.hpp"
 
 namespace mgqe {
 

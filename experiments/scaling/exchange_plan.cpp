@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "experiments/scaling/zipf_pairs.hpp"
-#include "host/io/table.hpp"
+#include "host/io/console/table.hpp"
 
 namespace mgqe::scaling {
 namespace {
@@ -42,7 +42,7 @@ nlohmann::ordered_json plan_ranks(int nodes, const ClusterSpec& cluster, const C
   const int64_t share = config.train.batch / ranks;
   double forward = 0.0, forward_f32 = 0.0, backward = 0.0, codebook = 0.0;
   for (const int64_t rows : {catalogue.users, catalogue.items}) {
-    if (rows == 0 || !deals_rows(ranks, config, rows)) continue;
+    if (rows == 0 || !shards_rows(ranks, config, rows)) continue;
     // Id and count there, the row back; all but what a rank owns itself.
     const double elsewhere =
         static_cast<double>(distinct_ids(rows, 0, share, config.run.seed)) * (ranks - 1) / ranks;

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/placement.hpp"
+#include "models/features/placement.hpp"
 
 namespace mgqe::scaling {
 

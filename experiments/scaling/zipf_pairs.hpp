@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "models/model.hpp"
+#include "models/backbones/model.hpp"
 
 namespace mgqe::scaling {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 

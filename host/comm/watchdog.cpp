@@ -13,9 +13,9 @@
 
 #include <mpi.h>
 
+#include "host/base/check.hpp"
+#include "host/base/interruption.hpp"
 #include "host/comm/mpi_communicator.hpp"
-#include "host/core/check.hpp"
-#include "host/core/interruption.hpp"
 
 namespace mgqe {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 

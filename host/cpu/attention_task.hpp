@@ -1,7 +1,7 @@
 // What one attention call works on, shared by the instruction levels of attention.cpp.
 #pragma once
 
-#include "host/core/backend.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 

@@ -3,9 +3,9 @@
 
 #include <vector>
 
-#include "host/core/elementwise.hpp"
 #include "host/cpu/assign_task.hpp"
-#include "host/cpu/parallel.hpp"
+#include "host/cpu/runtime/parallel.hpp"
+#include "host/engine/functors/elementwise.hpp"
 
 namespace mgqe {
 

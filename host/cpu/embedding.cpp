@@ -4,9 +4,9 @@
 // table rows further ahead than kPrefetchRows was tried: it changes nothing.
 #include <bit>
 
-#include "host/core/row_rules.hpp"
 #include "host/cpu/cpu_backend.hpp"
-#include "host/cpu/lanes.hpp"
+#include "host/cpu/runtime/lanes.hpp"
+#include "host/engine/functors/row_rules.hpp"
 
 namespace mgqe {
 namespace {

@@ -1,7 +1,7 @@
 // GMF on the CPU. Sums run in fixed lanes and fixed chunks, so neither the instruction level nor
 // the number of threads changes a bit.
 #include "host/cpu/cpu_backend.hpp"
-#include "host/cpu/lanes.hpp"
+#include "host/cpu/runtime/lanes.hpp"
 
 namespace mgqe {
 namespace {

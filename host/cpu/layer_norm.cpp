@@ -3,7 +3,7 @@
 // two or three times from the first-level cache rather than once with running moments, which lose
 // digits where the mean is large.
 #include "host/cpu/cpu_backend.hpp"
-#include "host/cpu/lanes.hpp"
+#include "host/cpu/runtime/lanes.hpp"
 
 namespace mgqe {
 namespace {

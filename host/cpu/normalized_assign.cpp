@@ -1,9 +1,9 @@
 // The search by batch-normalized distances on the CPU: centroids in lanes. Each thread owns whole
 // subspaces; a subspace's centroids lie transposed, (w, K), and stay in the first-level cache while
 // rows stream by. Each centroid's chain of operations is that of the functors
-// (host/core/quantizer_functors.hpp), so the bits are too.
+// (host/engine/functors/quantizer_functors.hpp), so the bits are too.
 #include "host/cpu/cpu_backend.hpp"
-#include "host/cpu/lanes.hpp"
+#include "host/cpu/runtime/lanes.hpp"
 
 namespace mgqe {
 namespace {

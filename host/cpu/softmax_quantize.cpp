@@ -2,9 +2,9 @@
 // subspaces and adds rows in order, so no two threads meet. A subspace's keys, values and key
 // gradients lie transposed, (w, K), and stay in the first-level cache while rows stream by; scores
 // are computed anew for each row and never stored beyond it.
-#include "host/core/softmax_math.hpp"
 #include "host/cpu/cpu_backend.hpp"
-#include "host/cpu/lanes.hpp"
+#include "host/cpu/runtime/lanes.hpp"
+#include "host/engine/functors/softmax_math.hpp"
 
 namespace mgqe {
 namespace {

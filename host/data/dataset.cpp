@@ -2,11 +2,11 @@
 
 #include <utility>
 
-#include "host/core/check.hpp"
-#include "host/data/actions.hpp"
+#include "host/base/check.hpp"
+#include "host/data/interactions/actions.hpp"
+#include "host/data/interactions/ncf.hpp"
+#include "host/data/interactions/split.hpp"
 #include "host/data/locate.hpp"
-#include "host/data/ncf.hpp"
-#include "host/data/split.hpp"
 
 namespace mgqe {
 
@@ -55,9 +55,10 @@ Dataset load_dataset(const DataConfig& config, Backend& backend) {
   const std::filesystem::path folder = data_folder();
   if (const auto path = find_ml_1m(folder)) return load_file("ml-1m", *path, backend);
   if (name == "auto") return load_synthetic(config, backend);
-  input_error(folder.string(),
-              ": ml-1m is not there: expected ml-1m/ml-1m.txt.gz, ml-1m/ml-1m.txt or "
-              "ml-1m/ratings.dat below it; run experiments/fetch_data.sh, or set MGQE_DATA_DIR");
+  input_error(
+      folder.string(),
+      ": ml-1m is not there: expected ml-1m/ml-1m.txt.gz, ml-1m/ml-1m.txt or "
+      "ml-1m/ratings.dat below it; run experiments/scripts/fetch_data.sh, or set MGQE_DATA_DIR");
 }
 
 }  // namespace mgqe

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "host/core/backend.hpp"
-#include "host/core/config.hpp"
+#include "host/config/config.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 
@@ -33,7 +33,7 @@ struct Dataset {
   int64_t short_users = 0;  // too few actions to hold one out; all of theirs are in training
 
   // Training actions by user. train_*: ascending and distinct, the layout of Histories
-  // (host/core/sampling.hpp); every user leaves at least one item untouched. sequence_*: in time
+  // (host/base/sampling.hpp); every user leaves at least one item untouched. sequence_*: in time
   // order, repeats kept.
   std::vector<int64_t> train_offsets;     // (users + 1)
   std::vector<int32_t> train_items;       // (train_offsets[users])

@@ -1,5 +1,5 @@
 #include "host/data/hasher.hpp"
-#include "host/data/split.hpp"
+#include "host/data/interactions/split.hpp"
 
 namespace mgqe {
 

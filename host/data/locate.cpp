@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "host/data/text_reader.hpp"
+#include "host/data/text/text_reader.hpp"
 
 namespace mgqe {
 

@@ -7,7 +7,8 @@
 
 namespace mgqe {
 
-/// $MGQE_DATA_DIR, or data/ below the current folder, where experiments/fetch_data.sh puts files.
+/// $MGQE_DATA_DIR, or data/ below the current folder, where experiments/scripts/fetch_data.sh puts
+/// files.
 std::filesystem::path data_folder();
 
 /// The first of ml-1m/{ml-1m.txt.gz,ml-1m.txt,ratings.dat} below `folder`.

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include "host/core/check.hpp"
-#include "host/core/packed_scheme.hpp"
+#include "host/base/check.hpp"
 #include "host/io/safetensors.hpp"
+#include "host/packed/packed_scheme.hpp"
 
 namespace mgqe {
 

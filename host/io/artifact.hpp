@@ -20,8 +20,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "host/core/packed_model.hpp"
 #include "host/io/size_report.hpp"
+#include "host/packed/packed_model.hpp"
 
 namespace mgqe {
 

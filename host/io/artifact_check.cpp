@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "host/core/packed_scheme.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/safetensors.hpp"
+#include "host/packed/packed_scheme.hpp"
 
 namespace mgqe {
 

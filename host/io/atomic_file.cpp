@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 
 namespace mgqe {
 

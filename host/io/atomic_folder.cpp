@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
 
 namespace mgqe {

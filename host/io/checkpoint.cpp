@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/io/atomic_folder.hpp"
 #include "host/io/safetensors.hpp"
@@ -58,7 +58,7 @@ CheckpointFile look_at(const fs::path& path) {
 
 // ---- what ranks hold ----------------------------------------------------------------------------
 
-int64_t dealt_rows(int64_t rows, int rank, int world_size) {
+int64_t sharded_rows(int64_t rows, int rank, int world_size) {
   return (rows - rank + world_size - 1) / world_size;
 }
 
@@ -66,11 +66,11 @@ namespace {
 
 /// Copies row l of rank r to row l * N + r of the whole, or back.
 template <class CopyRow>
-void for_dealt_rows(const HostArray& whole, int rank, int world_size, const CopyRow& copy) {
+void for_sharded_rows(const HostArray& whole, int rank, int world_size, const CopyRow& copy) {
   const int64_t rows = whole.shape.at(0);
   if (rows == 0) return;
   const size_t row_bytes = whole.bytes.size() / static_cast<size_t>(rows);
-  for (int64_t l = 0; l < dealt_rows(rows, rank, world_size); ++l)
+  for (int64_t l = 0; l < sharded_rows(rows, rank, world_size); ++l)
     copy(static_cast<size_t>(l) * row_bytes, static_cast<size_t>(l * world_size + rank) * row_bytes,
          row_bytes);
 }
@@ -85,8 +85,8 @@ HostArray empty_array(DType dtype, std::vector<int64_t> shape) {
 
 std::vector<int64_t> stored_shape(const CheckpointArray& whole, int rank, int world_size) {
   std::vector<int64_t> shape = whole.shape;
-  if (whole.layout == ArrayLayout::kRowsDealt)
-    shape.at(0) = dealt_rows(shape.at(0), rank, world_size);
+  if (whole.layout == ArrayLayout::kRowsSharded)
+    shape.at(0) = sharded_rows(shape.at(0), rank, world_size);
   return shape;
 }
 
@@ -107,11 +107,11 @@ HostArray& stored_array(std::vector<ArrayMap>& by_rank, int rank, const std::str
 
 }  // namespace
 
-HostArray deal_rows(const HostArray& whole, int rank, int world_size) {
+HostArray shard_rows(const HostArray& whole, int rank, int world_size) {
   HostArray part = empty_array(
       whole.dtype,
-      stored_shape({whole.dtype, whole.shape, ArrayLayout::kRowsDealt}, rank, world_size));
-  for_dealt_rows(whole, rank, world_size, [&](size_t at_rank, size_t at_whole, size_t bytes) {
+      stored_shape({whole.dtype, whole.shape, ArrayLayout::kRowsSharded}, rank, world_size));
+  for_sharded_rows(whole, rank, world_size, [&](size_t at_rank, size_t at_whole, size_t bytes) {
     std::memcpy(part.bytes.data() + at_rank, whole.bytes.data() + at_whole, bytes);
   });
   return part;
@@ -134,9 +134,10 @@ ArrayMap assemble(std::vector<ArrayMap> by_rank, const CheckpointArrays& arrays)
     HostArray& target = whole[name] = empty_array(array.dtype, array.shape);
     for (int rank = 0; rank < world_size; ++rank) {
       const HostArray& part = stored_array(by_rank, rank, name, array);
-      for_dealt_rows(target, rank, world_size, [&](size_t at_rank, size_t at_whole, size_t bytes) {
-        std::memcpy(target.bytes.data() + at_whole, part.bytes.data() + at_rank, bytes);
-      });
+      for_sharded_rows(
+          target, rank, world_size, [&](size_t at_rank, size_t at_whole, size_t bytes) {
+            std::memcpy(target.bytes.data() + at_whole, part.bytes.data() + at_rank, bytes);
+          });
     }
   }
   return whole;
@@ -175,7 +176,7 @@ uint32_t crc_of(const std::string& text) {
 }
 
 const char* layout_name(ArrayLayout layout) {
-  return layout == ArrayLayout::kRowsDealt ? "rows dealt" : "replicated";
+  return layout == ArrayLayout::kRowsSharded ? "rows dealt" : "replicated";
 }
 
 ordered_json to_json(const CheckpointManifest& manifest) {
@@ -224,8 +225,8 @@ CheckpointManifest manifest_of(const ordered_json& json) {
   for (const auto& [name, array] : json.at("arrays").items())
     manifest.arrays[name] = {dtype_named(array.at("dtype").get<std::string>()),
                              array.at("shape").get<std::vector<int64_t>>(),
-                             array.at("layout") == layout_name(ArrayLayout::kRowsDealt)
-                                 ? ArrayLayout::kRowsDealt
+                             array.at("layout") == layout_name(ArrayLayout::kRowsSharded)
+                                 ? ArrayLayout::kRowsSharded
                                  : ArrayLayout::kReplicated};
   for (const auto& file : json.at("files"))
     manifest.files.push_back(

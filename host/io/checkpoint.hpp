@@ -4,7 +4,7 @@
 //     others rank-0001-of-0002.safetensors  what rank 1 holds: its rows best.safetensors the
 //     artifact of the best epoch so far, once there is one manifest.json                  what it
 //     is of, how far the run was, bytes and crc32 of each file
-// that appears complete or not at all. Of an array whose rows are dealt, row g lies on rank g % N
+// that appears complete or not at all. Of an array whose rows are sharded, row g lies on rank g % N
 // as its row g / N, where N is the number of ranks.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "host/core/host_array.hpp"
+#include "host/base/host_array.hpp"
 #include "host/io/artifact.hpp"
 
 namespace mgqe {
@@ -31,8 +31,8 @@ class DamagedCheckpoint : public InputError {
 };
 
 enum class ArrayLayout {
-  kReplicated,  // every rank holds it; stored by rank 0 alone
-  kRowsDealt,   // each rank holds and stores its rows
+  kReplicated,   // every rank holds it; stored by rank 0 alone
+  kRowsSharded,  // each rank holds and stores its rows
 };
 
 /// An array as it is when whole.
@@ -70,10 +70,10 @@ struct Checkpoint {
 
 // ---- what ranks hold ----------------------------------------------------------------------------
 
-/// How many of the rows rank `rank` of `world_size` is dealt.
-int64_t dealt_rows(int64_t rows, int rank, int world_size);
+/// How many of the rows rank `rank` of `world_size` is sharded.
+int64_t sharded_rows(int64_t rows, int rank, int world_size);
 /// Those rows of a whole array.
-HostArray deal_rows(const HostArray& whole, int rank, int world_size);
+HostArray shard_rows(const HostArray& whole, int rank, int world_size);
 /// Whole arrays from what each rank stored. DamagedCheckpoint, naming the array and the rank, where
 /// something is missing, left over or of another shape.
 ArrayMap assemble(std::vector<ArrayMap> by_rank, const CheckpointArrays& arrays);
@@ -99,7 +99,7 @@ CheckpointManifest read_manifest(const std::filesystem::path& checkpoint);
 /// Every file, of however many ranks, against the manifest; arrays whole. DamagedCheckpoint that
 /// names the file.
 Checkpoint read_checkpoint(const std::filesystem::path& checkpoint, CheckpointManifest manifest);
-/// What one of as many ranks as wrote it needs, the rows dealt to it alone: its own file, and rank
+/// What one of as many ranks as wrote it needs, the rows of its shard alone: its own file, and rank
 /// 0's for what all have.
 Checkpoint read_share(const std::filesystem::path& checkpoint, CheckpointManifest manifest,
                       int rank);

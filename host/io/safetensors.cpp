@@ -14,7 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <zlib.h>
 
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
 
 namespace mgqe {

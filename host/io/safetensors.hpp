@@ -12,7 +12,7 @@
 #include <map>
 #include <string>
 
-#include "host/core/host_array.hpp"
+#include "host/base/host_array.hpp"
 
 namespace mgqe {
 

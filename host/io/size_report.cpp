@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "host/core/check.hpp"
+#include "host/base/check.hpp"
 #include "host/io/artifact.hpp"
 
 namespace mgqe {

@@ -8,9 +8,9 @@
 
 #include <fmt/format.h>
 
+#include "host/base/version.hpp"
 #include "host/comm/launch.hpp"
-#include "host/core/version.hpp"
-#include "host/io/logging.hpp"
+#include "host/io/console/logging.hpp"
 
 namespace mgqe {
 

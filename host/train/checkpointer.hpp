@@ -10,8 +10,8 @@
 #include <optional>
 #include <vector>
 
-#include "host/core/communicator.hpp"
-#include "host/core/config.hpp"
+#include "host/config/config.hpp"
+#include "host/engine/communicator.hpp"
 #include "host/io/atomic_folder.hpp"
 #include "host/io/checkpoint.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "models/row_exchange.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "host/data/dataset.hpp"
 #include "host/train/metrics.hpp"
-#include "models/model.hpp"
+#include "models/backbones/model.hpp"
 
 namespace mgqe {
 

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "host/io/logging.hpp"
+#include "host/io/console/logging.hpp"
 #include "host/train/task.hpp"
 
 namespace mgqe {
@@ -21,9 +21,9 @@ class RankingTask final : public Task {
         evaluator_(backend, dataset_, evaluator_options(config)) {}
 
   Catalogue catalogue() const override { return {dataset_.users, dataset_.items, 0.0}; }
-  std::unique_ptr<Feed> make_feed() const override {
-    return reads_sequences(config_) ? make_sequence_feed(backend_, dataset_, config_)
-                                    : make_pair_feed(backend_, dataset_, config_);
+  std::unique_ptr<BatchSource> make_batch_source() const override {
+    return reads_sequences(config_) ? make_sequence_batches(backend_, dataset_, config_)
+                                    : make_pair_batches(backend_, dataset_, config_);
   }
   Split selection() const override {
     return dataset_.has_validation ? Split::kValid : Split::kTest;
@@ -31,7 +31,7 @@ class RankingTask final : public Task {
 
   /// Chosen by full-ranking NDCG@10 on validation; without validation items by sampled HR@10 on
   /// test, as the NCF authors do.
-  Judgement evaluate(const PackedModel& model, Split split) override {
+  EvaluationResult evaluate(const PackedModel& model, Split split) override {
     const auto ranker = make_ranker(backend_, model);
     const Evaluation figures = evaluator_.evaluate(*ranker, split);
     return {to_json(figures),
@@ -101,7 +101,8 @@ std::unique_ptr<Task> make_task(Backend& backend, Config& config) {
   if (config.data.name == "auto") {
     config.data.name = dataset.name;
     if (dataset.name == "synthetic")
-      log().warn("no MovieLens-1M here, so the data is synthetic: see experiments/fetch_data.sh");
+      log().warn(
+          "no MovieLens-1M here, so the data is synthetic: see experiments/scripts/fetch_data.sh");
   }
   if (dataset.short_users > 0)
     log().warn("{} users have too few actions to hold one out: they train and are not evaluated",

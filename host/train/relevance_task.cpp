@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/train/task.hpp"
-#include "models/relevance_model.hpp"
+#include "models/backbones/relevance_model.hpp"
 
 namespace mgqe {
 namespace {
@@ -32,12 +32,12 @@ class RelevanceTask final : public Task {
   Catalogue catalogue() const override {
     return {0, dataset_.items, dataset_.mean_score / kRelevanceScale};
   }
-  std::unique_ptr<Feed> make_feed() const override {
-    return make_scored_pair_feed(backend_, dataset_.train, config_);
+  std::unique_ptr<BatchSource> make_batch_source() const override {
+    return make_scored_pair_batches(backend_, dataset_.train, config_);
   }
   Split selection() const override { return Split::kValid; }
 
-  Judgement evaluate(const PackedModel& model, Split split) override {
+  EvaluationResult evaluate(const PackedModel& model, Split split) override {
     const HeldOutPairs& pairs = held_out(split);
     make_pair_scorer(backend_, model)->score(pairs.left, pairs.right, pairs.predictions);
     const std::vector<float> predictions = pairs.predictions.to_host();

@@ -18,7 +18,7 @@ struct RunState {
     int epoch = 0;  // 0: none yet
     PackedModel model;
     std::map<std::string, std::vector<TierReport>> tiers;
-    Judgement judgement;
+    EvaluationResult judgement;
   };
   TrainingLoop::Position position;  // as of the checkpoint
   Best best;

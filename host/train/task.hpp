@@ -9,12 +9,12 @@
 #include <nlohmann/json.hpp>
 
 #include "host/io/artifact.hpp"
+#include "host/train/batch_source.hpp"
 #include "host/train/evaluator.hpp"
-#include "host/train/feed.hpp"
 
 namespace mgqe {
 
-struct Judgement {
+struct EvaluationResult {
   nlohmann::ordered_json json;  // as result.json holds it
   double score = 0.0;           // by which the best epoch is chosen; higher is better
   std::vector<double> columns;  // for the console, in the order of Task::columns()
@@ -25,12 +25,12 @@ class Task {
   virtual ~Task() = default;
 
   virtual Catalogue catalogue() const = 0;
-  virtual std::unique_ptr<Feed> make_feed() const = 0;
+  virtual std::unique_ptr<BatchSource> make_batch_source() const = 0;
   /// The split that the best epoch is chosen on.
   virtual Split selection() const = 0;
-  virtual Judgement evaluate(const PackedModel& model, Split split) = 0;
+  virtual EvaluationResult evaluate(const PackedModel& model, Split split) = 0;
 
-  /// Headings of Judgement::columns.
+  /// Headings of EvaluationResult::columns.
   virtual std::vector<std::string> columns() const = 0;
   /// Of one judgement, for people: a line or more, each ended.
   virtual std::string summary(const nlohmann::ordered_json& test) const = 0;

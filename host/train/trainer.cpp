@@ -7,15 +7,15 @@
 
 #include <fmt/format.h>
 
+#include "host/base/numerics.hpp"
+#include "host/base/version.hpp"
 #include "host/comm/launch.hpp"
-#include "host/core/numerics.hpp"
-#include "host/core/range.hpp"
-#include "host/core/version.hpp"
+#include "host/engine/profile_range.hpp"
 #include "host/io/atomic_file.hpp"
-#include "host/io/logging.hpp"
-#include "host/io/metrics_log.hpp"
-#include "host/io/progress.hpp"
-#include "models/placement.hpp"
+#include "host/io/console/logging.hpp"
+#include "host/io/console/metrics_log.hpp"
+#include "host/io/console/progress.hpp"
+#include "models/features/placement.hpp"
 
 namespace mgqe {
 namespace {
@@ -77,7 +77,7 @@ void Trainer::print_header(const std::string& resumed) const {
 
 void Trainer::print_epoch(int epoch, double examples_per_second) const {
   fmt::print("{:>5}  {:>8.4f}", epoch, state_.train_loss.back());
-  for (const double value : last_judgement_.columns) fmt::print("  {:>13.4f}", value);
+  for (const double value : last_evaluation_.columns) fmt::print("  {:>13.4f}", value);
   fmt::print("  {:>12.0f}{}\n", examples_per_second, state_.best.epoch == epoch ? "  *" : "");
   std::fflush(stdout);
 }
@@ -107,7 +107,7 @@ nlohmann::ordered_json Trainer::run() {
 
   // The test figures come from the packed model, as `mgqe evaluate` computes them.
   Stopwatch watch(state_.evaluate_seconds);
-  const Judgement test = task_.evaluate(state_.best.model, Split::kTest);
+  const EvaluationResult test = task_.evaluate(state_.best.model, Split::kTest);
   watch.lap();
 
   checkpointer_->finish();
@@ -126,7 +126,7 @@ bool Trainer::done() const {
 
 void Trainer::train_epoch(int epoch, Progress& progress) {
   Stopwatch watch(state_.train_seconds);
-  const Range range(backend_, "epoch");
+  const ProfileRange range(backend_, "epoch");
   if (loop_.epoch() != epoch) loop_.begin_epoch(epoch);  // else it was resumed within
   progress.begin_epoch(epoch, loop_.epoch_steps());
   const int64_t steps = loop_.steps_per_epoch();
@@ -171,13 +171,13 @@ void Trainer::check_finite(double loss) {
 
 void Trainer::evaluate_epoch(int epoch) {
   const Stopwatch watch(state_.evaluate_seconds);
-  const Range range(backend_, "evaluation");
+  const ProfileRange range(backend_, "evaluation");
   PackedModel packed = loop_.model().pack();
-  last_judgement_ = task_.evaluate(packed, task_.selection());
+  last_evaluation_ = task_.evaluate(packed, task_.selection());
   RunState::Best& best = state_.best;
   ++state_.without_better;
-  if (best.epoch > 0 && !(last_judgement_.score > best.judgement.score)) return;
-  best = {epoch, std::move(packed), loop_.model().tier_reports(), last_judgement_};
+  if (best.epoch > 0 && !(last_evaluation_.score > best.judgement.score)) return;
+  best = {epoch, std::move(packed), loop_.model().tier_reports(), last_evaluation_};
   state_.without_better = 0;
 }
 
@@ -285,13 +285,14 @@ Artifact Trainer::make_artifact() const {
 nlohmann::ordered_json Trainer::epoch_record(int epoch) {
   return {{"epoch", epoch},
           {"train_loss", state_.train_loss.back()},
-          {selection_name(), last_judgement_.json},
+          {selection_name(), last_evaluation_.json},
           {"quantizer", to_json(loop_.model().tier_reports())},
           {"samples_per_second", examples_per_second()},
           {"seconds", {{"train", state_.train_seconds}, {"evaluate", state_.evaluate_seconds}}}};
 }
 
-nlohmann::ordered_json Trainer::make_result(const SizeReport& size, const Judgement& test) const {
+nlohmann::ordered_json Trainer::make_result(const SizeReport& size,
+                                            const EvaluationResult& test) const {
   nlohmann::ordered_json data = task_.data();
   data["training_examples_per_epoch"] = loop_.examples_per_epoch();
   data["fingerprint"] = fmt::format("{:016x}", task_.fingerprint());

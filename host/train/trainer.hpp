@@ -8,7 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "host/core/interruption.hpp"
+#include "host/base/interruption.hpp"
 #include "host/train/checkpointer.hpp"
 #include "host/train/run_state.hpp"
 #include "host/train/training_loop.hpp"
@@ -51,7 +51,7 @@ class Trainer {
   void print_header(const std::string& resumed) const;
   void print_epoch(int epoch, double examples_per_second) const;
   Artifact make_artifact() const;
-  nlohmann::ordered_json make_result(const SizeReport& size, const Judgement& test) const;
+  nlohmann::ordered_json make_result(const SizeReport& size, const EvaluationResult& test) const;
   nlohmann::ordered_json epoch_record(int epoch);
   double examples_per_second() const;
   std::string selection_name() const {
@@ -68,7 +68,7 @@ class Trainer {
   Interruption interruption_;
   TrainingLoop loop_;
   RunState state_;
-  Judgement last_judgement_;
+  EvaluationResult last_evaluation_;
   std::optional<Checkpointer> checkpointer_;
 };
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "host/core/range.hpp"
-#include "models/row_exchange.hpp"
+#include "host/engine/profile_range.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
 
@@ -12,7 +12,7 @@ TrainingLoop::TrainingLoop(Backend& backend, const Task& task, const Config& con
     : backend_(backend),
       adam_(optimizer_options(config.train).adam),
       seed_(config.run.seed),
-      feed_(task.make_feed()),
+      batches_(task.make_batch_source()),
       model_(make_model(backend, config, task.catalogue())),
       state_(backend, 1),
       next_state_(backend, 1),
@@ -30,12 +30,12 @@ void TrainingLoop::begin_epoch(int epoch) {
   epoch_ = epoch;
   epoch_steps_ = 0;
   examples_done_ = 0;
-  feed_->begin_epoch(state);
+  batches_->begin_epoch(state);
   model_->begin_epoch(epoch);
 }
 
 int64_t TrainingLoop::advance(int64_t limit) {
-  const Feed::Stretch ahead = feed_->ahead();
+  const BatchSource::Stretch ahead = batches_->ahead();
   MGQE_CHECK(ahead.steps > 0 && limit > 0, ahead.steps, " steps are left, ", limit, " asked for");
   int64_t steps = 1;
   Communicator& ranks = backend_.communicator();
@@ -47,26 +47,26 @@ int64_t TrainingLoop::advance(int64_t limit) {
                          [this] { step_ops(); });
   else
     step_ops();
-  feed_->advance(steps);
+  batches_->advance(steps);
   steps_ += static_cast<uint64_t>(steps);
   epoch_steps_ += steps;
   examples_done_ += steps * ahead.examples;
-  if (!ranks.alone() && feed_->ahead().steps > 0) look_ahead();
+  if (!ranks.alone() && batches_->ahead().steps > 0) look_ahead();
   return steps;
 }
 
 /// Op calls alone (StepBody): advance() does the counting.
 void TrainingLoop::step_ops() {
-  const Range range(backend_, "step");
+  const ProfileRange range(backend_, "step");
   backend_.begin_step(state_, adam_);
-  const Batch batch = feed_->draw(backend_, state_);
+  const Batch batch = batches_->draw(backend_, state_);
   model_->prepare(backend_, batch);
   model_->train_step(batch, state_, loss_sum_);
 }
 
 void TrainingLoop::step_among_ranks() {
   if (!next_) look_ahead();
-  const Range range(backend_, "step");
+  const ProfileRange range(backend_, "step");
   look_ahead_.begin_step();
   backend_.begin_step(state_, adam_);
   model_->train_step(*next_, state_, loss_sum_);
@@ -77,7 +77,7 @@ void TrainingLoop::step_among_ranks() {
 void TrainingLoop::look_ahead() {
   Backend& stream = look_ahead_.stream();
   stream.begin_step(next_state_, adam_);
-  next_ = feed_->draw(stream, next_state_);
+  next_ = batches_->draw(stream, next_state_);
   model_->prepare(stream, *next_);
 }
 
@@ -122,7 +122,7 @@ void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
   else if (ranks.leads())
     sum = std::accumulate(sums.begin(), sums.end(), 0.0);
   loss_sum_.assign(std::span(&sum, 1));
-  feed_->advance(position.epoch_steps);
+  batches_->advance(position.epoch_steps);
   epoch_steps_ = position.epoch_steps;
   examples_done_ = position.epoch_examples;
 }
@@ -130,21 +130,21 @@ void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
 void TrainingLoop::restore_arrays(const ArrayMap& arrays) {
   size_t restored = 1;  // the optimizer's step count
   const auto restore = [&]<class T>(const std::string& name, Tensor<T>& tensor,
-                                    const Dealing& dealing) {
+                                    const RowSharding& sharding) {
     const auto found = arrays.find(name);
     if (found == arrays.end()) input_error("its model has no array ", name, ", which this one has");
     const HostArray& array = found->second;
-    const bool whole = array.shape == std::vector{dealing.rows, tensor.cols()};
+    const bool whole = array.shape == std::vector{sharding.rows, tensor.cols()};
     const bool share = array.shape == std::vector{tensor.rows(), tensor.cols()};
     if (array.dtype != dtype_of<T>())
       input_error("the array ", name,
                   " of its model is not of the type that this one has: was it "
                   "trained with another --row-type?");
     if (!(whole || share))
-      input_error("the array ", name, " of its model is not of the shape (", dealing.rows, ", ",
+      input_error("the array ", name, " of its model is not of the shape (", sharding.rows, ", ",
                   tensor.cols(), ") that this one has");
     if (whole && !share)
-      tensor.assign(deal_rows(array, dealing.rank, dealing.ranks).template as<T>());
+      tensor.assign(shard_rows(array, sharding.rank, sharding.ranks).template as<T>());
     else
       tensor.assign(array.as<T>());
     ++restored;
@@ -159,12 +159,12 @@ ArrayMap TrainingLoop::checkpoint_arrays(CheckpointArrays& whole) {
   const bool leads = backend_.communicator().leads();
   ArrayMap arrays;
   const auto take = [&]<class T>(const std::string& name, Tensor<T>& tensor,
-                                 const Dealing& dealing) {
-    const bool dealt = dealing.ranks > 1;
+                                 const RowSharding& sharding) {
+    const bool sharded = sharding.ranks > 1;
     whole[name] = {dtype_of<T>(),
-                   {dealing.rows, tensor.cols()},
-                   dealt ? ArrayLayout::kRowsDealt : ArrayLayout::kReplicated};
-    if (dealt || leads)
+                   {sharding.rows, tensor.cols()},
+                   sharded ? ArrayLayout::kRowsSharded : ArrayLayout::kReplicated};
+    if (sharded || leads)
       arrays.emplace(name, HostArray(tensor.to_host(), {tensor.rows(), tensor.cols()}));
   };
   model_->visit(take);

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "host/core/look_ahead.hpp"
+#include "host/engine/look_ahead.hpp"
 #include "host/io/checkpoint.hpp"
 #include "host/train/task.hpp"
 
@@ -14,8 +14,8 @@ class TrainingLoop {
  public:
   TrainingLoop(Backend& backend, const Task& task, const Config& config);
 
-  int64_t examples_per_epoch() const { return feed_->examples_per_epoch(); }
-  int64_t steps_per_epoch() const { return feed_->steps_per_epoch(); }
+  int64_t examples_per_epoch() const { return batches_->examples_per_epoch(); }
+  int64_t steps_per_epoch() const { return batches_->steps_per_epoch(); }
 
   /// epoch is 1 for the first.
   void begin_epoch(int epoch);
@@ -53,7 +53,8 @@ class TrainingLoop {
     return checkpoint_arrays(whole);
   }
   /// Goes on from there, to the bit: to be called before the first epoch. The arrays are whole, or,
-  /// of those dealt to ranks, this rank's rows. InputError where they are not those of this model.
+  /// of those sharded over ranks, this rank's rows. InputError where they are not those of this
+  /// model.
   void restore(const Position& position, const ArrayMap& arrays);
 
  private:
@@ -66,7 +67,7 @@ class TrainingLoop {
   Backend& backend_;
   AdamOptions adam_;
   uint64_t seed_;
-  std::unique_ptr<Feed> feed_;
+  std::unique_ptr<BatchSource> batches_;
   std::unique_ptr<Model> model_;
   Tensor<StepState> state_, next_state_;  // of the step under way; of the one prepared
   Tensor<double> loss_sum_;               // (1)

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "models/row_exchange.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
 namespace {
@@ -50,8 +50,8 @@ class CodeHistogram {
 }  // namespace
 
 PackedCodes pack_tier(Backend& backend, const TierToPack& tier, const EncodeRows& encode) {
-  const int64_t begin = tier.dealing.rows_below(tier.begin);
-  const int64_t rows = tier.dealing.rows_below(tier.end) - begin;
+  const int64_t begin = tier.sharding.rows_below(tier.begin);
+  const int64_t rows = tier.sharding.rows_below(tier.end) - begin;
   const int bits = code_bits(tier.centroids);
   const int64_t row_bytes = packed_row_bytes(tier.subspaces, bits);
   const int64_t chunk = std::min(rows, kPackChunk);
@@ -78,13 +78,13 @@ PackedCodes pack_tier(Backend& backend, const TierToPack& tier, const EncodeRows
     packed.insert(packed.end(), host_bytes.begin(), host_bytes.begin() + target.size());
   }
   const int64_t all_rows = tier.end - tier.begin;
-  if (tier.dealing.ranks > 1) {
+  if (tier.sharding.ranks > 1) {
     Communicator& ranks = backend.communicator();
     histogram.add_other_ranks(ranks);
     std::vector<double> error = {squared_error};
     sum_over_ranks(ranks, error);
     squared_error = error[0];
-    packed = collect_rows(ranks, tier.dealing, tier.begin, tier.end, std::move(packed), row_bytes);
+    packed = collect_rows(ranks, tier.sharding, tier.begin, tier.end, std::move(packed), row_bytes);
   }
   const double values = static_cast<double>(all_rows * tier.dim);
   return {HostArray(packed, {all_rows, row_bytes}),

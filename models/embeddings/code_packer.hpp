@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "models/embedding.hpp"
+#include "models/embeddings/embedding.hpp"
 
 namespace mgqe {
 
@@ -14,10 +14,10 @@ using EncodeRows = std::function<void(RowSet rows, View<uint8_t> codes, View<flo
 
 /// Rows of one tier, all encoded with the same codebook, each by the rank that has it.
 struct TierToPack {
-  Dealing dealing;     // of the table
-  int64_t begin, end;  // in the whole table
-  int centroids;       // K_i
-  int subspaces;       // D_i
+  RowSharding sharding;  // of the table
+  int64_t begin, end;    // in the whole table
+  int centroids;         // K_i
+  int subspaces;         // D_i
   int64_t dim;
 };
 

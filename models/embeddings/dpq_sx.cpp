@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "host/core/range.hpp"
+#include "host/engine/profile_range.hpp"
 #include "models/embeddings/code_packer.hpp"
 
 namespace mgqe {
@@ -21,10 +21,10 @@ std::vector<int32_t> count_to(int64_t last) {
 
 DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend),
-      dealing_(spec.rows_here()),
+      sharding_(spec.rows_here()),
       subspaces_(spec.config.subspaces[0]),
       tiers_(make_tiers(spec.config, spec.rows)),
-      queries_(backend, spec.name + ".queries", dealing_, spec.config.dim, spec.optimizer),
+      queries_(backend, spec.name + ".queries", sharding_, spec.config.dim, spec.optimizer),
       keys_(backend, spec.name + ".keys", tiers_.centroids[0], spec.config.dim, spec.optimizer),
       values_(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim, spec.optimizer),
       zero_norms_(backend, tiers_.centroids[0], subspaces_),
@@ -53,7 +53,7 @@ Lookup DpqSxEmbedding::forward(const IdBatch& ids) {
   ids_ = ids;
   const View<uint8_t> codes = codes_.view().slice(0, lookups);
   const View<float> decoded = decoded_.view().slice(0, lookups);
-  const Range range(backend_, "assign");
+  const ProfileRange range(backend_, "assign");
   encode(RowSet::of(ids.unique), codes, chosen_keys_.view().slice(0, lookups), {});
   backend_.decode(codes, kByteCodes, subspaces_, values_.values, decoded);
   return {decoded, ids.unique.inverse};
@@ -101,12 +101,12 @@ void DpqSxEmbedding::visit(const TensorVisitor& visitor) {
 PackedTable DpqSxEmbedding::pack() {
   PackedTable packed;
   packed.scheme = "dpq_sx";
-  packed.rows = dealing_.rows;
+  packed.rows = sharding_.rows;
   packed.dim = queries_.values.cols();
   packed.tiers = {{packed.rows, tiers_.centroids[0], subspaces_}};
   packed.arrays.emplace("codebook",
                         HostArray(values_.values.to_host(), {values_.values.rows(), packed.dim}));
-  const TierToPack tier{dealing_, 0, packed.rows, tiers_.centroids[0], subspaces_, packed.dim};
+  const TierToPack tier{sharding_, 0, packed.rows, tiers_.centroids[0], subspaces_, packed.dim};
   auto [codes, report] =
       pack_tier(backend_, tier,
                 [&](RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error) {

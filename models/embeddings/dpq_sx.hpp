@@ -11,7 +11,7 @@
 // Their code also batch-normalizes the scores, as it does VQ's distances; this one does not.
 #pragma once
 
-#include "models/embedding.hpp"
+#include "models/embeddings/embedding.hpp"
 
 namespace mgqe {
 
@@ -34,7 +34,7 @@ class DpqSxEmbedding final : public Embedding {
   /// codes (|rows|, D); near (|rows|, d): the chosen keys.
   void encode(RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error);
 
-  Dealing dealing_;
+  RowSharding sharding_;
   int subspaces_;
   Tiers tiers_;                   // one
   TableParameter queries_;        // (n, d)

@@ -1,13 +1,13 @@
 #include "models/embeddings/full.hpp"
 
-#include "models/row_exchange.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
 
 FullEmbedding::FullEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend),
-      dealing_(spec.rows_here()),
-      table_(backend, spec.name + ".table", dealing_, spec.config.dim, spec.optimizer) {
+      sharding_(spec.rows_here()),
+      table_(backend, spec.name + ".table", sharding_, spec.config.dim, spec.optimizer) {
   table_.reserve(spec.max_lookups);
   table_.fill_normal(spec.table_key, spec.config.init_stddev);
 }
@@ -26,10 +26,10 @@ void FullEmbedding::backward(View<const float> gradient, View<const StepState> s
 PackedTable FullEmbedding::pack() {
   PackedTable packed;
   packed.scheme = "full";
-  packed.rows = dealing_.rows;
+  packed.rows = sharding_.rows;
   packed.dim = table_.dim();
   packed.arrays.emplace(
-      "table", HostArray(collect_table(backend_.communicator(), dealing_, table_.to_host()),
+      "table", HostArray(collect_table(backend_.communicator(), sharding_, table_.to_host()),
                          {packed.rows, packed.dim}));
   return packed;
 }

@@ -1,7 +1,7 @@
 // The full table: one trained f32 row per id. What every other scheme is measured against.
 #pragma once
 
-#include "models/embedding.hpp"
+#include "models/embeddings/embedding.hpp"
 
 namespace mgqe {
 
@@ -16,10 +16,10 @@ class FullEmbedding final : public Embedding {
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
   View<const float> rows() const { return table_.values; }
-  const Dealing& dealing() const { return dealing_; }
+  const RowSharding& sharding() const { return sharding_; }
 
  private:
-  Dealing dealing_;
+  RowSharding sharding_;
   TableParameter table_;  // (n, d)
   UniqueIds unique_;      // of the last forward
   std::span<const int64_t> rank_rows_;

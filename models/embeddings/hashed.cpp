@@ -5,8 +5,8 @@ namespace mgqe {
 HashedEmbedding::HashedEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend),
       rows_(spec.rows),
-      table_(backend, spec.name + ".table", Dealing::whole(spec.config.buckets), spec.config.dim,
-             spec.optimizer),
+      table_(backend, spec.name + ".table", RowSharding::whole(spec.config.buckets),
+             spec.config.dim, spec.optimizer),
       buckets_(backend, spec.max_lookups),
       unique_buffer_(backend, spec.max_lookups) {
   table_.fill_normal(spec.table_key, spec.config.init_stddev);

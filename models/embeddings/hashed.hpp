@@ -2,7 +2,7 @@
 // m. Ids of the same bucket share their row, its gradient and its optimizer state.
 #pragma once
 
-#include "models/embedding.hpp"
+#include "models/embeddings/embedding.hpp"
 
 namespace mgqe {
 

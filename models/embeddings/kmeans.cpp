@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "models/embeddings/quantizer.hpp"
-#include "models/row_exchange.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
 namespace {
@@ -51,7 +51,7 @@ class CentroidSums {
 }  // namespace
 
 void kmeans(Backend& backend, View<const float> queries, const Tiers& tiers, int subspaces,
-            int iterations, bool dealt, Tensor<float>& codebook) {
+            int iterations, bool sharded, Tensor<float>& codebook) {
   const int64_t dim = queries.cols, chunk = std::min(kChunk, queries.rows);
   Tensor<float> half_norms(backend, codebook.rows(), subspaces), decoded(backend, chunk, dim);
   Tensor<uint8_t> codes(backend, chunk, subspaces);
@@ -70,7 +70,7 @@ void kmeans(Backend& backend, View<const float> queries, const Tiers& tiers, int
         sums.add(rows, codes.to_host(), count);
       }
     }
-    if (dealt) sums.add_other_ranks(backend.communicator());
+    if (sharded) sums.add_other_ranks(backend.communicator());
     std::vector<float> moved = codebook.to_host();
     sums.move(moved);
     codebook.assign(moved);

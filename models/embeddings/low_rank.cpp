@@ -3,14 +3,14 @@
 #include <cmath>
 #include <numeric>
 
-#include "models/row_exchange.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
 
 LowRankEmbedding::LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend),
-      dealing_(spec.rows_here()),
-      factor_(backend, spec.name + ".factor", dealing_, spec.config.rank, spec.optimizer),
+      sharding_(spec.rows_here()),
+      factor_(backend, spec.name + ".factor", sharding_, spec.config.rank, spec.optimizer),
       basis_(backend, spec.name + ".basis", spec.config.rank, spec.config.dim, spec.optimizer),
       factors_(backend, spec.max_lookups, spec.config.rank),
       rows_(backend, spec.max_lookups, spec.config.dim),
@@ -50,11 +50,11 @@ void LowRankEmbedding::backward(View<const float> gradient, View<const StepState
 PackedTable LowRankEmbedding::pack() {
   PackedTable packed;
   packed.scheme = "low_rank";
-  packed.rows = dealing_.rows;
+  packed.rows = sharding_.rows;
   packed.dim = basis_.values.cols();
   packed.rank = basis_.values.rows();
   packed.arrays.emplace(
-      "factor", HostArray(collect_table(backend_.communicator(), dealing_, factor_.to_host()),
+      "factor", HostArray(collect_table(backend_.communicator(), sharding_, factor_.to_host()),
                           {packed.rows, packed.rank}));
   packed.arrays.emplace("basis", HostArray(basis_.values.to_host(), {packed.rank, packed.dim}));
   return packed;

@@ -3,7 +3,7 @@
 //   rows = f b,  df = g b^T,  db = f^T g.
 #pragma once
 
-#include "models/embedding.hpp"
+#include "models/embeddings/embedding.hpp"
 
 namespace mgqe {
 
@@ -18,7 +18,7 @@ class LowRankEmbedding final : public Embedding {
   void visit(const TensorVisitor& visitor) override;
 
  private:
-  Dealing dealing_;
+  RowSharding sharding_;
   TableParameter factor_;           // (n, r)
   Parameter basis_;                 // (r, d)
   Tensor<float> factors_;           // (max look-ups, r), of the last forward

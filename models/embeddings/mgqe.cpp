@@ -35,9 +35,9 @@ std::vector<Quantizer> make_quantizers(Backend& backend, const EmbeddingSpec& sp
 MgqeEmbedding::MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend),
       config_(spec.config),
-      dealing_(spec.rows_here()),
+      sharding_(spec.rows_here()),
       tiers_(make_tiers(spec.config, spec.rows)),
-      queries_(backend, spec.name + ".queries", dealing_, spec.config.dim, spec.optimizer),
+      queries_(backend, spec.name + ".queries", sharding_, spec.config.dim, spec.optimizer),
       quantizers_(make_quantizers(backend, spec, tiers_)),
       decoded_(backend, spec.max_lookups, spec.config.dim) {
   queries_.reserve(spec.max_lookups);
@@ -121,7 +121,7 @@ void MgqeEmbedding::visit(const TensorVisitor& visitor) {
 PackedTable MgqeEmbedding::pack() {
   PackedTable packed;
   packed.scheme = config_.scheme;
-  packed.rows = dealing_.rows;
+  packed.rows = sharding_.rows;
   packed.dim = config_.dim;
   packed.private_codebooks = is_private();
   reports_.clear();
@@ -130,9 +130,8 @@ PackedTable MgqeEmbedding::pack() {
     Quantizer& quantizer = quantizer_of(i);
     packed.tiers.push_back({tiers_.end[i], tiers_.centroids[i], quantizer.subspaces()});
     packed.arrays.try_emplace(packed.codebook_name(i), quantizer.packed_codebook());
-    const TierToPack tier{
-        dealing_,   tiers_.begin(i), tiers_.end[i], tiers_.centroids[i], quantizer.subspaces(),
-        config_.dim};
+    const TierToPack tier{sharding_,           tiers_.begin(i),       tiers_.end[i],
+                          tiers_.centroids[i], quantizer.subspaces(), config_.dim};
     auto [codes, report] = pack_tier(
         backend_, tier,
         [&](RowSet rows, View<uint8_t> codes, View<float> decoded, View<float> squared_error) {

@@ -57,7 +57,7 @@ class MgqeEmbedding final : public Embedding {
   }
 
   EmbeddingConfig config_;
-  Dealing dealing_;
+  RowSharding sharding_;
   Tiers tiers_;                        // of the whole table
   TableParameter queries_;             // (n, d)
   std::vector<Quantizer> quantizers_;  // one, or one a tier

@@ -1,6 +1,6 @@
 #include "models/embeddings/quantizer.hpp"
 
-#include "host/core/range.hpp"
+#include "host/engine/profile_range.hpp"
 
 namespace mgqe {
 
@@ -12,7 +12,7 @@ Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingS
       tiers_(spec.rows_here().local(tiers)),
       subspaces_(subspaces),
       normalized_(spec.config.distance_bn == "tf"),
-      dealt_(spec.rows_here().ranks > 1),
+      sharded_(spec.rows_here().ranks > 1),
       codebook_(backend, name, *std::max_element(tiers.centroids, tiers.centroids + tiers.count),
                 spec.config.dim, spec.optimizer),
       half_norms_(backend, codebook_.values.rows(), subspaces),
@@ -31,7 +31,7 @@ Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingS
 void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float scale,
                         View<float> decoded) {
   const View<uint8_t> codes = codes_.view().slice(0, decoded.rows);
-  const Range range(backend_, "assign");
+  const ProfileRange range(backend_, "assign");
   if (normalized_) {
     backend_.distance_sums(queries, rows, tiers_, codebook_.values, partials_);
     if (Communicator& ranks = backend_.communicator(); !ranks.alone())
@@ -39,8 +39,8 @@ void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float 
     backend_.combine_moments(partials_, moments_, running_);
     backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values, moments_, tiers_, codes,
                                decoded, {});
-    if (!dealt_) find_gradient(queries, rows, scale);
-  } else if (dealt_) {
+    if (!sharded_) find_gradient(queries, rows, scale);
+  } else if (sharded_) {
     refresh();
     backend_.assign(queries, RowSet::of(rows), codebook_.values, half_norms_, tiers_, codes,
                     decoded, {});
@@ -79,7 +79,7 @@ void Quantizer::encode(View<const float> queries, RowSet rows, View<uint8_t> cod
 }
 
 void Quantizer::start_from_kmeans(View<const float> queries, int iterations) {
-  kmeans(backend_, queries, tiers_, subspaces_, iterations, dealt_, codebook_.values);
+  kmeans(backend_, queries, tiers_, subspaces_, iterations, sharded_, codebook_.values);
 }
 
 HostArray Quantizer::packed_codebook() const {

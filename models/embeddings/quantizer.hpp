@@ -2,7 +2,7 @@
 // 2019) that dpq_vq and the variants of mgqe share.
 #pragma once
 
-#include "models/embedding.hpp"
+#include "models/embeddings/embedding.hpp"
 
 namespace mgqe {
 
@@ -14,10 +14,10 @@ class Quantizer {
             const Tiers& tiers, int subspaces, uint64_t key);
 
   /// decoded (B, d): centroids of the batch's rows that belong to this codebook's tiers, other rows
-  /// left alone. Keeps the codes, and, but of a table dealt to ranks, the gradient of scale/2 * sum
-  /// of (c - sg(e))^2.
+  /// left alone. Keeps the codes, and, but of a table sharded over ranks, the gradient of scale/2 *
+  /// sum of (c - sg(e))^2.
   void forward(View<const float> queries, const UniqueIds& rows, float scale, View<float> decoded);
-  /// That gradient of a dealt table, of the rows of the last forward: other ranks wait for their
+  /// That gradient of a sharded table, of the rows of the last forward: other ranks wait for their
   /// codes, and need not wait for this.
   void find_gradient(View<const float> queries, const UniqueIds& rows, float scale);
   /// The update by that gradient, of all ranks.
@@ -50,7 +50,7 @@ class Quantizer {
   std::string name_;
   Tiers all_tiers_, tiers_;  // of the whole table, of this rank's rows
   int subspaces_;
-  bool normalized_, dealt_;
+  bool normalized_, sharded_;
   Parameter codebook_;        // (K, d)
   Tensor<float> half_norms_;  // (K, D)
   Tensor<float> gradient_;    // (K, d)
@@ -62,9 +62,9 @@ class Quantizer {
 
 /// Lloyd's algorithm from the given codebook (K, d): each iteration assigns every row of a tier
 /// with centroids among the first K_i of them, and moves a centroid to the mean of its rows, those
-/// of all ranks where the table is dealt to them. One that no row chose stays. Means are summed on
-/// the host, in double: this runs once, before training.
+/// of all ranks where the table is sharded over them. One that no row chose stays. Means are summed
+/// on the host, in double: this runs once, before training.
 void kmeans(Backend& backend, View<const float> queries, const Tiers& tiers, int subspaces,
-            int iterations, bool dealt, Tensor<float>& codebook);
+            int iterations, bool sharded, Tensor<float>& codebook);
 
 }  // namespace mgqe

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "models/row_exchange.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
 
@@ -42,11 +42,11 @@ PackedTable ScalarQuantizedEmbedding::pack() {
 
   PackedTable packed;
   packed.scheme = "scalar_quantized";
-  packed.rows = full_.dealing().rows;
+  packed.rows = full_.sharding().rows;
   packed.dim = rows.cols;
   packed.bits = bits_;
-  packed.arrays.emplace("cells", HostArray(collect_rows(backend_.communicator(), full_.dealing(), 0,
-                                                        packed.rows, cells.to_host(), row_bytes),
+  packed.arrays.emplace("cells", HostArray(collect_rows(backend_.communicator(), full_.sharding(),
+                                                        0, packed.rows, cells.to_host(), row_bytes),
                                            {packed.rows, row_bytes}));
   packed.arrays.emplace("low", HostArray(low.to_host(), {rows.cols}));
   packed.arrays.emplace("high", HostArray(high.to_host(), {rows.cols}));

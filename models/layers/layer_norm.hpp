@@ -1,7 +1,7 @@
 // Layer normalization with a learned gain and bias (Ba et al. 2016).
 #pragma once
 
-#include "models/parameter.hpp"
+#include "models/optim/parameter.hpp"
 
 namespace mgqe {
 

@@ -1,7 +1,7 @@
 // A dense layer, y = x W + b, with an optional ReLU.
 #pragma once
 
-#include "models/parameter.hpp"
+#include "models/optim/parameter.hpp"
 
 namespace mgqe {
 

@@ -1,0 +1,51 @@
+# The CUDA back end, where a CUDA compiler is found.
+if(MGQE_CUDA)
+  include(CheckLanguage)
+  check_language(CUDA)
+endif()
+if(NOT MGQE_CUDA OR NOT CMAKE_CUDA_COMPILER)
+  message(STATUS "CUDA back end: off")
+  return()
+endif()
+
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 80 90)
+endif()
+enable_language(CUDA)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc speaks C++20
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+find_package(CUDAToolkit REQUIRED)
+if(NOT TARGET CUDA::cublas)
+  message(FATAL_ERROR "This CUDA toolkit has no cuBLAS: install libcublas-dev of "
+    "CUDA ${CUDAToolkit_VERSION}, or configure with -DMGQE_CUDA=OFF")
+endif()
+find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+find_library(NCCL_LIBRARY nccl
+  HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT} PATH_SUFFIXES lib lib64)
+set(MGQE_NCCL OFF)
+if(MPI_CXX_FOUND AND NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
+  set(MGQE_NCCL ON)
+endif()
+
+file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cuda/*.cu)
+if(NOT MGQE_NCCL)
+  list(FILTER cuda_sources EXCLUDE REGEX "cuda/nccl_communicator\\.cu$")
+endif()
+mgqe_library(cuda ${cuda_sources})
+# NVTX loads a profiler where one is attached.
+target_link_libraries(mgqe_cuda PUBLIC mgqe_engine PRIVATE CUDA::cublas ${CMAKE_DL_LIBS})
+target_compile_options(mgqe_cuda PRIVATE
+  $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xcompiler=-Wall,-Wextra,-ffp-contract=off
+    $<$<BOOL:${MGQE_WERROR}>:-Werror=all-warnings>>)
+if(MGQE_NCCL)
+  target_include_directories(mgqe_cuda SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
+  target_link_libraries(mgqe_cuda PRIVATE ${NCCL_LIBRARY})
+  target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_NCCL=1)
+endif()
+target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_CUDA=1)
+target_link_libraries(mgqe_core PRIVATE mgqe_cuda)
+message(STATUS "CUDA back end: on, architectures ${CMAKE_CUDA_ARCHITECTURES}; NCCL: ${MGQE_NCCL}")

@@ -1,0 +1,151 @@
+// What the programs share: options made from the Config's list of fields, and a main() that turns
+// every failure into one line on stderr.
+#pragma once
+
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "host/base/check.hpp"
+#include "host/base/interruption.hpp"
+#include "host/comm/launch.hpp"
+#include "host/config/config.hpp"
+#include "host/io/console/progress.hpp"
+#include "models/backbones/model.hpp"
+
+namespace mgqe {
+
+/// What the flags of a command line override.
+enum class ConfigBase {
+  kDefaults,  // and, between the two, the file of --config
+  kRecorded,  // values the program finds elsewhere: no file, and help shows no defaults
+};
+
+/// The options of one command line that set a Config.
+class ConfigOptions {
+ public:
+  using Filter = std::function<bool(const std::string& section, const std::string& key)>;
+
+  /// Adds a flag for every field that `wanted` accepts.
+  ConfigOptions(CLI::App& app, ConfigBase base, const Filter& wanted) {
+    if (base == ConfigBase::kDefaults)
+      app.add_option("--config", file_,
+                     "JSON file of fields by section, or the result.json of another run")
+          ->type_name("FILE");
+    visit_fields(defaults_, [&](const char* section, const char* key, const char* flag, auto& value,
+                                const char* help) {
+      if (!wanted(section, key)) return;
+      std::string description = help;
+      if (flag == std::string("--model")) description += ": " + backbone_names();
+      CLI::Option* option = app.add_option(flag, value, description)->group(section);
+      std::string shown = nlohmann::json(value).dump();
+      if constexpr (is_list<std::decay_t<decltype(value)>>) {
+        option->delimiter(',');
+        shown = fmt::format("{}", fmt::join(value, ","));
+      }
+      if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>) shown = value;
+      if (base == ConfigBase::kDefaults) option->default_str(shown);
+      given_.push_back([option, section, key, &value](nlohmann::json& json) {
+        if (option->count() > 0) json[section][key] = value;
+      });
+    });
+  }
+
+  /// The flags that were given, by section and key.
+  nlohmann::json given() const {
+    nlohmann::json json = nlohmann::json::object();
+    for (const auto& add : given_) add(json);
+    return json;
+  }
+
+  /// The defaults of the backbone, task and preset asked for, then the file, then the flags;
+  /// validated.
+  Config config() const {
+    const nlohmann::json flags = given();
+    const nlohmann::json file = file_.empty() ? nlohmann::json::object() : read_config_file();
+    Config asked;
+    update_from_json(asked, file, file_);
+    update_from_json(asked, flags, "command line");
+    Config config = default_config(asked.model.name, asked.model.task, asked.embedding.faithful);
+    update_from_json(config, file, file_);
+    update_from_json(config, flags, "command line");
+    resolve(config);
+    validate(config);
+    validate_backbone(config);
+    return config;
+  }
+
+ private:
+  nlohmann::json read_config_file() const {
+    std::ifstream stream(file_);
+    if (!stream) input_error(file_, ": cannot be read; give a JSON file to --config");
+    try {
+      const nlohmann::json json = nlohmann::json::parse(stream);
+      const bool is_result = json.is_object() && json.contains("config");
+      return is_result ? json["config"] : json;
+    } catch (const nlohmann::json::exception& error) {
+      input_error(file_, ": not JSON: ", error.what());
+    }
+  }
+
+  Config defaults_;
+  std::string file_;
+  std::vector<std::function<void(nlohmann::json&)>> given_;
+};
+
+/// The command line as it could be typed again.
+inline std::string command_line(int argc, char** argv) {
+  std::string line;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = word.find_first_of(" \t\"'$\\*?;&|<>()") == std::string::npos;
+    line += (i > 0 ? " " : "") + (plain ? word : "'" + word + "'");
+  }
+  return line;
+}
+
+/// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input), 1, or that of
+/// a program that was interrupted.
+inline int run_main(const char* program, const std::function<void()>& body) {
+  const auto fail = [&](std::string message, int code) {
+    std::fflush(stdout);
+    clear_progress_line();
+    for (char& c : message)
+      if (c == '\n') c = ' ';
+    fmt::print(stderr, "{}: {}\n", program, message);
+    return code;
+  };
+  try {
+    body();
+    return 0;
+  } catch (const SilentExit& exit) {
+    return exit.code;
+  } catch (const Interrupted& stopped) {
+    fail(stopped.what(), 0);
+    end_as_interrupted(stopped.signal());
+    return 0;
+  } catch (const InputError& error) {
+    return fail(error.what(), 2);
+  } catch (const std::exception& error) {
+    return fail(error.what(), 1);
+  }
+}
+
+/// CLI11's parse with its errors as InputError; --help prints and ends the program.
+inline void parse_command_line(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    std::exit(app.exit(help));
+  } catch (const CLI::ParseError& error) {
+    input_error(error.what(), "; see `", app.get_name(), " --help`");
+  }
+}
+
+}  // namespace mgqe

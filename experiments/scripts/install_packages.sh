@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs what the build needs on Debian or Ubuntu: by apt when root, else it prints the line to run.
+# usage: experiments/scripts/install_packages.sh
+set -eu
+
+packages=(g++ make cmake git python3 curl unzip libcli11-dev nlohmann-json3-dev libspdlog-dev
+  libfmt-dev zlib1g-dev libhwy-dev libgtest-dev libboost-context-dev libopenmpi-dev openmpi-bin
+  gnuplot-nox)
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
+  [ "$status" = "install ok installed" ] && continue
+  # A tool that came by another way will do.
+  case $package in g++ | make | cmake | git | python3 | curl | unzip | gnuplot-nox)
+    command -v "${package%-nox}" >/dev/null && continue ;;
+  esac
+  missing+=("$package")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if ! command -v apt-get >/dev/null; then
+  echo "install_packages: needs Debian or Ubuntu; elsewhere install the like of: ${missing[*]}" >&2
+  exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+  echo "install_packages: run as root: apt-get install -y ${missing[*]}" >&2
+  exit 1
+fi
+echo "installing ${missing[*]}"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  tail -5 "$log" >&2
+  echo "install_packages: apt-get failed; run: apt-get install -y ${missing[*]}" >&2
+  exit 1
+fi

@@ -1,0 +1,62 @@
+// HostArray: a typed, shaped array in host memory; what checkpoints and artifacts are made of.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/base/bfloat16.hpp"
+#include "host/base/check.hpp"
+
+namespace mgqe {
+
+enum class DType { kF32, kF64, kBf16, kU8, kI32, kI64, kU64 };
+
+template <class T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, float>) return DType::kF32;
+  if constexpr (std::is_same_v<T, double>) return DType::kF64;
+  if constexpr (std::is_same_v<T, Bfloat16>) return DType::kBf16;
+  if constexpr (std::is_same_v<T, uint8_t>) return DType::kU8;
+  if constexpr (std::is_same_v<T, int32_t>) return DType::kI32;
+  if constexpr (std::is_same_v<T, int64_t>) return DType::kI64;
+  if constexpr (std::is_same_v<T, uint64_t>) return DType::kU64;
+}
+
+struct HostArray {
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+  std::vector<uint8_t> bytes;
+
+  HostArray() = default;
+  template <class T>
+  HostArray(std::span<const T> values, std::vector<int64_t> shape)
+      : dtype(dtype_of<T>()), shape(std::move(shape)), bytes(values.size_bytes()) {
+    MGQE_CHECK(this->size() == static_cast<int64_t>(values.size()), "shape holds ", size(),
+               " values, given ", values.size());
+    if (!values.empty()) std::memcpy(bytes.data(), values.data(), values.size_bytes());
+  }
+  template <class T>
+  HostArray(const std::vector<T>& values, std::vector<int64_t> shape)
+      : HostArray(std::span<const T>(values), std::move(shape)) {}
+
+  int64_t size() const {
+    int64_t product = 1;
+    for (const int64_t extent : shape) product *= extent;
+    return product;
+  }
+  /// The values; throws when T is not the array's type.
+  template <class T>
+  std::span<const T> as() const {
+    MGQE_CHECK(dtype == dtype_of<T>(), "array holds another type");
+    return {reinterpret_cast<const T*>(bytes.data()), static_cast<size_t>(size())};
+  }
+};
+
+/// Named arrays in name order.
+using ArrayMap = std::map<std::string, HostArray>;
+
+}  // namespace mgqe

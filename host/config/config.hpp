@@ -1,0 +1,231 @@
+// The one Config of a run. Its fields are listed once, in visit_fields below; the command line, its
+// help, JSON files, result.json and checkpoints are all derived from that list.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace mgqe {
+
+template <class T>
+inline constexpr bool is_list = false;
+template <class T>
+inline constexpr bool is_list<std::vector<T>> = true;
+
+struct DataConfig {
+  std::string name = "auto";
+  int64_t synthetic_users = 6040;
+  int64_t synthetic_items = 3416;
+  int64_t synthetic_actions = 165;
+  int64_t synthetic_pair_items = 290'000;
+  int64_t synthetic_pairs = 17'000'000;
+  uint64_t synthetic_seed = 1;
+};
+
+struct ModelConfig {
+  std::string name = "gmf";
+  std::string task = "ranking";
+  int64_t mlp_dim = 0;
+  int pretrain_epochs = 0;
+  int blocks = 2;
+  int heads = 1;
+  int64_t max_length = 200;
+  double dropout = 0.2;
+};
+
+struct EmbeddingConfig {
+  std::string scheme = "mgqe";
+  std::string tables = "both";
+  int64_t dim = 64;
+  int rank = 16;
+  int bits = 4;
+  int64_t buckets = 1024;
+  std::string variant = "shared_k";
+  std::vector<int> subspaces = {32};
+  std::vector<int> centroids;  // empty: resolve() takes the scheme's own
+  std::vector<double> tiers;   // likewise
+  double init_stddev = 0.01;
+  double codebook_weight = 1.0;
+  double commitment_weight = 0.0;
+  std::string distance_bn = "none";
+  int kmeans_start = 0;
+  std::string grouping = "tier";
+  std::string faithful = "paper";
+};
+
+struct TrainConfig {
+  int epochs = 20;
+  int64_t batch = 256;
+  int negatives = 4;
+  std::string optimizer = "sparse_adam";
+  std::string row_type = "f32";
+  std::string gradient_type = "f32";
+  double lr = 1e-3;
+  double table_lr = 0.0;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double l2 = 0.0;
+  int patience = 0;
+  int evaluate_every = 1;
+};
+
+struct RunConfig {
+  uint64_t seed = 1;
+  std::string device = "auto";
+  std::string out;
+  int candidates = 100;
+  int64_t evaluate_users = 0;
+  std::string shard = "auto";
+};
+
+struct Config {
+  DataConfig data;
+  ModelConfig model;
+  EmbeddingConfig embedding;
+  TrainConfig train;
+  RunConfig run;
+};
+
+/// Calls visit(section, key, flag, value&, help) for every field. `config` may be const.
+template <class ConfigType, class Visit>
+void visit_fields(ConfigType& config, Visit&& visit) {
+  auto& data = config.data;
+  visit(
+      "data", "name", "--data", data.name,
+      "ml-1m, ncf, video, synthetic, or the path of a file; auto takes ml-1m where it is found, "
+      "else synthetic. Relevance: steam, relevance-synthetic, or the path of a file of `item item "
+      "score`");
+  visit("data", "synthetic_users", "--synthetic-users", data.synthetic_users,
+        "users of the synthetic data set");
+  visit("data", "synthetic_items", "--synthetic-items", data.synthetic_items,
+        "items of the synthetic data set, 1e3 to 1e8");
+  visit("data", "synthetic_actions", "--synthetic-actions", data.synthetic_actions,
+        "mean actions a user of the synthetic data set");
+  visit("data", "synthetic_pair_items", "--synthetic-pair-items", data.synthetic_pair_items,
+        "items of relevance-synthetic");
+  visit("data", "synthetic_pairs", "--synthetic-pairs", data.synthetic_pairs,
+        "scored pairs of relevance-synthetic");
+  visit("data", "synthetic_seed", "--synthetic-seed", data.synthetic_seed,
+        "seed the synthetic data set is generated from");
+
+  auto& model = config.model;
+  visit("model", "name", "--model", model.name, "backbone");
+  visit("model", "task", "--task", model.task,
+        "ranking (leave-one-out) or relevance (scores of item pairs, RMSE)");
+  visit("model", "mlp_dim", "--mlp-dim", model.mlp_dim,
+        "neumf: dimension m of the perceptron's tables, whose layers are 2m-m-m/2-m/4; 0 takes "
+        "--dim");
+  visit("model", "pretrain_epochs", "--pretrain-epochs", model.pretrain_epochs,
+        "neumf: epochs its GMF and MLP halves train apart before they are joined");
+  visit("model", "blocks", "--blocks", model.blocks, "sasrec: self-attention blocks");
+  visit("model", "heads", "--heads", model.heads, "sasrec: attention heads; divides the dimension");
+  visit("model", "max_length", "--max-length", model.max_length,
+        "sasrec: latest actions of a user that are read");
+  visit("model", "dropout", "--dropout", model.dropout, "sasrec: dropout rate");
+
+  auto& embedding = config.embedding;
+  visit("embedding", "scheme", "--embedding", embedding.scheme,
+        "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx or mgqe");
+  visit("embedding", "tables", "--tables", embedding.tables,
+        "tables of that scheme: both, users or items; the others are full");
+  visit("embedding", "dim", "--dim", embedding.dim, "embedding dimension d");
+  visit("embedding", "rank", "--rank", embedding.rank, "low_rank: r, below the dimension");
+  visit("embedding", "bits", "--bits", embedding.bits,
+        "scalar_quantized: bits of a component, 1 to 16");
+  visit("embedding", "buckets", "--buckets", embedding.buckets,
+        "hashed: rows of each table that its ids share");
+  visit("embedding", "variant", "--variant", embedding.variant,
+        "mgqe: shared_k (one codebook, tier i uses its first K_i centroids), private_k (a codebook "
+        "of K_i a tier) or private_d (a codebook of D_i subspaces a tier)");
+  visit("embedding", "subspaces", "--subspaces", embedding.subspaces,
+        "D, codes per id; divides the dimension. private_d: one a tier, most popular tier first");
+  visit("embedding", "centroids", "--centroids", embedding.centroids,
+        "K, 1 to 256; mgqe: one a tier, most popular tier first, non-increasing [256,64; 256 where "
+        "there is one codebook size]");
+  visit("embedding", "tiers", "--tiers", embedding.tiers,
+        "mgqe: where tiers end, as cumulative fractions of the ids by popularity, ascending [0.1]");
+  visit("embedding", "init_stddev", "--init-stddev", embedding.init_stddev,
+        "standard deviation of the initial tables and codebooks");
+  visit("embedding", "codebook_weight", "--codebook-weight", embedding.codebook_weight,
+        "weight of the codebook loss");
+  visit("embedding", "commitment_weight", "--commitment-weight", embedding.commitment_weight,
+        "weight of the commitment loss, which draws queries to their centroids");
+  visit("embedding", "distance_bn", "--distance-bn", embedding.distance_bn,
+        "none, or tf: batch-normalize distances as the DPQ authors' code does");
+  visit("embedding", "kmeans_start", "--kmeans-start", embedding.kmeans_start,
+        "k-means iterations over the initial rows that start the codebooks; 0 for none");
+  visit(
+      "embedding", "grouping", "--grouping", embedding.grouping,
+      "tier (distinct ids of a batch, sorted by tier, are searched once) or lookup (every look-up "
+      "on its own)");
+  visit("embedding", "faithful", "--faithful", embedding.faithful,
+        "preset of the options above: paper (none of them) or dpq-code (as the DPQ authors' code)");
+
+  auto& train = config.train;
+  visit("train", "epochs", "--epochs", train.epochs, "passes over the training set");
+  visit("train", "batch", "--batch", train.batch,
+        "pairs a step, negatives included; sasrec: sequences");
+  visit("train", "negatives", "--negatives", train.negatives,
+        "uniform negatives per positive, drawn anew each epoch");
+  visit("train", "optimizer", "--optimizer", train.optimizer,
+        "sparse_adam (touched rows only), adam (every row, every step), rowwise_adagrad (tables: "
+        "one sum of squares a row; Adam elsewhere) or sgd");
+  visit("train", "row_type", "--row-type", train.row_type,
+        "how table rows are stored: f32, or bf16, which rounds stochastically (half the memory; "
+        "--optimizer rowwise_adagrad or sgd, --embedding full, dpq_vq or mgqe)");
+  visit("train", "gradient_type", "--gradient-type", train.gradient_type,
+        "several ranks: f32, or bf16, of row gradients on their way");
+  visit("train", "lr", "--lr", train.lr, "learning rate");
+  visit("train", "table_lr", "--table-lr", train.table_lr,
+        "learning rate of table rows; 0 for that of --lr");
+  visit("train", "beta1", "--beta1", train.beta1, "Adam's decay of the mean gradient");
+  visit("train", "beta2", "--beta2", train.beta2, "Adam's decay of the mean squared gradient");
+  visit("train", "epsilon", "--epsilon", train.epsilon, "Adam's and Adagrad's epsilon");
+  visit("train", "l2", "--l2", train.l2, "L2 penalty on the embedding rows of a batch");
+  visit("train", "patience", "--patience", train.patience,
+        "stop after so many evaluations without a better one; 0 trains every epoch");
+  visit("train", "evaluate_every", "--evaluate-every", train.evaluate_every,
+        "epochs between evaluations; the last epoch is always evaluated");
+
+  auto& run = config.run;
+  visit("run", "seed", "--seed", run.seed, "seed of everything random");
+  visit("run", "device", "--device", run.device, "auto, cpu, cuda or cuda:N");
+  visit("run", "out", "--out", run.out, "folder for the results; made when missing");
+  visit("run", "candidates", "--candidates", run.candidates,
+        "items the positive is ranked against in the sampled protocol");
+  visit("run", "evaluate_users", "--evaluate-users", run.evaluate_users,
+        "users to evaluate, drawn from the seed; 0 for all");
+  visit("run", "shard", "--shard", run.shard,
+        "several ranks: rows shards the rows of tables over them, none keeps whole tables on each, "
+        "auto shards large ones");
+}
+
+/// {"data": {"name": ...}, "model": ..., ...}
+nlohmann::json to_json(const Config& config);
+
+/// Sets the fields that `json` names; an unknown section or key, or a value of the wrong type, is
+/// an InputError that begins with `where`.
+void update_from_json(Config& config, const nlohmann::json& json, const std::string& where);
+
+/// The fields of two configurations that differ, for people: "train.lr 0.001, not 0.002; ...".
+/// Empty where none does but those of `except`, each a "section.key".
+std::string differences(const Config& there, const Config& here,
+                        const std::vector<std::string>& except);
+
+/// For people: "mgqe private_k d=64 D=32 K=256/64", "low_rank d=64 r=16".
+std::string scheme_label(const EmbeddingConfig& embedding);
+
+/// The options in use that published code has and the paper leaves open, by name; empty where none.
+std::string options_beyond_paper(const EmbeddingConfig& embedding);
+
+/// Fills what depends on other fields: centroids and tiers that were not given, by scheme.
+void resolve(Config& config);
+
+/// Refuses combinations that make no sense, naming the flag and what is allowed. Reads no data.
+void validate(const Config& config);
+
+}  // namespace mgqe

@@ -1,0 +1,244 @@
+// Elementwise<Derived>: turns each functor of *functors.hpp into the Backend virtual of the same
+// name. Derived provides `template <class F> void for_each(int64_t n, const F& f)`: f(0) ... f(n -
+// 1), in any order. A new elementwise op is a functor, a virtual and three lines here; no kernel.
+#pragma once
+
+#include "host/engine/functors/exchange_functors.hpp"
+#include "host/engine/functors/functors.hpp"
+#include "host/engine/functors/layer_functors.hpp"
+#include "host/engine/functors/quantizer_functors.hpp"
+
+namespace mgqe {
+
+/// Calls f(row, column) from a flat index.
+template <class F>
+struct SplitIndex {
+  F f;
+  int64_t cols;
+  MGQE_HD void operator()(int64_t i) const {
+    if ((static_cast<uint64_t>(i | cols) >> 32) != 0) return f(i / cols, i % cols);
+    const auto narrow = static_cast<uint32_t>(i);  // 32-bit division is several times cheaper
+    const auto row = narrow / static_cast<uint32_t>(cols);
+    f(static_cast<int64_t>(row), static_cast<int64_t>(narrow - row * static_cast<uint32_t>(cols)));
+  }
+};
+
+template <class Derived>
+class Elementwise : public Backend {
+ public:
+  void fill_normal(View<float> x, uint64_t key, float stddev) override {
+    run(x.size(), FillNormal{x, key, stddev});
+  }
+  void fill_uniform(View<float> x, uint64_t key, float low, float high) override {
+    run(x.size(), FillUniform{x, key, low, high});
+  }
+  void begin_step(View<StepState> state, AdamOptions options) override {
+    run(1, BeginStep{state, options});
+  }
+  void sample_pairs(const PairSampler& sampler, View<const StepState> state, View<int32_t> users,
+                    View<int32_t> items, View<float> labels) override {
+    run(users.size(), SamplePairs{sampler, state, users, items, labels});
+  }
+  void sample_scored_pairs(const ScoredPairSampler& sampler, View<const StepState> state,
+                           View<int32_t> left, View<int32_t> right, View<float> targets) override {
+    run(left.size(), SampleScoredPairs{sampler, state, left, right, targets});
+  }
+  void concatenate(View<const int32_t> first, View<const int32_t> second,
+                   View<int32_t> out) override {
+    run(out.size(), Concatenate{first, second, out});
+  }
+  void sample_sequences(const SequenceSampler& sampler, View<const StepState> state,
+                        View<const int32_t> users, const SequenceTokens& tokens) override {
+    run(users.size() * tokens.sequences.longest, SampleSequences{sampler, state, users, tokens});
+  }
+  void adam(View<float> parameter, View<const float> gradient, Moments moments, AdamOptions options,
+            View<const StepState> state) override {
+    run(parameter.size(), Adam{parameter, gradient, moments, options, state});
+  }
+  void sgd(View<float> parameter, View<const float> gradient, double learning_rate,
+           double l2) override {
+    run(parameter.size(),
+        Sgd{parameter, gradient, static_cast<float>(learning_rate), static_cast<float>(l2)});
+  }
+  void widen_rows(View<const Bfloat16> table, RowSet rows, View<float> out) override {
+    run_cells(out, WidenRows{table, rows, out});
+  }
+  void narrow_rows(View<const float> values, RowSet rows, const RowSharding& sharding, uint64_t key,
+                   View<const StepState> state, View<Bfloat16> table) override {
+    if (rows.capacity > 0)
+      static_cast<Derived&>(*this).for_each_cell(
+          rows.capacity, NarrowRows::groups(values.cols),
+          NarrowRows{values, rows, sharding, key, state, table});
+  }
+  void half_norms(View<const float> codebook, int subspaces, View<float> half_norms) override {
+    run(half_norms.size(), HalfNorms{codebook, subspaces, half_norms});
+  }
+  void pack_codes(View<const uint8_t> codes, int bits, View<uint8_t> packed) override {
+    run(packed.size(), PackCodes{codes, bits, packed});
+  }
+  void gather(View<const float> table, View<const int32_t> ids, View<float> out) override {
+    run_cells(out, Gather{table, ids, out});
+  }
+  void scale_columns(View<const float> rows, View<const float> weights, View<float> out) override {
+    run_cells(out, ScaleColumns{rows, weights, out});
+  }
+
+  void column_ranges(View<const float> table, View<float> partials, View<float> low,
+                     View<float> high) override {
+    MGQE_CHECK(partials.rows == 2 * range_chunks(table.rows), "partials of ", partials.rows,
+               " rows for a table of ", table.rows);
+    run(partials.size() / 2, PartialRanges{table, partials});
+    run(low.size(), CombineRanges{partials, low, high});
+  }
+  void pack_cells(View<const float> rows, View<const float> low, View<const float> high, int bits,
+                  View<uint8_t> packed) override {
+    run(packed.size(), PackCells{rows, low, high, bits, packed});
+  }
+  void decode_cells(View<const uint8_t> packed, int bits, View<const float> low,
+                    View<const float> high, View<float> rows) override {
+    run(rows.size(), DecodeCells{packed, bits, low, high, rows});
+  }
+  void hash_ids(View<const int32_t> ids, int64_t buckets, View<int32_t> rows) override {
+    run(ids.size(), HashIds{ids, buckets, rows});
+  }
+
+  void commitment_gradient(View<const float> queries, const UniqueIds& unique,
+                           View<const float> decoded, View<const float> gradient, float scale,
+                           View<float> out) override {
+    run(out.size(), CommitmentGradient{queries, unique, decoded, gradient, scale, out});
+  }
+  void distance_sums(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
+                     View<const float> codebook, View<double> partials) override {
+    run(partials.rows, PartialDistanceMoments{queries, unique, tiers, codebook, partials});
+  }
+  void combine_moments(View<const double> partials, View<float> moments,
+                       View<float> running) override {
+    run(moments.rows, CombineDistanceMoments{partials, moments, running});
+  }
+  void assign_normalized(View<const float> queries, RowSet rows, View<const float> codebook,
+                         View<const float> moments, const Tiers& tiers, View<uint8_t> codes,
+                         View<float> decoded, View<float> squared_error) override {
+    run(codes.size(), AssignNormalized{queries, rows, codebook, moments, tiers, codes, decoded});
+    run(squared_error.size(), SquaredErrors{queries, rows, tiers, decoded, squared_error});
+  }
+
+  // ---- rows between ranks -----------------------------------------------------------------------
+  void fill_normal_rows(View<float> x, const RowSharding& sharding, uint64_t key,
+                        float stddev) override {
+    run_cells(x, FillNormalRows<float>{x, sharding, key, stddev});
+  }
+  void fill_normal_rows(View<Bfloat16> x, const RowSharding& sharding, uint64_t key,
+                        float stddev) override {
+    if (x.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(
+          x.rows, x.cols, FillNormalRows<Bfloat16>{x, sharding, key, stddev});
+  }
+  void narrow(View<const float> x, View<Bfloat16> out) override { run(x.size(), Narrow{x, out}); }
+  void shard_ids(View<const int32_t> ids, const RowSharding& sharding, View<int32_t> out) override {
+    run(ids.size(), ShardIds{ids, sharding, out});
+  }
+  void route(const UniqueIds& sharded, const RowSharding& sharding, View<int32_t> ends,
+             View<int32_t> local, View<int32_t> global, View<int32_t> lookups) override {
+    run(ends.size(), FindOwners{sharded, sharding, ends});
+    run(local.size(), Route{sharded, sharding, local, global, lookups});
+  }
+  void sum_repeats(const UniqueIds& unique, View<int32_t> weights) override {
+    run(weights.size(), SumRepeats{unique, weights});
+  }
+  void codes_to_wire(View<const uint8_t> codes, View<const int32_t> index, View<const int32_t> ids,
+                     const Tiers& tiers, View<uint8_t> wire) override {
+    if (index.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(index.size(), codes.cols,
+                                                 CodesToWire{codes, index, ids, tiers, wire});
+  }
+  void wire_to_rows(View<const uint8_t> wire, View<const int32_t> ids, const Tiers& tiers,
+                    int subspaces, View<const float> codebook, View<float> rows) override {
+    run_cells(rows, WireToRows{wire, ids, tiers, subspaces, codebook, rows});
+  }
+
+  // ---- layers -----------------------------------------------------------------------------------
+  void add_bias(View<const float> bias, View<float> x) override { run_cells(x, AddBias{bias, x}); }
+  void add_bias_relu(View<const float> bias, View<float> x) override {
+    run_cells(x, AddBiasRelu{bias, x});
+  }
+  void relu_backward(View<const float> output, View<float> gradient) override {
+    run(gradient.size(), ReluBackward{output, gradient});
+  }
+  void add(View<const float> x, View<const float> y, View<float> out) override {
+    run(out.size(), Add{x, y, out});
+  }
+  void dropout(View<const float> x, Dropout dropout, View<const StepState> state,
+               View<float> out) override {
+    if (dropout.rate > 0.0f)
+      run(out.size(), ApplyDropout{x, dropout, state, out});
+    else if (out.data != x.data)
+      run(out.size(), Copy{x, out});
+  }
+  void sequence_input(Lookup items, float scale, View<const float> positions,
+                      View<const int32_t> position, View<float> out) override {
+    run_cells(out, SequenceInput{items, scale, positions, position, out});
+  }
+  void row_dots(View<const float> x, Lookup y, View<float> out) override {
+    run_rows(out.size(), x.cols, RowDots{x, y, out});
+  }
+  void row_dots_backward(View<const float> x, Lookup y, View<const float> out_gradient,
+                         View<float> x_gradient, bool accumulate, View<float> y_gradient) override {
+    if (accumulate)
+      run_cells(x, RowDotsBackward<true>{x, y, out_gradient, x_gradient, y_gradient});
+    else
+      run_cells(x, RowDotsBackward<false>{x, y, out_gradient, x_gradient, y_gradient});
+  }
+
+  // ---- losses -----------------------------------------------------------------------------------
+  void bce_with_logits(View<const float> logits, View<const float> labels, float scale,
+                       View<float> losses, View<float> gradient) override {
+    run(logits.size(), BceWithLogits{logits, labels, scale, losses, gradient});
+  }
+  void squared_loss(View<const float> predictions, View<const float> targets, float scale,
+                    View<float> losses, View<float> gradient) override {
+    run(predictions.size(), SquaredLoss{predictions, targets, scale, losses, gradient});
+  }
+  void add_item_biases(View<const float> biases, float mean, View<const int32_t> left,
+                       View<const int32_t> right, View<float> predictions) override {
+    run(predictions.size(), AddItemBiases{biases, mean, left, right, predictions});
+  }
+
+  // ---- ranking of given scores ------------------------------------------------------------------
+  void rank_all_scores(View<const float> scores, View<const int32_t> positives, Histories excluded,
+                       RankCounts counts) override {
+    run_rows(scores.rows, scores.cols, RankAllScores{scores, positives, excluded, counts});
+  }
+  void rank_candidate_scores(View<const float> scores, View<const int32_t> positives,
+                             View<const int32_t> candidates, RankCounts counts) override {
+    run_rows(candidates.rows, candidates.cols,
+             RankCandidateScores{scores, positives, candidates, counts});
+  }
+
+  /// f(row, column) over a matrix: here by splitting a flat index. A device to which the division
+  /// is dear has its own of the same name.
+  template <class F>
+  void for_each_cell(int64_t rows, int64_t cols, const F& f) {
+    static_cast<Derived&>(*this).for_each(rows * cols, SplitIndex<F>{f, cols});
+  }
+  /// f(row), each about `cols` elements of work.
+  template <class F>
+  void for_each_row(int64_t rows, int64_t, const F& f) {
+    static_cast<Derived&>(*this).for_each(rows, f);
+  }
+
+ private:
+  template <class F>
+  void run(int64_t n, const F& f) {
+    if (n > 0) static_cast<Derived&>(*this).for_each(n, f);
+  }
+  template <class F>
+  void run_cells(View<const float> shape, const F& f) {
+    if (shape.size() > 0) static_cast<Derived&>(*this).for_each_cell(shape.rows, shape.cols, f);
+  }
+  template <class F>
+  void run_rows(int64_t rows, int64_t cols, const F& f) {
+    if (rows > 0) static_cast<Derived&>(*this).for_each_row(rows, cols, f);
+  }
+};
+
+}  // namespace mgqe

@@ -1,0 +1,191 @@
+// One functor per elementwise formula of the layers, losses and rankings. Called with an index,
+// with (row, column) or with a row, as elementwise.hpp says; see functors.hpp.
+#pragma once
+
+#include <cmath>
+
+#include "host/engine/backend.hpp"
+
+namespace mgqe {
+
+struct AddBias {
+  View<const float> bias;  // (n)
+  View<float> x;           // (m, n)
+  MGQE_HD void operator()(int64_t r, int64_t c) const { x.row(r)[c] += bias[c]; }
+};
+
+struct AddBiasRelu {
+  View<const float> bias;  // (n)
+  View<float> x;           // (m, n)
+  MGQE_HD void operator()(int64_t r, int64_t c) const {
+    const float sum = x.row(r)[c] + bias[c];
+    x.row(r)[c] = sum < 0.0f ? 0.0f : sum;  // NaN stays NaN
+  }
+};
+
+struct ReluBackward {
+  View<const float> output;
+  View<float> gradient;
+  MGQE_HD void operator()(int64_t i) const { gradient[i] = output[i] == 0.0f ? 0.0f : gradient[i]; }
+};
+
+struct Add {
+  View<const float> x, y;
+  View<float> out;
+  MGQE_HD void operator()(int64_t i) const { out[i] = x[i] + y[i]; }
+};
+
+struct Copy {
+  View<const float> x;
+  View<float> out;
+  MGQE_HD void operator()(int64_t i) const { out[i] = x[i]; }
+};
+
+struct ApplyDropout {
+  View<const float> x;
+  Dropout dropout;
+  View<const StepState> state;
+  View<float> out;
+  MGQE_HD void operator()(int64_t i) const {
+    const uint64_t step_key = dropout_step_key(dropout.key, state[0].step);
+    const float kept = x[i] / (1.0f - dropout.rate);
+    const auto element = static_cast<uint64_t>(dropout.first_row * x.cols + i);
+    out[i] = dropout_keeps(step_key, element, dropout.rate) ? kept : 0.0f;
+  }
+};
+
+struct SequenceInput {
+  Lookup items;
+  float scale;
+  View<const float> positions;   // (max length, d)
+  View<const int32_t> position;  // (T)
+  View<float> out;               // (T, d)
+  MGQE_HD void operator()(int64_t t, int64_t c) const {
+    out.row(t)[c] = fmaf(scale, items.rows.row(items.index[t])[c], positions.row(position[t])[c]);
+  }
+};
+
+/// x . y in fixed lanes, so that it vectorises and has the same bits however wide the vectors are.
+MGQE_HD float lane_dot(const float* x, const float* y, int64_t d) {
+  constexpr int kLanes = 16;
+  float lanes[kLanes] = {};
+  int64_t c = 0;
+  for (; c + kLanes <= d; c += kLanes)
+    for (int l = 0; l < kLanes; ++l) lanes[l] = fmaf(x[c + l], y[c + l], lanes[l]);
+  if (c < d)
+    for (int l = 0; l < kLanes; ++l)  // no lane number that is not a constant: it would spill
+      if (c + l < d) lanes[l] = fmaf(x[c + l], y[c + l], lanes[l]);
+  for (int l = 0; l < 8; ++l) lanes[l] += lanes[l + 8];
+  for (int l = 0; l < 4; ++l) lanes[l] += lanes[l + 4];
+  return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
+struct RowDots {
+  View<const float> x;  // (T, d)
+  Lookup y;
+  View<float> out;  // (T)
+  MGQE_HD void operator()(int64_t t) const {
+    out[t] = lane_dot(x.row(t), y.rows.row(y.index[t]), x.cols);
+  }
+};
+
+template <bool kAccumulate>
+struct RowDotsBackward {
+  View<const float> x;  // (T, d)
+  Lookup y;
+  View<const float> out_gradient;  // (T)
+  View<float> x_gradient;          // (T, d)
+  View<float> y_gradient;          // (T, d)
+  MGQE_HD void operator()(int64_t t, int64_t c) const {
+    const float g = out_gradient[t], y_c = y.rows.row(y.index[t])[c];
+    float& to = x_gradient.row(t)[c];
+    to = kAccumulate ? fmaf(g, y_c, to) : g * y_c;
+    y_gradient.row(t)[c] = g * x.row(t)[c];
+  }
+};
+
+struct BceWithLogits {
+  View<const float> logits, labels;
+  float scale;
+  View<float> losses, gradient;
+  MGQE_HD void operator()(int64_t b) const {
+    const float z = logits[b], y = labels[b];
+    const float e = expf(-fabsf(z));  // never overflows
+    losses[b] = (z > 0.0f ? z : 0.0f) - z * y + log1pf(e);
+    const float sigmoid = (z >= 0.0f ? 1.0f : e) / (1.0f + e);
+    gradient[b] = scale * (sigmoid - y);
+  }
+};
+
+struct SquaredLoss {
+  View<const float> predictions, targets;
+  float scale;
+  View<float> losses, gradient;
+  MGQE_HD void operator()(int64_t b) const {
+    const float difference = predictions[b] - targets[b];
+    losses[b] = difference * difference;
+    gradient[b] = scale * (2.0f * difference);
+  }
+};
+
+struct AddItemBiases {
+  View<const float> biases;  // (n)
+  float mean;
+  View<const int32_t> left, right;  // (B)
+  View<float> predictions;          // (B)
+  MGQE_HD void operator()(int64_t b) const {
+    predictions[b] += mean + (biases[left[b]] + biases[right[b]]);
+  }
+};
+
+/// How user m's positive stands among all n scores but its own and those of excluded items.
+struct RankAllScores {
+  View<const float> scores;       // (M, n)
+  View<const int32_t> positives;  // (M)
+  Histories excluded;
+  RankCounts counts;
+  MGQE_HD void operator()(int64_t m) const {
+    const float* row = scores.row(m);
+    const int32_t positive = positives[m];
+    const float score = row[positive];
+    int32_t not_better = 0, ties = 0;
+    for (int64_t i = 0; i < scores.cols; ++i) {
+      not_better += row[i] <= score;  // NaN is neither: it counts as better
+      ties += row[i] == score;
+    }
+    int32_t greater = static_cast<int32_t>(scores.cols) - not_better;
+    greater -= !(score <= score);
+    ties -= score == score;
+    const int32_t* item = excluded.begin(m);
+    for (int64_t i = 0; i < excluded.length(m); ++i) {
+      if (item[i] == positive) continue;
+      greater -= !(row[item[i]] <= score);
+      ties -= row[item[i]] == score;
+    }
+    counts.greater[m] = greater;
+    counts.ties[m] = ties;
+  }
+};
+
+/// The same among the candidates of a row; -1 stands for none.
+struct RankCandidateScores {
+  View<const float> scores;        // (M, n)
+  View<const int32_t> positives;   // (M)
+  View<const int32_t> candidates;  // (M, C)
+  RankCounts counts;
+  MGQE_HD void operator()(int64_t m) const {
+    const float* row = scores.row(m);
+    const float score = row[positives[m]];
+    int32_t greater = 0, ties = 0;
+    for (int64_t i = 0; i < candidates.cols; ++i) {
+      const int32_t item = candidates.row(m)[i];
+      if (item < 0) continue;
+      greater += !(row[item] <= score);
+      ties += row[item] == score;
+    }
+    counts.greater[m] = greater;
+    counts.ties[m] = ties;
+  }
+};
+
+}  // namespace mgqe

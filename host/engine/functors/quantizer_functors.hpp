@@ -1,0 +1,216 @@
+// Functors of the ops of host/engine/ops/quantizer_ops.hpp, as host/engine/functors/functors.hpp
+// explains.
+#pragma once
+
+#include <cfloat>
+#include <cmath>
+
+#include "host/engine/backend.hpp"
+
+namespace mgqe {
+
+// ---- scalar quantization ------------------------------------------------------------------------
+
+/// Element (chunk, column): the range of kRangeChunk rows. Least and greatest are taken of the same
+/// values whatever the device, so there is no rounding and no order to agree on.
+struct PartialRanges {
+  View<const float> table;  // (n, d)
+  View<float> partials;  // (2 chunks, d): all lows, then all highs; low > high where none is finite
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t chunk = i / table.cols, column = i % table.cols;
+    const int64_t first = chunk * kRangeChunk;
+    const int64_t last = first + kRangeChunk < table.rows ? first + kRangeChunk : table.rows;
+    float low = INFINITY, high = -INFINITY;
+    for (int64_t r = first; r < last; ++r) {
+      const float x = table.row(r)[column];
+      if (!(fabsf(x) <= FLT_MAX)) continue;
+      low = x < low ? x : low;
+      high = x > high ? x : high;
+    }
+    partials.row(chunk)[column] = low;
+    partials.row(partials.rows / 2 + chunk)[column] = high;
+  }
+};
+
+struct CombineRanges {
+  View<const float> partials;  // as PartialRanges leaves them
+  View<float> low, high;       // (d)
+  MGQE_HD void operator()(int64_t column) const {
+    const int64_t chunks = partials.rows / 2;
+    float least = INFINITY, greatest = -INFINITY;
+    for (int64_t c = 0; c < chunks; ++c) {
+      const float x = partials.row(c)[column], y = partials.row(chunks + c)[column];
+      least = x < least ? x : least;
+      greatest = y > greatest ? y : greatest;
+    }
+    const bool any = least <= greatest;
+    low[column] = any ? least : 0.0f;
+    high[column] = any ? greatest : 0.0f;
+  }
+};
+
+/// One byte of a packed row, from the cells that reach into it.
+struct PackCells {
+  View<const float> rows;       // (m, d)
+  View<const float> low, high;  // (d)
+  int bits;
+  View<uint8_t> packed;  // (m, row bytes)
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t r = i / packed.cols, first_bit = i % packed.cols * 8;
+    int value = 0;
+    for (int64_t j = first_bit / bits; j < rows.cols && j * bits < first_bit + 8; ++j) {
+      const int cell = scalar_cell(rows.row(r)[j], low[j], high[j], bits);
+      const int shift = static_cast<int>(j * bits - first_bit);
+      value |= shift >= 0 ? cell << shift : cell >> -shift;
+    }
+    packed[i] = static_cast<uint8_t>(value & 0xFF);
+  }
+};
+
+struct DecodeCells {
+  View<const uint8_t> packed;  // (m, row bytes)
+  int bits;
+  View<const float> low, high;  // (d)
+  View<float> rows;             // (m, d)
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t r = i / rows.cols, j = i % rows.cols;
+    rows[i] = scalar_value(unpack_cell(packed.row(r), j, bits), low[j], high[j], bits);
+  }
+};
+
+// ---- hashing ------------------------------------------------------------------------------------
+
+struct HashIds {
+  View<const int32_t> ids;  // (m)
+  int64_t buckets;
+  View<int32_t> rows;  // (m)
+  MGQE_HD void operator()(int64_t i) const {
+    rows[i] = static_cast<int32_t>(hash_bucket(ids[i], buckets));
+  }
+};
+
+// ---- options of DPQ training
+// ----------------------------------------------------------------------
+
+struct CommitmentGradient {
+  View<const float> queries;  // (n, d)
+  UniqueIds unique;
+  View<const float> decoded;   // (B, d) by distinct id
+  View<const float> gradient;  // (B, d) by look-up
+  float scale;
+  View<float> out;  // (B, d)
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t b = i / out.cols, c = i % out.cols, u = unique.inverse[b];
+    const float difference = queries.row(unique.place(u))[c] - decoded.row(u)[c];
+    out[i] = fmaf(scale * static_cast<float>(unique.repeats_of(b)), difference, gradient[i]);
+  }
+};
+
+/// Defaults of tf.layers.batch_normalization, which the DPQ authors' code calls without others.
+inline constexpr float kDistanceMomentum = 0.99f;
+inline constexpr float kDistanceEpsilon = 1e-3f;
+
+MGQE_HD float squared_distance(const float* e, const float* c, int64_t width) {
+  float sum = 0.0f;
+  for (int64_t q = 0; q < width; ++q) sum = fmaf(e[q] - c[q], e[q] - c[q], sum);
+  return sum;
+}
+
+/// Element (k, j): what subspace j adds to the moments of centroid index k. In double: the variance
+/// is a difference of sums.
+struct PartialDistanceMoments {
+  View<const float> queries;  // (n, d)
+  UniqueIds unique;
+  Tiers tiers;
+  View<const float> codebook;  // (K, d)
+  View<double> partials;       // (K D, 3): look-ups, sum, sum of squares
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t subspaces = partials.rows / codebook.rows, width = codebook.cols / subspaces;
+    const int64_t k = i / subspaces, j = i % subspaces;
+    double lookups = 0.0, sum = 0.0, squares = 0.0;
+    for (int32_t u = 0; u < unique.count[0]; ++u) {
+      if (k >= tiers.limit(unique.ids[u])) continue;
+      const double weight = unique.weight(u);
+      const double distance = squared_distance(queries.row(unique.place(u)) + j * width,
+                                               codebook.row(k) + j * width, width);
+      lookups += weight;
+      sum += weight * distance;
+      squares += weight * distance * distance;
+    }
+    partials.row(i)[0] = lookups;
+    partials.row(i)[1] = sum;
+    partials.row(i)[2] = squares;
+  }
+};
+
+struct CombineDistanceMoments {
+  View<const double> partials;  // (K D, 3)
+  View<float> moments;          // (K, 2): mean, variance
+  View<float> running;          // (K, 2)
+  MGQE_HD void operator()(int64_t k) const {
+    const int64_t subspaces = partials.rows / moments.rows;
+    double count = 0.0, sum = 0.0, squares = 0.0;
+    for (int64_t i = k * subspaces; i < (k + 1) * subspaces; ++i) {
+      count += partials.row(i)[0];
+      sum += partials.row(i)[1];
+      squares += partials.row(i)[2];
+    }
+    if (count > 0.0) {
+      const double mean = sum / count, variance = squares / count - mean * mean;
+      moments.row(k)[0] = static_cast<float>(mean);
+      moments.row(k)[1] = variance > 0.0 ? static_cast<float>(variance) : 0.0f;
+      for (int s = 0; s < 2; ++s)
+        running.row(k)[s] = fmaf(1.0f - kDistanceMomentum, moments.row(k)[s] - running.row(k)[s],
+                                 running.row(k)[s]);
+    } else {
+      for (int s = 0; s < 2; ++s) moments.row(k)[s] = running.row(k)[s];
+    }
+  }
+};
+
+/// Element (i, j): code and decoded components of row i of the set in subspace j.
+struct AssignNormalized {
+  View<const float> queries;  // (n, d)
+  RowSet rows;
+  View<const float> codebook;  // (K, d)
+  View<const float> moments;   // (K, 2)
+  Tiers tiers;
+  View<uint8_t> codes;  // (|rows|, D)
+  View<float> decoded;  // (|rows|, d)
+  MGQE_HD void operator()(int64_t element) const {
+    const int64_t i = element / codes.cols, j = element % codes.cols;
+    if (i >= rows.size()) return;
+    const int64_t width = codebook.cols / codes.cols;
+    const float* const e = queries.row(rows.place(i)) + j * width;
+    const int limit = tiers.limit(rows[i]);
+    if (limit == 0) return;
+    int nearest = 0;
+    float least = INFINITY;
+    for (int k = 0; k < limit; ++k) {
+      const float distance = squared_distance(e, codebook.row(k) + j * width, width);
+      const float score =
+          (distance - moments.row(k)[0]) / sqrtf(moments.row(k)[1] + kDistanceEpsilon);
+      if (score < least) {  // strictly: the lowest index wins a tie
+        least = score;
+        nearest = k;
+      }
+    }
+    codes[element] = static_cast<uint8_t>(nearest);
+    for (int64_t c = j * width; c < (j + 1) * width; ++c)
+      decoded.row(i)[c] = codebook.row(nearest)[c];
+  }
+};
+
+struct SquaredErrors {
+  View<const float> queries;  // (n, d)
+  RowSet rows;
+  Tiers tiers;
+  View<const float> decoded;  // (|rows|, d)
+  View<float> errors;         // (|rows|)
+  MGQE_HD void operator()(int64_t i) const {
+    if (i >= rows.size() || tiers.limit(rows[i]) == 0) return;
+    errors[i] = squared_distance(queries.row(rows.place(i)), decoded.row(i), decoded.cols);
+  }
+};
+
+}  // namespace mgqe

@@ -1,0 +1,88 @@
+// Layers of the backbones, forward and backward, and their losses. A backward op takes what its
+// forward took or left, and the gradient of the loss by the forward's output.
+#pragma once
+
+#include "host/engine/ops/types.hpp"
+
+namespace mgqe {
+
+class LayerOps {
+ public:
+  virtual ~LayerOps() = default;
+
+  // ---- dense layers -----------------------------------------------------------------------------
+  /// out (m, n) = a (m, k) b (k, n), after the transposes the operands ask for; with accumulate,
+  /// out += a b.
+  virtual void matmul(Operand a, Operand b, View<float> out, bool accumulate = false) = 0;
+  /// x (m, n) += bias (n) in every row.
+  virtual void add_bias(View<const float> bias, View<float> x) = 0;
+  /// x (m, n) = max(0, x + bias (n)).
+  virtual void add_bias_relu(View<const float> bias, View<float> x) = 0;
+  /// gradient = 0 where output, that of add_bias_relu, is 0.
+  virtual void relu_backward(View<const float> output, View<float> gradient) = 0;
+  /// sums (n) = column sums of x (m, n), in a fixed order: the gradient of a bias.
+  virtual void sum_rows(View<const float> x, View<float> sums) = 0;
+  /// out = x + y; in place where out is one of them.
+  virtual void add(View<const float> x, View<const float> y, View<float> out) = 0;
+  /// out[i] = x[i] / (1 - rate) where dropout_keeps(element i of this step), else 0; in place where
+  /// out is x. Its own backward. rate 0 copies.
+  virtual void dropout(View<const float> x, Dropout dropout, View<const StepState> state,
+                       View<float> out) = 0;
+
+  // ---- sequences (SASRec; Kang & McAuley 2018) --------------------------------------------------
+  /// out (T, d) = scale * items[t] + positions (max length, d).row(position[t]).
+  virtual void sequence_input(Lookup items, float scale, View<const float> positions,
+                              View<const int32_t> position, View<float> out) = 0;
+  /// out = gain * (x - mean) / sqrt(variance + epsilon) + bias, by row of x (T, d); gain, bias (d);
+  /// stats (T, 2) = mean and 1 / sqrt(variance + epsilon), for the backward.
+  virtual void layer_norm(View<const float> x, View<const float> gain, View<const float> bias,
+                          float epsilon, View<float> out, View<float> stats) = 0;
+  /// x_gradient (T, d) (+= with accumulate), gain_gradient (d), bias_gradient (d).
+  virtual void layer_norm_backward(View<const float> x, View<const float> gain,
+                                   View<const float> stats, View<const float> out_gradient,
+                                   View<float> x_gradient, bool accumulate,
+                                   View<float> gain_gradient, View<float> bias_gradient) = 0;
+  /// Causal self-attention within each sequence: out[t] = sum over s <= t of
+  /// dropout(softmax_s(q[t] . k[s] / sqrt(d / heads))) v[s], by head. q, k, v, out (T, d);
+  /// log_sums (T, heads) = log of the softmax's denominator, for the backward. Element
+  /// ((first row + t) * heads + h) * longest + (s - first token of the sequence) decides the
+  /// dropout of a weight, with the dropout's first row.
+  virtual void attention(const AttentionInput& input, Sequences sequences, Dropout dropout,
+                         View<const StepState> state, View<float> out, View<float> log_sums) = 0;
+  /// gradients.q, .k, .v (T, d) from out, log_sums of the forward and out_gradient (T, d).
+  virtual void attention_backward(const AttentionInput& input, Sequences sequences, Dropout dropout,
+                                  View<const StepState> state, View<const float> out,
+                                  View<const float> log_sums, View<const float> out_gradient,
+                                  const AttentionGradients& gradients) = 0;
+  /// out (T): out[t] = x[t] . y[t].
+  virtual void row_dots(View<const float> x, Lookup y, View<float> out) = 0;
+  /// From out_gradient (T): x_gradient (T, d) = g y (+= with accumulate), y_gradient (T, d) = g x.
+  virtual void row_dots_backward(View<const float> x, Lookup y, View<const float> out_gradient,
+                                 View<float> x_gradient, bool accumulate,
+                                 View<float> y_gradient) = 0;
+
+  // ---- GMF (He et al. 2017, eq. 9): logit = sum_i w_i p_i q_i + bias ----------------------------
+  /// weights (d + 1), the bias last; logits (B).
+  virtual void gmf_forward(Lookup users, Lookup items, View<const float> weights,
+                           View<float> logits) = 0;
+  /// From logit_gradient (B): user_gradient (B, d), item_gradient (B, d), weight_gradient (d + 1).
+  virtual void gmf_backward(Lookup users, Lookup items, View<const float> weights,
+                            View<const float> logit_gradient, View<float> user_gradient,
+                            View<float> item_gradient, View<float> weight_gradient) = 0;
+
+  // ---- losses -----------------------------------------------------------------------------------
+  /// losses[b] = BCE(sigmoid(logits[b]), labels[b]); gradient[b] = scale * d losses[b] / d
+  /// logits[b].
+  virtual void bce_with_logits(View<const float> logits, View<const float> labels, float scale,
+                               View<float> losses, View<float> gradient) = 0;
+  /// losses[b] = (predictions[b] - targets[b])^2; gradient[b] = scale * 2 (predictions - targets).
+  virtual void squared_loss(View<const float> predictions, View<const float> targets, float scale,
+                            View<float> losses, View<float> gradient) = 0;
+  /// predictions[b] += mean + biases[left[b]] + biases[right[b]]; biases (n), the others (B).
+  virtual void add_item_biases(View<const float> biases, float mean, View<const int32_t> left,
+                               View<const int32_t> right, View<float> predictions) = 0;
+  /// sum[0] += sum of x, in a fixed order.
+  virtual void accumulate(View<const float> x, View<double> sum) = 0;
+};
+
+}  // namespace mgqe

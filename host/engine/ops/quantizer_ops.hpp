@@ -1,0 +1,129 @@
+// Quantized tables: product quantization (search, codebook gradient, packing), scalar
+// quantization, hashing.
+#pragma once
+
+#include "host/base/half.hpp"
+#include "host/engine/ops/types.hpp"
+#include "host/packed/packed_tiers.hpp"
+
+namespace mgqe {
+
+/// Rows that one partial range of column_ranges covers.
+inline constexpr int64_t kRangeChunk = 1024;
+inline int64_t range_chunks(int64_t rows) { return (rows + kRangeChunk - 1) / kRangeChunk; }
+
+/// Distinct rows that a softmax over keys encoded, and the gradient that comes back to them.
+struct SoftmaxRows {
+  View<const float> queries;   // (n, d)
+  RowSet rows;                 // the rows of queries
+  View<const uint8_t> codes;   // (|rows|, D)
+  View<const float> gradient;  // (|rows|, d) of the loss by the decoded row, look-ups summed
+};
+
+struct SoftmaxGradients {
+  View<float> queries;  // (|rows|, d)
+  View<float> keys;     // (K, d)
+  View<float> values;   // (K, d) of the value that each code chose
+};
+
+/// Room for a back end that searches first and sums the gradient afterwards.
+struct AssignScratch {
+  View<float> half_norms;  // (K, D)
+  View<uint8_t> codes;     // (B, D)
+};
+
+class QuantizerOps {
+ public:
+  virtual ~QuantizerOps() = default;
+
+  /// half_norms (K, D): 0.5 ||c_jk||^2 of every centroid of codebook (K, d).
+  virtual void half_norms(View<const float> codebook, int subspaces, View<float> half_norms) = 0;
+  /// Row i of the set, r = rows[i]: codes[i, j] = argmin over k < tiers.limit(r) of
+  /// ||queries[r, j] - codebook[k, j]||^2 (the lowest index on ties), decoded[i, j] = that
+  /// centroid. queries (n, d), codebook (K, d), half_norms (K, D), codes (|rows|, D), decoded
+  /// (|rows|, d). squared_error (|rows|), or empty: ||queries[r] - decoded[i]||^2. Rows of a tier
+  /// with limit 0 are not this codebook's: they are skipped, and what is written for them left
+  /// alone.
+  virtual void assign(View<const float> queries, RowSet rows, View<const float> codebook,
+                      View<const float> half_norms, const Tiers& tiers, View<uint8_t> codes,
+                      View<float> decoded, View<float> squared_error) = 0;
+  /// gradient (K, d) of scale/2 * sum over look-ups and dimensions of (c - sg(e))^2, each distinct
+  /// row weighted by its look-ups; zero where no look-up chose the centroid. codes (B, D) by
+  /// distinct id. Rows of a tier with limit 0 are skipped.
+  virtual void codebook_gradient(View<const float> queries, const UniqueIds& unique,
+                                 const Tiers& tiers, View<const uint8_t> codes,
+                                 View<const float> codebook, float scale, View<float> gradient) = 0;
+  /// half_norms, assign of the distinct ids and codebook_gradient, with the same bits. Whether
+  /// anything is left in scratch is the back end's own.
+  virtual void assign_with_gradient(View<const float> queries, const UniqueIds& unique,
+                                    View<const float> codebook, const Tiers& tiers, float scale,
+                                    const AssignScratch& scratch, View<float> decoded,
+                                    View<float> gradient) {
+    half_norms(codebook, static_cast<int>(scratch.codes.cols), scratch.half_norms);
+    assign(queries, RowSet::of(unique), codebook, scratch.half_norms, tiers, scratch.codes, decoded,
+           {});
+    codebook_gradient(queries, unique, tiers, scratch.codes, codebook, scale, gradient);
+  }
+  /// out (B, d) = gradient (B, d) by look-up + scale * (e - c), where e = queries[id] and
+  /// c = decoded[inverse] of the look-up's distinct id: adds the gradient of scale/2 * sum of
+  /// (sg(c) - e)^2.
+  virtual void commitment_gradient(View<const float> queries, const UniqueIds& unique,
+                                   View<const float> decoded, View<const float> gradient,
+                                   float scale, View<float> out) = 0;
+
+  /// partials (K D, 3) by (k, j): the look-ups whose tier may use centroid index k, and the sums of
+  /// their squared distances to it in subspace j and of the squares of those.
+  virtual void distance_sums(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
+                             View<const float> codebook, View<double> partials) = 0;
+  /// Moments of the squared distances by centroid index k, pooled over look-ups and subspaces, from
+  /// the partials of distance_sums: moments (K, 2) = mean, variance; running (K, 2) moves towards
+  /// them by 1 - kDistanceMomentum. Where no look-up may use k, running stays and moments are
+  /// running's.
+  virtual void combine_moments(View<const double> partials, View<float> moments,
+                               View<float> running) = 0;
+  /// As assign, but argmin of (distance - mean_k) / sqrt(variance_k + kDistanceEpsilon) with
+  /// moments (K, 2).
+  virtual void assign_normalized(View<const float> queries, RowSet rows, View<const float> codebook,
+                                 View<const float> moments, const Tiers& tiers, View<uint8_t> codes,
+                                 View<float> decoded, View<float> squared_error) = 0;
+
+  /// Backward of a code chosen by argmax of score_k = e . key_k, with the softmax over k < K in its
+  /// place (straight-through): output = sum_k y_k value_k with y one-hot, d y = d softmax(score).
+  virtual void softmax_backward(const SoftmaxRows& rows, View<const float> keys,
+                                View<const float> values, const SoftmaxGradients& gradients) = 0;
+
+  /// codes (m, D), one byte each -> packed (m, packed_row_bytes(D, bits)).
+  virtual void pack_codes(View<const uint8_t> codes, int bits, View<uint8_t> packed) = 0;
+  /// out (|rows|, d): the rows of a packed table, by range or by ids; the tier comes from the id.
+  virtual void decode_rows(const PackedTiers& table, RowSet rows, View<float> out) = 0;
+  /// The same, each value rounded to binary16 as to_half does.
+  virtual void decode_rows(const PackedTiers& table, RowSet rows, View<Half> out) = 0;
+  /// packed (m, packed_row_bytes(D, bits)) and codebook (K, d) -> rows (m, d).
+  void decode(View<const uint8_t> packed, int bits, int subspaces, View<const float> codebook,
+              View<float> rows) {
+    decode_rows(PackedTiers::single(packed, bits, subspaces, codebook),
+                RowSet::range(0, packed.rows), rows);
+  }
+  void decode(View<const uint8_t> packed, int bits, int subspaces, View<const float> codebook,
+              View<Half> rows) {
+    decode_rows(PackedTiers::single(packed, bits, subspaces, codebook),
+                RowSet::range(0, packed.rows), rows);
+  }
+
+  /// low, high (d): least and greatest finite value of each column of table (n, d), 0 where it has
+  /// none. partials (2 range_chunks(n), d) is scratch.
+  virtual void column_ranges(View<const float> table, View<float> partials, View<float> low,
+                             View<float> high) = 0;
+  /// rows (m, d) -> packed (m, packed_row_bytes(d, bits)): the scalar_cell of every value, bits 1
+  /// to 16; low, high (d).
+  virtual void pack_cells(View<const float> rows, View<const float> low, View<const float> high,
+                          int bits, View<uint8_t> packed) = 0;
+  /// The inverse: rows (m, d) = the middles of the buckets.
+  virtual void decode_cells(View<const uint8_t> packed, int bits, View<const float> low,
+                            View<const float> high, View<float> rows) = 0;
+
+  /// rows (m) = hash_bucket(ids[i], buckets).
+  virtual void hash_ids(View<const int32_t> ids, int64_t buckets, View<int32_t> rows) = 0;
+};
+
+}  // namespace mgqe

@@ -1,0 +1,206 @@
+#include "host/io/console/inspect.hpp"
+
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "host/io/artifact.hpp"
+#include "host/io/console/table.hpp"
+#include "host/io/safetensors.hpp"
+#include "host/packed/packed_scheme.hpp"
+
+namespace mgqe {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+namespace {
+
+/// 12345678 as "12,345,678".
+std::string grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<size_t>(at), 1, ',');
+  return digits;
+}
+
+std::string percent(int64_t part, int64_t whole) {
+  if (whole == 0) return "-";
+  return fmt::format("{:.2f}%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+bool is_artifact(const SafetensorsHeader& header) {
+  const auto format = header.metadata.find("format");
+  return format != header.metadata.end() && format->second == kArtifactFormat;
+}
+
+std::string shape_text(const TensorInfo& info) {
+  return fmt::format("[{}]", fmt::join(info.shape, ", "));
+}
+
+/// Arrays in name order, then the header, with the share of each in the file.
+std::string part_table(const SafetensorsHeader& header) {
+  std::vector<TableRow> rows;
+  for (const auto& [name, info] : header.tensors)
+    rows.push_back({name, dtype_name(info.dtype), shape_text(info), grouped(info.bytes()),
+                    grouped(8 * info.bytes()), percent(info.bytes(), header.file_bytes)});
+  rows.push_back({"(header)", "", "", grouped(header.header_bytes),
+                  grouped(8 * header.header_bytes),
+                  percent(header.header_bytes, header.file_bytes)});
+  rows.push_back(
+      {"total", "", "", grouped(header.file_bytes), grouped(8 * header.file_bytes), "100.00%"});
+  return format_table({"array", "type", "shape", "bytes", "bits", "share"}, rows,
+                      {Align::kLeft, Align::kLeft, Align::kLeft});
+}
+
+/// "rank=16", or "342 rows D=32 K=256 (8 bits), ...".
+std::string layout_text(const PackedTable& table) {
+  std::vector<std::string> parts;
+  for (const PackedField& field : find_scheme(table.scheme)->fields())
+    parts.push_back(fmt::format("{}={}", field.name, grouped(table.*field.value)));
+  for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i) {
+    const PackedTier& tier = table.tiers[i];
+    parts.push_back(fmt::format("{} rows D={} K={} ({} bits)", grouped(table.tier_rows(i)),
+                                tier.subspaces, tier.centroids, code_bits(tier.centroids)));
+  }
+  if (table.private_codebooks) parts.push_back("a codebook a tier");
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string scheme_table(const PackedModel& model) {
+  std::vector<TableRow> rows;
+  for (const auto& [name, table] : model.tables)
+    rows.push_back({name, table.scheme, grouped(table.rows), std::to_string(table.dim),
+                    grouped(table.formula_bits()), percent(table.formula_bits(), table.full_bits()),
+                    layout_text(table)});
+  return format_table({"table", "scheme", "rows", "d", "formula bits", "% of full", "layout"}, rows,
+                      {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight, Align::kRight,
+                       Align::kRight, Align::kLeft});
+}
+
+std::string size_table(const SizeReport& size) {
+  const auto row = [&](const char* name, int64_t bits, const std::string& note) {
+    return TableRow{name, grouped(bits), percent(bits, size.full_bits), note};
+  };
+  return format_table(
+      {"size", "bits", "% of full", "what it counts"},
+      {row("formula", size.formula_bits, "embedding tables, by the formula of their scheme"),
+       row("payload", size.payload_bits,
+           fmt::format("the same, as packed: {} bits of padding", grouped(size.padding_bits))),
+       row("file", 8 * size.file_bytes,
+           fmt::format("payload, {} B of backbone weights, {} B of ids, {} B of header",
+                       grouped(size.dense_bytes), grouped(size.id_bytes),
+                       grouped(size.header_bytes))),
+       row("full", size.full_bits, "the embedding tables unquantized")},
+      {Align::kLeft, Align::kRight, Align::kRight, Align::kLeft});
+}
+
+/// One line a section: "train  batch=256 epochs=20 ...".
+std::string config_text(const nlohmann::json& config) {
+  std::vector<TableRow> rows;
+  for (const auto& [section, fields] : config.items()) {
+    std::vector<std::string> values;
+    if (fields.is_object()) {
+      for (const auto& [key, value] : fields.items())
+        values.push_back(key + "=" + (value.is_string() ? value.get<std::string>() : value.dump()));
+    } else {
+      values.push_back(fields.dump());
+    }
+    rows.push_back({section, fmt::format("{}", fmt::join(values, " "))});
+  }
+  return format_table({"config", "values"}, rows, {Align::kLeft, Align::kLeft});
+}
+
+std::string inspect_artifact(const fs::path& path, const SafetensorsHeader& header) {
+  SizeReport size;
+  const Artifact artifact = read_artifact(path, &size);
+  return fmt::format(
+      "{}: {} version {}\n"
+      "backbone {}, task {}, best epoch {}, seed {}, device {}, commit {}, data fingerprint "
+      "{:016x}\n\n"
+      "{}\n{}\n{}\n{}",
+      path.string(), kArtifactFormat, header.metadata.at("version"), artifact.model.backbone,
+      artifact.model.task, artifact.best_epoch, artifact.seed, artifact.device, artifact.commit,
+      artifact.data_fingerprint, scheme_table(artifact.model), size_table(size), part_table(header),
+      config_text(artifact.config));
+}
+
+std::string inspect_plain(const fs::path& path, const SafetensorsHeader& header) {
+  constexpr size_t kLongestValue = 100;
+  std::string text =
+      fmt::format("{}: {} arrays\n\n{}", path.string(), header.tensors.size(), part_table(header));
+  if (header.metadata.empty()) return text;
+  std::vector<TableRow> rows;
+  for (const auto& [key, value] : header.metadata)
+    rows.push_back(
+        {key, value.size() <= kLongestValue ? value : value.substr(0, kLongestValue) + "..."});
+  return text + '\n' + format_table({"metadata", "value"}, rows, {Align::kLeft, Align::kLeft});
+}
+
+ordered_json describe_arrays(const SafetensorsHeader& header) {
+  ordered_json arrays = ordered_json::array();
+  for (const auto& [name, info] : header.tensors)
+    arrays.push_back({{"name", name},
+                      {"dtype", dtype_name(info.dtype)},
+                      {"shape", info.shape},
+                      {"bytes", info.bytes()}});
+  return arrays;
+}
+
+ordered_json describe_table(const PackedTable& table) {
+  ordered_json json = {{"scheme", table.scheme},
+                       {"rows", table.rows},
+                       {"dim", table.dim},
+                       {"formula_bits", table.formula_bits()},
+                       {"payload_bits", table.payload_bits()},
+                       {"full_bits", table.full_bits()}};
+  for (const PackedField& field : find_scheme(table.scheme)->fields())
+    json[field.name] = table.*field.value;
+  if (!table.has_codes()) return json;
+  json["private_codebooks"] = table.private_codebooks;
+  for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i)
+    json["tiers"].push_back({{"rows", table.tier_rows(i)},
+                             {"subspaces", table.tiers[i].subspaces},
+                             {"centroids", table.tiers[i].centroids},
+                             {"bits_per_code", code_bits(table.tiers[i].centroids)}});
+  return json;
+}
+
+}  // namespace
+
+std::string inspect(const fs::path& path) {
+  const SafetensorsHeader header = read_safetensors_header(path);
+  return is_artifact(header) ? inspect_artifact(path, header) : inspect_plain(path, header);
+}
+
+ordered_json inspect_json(const fs::path& path) {
+  const SafetensorsHeader header = read_safetensors_header(path);
+  ordered_json json = {{"file", path.string()}, {"format", nullptr}};
+  if (const auto format = header.metadata.find("format"); format != header.metadata.end())
+    json["format"] = format->second;
+  if (is_artifact(header)) {
+    SizeReport size;
+    const Artifact artifact = read_artifact(path, &size);
+    json["version"] = std::stoi(header.metadata.at("version"));
+    json["backbone"] = artifact.model.backbone;
+    json["task"] = artifact.model.task;
+    json["best_epoch"] = artifact.best_epoch;
+    json["seed"] = artifact.seed;
+    json["device"] = artifact.device;
+    json["commit"] = artifact.commit;
+    json["data_fingerprint"] = artifact.data_fingerprint;
+    for (const auto& [name, table] : artifact.model.tables)
+      json["tables"][name] = describe_table(table);
+    json["size"] = to_json(size);
+    json["config"] = artifact.config;
+  } else {
+    json["metadata"] = header.metadata;
+    json["header_bytes"] = header.header_bytes;
+    json["file_bytes"] = header.file_bytes;
+  }
+  json["arrays"] = describe_arrays(header);
+  return json;
+}
+
+}  // namespace mgqe

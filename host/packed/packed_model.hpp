@@ -1,0 +1,80 @@
+// A trained model as it is served, in host memory: packed embedding tables and the backbone's dense
+// weights. Models produce it, host/io writes and reads it, host/serve decodes it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "host/base/host_array.hpp"
+#include "host/engine/backend.hpp"
+#include "host/packed/quant_math.hpp"
+
+namespace mgqe {
+
+/// Ids of similar popularity that are encoded alike.
+struct PackedTier {
+  int64_t end = 0;    // first id after it
+  int centroids = 0;  // K_i
+  int subspaces = 0;  // D_i
+};
+
+/// One embedding table. Schemes, their arrays, and the fields each uses:
+///   full              "table" f32 (rows, dim)
+///   low_rank          "factor" f32 (rows, rank), "basis" f32 (rank, dim)
+///   scalar_quantized  "cells" u8 (rows, packed_row_bytes(dim, bits)), "low", "high" f32 (dim)
+///   hashed            "table" f32 (buckets, dim)
+///   dpq_vq, dpq_sx    as mgqe with one tier and a shared codebook (dpq_sx: the values)
+///   mgqe              "codebook" f32 (K_1, dim) shared by the tiers, or "codebook.i" f32 (K_i,
+///   dim)
+///                     of each; per tier i "codes.i" u8 (rows_i, packed_row_bytes(D_i, bits_i))
+struct PackedTable {
+  std::string scheme;
+  int64_t rows = 0;
+  int64_t dim = 0;
+  int64_t rank = 0;               // low_rank
+  int64_t bits = 0;               // scalar_quantized
+  int64_t buckets = 0;            // hashed
+  std::vector<PackedTier> tiers;  // dpq_vq, dpq_sx, mgqe
+  bool private_codebooks = false;
+  ArrayMap arrays;
+
+  bool has_codes() const { return !tiers.empty(); }
+  int64_t tier_begin(int tier) const { return tier == 0 ? 0 : tiers[tier - 1].end; }
+  int64_t tier_rows(int tier) const { return tiers[tier].end - tier_begin(tier); }
+  std::string codebook_name(int tier) const {
+    return private_codebooks ? "codebook." + std::to_string(tier) : "codebook";
+  }
+
+  /// The scheme's size by the paper's formula, e.g. sum_i n_i D ceil(log2 K_i) + 32 K_1 d for mgqe.
+  int64_t formula_bits() const;
+  /// 8 x the bytes of all arrays: formula_bits plus padding_bits().
+  int64_t payload_bits() const;
+  /// Bits spent on starting every packed row on a byte.
+  int64_t padding_bits() const;
+  /// 32 rows dim: the full table this one replaces.
+  int64_t full_bits() const { return 32 * rows * dim; }
+};
+
+/// One array that a table of this scheme must have.
+struct ArraySpec {
+  std::string name;
+  DType dtype;
+  std::vector<int64_t> shape;
+};
+
+/// Every array of the table, from its scheme and fields alone.
+std::vector<ArraySpec> expected_arrays(const PackedTable& table);
+
+/// The table as it is looked up: (rows, dim) f32 in the backend's memory.
+Tensor<float> decode_table(Backend& backend, const PackedTable& table);
+
+struct PackedModel {
+  std::string backbone;                       // "gmf"
+  std::string task;                           // "ranking" or "relevance"
+  std::map<std::string, PackedTable> tables;  // by name: "user", "item"
+  ArrayMap dense;                             // backbone weights: "gmf.weights"
+};
+
+}  // namespace mgqe

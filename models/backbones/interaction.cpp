@@ -1,0 +1,115 @@
+#include "models/backbones/interaction.hpp"
+
+#include <numeric>
+
+#include "models/embeddings/sharded.hpp"
+#include "models/features/placement.hpp"
+
+namespace mgqe {
+
+std::vector<int> Interaction::part_tables() const {
+  std::vector<int> all(tables().size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+const PackedTable& packed_table(const PackedModel& model, const std::string& name) {
+  const auto found = model.tables.find(name);
+  if (found == model.tables.end()) input_error("the artifact lacks the table ", name);
+  return found->second;
+}
+
+std::span<const float> packed_array(const PackedModel& model, const std::string& name) {
+  const auto found = model.dense.find(name);
+  if (found == model.dense.end() || found->second.dtype != DType::kF32 || found->second.size() == 0)
+    input_error("the artifact lacks the array ", name);
+  return found->second.as<float>();
+}
+
+Config served_config(const PackedModel& model) {
+  if (model.tables.empty()) input_error("the artifact has no embedding table");
+  Config config;
+  config.model.name = model.backbone;
+  config.model.task = model.task;
+  config.embedding.dim = model.tables.begin()->second.dim;
+  if (const auto mlp = model.tables.find("mlp.item"); mlp != model.tables.end())
+    config.model.mlp_dim = mlp->second.dim;
+  for (const auto& [name, table] : model.tables)
+    if (table.dim != (name.starts_with("mlp.") ? config.model.mlp_dim : config.embedding.dim))
+      input_error("the artifact's tables differ in dimension: ", name, " has ", table.dim);
+  return config;
+}
+
+SideTables::SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
+                       const std::string& entity, int64_t rows, int64_t max_lookups)
+    : ranks_(backend.communicator()),
+      rows_(rows),
+      unique_buffer_(backend, [&] { return UniqueBuffer(backend, max_lookups); }),
+      // Hashed tables count buckets themselves; dense Adam sums whole gradients.
+      counts_rank_rows_(!ranks_.alone() && config.embedding.scheme != "hashed" &&
+                        config.train.optimizer != "adam") {
+  if (shards_rows(backend.communicator().size(), config, rows))
+    exchange_ = std::make_unique<SparseAllToAll>(backend, rows, max_lookups);
+  const bool user = entity == "user";
+  for (const TableSpec& spec : specs) {
+    names_.push_back(spec.prefix + entity);
+    EmbeddingSpec embedding = embedding_spec(config, names_.back(), rows, max_lookups,
+                                             user ? spec.user_table : spec.item_table,
+                                             user ? spec.user_codebook : spec.item_codebook);
+    embedding.config.dim = spec.dim;
+    const std::string& tables = config.embedding.tables;
+    if (tables != "both" && tables != (user ? "users" : "items")) embedding.config.scheme = "full";
+    if (exchange_ != nullptr)
+      tables_.push_back(std::make_unique<ShardedEmbedding>(backend, embedding, *exchange_));
+    else
+      tables_.push_back(make_embedding(backend, embedding));
+    gradient_buffers_.emplace_back(backend, max_lookups, spec.dim);
+  }
+  lookups_.resize(tables_.size());
+  gradients_.resize(tables_.size());
+}
+
+void SideTables::prepare(Backend& on, View<const int32_t> ids, int64_t lookups) {
+  if (exchange_ != nullptr) {
+    exchange_->prepare(on, ids, rank_rows_);
+    batch_ = {ids, exchange_->requests(), lookups};
+  } else {
+    batch_ = {ids, unique_buffer_.turn().deduplicate(on, ids, rows_), lookups};
+    if (counts_rank_rows_) count_rank_rows(on, ranks_, batch_.unique, rank_rows_);
+  }
+  batch_.rank_rows = rank_rows_;
+}
+
+void SideTables::send_rows() {
+  for (const auto& table : tables_) table->send_rows(batch_);
+}
+
+Side SideTables::forward() {
+  for (size_t t = 0; t < tables_.size(); ++t) {
+    lookups_[t] = tables_[t]->forward(batch_);
+    gradients_[t] = gradient_buffers_[t].view().slice(0, batch_.ids.size());
+  }
+  return lookups_;
+}
+
+void SideTables::send_gradients(const std::vector<int>& tables) {
+  for (const int t : tables) tables_[t]->send_gradient(gradients_[t]);
+}
+
+void SideTables::backward(const std::vector<int>& tables, View<const StepState> state) {
+  for (const int t : tables) tables_[t]->backward(gradients_[t], state);
+}
+
+void SideTables::pack(PackedModel& model) {
+  for (size_t t = 0; t < tables_.size(); ++t) model.tables.emplace(names_[t], tables_[t]->pack());
+}
+
+void SideTables::tier_reports(std::map<std::string, std::vector<TierReport>>& reports) const {
+  for (size_t t = 0; t < tables_.size(); ++t) reports[names_[t]] = tables_[t]->tier_reports();
+}
+
+void SideTables::visit(const TensorVisitor& visitor) {
+  for (const auto& table : tables_) table->visit(visitor);
+}
+
+}  // namespace mgqe

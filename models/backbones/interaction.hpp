@@ -1,0 +1,109 @@
+// Interaction: what a pair backbone computes from the rows of its two sides. PairModel ranks with
+// it (users x items), RelevanceModel scores items against items.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "host/engine/look_ahead.hpp"
+#include "models/backbones/model.hpp"
+#include "models/optim/sparse_all_to_all.hpp"
+
+namespace mgqe {
+
+/// Rows of one side of B pairs, one Lookup for each of the interaction's tables.
+using Side = std::span<const Lookup>;
+using SideGradient = std::span<const View<float>>;  // (B, d) each
+
+/// Tables of one kind that an interaction wants on each side.
+struct TableSpec {
+  std::string prefix;  // of its name: "" or "mlp."
+  int64_t dim;         // d
+  RandomStream user_table, user_codebook, item_table, item_codebook;
+};
+
+class Interaction {
+ public:
+  virtual ~Interaction() = default;
+
+  virtual const std::vector<TableSpec>& tables() const = 0;
+  /// Whether swapping the two sides leaves the logit as it is.
+  virtual bool symmetric() const = 0;
+
+  /// Parts that train apart, each with a logit of its own: 1, but for NeuMF's pre-training. The
+  /// calls below concern the part chosen last and the tables it lists.
+  virtual int parts() const { return 1; }
+  virtual void choose_part(int /*part*/) {}
+  virtual std::vector<int> part_tables() const;
+  virtual void begin_epoch(int /*epoch*/) {}
+
+  /// logits (B). Sides list every table of tables(), also those of no part.
+  virtual void forward(Side left, Side right, View<float> logits) = 0;
+  /// After forward on the same sides: gradients of both sides from logit_gradient (B); keeps those
+  /// of its own parameters for step().
+  virtual void backward(Side left, Side right, View<const float> logit_gradient,
+                        SideGradient left_gradients, SideGradient right_gradients) = 0;
+  virtual void step(View<const StepState> state) = 0;
+
+  virtual void pack(ArrayMap& arrays) const = 0;
+  virtual void load(const ArrayMap& arrays) = 0;
+  virtual void visit(const TensorVisitor& visitor) = 0;
+};
+
+/// Builds the interaction of a run: config as recorded, max_pairs B.
+using MakeInteraction = std::unique_ptr<Interaction> (*)(Backend&, const Config&,
+                                                         int64_t max_pairs);
+
+/// The config fields a served interaction is built from, read off its tables. InputError where
+/// tables that have to agree differ in dimension.
+Config served_config(const PackedModel& model);
+/// InputError where the artifact lacks it.
+const PackedTable& packed_table(const PackedModel& model, const std::string& name);
+std::span<const float> packed_array(const PackedModel& model, const std::string& name);
+
+/// The embeddings of one side, one for each table of an interaction.
+class SideTables {
+ public:
+  /// entity: "user" or "item"; max_lookups B.
+  SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
+             const std::string& entity, int64_t rows, int64_t max_lookups);
+
+  /// Sorts ids (B) once for every table, by ops of `on`. lookups: B of all ranks together.
+  void prepare(Backend& on, View<const int32_t> ids, int64_t lookups);
+  // Rows sharded over ranks, and their gradients, travel beside the ops called between a send and
+  // what follows from it.
+  /// Before forward: begins to send what other ranks look up.
+  void send_rows();
+  /// Looks the ids last prepared up in every table.
+  Side forward();
+  /// Gradient buffers (B, d) of the last forward, one a table.
+  SideGradient gradients() const { return gradients_; }
+  /// Before backward: begins to send the gradients of the tables listed.
+  void send_gradients(const std::vector<int>& tables);
+  /// Updates the tables listed.
+  void backward(const std::vector<int>& tables, View<const StepState> state);
+  const UniqueIds& unique() const { return batch_.unique; }
+  std::span<const int64_t> rank_rows() const { return rank_rows_; }
+
+  void pack(PackedModel& model);
+  void tier_reports(std::map<std::string, std::vector<TierReport>>& reports) const;
+  void visit(const TensorVisitor& visitor);
+
+ private:
+  Communicator& ranks_;
+  int64_t rows_;
+  DoubleBuffer<UniqueBuffer> unique_buffer_;
+  bool counts_rank_rows_;                     // where the tables' updates ask for them
+  std::unique_ptr<SparseAllToAll> exchange_;  // where the rows are sharded over ranks
+  IdBatch batch_;
+  std::vector<int64_t> rank_rows_;  // (N), among ranks
+  std::vector<std::string> names_;
+  std::vector<std::unique_ptr<Embedding>> tables_;
+  std::vector<Tensor<float>> gradient_buffers_;  // (max_lookups, d)
+  std::vector<Lookup> lookups_;
+  std::vector<View<float>> gradients_;
+};
+
+}  // namespace mgqe

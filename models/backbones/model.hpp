@@ -1,0 +1,135 @@
+// Model: a backbone and its embeddings in training. Ranker and PairScorer: a served backbone.
+// Backbone: the registry's entry that ties a name to them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/embeddings/embedding.hpp"
+
+namespace mgqe {
+
+/// B training pairs: users, items and labels (1 positive, 0 negative) when ranking; two items and
+/// their score when learning relevance.
+struct PairBatch {
+  View<const int32_t> left;   // (B)
+  View<const int32_t> right;  // (B)
+  View<const float> targets;  // (B)
+};
+
+/// What one step trains on: the kind that the backbone asks for.
+struct Batch {
+  PairBatch pairs;
+  SequenceTokens tokens;
+  // Every rank has a stretch of the whole batch:
+  int64_t examples = 0;       // of all ranks together, pairs or tokens; what a loss is a mean over
+  int64_t first_example = 0;  // number in it of this rank's first
+};
+
+/// What a model must know of its data.
+struct Catalogue {
+  int64_t users = 0;
+  int64_t items = 0;
+  double mean_target = 0.0;  // relevance: mean training target
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  /// epoch is 1 for the first.
+  virtual void begin_epoch(int /*epoch*/) {}
+  /// Steps of the same batch size make the same op calls as long as this stays; only begin_epoch
+  /// changes it.
+  virtual int phase() const { return 0; }
+  /// What the batch's ids alone decide: which are distinct and, among ranks, which rows travel.
+  /// By ops of `on`, this model's back end or a second stream of it. Among ranks the batch may be
+  /// that of the next step (LookAhead).
+  virtual void prepare(Backend& on, const Batch& batch) = 0;
+  /// Forward, backward and update on the batch last prepared; adds the batch's summed loss to
+  /// loss_sum (1). Op calls alone, so that they can be recorded: a member it sets is for itself,
+  /// and no one else counts its calls.
+  virtual void train_step(const Batch& batch, View<const StepState> state,
+                          View<double> loss_sum) = 0;
+  /// The model as it is served.
+  virtual PackedModel pack() = 0;
+  /// By table name, of the last pack().
+  virtual std::map<std::string, std::vector<TierReport>> tier_reports() const = 0;
+  /// Every trainable array and its optimizer state.
+  virtual void visit(const TensorVisitor& visitor) = 0;
+};
+
+/// What users read before they are asked to rank; only sequence backbones look at it.
+struct UserHistories {
+  Sequences sequences;            // of M users
+  View<const int32_t> items;      // (T) in time order, the latest max_length of each user
+  View<const int32_t> positions;  // (T) as SequenceTokens counts them
+  View<const int32_t> last;       // (M) each user's last token; everyone has one
+};
+
+/// M users, what each should have ranked first, and against what.
+struct RankBatch {
+  View<const int32_t> users;       // (M)
+  View<const int32_t> positives;   // (M)
+  View<const int32_t> candidates;  // (M, C); -1 stands for none
+  Histories excluded;              // what the full catalogue is ranked without
+  UserHistories histories;
+};
+
+class Ranker {
+ public:
+  virtual ~Ranker() = default;
+  /// Users it can take in one batch; bounds its scratch memory.
+  virtual int64_t max_users() const = 0;
+  /// sampled (M): how the positives stand among their candidates; full (M): in the catalogue.
+  virtual void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) = 0;
+};
+
+class PairScorer {
+ public:
+  virtual ~PairScorer() = default;
+  /// scores (B) of the item pairs.
+  virtual void score(View<const int32_t> left, View<const int32_t> right, View<float> scores) = 0;
+};
+
+enum class BatchKind { kPairs, kSequences };
+
+/// A backbone by name. A new one is a pair of files that defines one of these, and a line in
+/// models/backbones/model.cpp.
+struct Backbone {
+  const char* name;
+  BatchKind batch;  // what it trains on when it ranks
+  /// Hyper-parameters of its authors, over Config's own defaults.
+  void (*set_defaults)(Config& config);
+  std::unique_ptr<Model> (*make_model)(Backend&, const Config&, const Catalogue&);
+  std::unique_ptr<Ranker> (*make_ranker)(Backend&, const PackedModel&);
+  /// Item-to-item relevance; null where it makes no sense.
+  std::unique_ptr<Model> (*make_relevance_model)(Backend&, const Config&, const Catalogue&);
+  std::unique_ptr<PairScorer> (*make_pair_scorer)(Backend&, const PackedModel&);
+};
+
+/// InputError that lists the known ones when there is none of that name.
+const Backbone& find_backbone(const std::string& name);
+/// "gmf, neumf or sasrec"
+std::string backbone_names();
+
+/// Config's defaults with those of its backbone, its task and its preset (--faithful).
+Config default_config(const std::string& backbone, const std::string& task,
+                      const std::string& faithful);
+/// Refuses what the backbone cannot do, naming the flag. Reads no data.
+void validate_backbone(const Config& config);
+
+/// The model that config names, for its task, with fresh parameters from config.run.seed.
+std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
+                                  const Catalogue& catalogue);
+std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model);
+std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel& model);
+
+OptimizerOptions optimizer_options(const TrainConfig& config);
+
+/// What make_embedding needs to build a table of the run that config describes.
+EmbeddingSpec embedding_spec(const Config& config, std::string name, int64_t rows,
+                             int64_t max_lookups, RandomStream table, RandomStream codebook);
+
+}  // namespace mgqe

@@ -1,0 +1,103 @@
+// Embedding: one trainable table of n rows, in any of the paper's schemes. Backbones look rows up
+// and hand gradients back; how a row is stored is the scheme's business.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/config/config.hpp"
+#include "host/packed/packed_model.hpp"
+#include "models/optim/parameter.hpp"
+
+namespace mgqe {
+
+/// How well one tier's codes use the codebook and fit the rows, over all rows of the tier.
+struct TierReport {
+  int64_t rows;
+  int centroids;              // K_i
+  double perplexity;          // exp(entropy) of the codes, mean over subspaces; at most K_i
+  int64_t unused_centroids;   // of D K_i
+  double mean_squared_error;  // (e - c)^2, mean over rows and dimensions
+
+  /// Whether the codes tell hardly more rows apart than a single code would: the perplexity is less
+  /// than a tenth of the way from 1 to what K_i and the number of rows allow.
+  bool collapsed() const {
+    constexpr double kCollapsed = 0.1;
+    const double allowed = static_cast<double>(std::min<int64_t>(centroids, rows));
+    return allowed > 1.0 && perplexity - 1.0 < kCollapsed * (allowed - 1.0);
+  }
+};
+
+struct EmbeddingSpec {
+  std::string name;     // "user", "item": prefix of array names
+  int64_t rows;         // n
+  int64_t max_lookups;  // largest batch
+  EmbeddingConfig config;
+  OptimizerOptions optimizer;
+  uint64_t table_key;  // random streams of the initial values
+  uint64_t codebook_key;
+  RowSharding sharding{};  // of the rows; of no ranks: whole
+
+  RowSharding rows_here() const { return sharding.rows == 0 ? RowSharding::whole(rows) : sharding; }
+};
+
+/// The ids of a batch, sorted once for every table and both passes that look them up.
+struct IdBatch {
+  View<const int32_t> ids;  // (B)
+  UniqueIds unique;
+  int64_t lookups = 0;  // B of all ranks together: what the codebook loss is a mean over
+  std::span<const int64_t> rank_rows{};  // (N) distinct ids of each rank's batch, where known
+};
+
+class Embedding {
+ public:
+  explicit Embedding(Backend& backend) : backend_(backend) {}
+  virtual ~Embedding() = default;
+
+  /// Rows of the ids (B) as training sees them; valid until the next call.
+  virtual Lookup forward(const IdBatch& ids) = 0;
+  /// gradient (B, d) of the task loss by look-up of the last forward; updates the parameters.
+  virtual void backward(View<const float> gradient, View<const StepState> state) = 0;
+
+  // ---- of a table sharded over ranks: its rows, and their gradients, travel. Each pass is in two,
+  // and ops called in between run beside the exchange. Other tables have nothing to send.
+  /// Before forward: begins to send the rows that other ranks look up.
+  virtual void send_rows(const IdBatch& /*ids*/) {}
+  /// Before backward: begins to send gradients to the owners of their rows.
+  virtual void send_gradient(View<const float> /*gradient*/) {}
+
+  // ---- of a rank's share of such a table. By default rows travel as floats.
+  /// What backward can do before it has the gradient; called once between forward and backward.
+  virtual void prepare_backward() {}
+  /// Bytes of a row on the wire.
+  virtual int64_t wire_bytes() const = 0;
+  /// wire (B, wire_bytes): the look-ups of the last forward, which gave `rows`.
+  virtual void to_wire(const Lookup& rows, View<uint8_t> wire);
+  /// Rows (B, d) from the wire, on any rank; ids (B) are those of the whole table, rows (B, d) is
+  /// room for them.
+  virtual View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
+                                      View<float> rows);
+
+  /// The table as it is served, all of it on every rank. Every row is encoded anew, seen in
+  /// training or not.
+  virtual PackedTable pack() = 0;
+  /// Of the last pack(); empty where nothing is quantized.
+  virtual std::vector<TierReport> tier_reports() const { return {}; }
+  virtual void visit(const TensorVisitor& visitor) = 0;
+
+ protected:
+  Backend& backend_;
+};
+
+/// Bytes of a row of floats.
+inline int64_t float_row_bytes(int64_t dim) { return dim * static_cast<int64_t>(sizeof(float)); }
+
+/// The scheme that spec.config names.
+std::unique_ptr<Embedding> make_embedding(Backend& backend, const EmbeddingSpec& spec);
+
+/// Tiers of n popularity-ordered ids: tier i ends at ceil(fraction_i n).
+Tiers make_tiers(const EmbeddingConfig& config, int64_t rows);
+
+}  // namespace mgqe

@@ -1,0 +1,36 @@
+// Where the tables of a run live: whole on every rank, or their rows sharded over ranks.
+#pragma once
+
+#include "models/backbones/model.hpp"
+
+namespace mgqe {
+
+/// Bytes of a table of `rows` and all that the optimizer keeps of it.
+int64_t table_bytes(const Config& config, int64_t rows, int64_t dim);
+
+/// Whether a table side of `rows` rows is sharded: as --shard says; auto shards what would take
+/// more than kWholeBytes whole.
+inline constexpr int64_t kWholeBytes = int64_t{64} << 20;
+bool shards_rows(int ranks, const Config& config, int64_t rows);
+
+/// What the arrays of one rank take, that with most rows. Layers and scratch of a step's ops are
+/// not counted: with tables so large that one must count, they are small.
+struct MemoryPlan {
+  struct Line {
+    std::string what;  // "item rows, sharded", "item optimizer", "codebooks", "batches"
+    int64_t bytes;
+  };
+  std::vector<Line> lines;
+
+  int64_t total() const;
+  /// "0.50 GiB of user rows, ..., 1.20 GiB in all".
+  std::string text() const;
+};
+MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue);
+/// InputError with the plan's numbers where this rank's device has not got so much.
+void require_memory(Backend& backend, const MemoryPlan& plan);
+
+/// For people: "user rows on every rank, item rows sharded".
+std::string describe_placement(int ranks, const Config& config, const Catalogue& catalogue);
+
+}  // namespace mgqe

@@ -1,0 +1,408 @@
+#include "host/config/config.hpp"
+
+#include <cmath>
+#include <functional>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "host/base/check.hpp"
+#include "models/backbones/model.hpp"
+#include "models/embeddings/embedding.hpp"
+
+namespace mgqe {
+namespace {
+
+/// The message that ends a run of this backbone and task with this change to its defaults, as the
+/// command line makes the Config; empty where there is none.
+std::string refusal(const std::function<void(Config&)>& change, const std::string& backbone = "gmf",
+                    const std::string& task = "ranking") {
+  try {
+    Config config = default_config(backbone, task, "paper");
+    change(config);
+    resolve(config);
+    validate(config);
+    validate_backbone(config);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Config, DefaultsAreValid) {
+  for (const char* backbone : {"gmf", "neumf", "sasrec"})
+    EXPECT_EQ(refusal([](Config&) {}, backbone), "") << backbone;
+  for (const char* backbone : {"gmf", "neumf"})
+    EXPECT_EQ(refusal([](Config&) {}, backbone, "relevance"), "") << backbone;
+  EXPECT_EQ(backbone_names(), "gmf, neumf or sasrec");
+}
+
+TEST(Config, DefaultsFollowTheBackbone) {
+  const Config neumf = default_config("neumf", "ranking", "paper");
+  Config like_gmf = neumf;
+  like_gmf.model.name = "gmf";
+  EXPECT_EQ(to_json(like_gmf), to_json(default_config("gmf", "ranking", "paper")));
+  EXPECT_EQ(to_json(default_config("gmf", "ranking", "paper")), to_json(Config{}));
+  EXPECT_EQ(neumf.train.epochs, 20);
+  EXPECT_EQ(neumf.train.batch, 256);
+  EXPECT_EQ(neumf.train.negatives, 4);
+  EXPECT_EQ(neumf.train.lr, 1e-3);
+  EXPECT_EQ(neumf.train.beta2, 0.999);
+  EXPECT_EQ(neumf.train.evaluate_every, 1);
+  EXPECT_EQ(neumf.train.patience, 0);
+  EXPECT_EQ(neumf.embedding.init_stddev, 0.01);
+
+  const Config sasrec = default_config("sasrec", "ranking", "paper");
+  EXPECT_EQ(sasrec.model.name, "sasrec");
+  EXPECT_EQ(sasrec.model.blocks, 2);
+  EXPECT_EQ(sasrec.model.heads, 1);
+  EXPECT_EQ(sasrec.model.max_length, 200);
+  EXPECT_EQ(sasrec.model.dropout, 0.2);
+  EXPECT_EQ(sasrec.train.epochs, 200);
+  EXPECT_EQ(sasrec.train.batch, 128);
+  EXPECT_EQ(sasrec.train.negatives, 1);
+  EXPECT_EQ(sasrec.train.beta2, 0.98);
+  EXPECT_EQ(sasrec.train.evaluate_every, 5);
+
+  const Config relevance = default_config("gmf", "relevance", "paper");
+  EXPECT_EQ(relevance.model.task, "relevance");
+  EXPECT_EQ(relevance.train.epochs, 100);
+  EXPECT_EQ(relevance.train.patience, 5);
+  EXPECT_EQ(relevance.embedding.distance_bn, "none");
+  EXPECT_EQ(default_config("gmf", "ranking", "dpq-code").embedding.distance_bn, "tf");
+}
+
+TEST(Config, ResolveFillsWhatWasNotGivenByScheme) {
+  struct Case {
+    const char* scheme;
+    const char* variant;
+    std::vector<int> subspaces, centroids;
+    std::vector<double> tiers;
+    std::vector<int> resolved_centroids;
+    std::vector<double> resolved_tiers;
+  };
+  const std::vector<Case> cases = {
+      {"full", "shared_k", {32}, {}, {}, {256}, {}},
+      {"low_rank", "shared_k", {32}, {}, {}, {256}, {}},
+      {"scalar_quantized", "shared_k", {32}, {}, {}, {256}, {}},
+      {"hashed", "shared_k", {32}, {}, {}, {256}, {}},
+      {"dpq_vq", "shared_k", {32}, {}, {}, {256}, {}},
+      {"dpq_vq", "shared_k", {32}, {16}, {}, {16}, {}},
+      {"dpq_sx", "shared_k", {32}, {}, {}, {256}, {}},
+      {"mgqe", "shared_k", {32}, {}, {}, {256, 64}, {0.1}},
+      {"mgqe", "shared_k", {32}, {}, {0.2}, {256, 64}, {0.2}},
+      {"mgqe", "shared_k", {32}, {99, 7}, {}, {99, 7}, {0.1}},
+      {"mgqe", "shared_k", {32}, {99}, {}, {99}, {}},
+      {"mgqe", "shared_k", {32}, {9, 8, 7}, {0.1, 0.4}, {9, 8, 7}, {0.1, 0.4}},
+      {"mgqe", "private_k", {32}, {}, {}, {256, 64}, {0.1}},
+      {"mgqe", "private_k", {32}, {9, 8, 7}, {0.1, 0.4}, {9, 8, 7}, {0.1, 0.4}},
+      {"mgqe", "private_d", {32, 8}, {}, {}, {256}, {0.1}},
+      {"mgqe", "private_d", {32, 16, 4}, {64}, {0.1, 0.4}, {64}, {0.1, 0.4}},
+  };
+  for (const Case& given : cases) {
+    Config config;
+    config.embedding.scheme = given.scheme;
+    config.embedding.variant = given.variant;
+    config.embedding.subspaces = given.subspaces;
+    config.embedding.centroids = given.centroids;
+    config.embedding.tiers = given.tiers;
+    resolve(config);
+    const std::string name = std::string(given.scheme) + " " + given.variant;
+    EXPECT_EQ(config.embedding.centroids, given.resolved_centroids) << name;
+    EXPECT_EQ(config.embedding.tiers, given.resolved_tiers) << name;
+    EXPECT_EQ(config.embedding.subspaces, given.subspaces) << name;
+    EXPECT_NO_THROW(validate(config)) << name;
+    const auto once = to_json(config);
+    resolve(config);
+    EXPECT_EQ(to_json(config), once) << name << ": what is resolved stays as it is";
+  }
+}
+
+TEST(Config, SurvivesJson) {
+  Config config;
+  config.embedding.centroids = {128, 32, 8};
+  config.embedding.tiers = {0.01, 0.2};
+  config.train.lr = 0.0123;
+  config.run.seed = 18446744073709551615ull;
+  Config read;
+  update_from_json(read, to_json(config), "test");
+  EXPECT_EQ(to_json(read), to_json(config));
+}
+
+TEST(Config, UnknownAndMistypedFieldsAreNamed) {
+  Config config;
+  const auto message = [&](const char* text) -> std::string {
+    try {
+      update_from_json(config, nlohmann::json::parse(text), "file.json");
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message(R"({"train": {"epochs": 3}})"), "");
+  EXPECT_EQ(config.train.epochs, 3);
+  EXPECT_NE(message(R"({"train": {"epoch": 3}})").find("file.json: unknown field train.epoch"),
+            std::string::npos);
+  EXPECT_NE(message(R"({"trian": {}})").find("unknown field trian"), std::string::npos);
+  EXPECT_NE(message(R"({"train": {"epochs": "three"}})").find("train.epochs has the wrong type"),
+            std::string::npos);
+}
+
+TEST(Config, ResultsOfOlderVersionsAreStillRead) {
+  // The config that version 1 recorded: one number of subspaces, and none of the later fields.
+  const auto old = nlohmann::json::parse(R"({
+    "data": {"name": "ml-1m", "synthetic_users": 6040, "synthetic_seed": 1},
+    "model": {"name": "gmf"},
+    "embedding": {"scheme": "mgqe", "dim": 64, "subspaces": 16, "centroids": [256, 64],
+                  "tiers": [0.1], "init_stddev": 0.01, "codebook_weight": 1.0},
+    "train": {"epochs": 7, "batch": 256, "negatives": 4, "optimizer": "sparse_adam", "lr": 0.002},
+    "run": {"seed": 3, "device": "cpu", "out": "runs/old", "candidates": 100}})");
+  Config config;
+  update_from_json(config, old, "result.json");
+  resolve(config);
+  EXPECT_NO_THROW(validate(config));
+  EXPECT_NO_THROW(validate_backbone(config));
+  EXPECT_EQ(config.embedding.subspaces, (std::vector<int>{16}));
+  EXPECT_EQ(config.embedding.variant, "shared_k");
+  EXPECT_EQ(config.embedding.centroids, (std::vector<int>{256, 64}));
+  EXPECT_EQ(config.train.epochs, 7);
+  EXPECT_EQ(config.train.lr, 0.002);
+  EXPECT_EQ(config.train.patience, 0);
+  EXPECT_EQ(config.train.evaluate_every, 1);
+  EXPECT_EQ(config.model.task, "ranking");
+  EXPECT_EQ(config.run.seed, 3u);
+
+  EXPECT_THROW(update_from_json(config, {{"embedding", {{"subspaces", "16"}}}}, "x"), InputError);
+}
+
+/// A refusal and what its message has to say: the flag with the value, and what is allowed.
+struct Refusal {
+  std::function<void(Config&)> change;
+  std::vector<const char*> says;
+  const char* backbone = "gmf";
+  const char* task = "ranking";
+};
+
+void expect_refused(const std::vector<Refusal>& refusals) {
+  for (const Refusal& wrong : refusals) {
+    const std::string message = refusal(wrong.change, wrong.backbone, wrong.task);
+    for (const char* text : wrong.says)
+      EXPECT_NE(message.find(text), std::string::npos)
+          << "\"" << message << "\" does not say \"" << text << "\"";
+  }
+}
+
+TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
+  expect_refused({
+      {[](Config& c) { c.train.lr = -1; }, {"--lr -1", "greater than 0"}},
+      {[](Config& c) { c.train.row_type = "f16"; }, {"--row-type f16", "f32 or bf16"}},
+      {[](Config& c) { c.train.gradient_type = "int8"; }, {"--gradient-type int8", "f32 or bf16"}},
+      {[](Config& c) { c.train.row_type = "bf16"; },
+       {"--row-type bf16", "--optimizer sparse_adam", "rowwise_adagrad or sgd"}},
+      {[](Config& c) {
+         c.train.row_type = "bf16";
+         c.train.optimizer = "sgd";
+         c.embedding.scheme = "hashed";
+       },
+       {"--row-type bf16", "--embedding hashed", "full, dpq_vq or mgqe"}},
+      {[](Config& c) {
+         c.train.row_type = "bf16";
+         c.train.optimizer = "sgd";
+         c.embedding.scheme = "dpq_vq";
+         c.embedding.kmeans_start = 2;
+       },
+       {"--row-type bf16", "--kmeans-start"}},
+      {[](Config& c) { c.train.optimizer = "lamb"; },
+       {"--optimizer lamb", "sparse_adam, adam, rowwise_adagrad or sgd"}},
+      {[](Config& c) { c.train.table_lr = -1; }, {"--table-lr -1", "0 or more"}},
+      {[](Config& c) { c.train.l2 = -1; }, {"--l2 -1", "0 or more"}},
+      {[](Config& c) { c.train.l2 = NAN; }, {"--l2 nan", "0 or more"}},
+      {[](Config& c) { c.train.patience = -1; }, {"--patience -1", "0 or more"}},
+      {[](Config& c) { c.train.evaluate_every = 0; }, {"--evaluate-every 0", "greater than 0"}},
+      {[](Config& c) { c.train.negatives = 0; }, {"--negatives 0", "1 or more"}},
+      {[](Config& c) { c.embedding.dim = 1025; }, {"--dim 1025", "1 to 1024"}},
+      {[](Config& c) { c.embedding.scheme = "pq"; },
+       {"--embedding pq", "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx or mgqe"}},
+      {[](Config& c) { c.embedding.tables = "user"; }, {"--tables user", "both, users or items"}},
+      {[](Config& c) { c.embedding.faithful = "nips"; }, {"--faithful nips", "paper or dpq-code"}},
+      {[](Config& c) { c.model.task = "rating"; }, {"--task rating", "ranking or relevance"}},
+  });
+}
+
+TEST(Config, RefusesWhatASchemeCannotDo) {
+  const auto scheme = [](const char* name, const std::function<void(EmbeddingConfig&)>& change) {
+    return [=](Config& config) {
+      config.embedding.scheme = name;
+      change(config.embedding);
+    };
+  };
+  using E = EmbeddingConfig;
+  expect_refused({
+      {scheme("low_rank", [](E& e) { e.rank = 64; }), {"--rank 64", "1 to 63", "--dim 64"}},
+      {scheme("low_rank", [](E& e) { e.rank = 65; }), {"--rank 65", "1 to 63"}},
+      {scheme("low_rank", [](E& e) { e.rank = 0; }), {"--rank 0", "1 to 63"}},
+      {scheme("scalar_quantized", [](E& e) { e.bits = 0; }), {"--bits 0", "1 to 16"}},
+      {scheme("scalar_quantized", [](E& e) { e.bits = 17; }), {"--bits 17", "1 to 16"}},
+      {scheme("hashed", [](E& e) { e.buckets = 0; }), {"--buckets 0", "1 to 2147483647"}},
+      {scheme("dpq_vq", [](E& e) { e.tiers = {0.1}; }), {"--tiers", "--embedding mgqe", "dpq_vq"}},
+      {scheme("dpq_sx", [](E& e) { e.tiers = {0.1}; }), {"--tiers", "--embedding mgqe", "dpq_sx"}},
+      {scheme("dpq_vq",
+              [](E& e) {
+                e.centroids = {256, 64};
+              }),
+       {"--centroids has 2", "takes one"}},
+      {scheme("dpq_vq",
+              [](E& e) {
+                e.subspaces = {8, 4};
+              }),
+       {"--subspaces has 2", "takes one"}},
+      {scheme("dpq_sx", [](E& e) { e.commitment_weight = 1; }),
+       {"--commitment-weight", "dpq_vq or mgqe"}},
+      {scheme("dpq_sx", [](E& e) { e.distance_bn = "tf"; }), {"--distance-bn", "dpq_vq or mgqe"}},
+      {scheme("dpq_sx", [](E& e) { e.kmeans_start = 1; }), {"--kmeans-start", "dpq_vq or mgqe"}},
+      {scheme("dpq_sx", [](E& e) { e.grouping = "lookup"; }), {"--grouping", "dpq_vq or mgqe"}},
+      {scheme("full", [](E& e) { e.tables = "users"; }), {"--tables users", "another scheme"}},
+      {scheme("full", [](E& e) { e.variant = "private_k"; }),
+       {"--variant private_k", "--embedding mgqe", "not full"}},
+      {scheme("dpq_vq", [](E& e) { e.variant = "private_d"; }),
+       {"--variant private_d", "--embedding mgqe", "not dpq_vq"}},
+  });
+}
+
+TEST(Config, RefusesTiersThatDoNotFit) {
+  const auto mgqe = [](const std::function<void(EmbeddingConfig&)>& change) {
+    return [=](Config& config) { change(config.embedding); };
+  };
+  using E = EmbeddingConfig;
+  expect_refused({
+      {mgqe([](E& e) { e.subspaces = {30}; }), {"--subspaces 30", "--dim 64", "divisor of 64"}},
+      {mgqe([](E& e) { e.subspaces = {0}; }), {"--subspaces 0", "divisor of 64"}},
+      {mgqe([](E& e) {
+         e.centroids = {257, 64};
+       }),
+       {"--centroids 257", "1 to 256"}},
+      {mgqe([](E& e) {
+         e.centroids = {256, 0};
+       }),
+       {"--centroids 0", "1 to 256"}},
+      {mgqe([](E& e) {
+         e.centroids = {64, 256};
+       }),
+       {"--centroids", "largest first"}},
+      {mgqe([](E& e) {
+         e.centroids = {256, 64, 16};
+         e.tiers = {0.5, 0.1};
+       }),
+       {"--tiers 0.5,0.1", "ascending"}},
+      {mgqe([](E& e) { e.tiers = {1.5}; }), {"--tiers 1.5", "between 0 and 1"}},
+      {mgqe([](E& e) {
+         e.tiers = {0.1, 0.2};
+       }),
+       {"--tiers has 2 cuts", "one cut fewer"}},
+      {mgqe([](E& e) {
+         e.centroids = {256};
+         e.tiers = {0.1};
+       }),
+       {"--tiers has 1 cuts", "one cut fewer"}},
+      {mgqe([](E& e) { e.variant = "private"; }),
+       {"--variant private", "shared_k, private_k or private_d"}},
+      {mgqe([](E& e) {
+         e.variant = "private_k";
+         e.centroids = {256};
+       }),
+       {"--variant private_k", "needs tiers", "--tiers", "--centroids"}},
+      {mgqe([](E& e) { e.variant = "private_d"; }),
+       {"--variant private_d", "needs tiers", "--tiers", "--subspaces"}},
+      {mgqe([](E& e) {
+         e.variant = "private_d";
+         e.subspaces = {32, 5};
+       }),
+       {"--subspaces 5", "--dim 64", "divisor of 64"}},
+      {mgqe([](E& e) {
+         e.variant = "private_d";
+         e.subspaces = {32, 8};
+         e.centroids = {256, 64};
+       }),
+       {"--centroids has 2", "private_d", "takes one"}},
+      {mgqe([](E& e) {
+         e.subspaces = {32, 8};
+       }),
+       {"--subspaces has 2", "shared_k", "takes one"}},
+      {mgqe([](E& e) {
+         e.variant = "private_k";
+         e.subspaces = {32, 8};
+       }),
+       {"--subspaces has 2", "private_k", "takes one"}},
+      {mgqe([](E& e) { e.distance_bn = "batch"; }), {"--distance-bn batch", "none or tf"}},
+      {mgqe([](E& e) { e.grouping = "row"; }), {"--grouping row", "tier or lookup"}},
+      {mgqe([](E& e) { e.commitment_weight = -1; }), {"--commitment-weight -1", "0 or more"}},
+  });
+}
+
+TEST(Config, RefusesWhatABackboneCannotDo) {
+  expect_refused({
+      {[](Config&) {}, {"--model ncf", "gmf, neumf or sasrec"}, "ncf"},
+      {[](Config& c) { c.model.name = "ncf"; }, {"--model ncf", "gmf, neumf or sasrec"}},
+      {[](Config&) {}, {"--task relevance", "gmf or neumf"}, "sasrec", "relevance"},
+      {[](Config& c) { c.embedding.tables = "items"; },
+       {"--tables items", "--model sasrec", "items alone"},
+       "sasrec"},
+      {[](Config& c) { c.embedding.tables = "users"; },
+       {"--tables users", "--task relevance", "items alone"},
+       "gmf",
+       "relevance"},
+      {[](Config& c) { c.train.negatives = 4; }, {"--negatives 4", "sasrec", "takes 1"}, "sasrec"},
+      {[](Config& c) { c.model.heads = 5; }, {"--heads 5", "--dim 64", "divisor of 64"}, "sasrec"},
+      {[](Config& c) { c.model.heads = 0; }, {"--heads 0", "divisor of 64"}, "sasrec"},
+      {[](Config& c) { c.model.blocks = 0; }, {"--blocks 0", "greater than 0"}, "sasrec"},
+      {[](Config& c) { c.model.dropout = 1; }, {"--dropout 1", "[0, 1)"}, "sasrec"},
+      {[](Config& c) { c.model.dropout = -0.1; }, {"--dropout -0.1", "[0, 1)"}, "sasrec"},
+      {[](Config& c) { c.model.max_length = 0; }, {"--max-length 0", "1 to 4096"}, "sasrec"},
+      {[](Config& c) { c.model.max_length = 4097; }, {"--max-length 4097", "1 to 4096"}, "sasrec"},
+      {[](Config& c) { c.model.mlp_dim = 64; }, {"--mlp-dim", "neumf", "not gmf"}},
+      {[](Config& c) { c.model.mlp_dim = -1; }, {"--mlp-dim -1", "1 to 1024"}, "neumf"},
+      {[](Config& c) { c.model.mlp_dim = 1025; }, {"--mlp-dim 1025", "1 to 1024"}, "neumf"},
+      {[](Config& c) { c.model.mlp_dim = 48; },
+       {"--subspaces 32", "--mlp-dim 48", "divisor of 48"},
+       "neumf"},
+      {[](Config& c) {
+         c.embedding.scheme = "low_rank";
+         c.model.mlp_dim = 16;
+       },
+       {"--rank 16", "below --mlp-dim 16"},
+       "neumf"},
+      {[](Config& c) { c.model.pretrain_epochs = 3; }, {"--pretrain-epochs", "neumf", "not gmf"}},
+      {[](Config& c) { c.model.pretrain_epochs = 20; },
+       {"--pretrain-epochs 20", "below --epochs 20"},
+       "neumf"},
+      {[](Config& c) { c.model.pretrain_epochs = -1; },
+       {"--pretrain-epochs -1", "0 or more"},
+       "neumf"},
+  });
+  EXPECT_EQ(refusal([](Config& c) { c.model.pretrain_epochs = 19; }, "neumf"), "");
+  EXPECT_EQ(refusal([](Config& c) { c.model.mlp_dim = 128; }, "neumf"), "");
+  EXPECT_EQ(refusal([](Config& c) { c.model.heads = 4; }, "sasrec"), "");
+}
+
+TEST(Tiers, EndAtTheCeilingOfTheFraction) {
+  EmbeddingConfig config;
+  config.centroids = {256, 64};
+  config.tiers = {0.1};
+  const Tiers ml1m = make_tiers(config, 3416);
+  EXPECT_EQ(ml1m.rows(0), 342);
+  EXPECT_EQ(ml1m.rows(1), 3074);
+  EXPECT_EQ(make_tiers(config, 6040).rows(0), 604);
+  EXPECT_EQ(make_tiers(config, 1000).rows(0), 100);
+  config.tiers = {0.01, 0.1};
+  config.centroids = {256, 128, 32};
+  const Tiers three = make_tiers(config, 1000);
+  EXPECT_EQ(three.limit(0), 256);
+  EXPECT_EQ(three.limit(9), 256);
+  EXPECT_EQ(three.limit(10), 128);
+  EXPECT_EQ(three.limit(99), 128);
+  EXPECT_EQ(three.limit(100), 32);
+  EXPECT_EQ(three.limit(999), 32);
+}
+
+}  // namespace
+}  // namespace mgqe

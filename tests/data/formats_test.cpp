@@ -1,0 +1,165 @@
+// What the loaders make of good files, small enough to be checked by hand.
+#include "host/data/locate.hpp"
+#include "tests/support/data_testing.hpp"
+
+namespace mgqe {
+namespace {
+
+TEST(SasrecText, SplitsEachUserInFileOrder) {
+  const TemporaryFolder folder;
+  const Dataset data = load(
+      folder.write_gzip("log.txt.gz", "7 10\n7 30\n7 20\n7 40\n2 20\n2 40\n2 10\n9 20\n9 30\n"));
+  EXPECT_EQ(data.name, folder.path("log.txt.gz"));
+  EXPECT_EQ(data.users, 3);
+  EXPECT_EQ(data.items, 4);
+  EXPECT_EQ(data.actions, 9);
+  EXPECT_EQ(data.short_users, 1);
+  EXPECT_TRUE(data.has_validation);
+  EXPECT_EQ(story(data, "7"), "10 30 | 20 40");
+  EXPECT_EQ(story(data, "2"), "20 | 40 10");
+  EXPECT_EQ(story(data, "9"), "20 30 | - -");
+}
+
+TEST(SasrecText, InterleavedUsersTabsAndWindowsEndings) {
+  const TemporaryFolder folder;
+  const Dataset data =
+      load(folder.write("log", "1\t5\r\n2 6\r\n 1  7\r\n2 5 \r\n1 6\r\n2 7\r\n2 8\r\n\r\n"));
+  EXPECT_EQ(story(data, "1"), "5 | 7 6");
+  EXPECT_EQ(story(data, "2"), "6 5 | 7 8");
+}
+
+TEST(SasrecText, TheLargestId) {
+  const TemporaryFolder folder;
+  const Dataset data = load(
+      folder.write("log", "2147483647 1\n2147483647 2147483647\n2147483647 3\n2147483647 64\n"));
+  EXPECT_EQ(story(data, "2147483647"), "1 2147483647 | 3 64");
+}
+
+// Five users and items with five actions or more, one user and one item with fewer.
+std::string small_ratings() {
+  std::string text;
+  for (int user = 1; user <= 5; ++user)
+    for (int item = 10; item < 16; ++item)
+      text += std::to_string(user) + "::" + std::to_string(item) +
+              "::3::" + std::to_string(1000 - 10 * item) + "\n";
+  return text;
+}
+
+TEST(RatingsDat, SortsByTimeAndDropsTheRare) {
+  const TemporaryFolder folder;
+  // Item 99 has one action, user 6 four; item 10 loses user 6's.
+  const std::string text =
+      small_ratings() + "1::99::5::1\n6::10::4::2\n6::11::4::3\n" + "6::12::4::1\n6::13::4.5::5\n";
+  const Dataset data = load(folder.write("ml/ratings.dat", text));
+  EXPECT_EQ(data.users, 5);
+  EXPECT_EQ(data.items, 6);
+  EXPECT_EQ(data.actions, 30);
+  EXPECT_EQ(story(data, "1"), "15 14 13 12 | 11 10");
+}
+
+TEST(RatingsDat, CountsOnceOverTheRawFile) {
+  const TemporaryFolder folder;
+  // User 1 has five actions, one of them on rare item 99: both counts are taken before either
+  // is dropped, so the user stays with four.
+  std::string text = "1::99::1::1\n1::10::1::9\n1::11::1::8\n1::12::1::7\n1::13::1::6\n";
+  for (int user = 2; user <= 6; ++user)
+    for (int item = 10; item < 15; ++item)
+      text += std::to_string(user) + "::" + std::to_string(item) + "::1::5\n";
+  const Dataset data = load(folder.write("ratings.dat", text));
+  EXPECT_EQ(data.actions, 29);
+  EXPECT_EQ(story(data, "1"), "13 12 | 11 10");
+}
+
+TEST(RatingsDat, EqualTimesKeepTheOrderOfTheFile) {
+  const TemporaryFolder folder;
+  std::string text = "1::15::1::7\n1::11::1::7\n1::14::1::7\n1::10::1::3\n1::13::1::7\n";
+  for (int user = 2; user <= 6; ++user)
+    for (int item = 10; item < 16; ++item)
+      text += std::to_string(user) + "::" + std::to_string(item) + "::1::5\n";
+  const Dataset data = load(folder.write("renamed.dat", text));  // recognised by its first line
+  EXPECT_EQ(story(data, "1"), "10 15 11 | 14 13");
+  EXPECT_EQ(story(data, "2"), "10 11 12 13 | 14 15");
+}
+
+TEST(Delimited, StringsWithoutHeader) {
+  const TemporaryFolder folder;
+  const Dataset data = load(folder.write(
+      "log.tsv", "bo\tred hat\nbo\tcap\nann\tcap\nbo\tscarf\nann\tscarf\nann\t12\nann\tscarf\n"));
+  EXPECT_EQ(data.actions, 7);
+  EXPECT_EQ(story(data, "bo"), "red hat | cap scarf");
+  EXPECT_EQ(story(data, "ann"), "cap scarf | 12 scarf");
+  EXPECT_TRUE(data.item_ids.integers.empty());  // "12" is a string beside other strings
+}
+
+TEST(Delimited, IntegersWithHeaderRatingAndTime) {
+  const TemporaryFolder folder;
+  const Dataset data = load(folder.write_gzip(
+      "log.csv.gz",
+      "userId,movieId,rating,timestamp\r\n-5,9223372036854775807,3.5,30\r\n-5,8,1,10\r\n"
+      "-5,7,2,20\r\n4,8,1,-1\r\n4,7,1,-2\r\n4,6,1,-3\r\n"));
+  EXPECT_EQ(data.actions, 6);
+  EXPECT_TRUE(data.item_ids.strings.empty());
+  EXPECT_EQ(story(data, "-5"), "8 | 7 9223372036854775807");
+  EXPECT_EQ(story(data, "4"), "6 | 7 8");
+}
+
+TEST(Delimited, HeaderIsRecognised) {
+  const TemporaryFolder folder;
+  const std::string rows = "1,a\n1,b\n1,c\n2,a\n";
+  for (const char* header : {"", "user,item\n", "User_ID,Item ID\n", "who,what\n"}) {
+    const Dataset data = load(folder.write("log.csv", header + rows));
+    EXPECT_EQ(data.actions, 4) << header;
+    EXPECT_EQ(data.users, 2) << header;
+    EXPECT_FALSE(data.user_ids.integers.empty()) << header;
+  }
+  // Strings over strings: a line of unknown names is data.
+  const Dataset data = load(folder.write("log.csv", "x,a\nx,b\nx,c\ny,a\n"));
+  EXPECT_EQ(story(data, "x"), "a | b c");
+}
+
+TEST(Delimited, SpellingsOfIntegersAreKept) {
+  const TemporaryFolder folder;
+  const Dataset data = load(folder.write("log.csv", "1,7\n1,007\n1,-0\n1,7\n"));
+  EXPECT_EQ(data.items, 3);
+  EXPECT_EQ(story(data, "1"), "7 007 | -0 7");
+}
+
+TEST(Fingerprint, FollowsContentNotFormat) {
+  const TemporaryFolder folder;
+  const std::string rows = "1 5\n1 6\n1 7\n1 8\n2 5\n";
+  const uint64_t text = load(folder.write("a.txt", rows)).fingerprint;
+  EXPECT_EQ(load(folder.write_gzip("b.txt.gz", rows)).fingerprint, text);
+  EXPECT_EQ(load(folder.write("c.csv", "1,5\n1,6\n1,7\n1,8\n2,5\n")).fingerprint, text);
+  EXPECT_NE(load(folder.write("d.txt", "1 6\n1 5\n1 7\n1 8\n2 5\n")).fingerprint, text);
+  EXPECT_NE(load(folder.write("e.txt", "1 5\n1 6\n1 8\n1 7\n2 5\n")).fingerprint, text);
+  EXPECT_NE(load(folder.write("f.txt", "1 5\n1 6\n1 7\n1 9\n2 5\n")).fingerprint, text);
+}
+
+TEST(Locate, FindsMl1mInThisOrder) {
+  const TemporaryFolder folder;
+  const ScopedVariable variable("MGQE_DATA_DIR", folder.path("data"));
+  DataConfig config;
+  config.name = "auto";
+  config.synthetic_users = 20;
+  config.synthetic_items = 100;
+  config.synthetic_actions = 8;
+  EXPECT_EQ(load_dataset(config, cpu()).name, "synthetic");
+
+  folder.write("data/ml-1m/ratings.dat", small_ratings());
+  EXPECT_EQ(load_dataset(config, cpu()).actions, 30);
+  folder.write("data/ml-1m/ml-1m.txt", "1 1\n1 2\n1 3\n1 4\n");
+  EXPECT_EQ(load_dataset(config, cpu()).actions, 4);
+  folder.write_gzip("data/ml-1m/ml-1m.txt.gz", "1 1\n1 2\n1 3\n");
+  const Dataset data = load_dataset(config, cpu());
+  EXPECT_EQ(data.actions, 3);
+  EXPECT_EQ(data.name, "ml-1m");
+  EXPECT_EQ(load("ml-1m").fingerprint, data.fingerprint);
+}
+
+TEST(Locate, DefaultFolderLiesBelowTheCurrentOne) {
+  const ScopedVariable variable("MGQE_DATA_DIR", "");
+  EXPECT_EQ(data_folder(), "data");
+}
+
+}  // namespace
+}  // namespace mgqe

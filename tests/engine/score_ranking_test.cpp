@@ -1,0 +1,105 @@
+// Ranking of scores that a backbone computed itself, on every back end, against brute force.
+#include <algorithm>
+#include <set>
+
+#include "tests/support/testing.hpp"
+
+namespace mgqe::testing {
+namespace {
+
+struct Counts {
+  std::vector<int32_t> greater, ties;
+  bool operator==(const Counts&) const = default;
+};
+
+/// Adds one candidate's score; what cannot be compared counts as better.
+void add(Counts& counts, size_t m, float score, float positive) {
+  if (score == positive)
+    ++counts.ties[m];
+  else if (!(score < positive))
+    ++counts.greater[m];
+}
+
+class ScoreRanking : public OnEveryBackend {
+ protected:
+  Counts rank_all(const std::vector<float>& scores, const std::vector<int32_t>& positives,
+                  const std::vector<std::set<int32_t>>& excluded) {
+    const auto users = static_cast<int64_t>(positives.size());
+    std::vector<int64_t> offsets = {0};
+    std::vector<int32_t> items;
+    for (const auto& of_user : excluded) {
+      items.insert(items.end(), of_user.begin(), of_user.end());
+      offsets.push_back(static_cast<int64_t>(items.size()));
+    }
+    const Tensor<int64_t> o = tensor(offsets);
+    const Tensor<int32_t> e = tensor(items);
+    Tensor<int32_t> greater = poisoned<int32_t>(users), ties = poisoned<int32_t>(users);
+    backend().rank_all_scores(tensor(scores, static_cast<int64_t>(scores.size()) / users),
+                              tensor(positives), {o, e}, {greater, ties});
+    return {greater.to_host(), ties.to_host()};
+  }
+  Counts rank_candidates(const std::vector<float>& scores, const std::vector<int32_t>& positives,
+                         const std::vector<int32_t>& candidates) {
+    const auto users = static_cast<int64_t>(positives.size());
+    Tensor<int32_t> greater = poisoned<int32_t>(users), ties = poisoned<int32_t>(users);
+    backend().rank_candidate_scores(
+        tensor(scores, static_cast<int64_t>(scores.size()) / users), tensor(positives),
+        tensor(candidates, static_cast<int64_t>(candidates.size()) / users), {greater, ties});
+    return {greater.to_host(), ties.to_host()};
+  }
+};
+
+TEST_P(ScoreRanking, AllItemsButTheExcluded) {
+  Random random(1);
+  for (const auto& [users, items] :
+       std::vector<std::pair<int, int>>{{1, 1}, {1, 2}, {3, 63}, {9, 65}, {50, 777}}) {
+    // Few distinct scores: many ties.
+    const auto scores = random.integers<float>(users * items, -20, 20);
+    const auto positives = random.integers<int32_t>(users, 0, items - 1);
+    std::vector<std::set<int32_t>> excluded(users);  // may hold the positive: it is not counted
+    for (int m = 1; m < users; ++m)
+      for (const int32_t item : random.integers<int32_t>(items / 4, 0, items - 1))
+        excluded[m].insert(item);
+    Counts expected{std::vector<int32_t>(users), std::vector<int32_t>(users)};
+    for (int m = 0; m < users; ++m)
+      for (int i = 0; i < items; ++i)
+        if (i != positives[m] && !excluded[m].contains(i))
+          add(expected, m, scores[m * items + i], scores[m * items + positives[m]]);
+    EXPECT_EQ(rank_all(scores, positives, excluded), expected) << users << " x " << items;
+  }
+}
+
+TEST_P(ScoreRanking, Candidates) {
+  Random random(2);
+  const int users = 21, items = 40, count = 13;
+  const auto scores = random.integers<float>(users * items, -9, 9);
+  const auto positives = random.integers<int32_t>(users, 0, items - 1);
+  auto candidates = random.integers<int32_t>(users * count, -1, items - 1);
+  for (int m = 0; m < users; ++m)  // the positive is never its own candidate
+    for (int i = 0; i < count; ++i)
+      if (candidates[m * count + i] == positives[m]) candidates[m * count + i] = -1;
+  Counts expected{std::vector<int32_t>(users), std::vector<int32_t>(users)};
+  for (int m = 0; m < users; ++m)
+    for (int i = 0; i < count; ++i)
+      if (const int32_t item = candidates[m * count + i]; item >= 0)
+        add(expected, m, scores[m * items + item], scores[m * items + positives[m]]);
+  EXPECT_EQ(rank_candidates(scores, positives, candidates), expected);
+}
+
+TEST_P(ScoreRanking, BrokenScoresNeverLookGood) {
+  const int items = 20;
+  std::vector<float> scores(3 * items, 1.0f);
+  std::fill_n(scores.begin(), items, NAN);  // a broken user
+  scores[items + 3] = NAN;                  // a broken positive
+  scores[2 * items + 7] = NAN;              // a broken candidate
+  const std::vector<int32_t> positives = {3, 3, 3};
+  EXPECT_EQ(rank_all(scores, positives, {{0, 3}, {0}, {0}}),
+            (Counts{{items - 2, items - 2, 1}, {0, 0, items - 3}}));
+  EXPECT_EQ(rank_candidates(scores, positives, {0, 7, -1, 0, 7, -1, 0, 7, -1}),
+            (Counts{{2, 2, 1}, {0, 0, 1}}));
+}
+
+MGQE_ON_EVERY_BACKEND(ScoreRanking);
+
+}  // namespace
+}  // namespace mgqe::testing

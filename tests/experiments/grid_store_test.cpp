@@ -1,0 +1,260 @@
+// The store of runs: what a run is found by, what a file must be to be taken, who may make a run.
+#include <fstream>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "experiments/cli/cli.hpp"
+#include "experiments/grid/grid_points.hpp"
+#include "experiments/grid/run_key.hpp"
+#include "experiments/grid/run_store.hpp"
+#include "host/base/check.hpp"
+#include "host/base/numerics.hpp"
+#include "tests/support/grid_testing.hpp"
+
+namespace mgqe::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+Config some_config() {
+  Config config = default_config("gmf", "ranking", "paper");
+  config.data.name = "ml-1m";
+  resolve(config);
+  return config;
+}
+
+TEST(RunKey, StaysWhatItWas) {
+  // A store is found by these: a change here orphans every stored run. If that is meant, raise
+  // kNumericsVersion, and record the new keys.
+  ASSERT_EQ(kNumericsVersion, 1);
+  Config config = some_config();
+  EXPECT_EQ(run_key(config), "fcc98fce6685ad51");
+  EXPECT_EQ(run_name(config), "ml-1m-gmf-mgqe-seed1-" + run_key(config));
+  config = default_config("sasrec", "ranking", "paper");
+  config.embedding.scheme = "full";
+  config.run.seed = 7;
+  resolve(config);
+  EXPECT_EQ(run_key(config), "f5d525b3100b9c07");
+}
+
+TEST(RunKey, DefaultsAreWhatTheyWere) {
+  // A field that has its default is no part of the key, so that fields may be added. Therefore a
+  // default that changes must raise kNumericsVersion; then record it here.
+  ASSERT_EQ(kNumericsVersion, 1);
+  const auto recorded = nlohmann::json::parse(R"({
+    "data": {"name": "auto", "synthetic_actions": 165, "synthetic_items": 3416,
+      "synthetic_pair_items": 290000, "synthetic_pairs": 17000000, "synthetic_seed": 1,
+      "synthetic_users": 6040},
+    "embedding": {"bits": 4, "buckets": 1024, "centroids": [], "codebook_weight": 1.0,
+      "commitment_weight": 0.0, "dim": 64, "distance_bn": "none", "faithful": "paper",
+      "grouping": "tier", "init_stddev": 0.01, "kmeans_start": 0, "rank": 16, "scheme": "mgqe",
+      "subspaces": [32], "tables": "both", "tiers": [], "variant": "shared_k"},
+    "model": {"blocks": 2, "dropout": 0.2, "heads": 1, "max_length": 200, "mlp_dim": 0,
+      "name": "gmf", "pretrain_epochs": 0, "task": "ranking"},
+    "run": {"candidates": 100, "device": "auto", "evaluate_users": 0, "out": "", "seed": 1},
+    "train": {"batch": 256, "beta1": 0.9, "beta2": 0.999, "epochs": 20, "epsilon": 1e-08,
+      "evaluate_every": 1, "l2": 0.0, "lr": 0.001, "negatives": 4, "optimizer": "sparse_adam",
+      "patience": 0, "table_lr": 0.0}})");
+  const nlohmann::json now = to_json(Config{});
+  for (const auto& [section, fields] : recorded.items())
+    for (const auto& [key, value] : fields.items())
+      EXPECT_EQ(now[section][key], value) << section << "." << key;
+}
+
+TEST(RunKey, ChangesWithEveryFieldThatMatters) {
+  const std::string before = run_key(some_config());
+  Config config = some_config();
+  visit_fields(config, [&](const std::string& section, const std::string& key, const char*,
+                           auto& value, const char*) {
+    using Value = std::decay_t<decltype(value)>;
+    const Value kept = value;
+    if constexpr (std::is_same_v<Value, std::string>)
+      value += "x";
+    else if constexpr (is_list<Value>)
+      value.push_back(7);
+    else
+      value += 1;
+    const bool matters = section != "run" || (key != "out" && key != "device");
+    EXPECT_EQ(run_key(config) != before, matters) << section << "." << key;
+    value = kept;
+  });
+  EXPECT_EQ(run_key(config), before);
+}
+
+TEST(RunFlags, MakeTheConfigAgain) {
+  GridChoice choice;
+  choice.tasks = grid_tasks();
+  std::vector<GridPoint> points = figure2_points(choice);
+  for (const GridPoint& point : ablation_points(choice, ablation_names())) points.push_back(point);
+  ASSERT_GT(points.size(), 150u);
+  // A scheme may carry a value that it has no use for: the key has it, so the flags must.
+  points.push_back(points.front());
+  points.back().candidates.front().embedding.subspaces = {16};
+  for (const GridPoint& point : points)
+    for (Config config : point.candidates) {
+      config.run.seed = 12345678901234567890u;
+      std::vector<std::string> flags = run_flags(config);
+      CLI::App app;
+      const ConfigOptions options(app, ConfigBase::kDefaults,
+                                  [](const auto&, const auto&) { return true; });
+      std::reverse(flags.begin(), flags.end());  // as CLI11 wants it
+      app.parse(flags);
+      EXPECT_EQ(to_json(options.config()), to_json(config)) << point.name();
+    }
+}
+
+class Store : public ScratchFolder {};
+
+TEST_F(Store, GivesBackWhatWasPut) {
+  const RunStore store(folder_ / "runs");
+  Config config = some_config();
+  EXPECT_FALSE(store.find(config));
+  const RunRecord record = make_record(made_up_result(config, {0.65, 0.08}), config);
+  store.put(config, record, store.make_work_folder(config));
+  ASSERT_TRUE(store.find(config));
+  EXPECT_EQ(*store.find(config), record);
+  EXPECT_EQ(record.at("test").at("full").at("hr@10"), 0.08);
+  const std::string command = record.at("command");
+  EXPECT_TRUE(command.starts_with("build/release/mgqe train --data ml-1m --model gmf")) << command;
+  config.run.device = "cuda:1";
+  config.run.out = "elsewhere";
+  EXPECT_TRUE(store.find(config)) << "where it ran is no part of it";
+  config.run.seed = 2;
+  EXPECT_FALSE(store.find(config));
+}
+
+TEST_F(Store, RefusesWhatIsNotTheRun) {
+  const RunStore store(folder_);
+  const Config config = some_config();
+  const auto refusal = [&](const std::string& text) -> std::string {
+    std::ofstream(store.path_of(config)) << text;
+    try {
+      store.find(config);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  RunRecord record = make_record(made_up_result(config, {0.65, 0.08}), config);
+  EXPECT_EQ(refusal(record.dump()), "");
+  EXPECT_NE(refusal("{\"config\": ").find("is not a stored run; remove the file"),
+            std::string::npos);
+  record["numerics_version"] = kNumericsVersion + 1;
+  EXPECT_NE(refusal(record.dump()).find("another numerics version"), std::string::npos);
+  record["numerics_version"] = kNumericsVersion;
+  record["config"]["train"]["lr"] = 0.5;
+  EXPECT_NE(refusal(record.dump()).find("another config"), std::string::npos);
+}
+
+TEST_F(Store, RecordsOnlyWhatWasAskedFor) {
+  const Config config = some_config();
+  RunRecord result = made_up_result(config, {0.65, 0.08});
+  result["numerics_version"] = kNumericsVersion + 1;
+  EXPECT_THROW(make_record(result, config), Error);
+  result["numerics_version"] = kNumericsVersion;
+  result["config"]["embedding"]["dim"] = 32;
+  EXPECT_THROW(make_record(result, config), Error);
+}
+
+TEST_F(Store, SweepsTheWorkOfTheDead) {
+  const RunStore store(folder_);
+  const pid_t child = fork();
+  if (child == 0) {
+    store.make_work_folder(some_config());
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+  const fs::path mine = store.make_work_folder(some_config());
+  const auto folders = [&] {
+    return std::distance(fs::directory_iterator(folder_ / ".work"), fs::directory_iterator());
+  };
+  EXPECT_EQ(folders(), 2);
+  store.sweep();
+  EXPECT_EQ(folders(), 1);
+  EXPECT_TRUE(fs::exists(mine));
+}
+
+class Claims : public ScratchFolder {
+ protected:
+  /// In a process of its own: whether it could take the run. It then ends without releasing it.
+  bool other_takes(const std::string& run) {
+    const pid_t child = fork();
+    if (child == 0) {
+      auto* claims = new RunClaims(folder_);  // never destroyed
+      _exit(claims->take(run) ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WEXITSTATUS(status) == 0;
+  }
+  void write_claim(const std::string& holder, double seconds_ago) {
+    const fs::path path = folder_ / "a.claim";
+    std::ofstream(path) << holder;
+    timespec times[2];
+    clock_gettime(CLOCK_REALTIME, &times[0]);
+    times[0].tv_sec -= static_cast<time_t>(seconds_ago);
+    times[1] = times[0];
+    utimensat(AT_FDCWD, path.c_str(), times, 0);
+  }
+};
+
+TEST_F(Claims, OneHolderAtATime) {
+  RunClaims claims(folder_);
+  EXPECT_TRUE(claims.take("a"));
+  EXPECT_TRUE(claims.take("a")) << "what one holds one may take";
+  EXPECT_FALSE(other_takes("a"));
+  EXPECT_TRUE(other_takes("b"));
+  claims.release("a");
+  EXPECT_TRUE(other_takes("a"));
+}
+
+TEST_F(Claims, ThoseOfTheDeadAreTakenOver) {
+  EXPECT_TRUE(other_takes("a"));
+  EXPECT_TRUE(fs::exists(folder_ / "a.claim"));
+  RunClaims claims(folder_);
+  EXPECT_TRUE(claims.take("a"));
+}
+
+TEST_F(Claims, ThoseOfOneThatNobodyWaitsForAreTakenOver) {
+  const pid_t child = fork();
+  if (child == 0) {
+    auto* claims = new RunClaims(folder_);  // never destroyed
+    _exit(claims->take("a") ? 0 : 1);
+  }
+  siginfo_t ended{};
+  waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT);  // it stays a zombie
+  ASSERT_EQ(ended.si_status, 0);
+  EXPECT_TRUE(RunClaims(folder_).take("a"));
+  waitpid(child, nullptr, 0);
+}
+
+TEST_F(Claims, ThoseOfASilentMachineAreTakenOver) {
+  RunClaims claims(folder_);
+  write_claim("far-away/1/2 1234\n", RunClaims::kStaleSeconds - 60);
+  EXPECT_FALSE(claims.take("a")) << "it has beaten lately";
+  write_claim("far-away/1/2 1234\n", RunClaims::kStaleSeconds + 60);
+  EXPECT_TRUE(claims.take("a"));
+  write_claim("", 0);  // its holder has made the file and not written yet
+  EXPECT_FALSE(RunClaims(folder_).take("a"));
+}
+
+TEST_F(Claims, BeatingKeepsThem) {
+  RunClaims claims(folder_);
+  ASSERT_TRUE(claims.take("a"));
+  const ProcessName self = this_process();
+  write_claim(self.machine + "-other 1\n", RunClaims::kStaleSeconds + 60);
+  claims.beat();
+  EXPECT_FALSE(other_takes("a")) << "as it looks from another machine";
+}
+
+TEST_F(Claims, EndWithTheirHolder) {
+  { EXPECT_TRUE(RunClaims(folder_).take("a")); }
+  EXPECT_FALSE(fs::exists(folder_ / "a.claim"));
+}
+
+}  // namespace
+}  // namespace mgqe::testing

@@ -1,0 +1,303 @@
+// The packed artifact comes back as it was; one that does not fit together is refused.
+#include "host/io/artifact.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "host/io/safetensors.hpp"
+#include "tests/support/io_testing.hpp"
+
+namespace mgqe {
+namespace {
+
+using testing::expect_equal;
+using testing::refusal;
+using testing::ScratchFolder;
+using testing::small_artifact;
+using testing::table_of_every_scheme;
+
+/// Writes the artifact, lets `edit` change arrays or metadata, and returns the refusal.
+std::string refusal_after(const std::function<void(SafetensorsFile&)>& edit,
+                          const Artifact& artifact = small_artifact()) {
+  const ScratchFolder folder;
+  const auto path = folder / "model.safetensors";
+  write_artifact(path, artifact);
+  SafetensorsFile file = read_safetensors(path);
+  edit(file);
+  write_safetensors(path, file.arrays, file.metadata);
+  const std::string message = refusal([&] { read_artifact(path); });
+  EXPECT_EQ(message.rfind(path.string() + ": not a valid mgqe artifact: ", 0), 0u) << message;
+  return message;
+}
+
+std::string refusal_with_metadata(const std::string& key, const std::string& value) {
+  return refusal_after([&](SafetensorsFile& file) { file.metadata[key] = value; });
+}
+
+/// ... with `from` replaced, the first time it stands in the description of the tables.
+std::string refusal_with_item(const std::string& from, const std::string& to,
+                              const Artifact& artifact = small_artifact()) {
+  return refusal_after(
+      [&](SafetensorsFile& file) {
+        std::string& tables = file.metadata["tables"];
+        const size_t at = tables.find(from);
+        ASSERT_NE(at, std::string::npos) << tables;
+        tables.replace(at, from.size(), to);
+      },
+      artifact);
+}
+
+TEST(Artifact, RoundTrip) {
+  const ScratchFolder folder;
+  SizeReport read_size;
+  const SizeReport size = write_artifact(folder / "model.safetensors", small_artifact());
+  expect_equal(small_artifact(), read_artifact(folder / "model.safetensors", &read_size));
+  EXPECT_EQ(to_json(size), to_json(read_size));
+  EXPECT_EQ(folder.entries(), 1);
+}
+
+TEST(Artifact, RoundTripOfEveryScheme) {
+  const ScratchFolder folder;
+  for (const PackedTable& table : table_of_every_scheme()) {
+    Artifact artifact = small_artifact();
+    artifact.model.tables["item"] = table;
+    artifact.model.task = "relevance";
+    SizeReport read_size;
+    const SizeReport size = write_artifact(folder / "x", artifact);
+    SCOPED_TRACE(table.scheme);
+    expect_equal(artifact, read_artifact(folder / "x", &read_size));
+    EXPECT_EQ(to_json(size), to_json(read_size));
+    EXPECT_EQ(size.full_bits, 32 * (3 + 9) * 10);
+  }
+}
+
+// As version 1 wrote it: no task, one number of subspaces a table, no private codebooks.
+TEST(Artifact, ReadsVersionOne) {
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  SafetensorsFile file = read_safetensors(folder / "x");
+  file.metadata["version"] = "1";
+  file.metadata.erase("task");
+  file.metadata["tables"] =
+      R"({"item":{"dim":10,"rows":9,"scheme":"mgqe","subspaces":5,"tiers":[{"centroids":200,)"
+      R"("end":2},{"centroids":17,"end":5},{"centroids":1,"end":9}]},)"
+      R"("user":{"dim":10,"rows":3,"scheme":"full"}})";
+  write_safetensors(folder / "x", file.arrays, file.metadata);
+  expect_equal(small_artifact(), read_artifact(folder / "x"));
+}
+
+TEST(Artifact, TablesOfOneEntityShareItsIds) {
+  const ScratchFolder folder;
+  Artifact artifact = small_artifact();
+  for (const char* part : {"gmf.", "mlp."})
+    for (const char* entity : {"user", "item"})
+      artifact.model.tables[std::string(part) + entity] = artifact.model.tables[entity];
+  artifact.model.tables.erase("user");
+  artifact.model.tables.erase("item");
+  write_artifact(folder / "x", artifact);
+  expect_equal(artifact, read_artifact(folder / "x"));
+}
+
+TEST(Artifact, StoresNoQueryTable) {
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  std::vector<std::string> names;
+  for (const auto& [name, info] : read_safetensors_header(folder / "x").tensors)
+    names.push_back(name);
+  EXPECT_EQ(names, (std::vector<std::string>{"gmf.weights", "ids.item.offsets", "ids.item.text",
+                                             "ids.user", "item.codebook", "item.codes.0",
+                                             "item.codes.1", "item.codes.2", "user.table"}));
+}
+
+TEST(Artifact, RefusesOtherFormatsAndVersions) {
+  EXPECT_CONTAINS(refusal_with_metadata("format", "mgqe-checkpoint"),
+                  "\"format\": \"mgqe-artifact\"");
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) { f.metadata.erase("format"); }), "format");
+  EXPECT_CONTAINS(
+      refusal_with_metadata("version", "3"),
+      "version is 3, this program reads versions 1 to 2: it was written by a newer one");
+  EXPECT_CONTAINS(refusal_with_metadata("version", "0"), "version is 0");
+  EXPECT_CONTAINS(refusal_with_metadata("version", "one"), "\"one\" where a whole number belongs");
+}
+
+TEST(Artifact, RefusesBadMetadata) {
+  EXPECT_CONTAINS(refusal_with_metadata("seed", "-1"), "seed is \"-1\"");
+  EXPECT_CONTAINS(refusal_with_metadata("seed", "18446744073709551616"), "seed");
+  EXPECT_CONTAINS(refusal_with_metadata("config", "{"), "config is not JSON");
+  EXPECT_CONTAINS(refusal_with_metadata("tables", "[]"), "tables is not a JSON object");
+  EXPECT_CONTAINS(refusal_with_metadata("tables", "{}"), "no embedding table");
+  EXPECT_CONTAINS(refusal_with_metadata("tables", R"({"item":5})"), "\"rows\"");
+  EXPECT_CONTAINS(refusal_with_metadata("backbone", ""), "backbone has no name");
+  EXPECT_CONTAINS(refusal_with_metadata("task", "sorting"), "unknown task \"sorting\"");
+  for (const char* key : {"backbone", "task", "tables", "config", "seed", "best_epoch",
+                          "data_fingerprint", "commit", "device", "version"})
+    EXPECT_CONTAINS(refusal_after([&](SafetensorsFile& f) { f.metadata.erase(key); }),
+                    std::string("metadata ") + key + " is missing");
+}
+
+TEST(Artifact, RefusesAttributesThatDoNotFit) {
+  EXPECT_CONTAINS(refusal_with_item("\"rows\":9", "\"rows\":8"), "tiers end at row 9 of 8");
+  EXPECT_CONTAINS(refusal_with_item("\"rows\":9", "\"rows\":\"9\""),
+                  "lacks a whole number \"rows\"");
+  EXPECT_CONTAINS(refusal_with_item("\"rows\":9", "\"rows\":-9"), "out of range");
+  EXPECT_CONTAINS(refusal_with_item("\"dim\":10", "\"dim\":15"),
+                  "array codebook is F32 [200, 10] where F32 [200, 15] belongs");
+  EXPECT_CONTAINS(refusal_with_item("\"subspaces\":5", "\"subspaces\":3"),
+                  "3 subspaces do not divide dimension 10");
+  EXPECT_CONTAINS(refusal_with_item("\"subspaces\":5", "\"subspaces\":0"), "0 subspaces");
+  EXPECT_CONTAINS(refusal_with_item("\"subspaces\":5", "\"subspaces\":2"),
+                  "tier 1 has 5 subspaces in a codebook of 2");
+  EXPECT_CONTAINS(refusal_with_item("\"private_codebooks\":false", "\"private_codebooks\":0"),
+                  "lacks a true or false \"private_codebooks\"");
+  EXPECT_CONTAINS(refusal_with_item("\"private_codebooks\":false", "\"private_codebooks\":true"),
+                  "array item.codebook.0 is missing");
+  EXPECT_CONTAINS(refusal_with_item("\"scheme\":\"mgqe\"", "\"scheme\":\"dpq_vq\""),
+                  "dpq_vq has one tier, not 3");
+  EXPECT_CONTAINS(refusal_with_item("\"end\":9", "\"end\":18446744073709551615"),
+                  "tier 2 ends at row -1, before it begins");
+  EXPECT_CONTAINS(refusal_with_item("\"centroids\":200", "\"centroids\":300"), "300 centroids");
+  EXPECT_CONTAINS(refusal_with_item("\"centroids\":17", "\"centroids\":201"), "1 to 200 belong");
+  EXPECT_CONTAINS(refusal_with_item("\"centroids\":1,", "\"centroids\":0,"), "0 centroids");
+  EXPECT_CONTAINS(refusal_with_item("\"end\":2", "\"end\":6"), "tier 1 ends at row 5");
+  EXPECT_CONTAINS(refusal_with_item("\"scheme\":\"mgqe\"", "\"scheme\":\"magic\""),
+                  "unknown scheme \"magic\"");
+}
+
+TEST(Artifact, RefusesMissingAndMisshapenArrays) {
+  for (const char* name : {"item.codebook", "item.codes.1", "user.table", "ids.item.text"})
+    EXPECT_CONTAINS(refusal_after([&](SafetensorsFile& f) { f.arrays.erase(name); }),
+                    std::string("array ") + name + " is missing");
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) { f.arrays.erase("ids.user"); }),
+                  "ids.user");
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) {
+                    f.arrays["user.table"].shape = {10, 3};
+                  }),
+                  "array table is F32 [10, 3] where F32 [3, 10] belongs");
+  EXPECT_CONTAINS(
+      refusal_after([](SafetensorsFile& f) { f.arrays["user.table"].dtype = DType::kI32; }),
+      "I32 [3, 10]");
+}
+
+TEST(Artifact, RefusesCodesThatAreNoCentroids) {
+  // Tier 1 has K = 17, five bits: 20 fits the bits, not the codebook.
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) { f.arrays["item.codes.1"].bytes[4] = 20; }),
+                  "row 3 has code 20 where codes are below 17");
+}
+
+// What belongs to no centroid when the codebooks are private.
+TEST(Artifact, RefusesCodesBeyondPrivateCodebooks) {
+  Artifact artifact = small_artifact();
+  artifact.model.tables["item"] =
+      testing::with_codes(testing::private_shape(10, {{3, 33, 10}, {9, 9, 2}}));
+  EXPECT_CONTAINS(
+      refusal_after([](SafetensorsFile& f) { f.arrays["item.codes.1"].bytes[2] = 9; }, artifact),
+      "row 5 has code 9 where codes are below 9");
+  EXPECT_CONTAINS(
+      refusal_after([](SafetensorsFile& f) { f.arrays.erase("item.codebook.1"); }, artifact),
+      "array item.codebook.1 is missing");
+}
+
+TEST(Artifact, RefusesFieldsThatDoNotFit) {
+  struct Case {
+    PackedTable table;
+    const char *from, *to, *why;
+  };
+  const Case cases[] = {
+      {testing::low_rank_table(9, 10, 3), "\"rank\":3", "\"rank\":0", "rank 0 is out of range"},
+      {testing::low_rank_table(9, 10, 3), "\"rank\":3", "\"rank\":9223372036854775807",
+       "rank 9223372036854775807 is out of range"},
+      {testing::low_rank_table(9, 10, 3), "\"rank\":3", "\"rank\":4",
+       "array factor is F32 [9, 3] where F32 [9, 4] belongs"},
+      {testing::scalar_table(9, 10, 3), "\"bits\":3", "\"bits\":17",
+       "bits 17 is out of range: 1 to 16 belong"},
+      {testing::scalar_table(9, 10, 3), "\"bits\":3", "\"bits\":3.5",
+       "lacks a whole number \"bits\""},
+      {testing::scalar_table(9, 10, 3), "\"bits\":3", "\"bits\":4",
+       "array cells is U8 [9, 4] where U8 [9, 5] belongs"},
+      {testing::hashed_table(9, 10, 4), "\"buckets\":4", "\"buckets\":-4",
+       "buckets -4 is out of range"},
+      {testing::hashed_table(9, 10, 4), "\"buckets\":4", "\"bockets\":4",
+       "lacks a whole number \"buckets\""},
+      {testing::quantized_table(10, 5, {9}, {200}, "dpq_vq"), "\"private_codebooks\":false",
+       "\"private_codebooks\":true", "dpq_vq has no private codebooks"},
+  };
+  for (const Case& c : cases) {
+    Artifact artifact = small_artifact();
+    artifact.model.tables["item"] = c.table;
+    EXPECT_CONTAINS(refusal_with_item(c.from, c.to, artifact), c.why);
+  }
+}
+
+TEST(Artifact, RefusesBoundsThatAreNoNumbers) {
+  Artifact artifact = small_artifact();
+  artifact.model.tables["item"] = testing::scalar_table(9, 10, 3);
+  for (const char* bound : {"item.low", "item.high"})
+    for (const float value : {NAN, INFINITY, -INFINITY})
+      EXPECT_CONTAINS(refusal_after(
+                          [&](SafetensorsFile& f) {
+                            std::memcpy(f.arrays[bound].bytes.data() + 4 * 4, &value, 4);
+                          },
+                          artifact),
+                      "column 4 has bounds");
+  EXPECT_CONTAINS(
+      refusal_after(
+          [&](SafetensorsFile& f) { std::swap(f.arrays["item.low"], f.arrays["item.high"]); },
+          artifact),
+      "column 0 has bounds");
+}
+
+TEST(Artifact, RefusesBadIds) {
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) {
+                    f.arrays["ids.user"] = HostArray(std::vector<int64_t>{1, 2}, {2});
+                  }),
+                  "table user has 3 rows, but 2 original ids");
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) {
+                    f.arrays["ids.user"] = HostArray(std::vector<int32_t>{1, 2, 3}, {3});
+                  }),
+                  "ids.user is not of type I64");
+  const auto with_offsets = [](std::vector<int64_t> offsets) {
+    return refusal_after([&](SafetensorsFile& f) {
+      f.arrays["ids.item.offsets"] = HostArray(offsets, {static_cast<int64_t>(offsets.size())});
+    });
+  };
+  EXPECT_CONTAINS(with_offsets({}), "do not run from 0");
+  EXPECT_CONTAINS(with_offsets({0, 1}), "do not run from 0 to the 12 bytes");
+  EXPECT_CONTAINS(with_offsets({0, 9, 8, 12}), "not ascending");
+  EXPECT_CONTAINS(with_offsets({0, 9, 99, 12}), "not ascending");
+}
+
+TEST(Artifact, ChecksWhatItIsGiven) {
+  const ScratchFolder folder;
+  const auto refuses = [&](const std::function<void(Artifact&)>& edit, const char* why) {
+    Artifact artifact = small_artifact();
+    edit(artifact);
+    try {
+      write_artifact(folder / "x", artifact);
+      ADD_FAILURE() << why;
+    } catch (const Error& error) {
+      EXPECT_CONTAINS(error.what(), why);
+    }
+  };
+  refuses([](Artifact& a) { a.ids.erase("item"); }, "original ids of \"item\" are missing");
+  refuses([](Artifact& a) { a.ids["author"] = {}; }, "belong to no table");
+  refuses([](Artifact& a) { a.ids["user"].strings = {"x"}; }, "4 original ids");
+  refuses([](Artifact& a) { a.model.tables["item"].arrays["query"] = HostArray(); },
+          "does not know");
+  refuses([](Artifact& a) { a.model.dense["ids.user"] = HostArray(); }, "two arrays named");
+  EXPECT_EQ(folder.entries(), 0);
+}
+
+TEST(Artifact, DamagedFileIsRefused) {
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  std::string text = testing::read_text(folder / "x");
+  text[text.size() - 3] ^= 4;
+  testing::write_text(folder / "x", text);
+  EXPECT_CONTAINS(refusal([&] { read_artifact(folder / "x"); }), "the file is damaged");
+}
+
+}  // namespace
+}  // namespace mgqe

@@ -1,0 +1,111 @@
+// Files appear whole or not at all; folders and logs that cannot be written are refused.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "host/io/atomic_file.hpp"
+#include "host/io/console/metrics_log.hpp"
+#include "tests/support/io_testing.hpp"
+
+namespace mgqe {
+namespace {
+
+using testing::read_text;
+using testing::refusal;
+using testing::ScratchFolder;
+using testing::write_text;
+
+TEST(AtomicFile, ReplacesTheOldFileAndLeavesNothingElse) {
+  const ScratchFolder folder;
+  write_file_atomically(folder / "x", "a long first text");
+  write_file_atomically(folder / "x", std::string_view("b\0c", 3));
+  EXPECT_EQ(read_text(folder / "x"), std::string("b\0c", 3));
+  EXPECT_EQ(folder.entries(), 1);
+}
+
+TEST(AtomicFile, WithoutCommitNothingHappened) {
+  const ScratchFolder folder;
+  write_text(folder / "x", "old");
+  {
+    AtomicFile file(folder / "x");
+    file.write("new", 3);
+    EXPECT_EQ(read_text(folder / "x"), "old");
+  }
+  EXPECT_EQ(read_text(folder / "x"), "old");
+  EXPECT_EQ(folder.entries(), 1);
+}
+
+TEST(AtomicFile, RefusalsNameThePathAndTheReason) {
+  const ScratchFolder folder;
+  const auto missing = refusal([&] { write_file_atomically(folder / "none/x", "text"); });
+  EXPECT_CONTAINS(missing, (folder / "none/x").string() + " cannot be written: No such file");
+
+  std::filesystem::create_directories(folder / "taken/inner");
+  const auto taken = refusal([&] { write_file_atomically(folder / "taken", "text"); });
+  EXPECT_CONTAINS(taken, "Is a directory");
+  EXPECT_EQ(folder.entries(), 1);
+}
+
+TEST(AtomicFile, FullDisk) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  const ScratchFolder folder;
+  for (const size_t bytes : {size_t{5}, size_t{1} << 20}) {  // fails when closed; when written
+    std::filesystem::create_symlink("/dev/full", folder / "x.tmp");
+    const std::string content(bytes, 'x');
+    EXPECT_CONTAINS(refusal([&] { write_file_atomically(folder / "x", content); }),
+                    "x could not be written: No space left on device");
+    EXPECT_EQ(folder.entries(), 0);
+  }
+}
+
+TEST(Directory, IsMadeWithItsParents) {
+  const ScratchFolder folder;
+  ensure_writable_directory(folder / "a/b");
+  ensure_writable_directory(folder / "a/b");
+  EXPECT_TRUE(std::filesystem::is_directory(folder / "a/b"));
+}
+
+TEST(Directory, Refusals) {
+  const ScratchFolder folder;
+  write_text(folder / "file", "");
+  EXPECT_CONTAINS(refusal([&] { ensure_writable_directory(folder / "file"); }),
+                  "file cannot be made: a file of that name exists");
+  EXPECT_CONTAINS(refusal([&] { ensure_writable_directory(folder / "file/sub"); }),
+                  "Not a directory");
+  EXPECT_CONTAINS(refusal([&] { ensure_writable_directory(""); }), "cannot be made");
+}
+
+TEST(Directory, ReadOnlyIsRefused) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write anywhere";
+  const ScratchFolder folder;
+  std::filesystem::create_directory(folder / "locked");
+  using std::filesystem::perms;
+  std::filesystem::permissions(folder / "locked", perms::owner_read | perms::owner_exec);
+  EXPECT_CONTAINS(refusal([&] { ensure_writable_directory(folder / "locked"); }),
+                  "cannot be written to: Permission denied");
+}
+
+TEST(MetricsLog, OneLineAnEpochReadableAtOnce) {
+  const ScratchFolder folder;
+  write_text(folder / "metrics.jsonl", "left from before\n");
+  MetricsLog log(folder / "metrics.jsonl");
+  EXPECT_EQ(read_text(folder / "metrics.jsonl"), "");
+  log.append({{"epoch", 1}, {"train_loss", 0.25}});
+  EXPECT_EQ(read_text(folder / "metrics.jsonl"), "{\"epoch\":1,\"train_loss\":0.25}\n");
+  nlohmann::json line;
+  line["text"] = "two\nlines";
+  line["bad"] = std::numeric_limits<double>::quiet_NaN();
+  log.append(line);
+  EXPECT_EQ(read_text(folder / "metrics.jsonl"),
+            "{\"epoch\":1,\"train_loss\":0.25}\n{\"bad\":null,\"text\":\"two\\nlines\"}\n");
+}
+
+TEST(MetricsLog, Refusals) {
+  const ScratchFolder folder;
+  EXPECT_CONTAINS(refusal([&] { MetricsLog log(folder / "none/x"); }), "No such file");
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  MetricsLog log("/dev/full");
+  EXPECT_CONTAINS(refusal([&] { log.append({{"epoch", 1}}); }), "No space left on device");
+}
+
+}  // namespace
+}  // namespace mgqe

@@ -1,0 +1,1 @@
+// Nothing of its own: its object brings the headers that every test program shares.

@@ -1,0 +1,269 @@
+// Helpers of the host/io tests: a scratch folder, refusals, and small artifacts.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "host/base/check.hpp"
+#include "host/base/philox.hpp"
+#include "host/io/artifact.hpp"
+
+namespace mgqe::testing {
+
+namespace fs = std::filesystem;
+
+/// A new folder that goes when the test ends.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string name = (fs::temp_directory_path() / "mgqe_test_XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw Error("no scratch folder: " + name);
+    path_ = name;
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  ~ScratchFolder() { fs::remove_all(path_); }
+
+  fs::path operator/(const std::string& name) const { return path_ / name; }
+  const fs::path& path() const { return path_; }
+  /// How many entries it has; 1 after a write that left no temporary file.
+  int64_t entries() const {
+    return std::distance(fs::directory_iterator(path_), fs::directory_iterator());
+  }
+
+ private:
+  fs::path path_;
+};
+
+inline std::string read_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline void write_text(const fs::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+/// The message of the InputError that `action` must end with; it must be one line.
+template <class Action>
+std::string refusal(Action&& action) {
+  try {
+    action();
+  } catch (const InputError& error) {
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "accepted what it should refuse";
+  return "";
+}
+
+#define EXPECT_CONTAINS(text, part)                          \
+  EXPECT_NE(std::string(text).find(part), std::string::npos) \
+      << "in: " << (text) << "\nlooked for: " << (part)
+
+inline std::vector<float> some_floats(int64_t count, uint64_t key) {
+  std::vector<float> values;
+  for (int64_t i = 0; i < count; ++i)
+    values.push_back(random_normal(key, static_cast<uint64_t>(i)));
+  return values;
+}
+
+inline PackedTable table_of(const std::string& scheme, int64_t rows, int64_t dim) {
+  PackedTable table;
+  table.scheme = scheme;
+  table.rows = rows;
+  table.dim = dim;
+  return table;
+}
+
+// Tables of attributes only, enough for formula_bits; those with arrays follow.
+inline PackedTable low_rank_shape(int64_t rows, int64_t dim, int64_t rank) {
+  PackedTable table = table_of("low_rank", rows, dim);
+  table.rank = rank;
+  return table;
+}
+inline PackedTable scalar_shape(int64_t rows, int64_t dim, int64_t bits) {
+  PackedTable table = table_of("scalar_quantized", rows, dim);
+  table.bits = bits;
+  return table;
+}
+inline PackedTable hashed_shape(int64_t rows, int64_t dim, int64_t buckets) {
+  PackedTable table = table_of("hashed", rows, dim);
+  table.buckets = buckets;
+  return table;
+}
+/// mgqe with a shared codebook; dpq_vq and dpq_sx where the scheme says so.
+inline PackedTable quantized_shape(int64_t dim, int subspaces, const std::vector<int64_t>& ends,
+                                   const std::vector<int>& centroids,
+                                   const std::string& scheme = "mgqe") {
+  PackedTable table = table_of(scheme, ends.back(), dim);
+  for (size_t i = 0; i < ends.size(); ++i)
+    table.tiers.push_back({ends[i], centroids[i], subspaces});
+  return table;
+}
+inline PackedTable private_shape(int64_t dim, const std::vector<PackedTier>& tiers) {
+  PackedTable table = table_of("mgqe", tiers.back().end, dim);
+  table.tiers = tiers;
+  table.private_codebooks = true;
+  return table;
+}
+
+/// Random codes of a tier, packed bit by bit, independently of quant_math.hpp.
+inline HostArray some_codes(int64_t begin, const PackedTier& tier) {
+  int bits = 0;
+  for (int k = tier.centroids - 1; k > 0; k /= 2) ++bits;
+  const int64_t row_bytes = (tier.subspaces * bits + 7) / 8, rows = tier.end - begin;
+  std::vector<uint8_t> packed(static_cast<size_t>(rows * row_bytes));
+  for (int64_t r = 0; r < rows; ++r)
+    for (int j = 0; j < tier.subspaces; ++j) {
+      const auto code =
+          random_u64(3, static_cast<uint64_t>((begin + r) * tier.subspaces + j)) % tier.centroids;
+      for (int b = 0; b < bits; ++b)
+        packed[static_cast<size_t>(r * row_bytes + (j * bits + b) / 8)] |=
+            static_cast<uint8_t>((code >> b & 1) << (j * bits + b) % 8);
+    }
+  return HostArray(packed, {rows, row_bytes});
+}
+
+inline HostArray some_matrix(int64_t rows, int64_t cols, uint64_t key) {
+  return HostArray(some_floats(rows * cols, key), {rows, cols});
+}
+
+/// Fills in the arrays of a table of tiers.
+inline PackedTable with_codes(PackedTable table) {
+  int64_t begin = 0;
+  for (size_t i = 0; i < table.tiers.size(); ++i) {
+    const PackedTier& tier = table.tiers[i];
+    const std::string number = std::to_string(i);
+    table.arrays["codes." + number] = some_codes(begin, tier);
+    if (table.private_codebooks)
+      table.arrays["codebook." + number] = some_matrix(tier.centroids, table.dim, 20 + i);
+    begin = tier.end;
+  }
+  if (!table.private_codebooks)
+    table.arrays["codebook"] = some_matrix(table.tiers[0].centroids, table.dim, 2);
+  return table;
+}
+
+inline PackedTable full_table(int64_t rows, int64_t dim) {
+  PackedTable table = table_of("full", rows, dim);
+  table.arrays["table"] = some_matrix(rows, dim, 1);
+  return table;
+}
+inline PackedTable low_rank_table(int64_t rows, int64_t dim, int64_t rank) {
+  PackedTable table = low_rank_shape(rows, dim, rank);
+  table.arrays["factor"] = some_matrix(rows, rank, 5);
+  table.arrays["basis"] = some_matrix(rank, dim, 6);
+  return table;
+}
+inline PackedTable scalar_table(int64_t rows, int64_t dim, int64_t bits) {
+  PackedTable table = scalar_shape(rows, dim, bits);
+  const int64_t row_bytes = (dim * bits + 7) / 8;
+  std::vector<uint8_t> cells;
+  for (int64_t i = 0; i < rows * row_bytes; ++i)
+    cells.push_back(static_cast<uint8_t>(random_u64(7, static_cast<uint64_t>(i))));
+  std::vector<float> low, high;
+  for (const float x : some_floats(dim, 8)) {
+    low.push_back(x);
+    high.push_back(x + 2.0f);
+  }
+  table.arrays["cells"] = HostArray(cells, {rows, row_bytes});
+  table.arrays["low"] = HostArray(low, {dim});
+  table.arrays["high"] = HostArray(high, {dim});
+  return table;
+}
+inline PackedTable hashed_table(int64_t rows, int64_t dim, int64_t buckets) {
+  PackedTable table = hashed_shape(rows, dim, buckets);
+  table.arrays["table"] = some_matrix(buckets, dim, 9);
+  return table;
+}
+inline PackedTable quantized_table(int64_t dim, int subspaces, const std::vector<int64_t>& ends,
+                                   const std::vector<int>& centroids,
+                                   const std::string& scheme = "mgqe") {
+  return with_codes(quantized_shape(dim, subspaces, ends, centroids, scheme));
+}
+
+/// One table of every scheme and variant, of 9 rows and odd sizes, so that rows need padding.
+inline std::vector<PackedTable> table_of_every_scheme() {
+  return {full_table(9, 10),
+          low_rank_table(9, 10, 3),
+          scalar_table(9, 10, 3),
+          hashed_table(9, 10, 4),
+          quantized_table(10, 5, {9}, {200}, "dpq_vq"),
+          quantized_table(10, 2, {9}, {17}, "dpq_sx"),
+          quantized_table(10, 5, {2, 5, 9}, {200, 17, 1}),
+          with_codes(private_shape(10, {{3, 100, 5}, {9, 9, 5}})),
+          with_codes(private_shape(10, {{3, 33, 10}, {9, 33, 2}}))};
+}
+
+/// GMF with integer user ids and string item ids; odd sizes, so that rows need padding.
+inline Artifact small_artifact() {
+  Artifact artifact;
+  artifact.model.backbone = "gmf";
+  artifact.model.task = "ranking";
+  artifact.model.tables["user"] = full_table(3, 10);
+  artifact.model.tables["item"] = quantized_table(10, 5, {2, 5, 9}, {200, 17, 1});
+  artifact.model.dense["gmf.weights"] = HostArray(some_floats(11, 4), {11});
+  artifact.ids["user"].integers = {70, -2, int64_t{1} << 40};
+  artifact.ids["item"].strings = {"a", "", "b c", "\xC3\xA9", "4", "5", "6", "7", "88"};
+  artifact.config = {{"data", {{"name", "ml-1m"}}}, {"embedding", {{"dim", 10}}}};
+  artifact.seed = ~uint64_t{0};
+  artifact.best_epoch = 7;
+  artifact.data_fingerprint = 0xFEDCBA9876543210u;
+  artifact.commit = "0123456789ab-dirty";
+  artifact.device = "cpu";
+  return artifact;
+}
+
+inline void expect_equal(const ArrayMap& a, const ArrayMap& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [name, array] : a) {
+    ASSERT_TRUE(b.contains(name)) << name;
+    EXPECT_EQ(array.dtype, b.at(name).dtype) << name;
+    EXPECT_EQ(array.shape, b.at(name).shape) << name;
+    EXPECT_EQ(array.bytes, b.at(name).bytes) << name;
+  }
+}
+
+inline void expect_equal(const PackedTable& a, const PackedTable& b) {
+  EXPECT_EQ(a.scheme, b.scheme);
+  EXPECT_EQ(a.rows, b.rows);
+  EXPECT_EQ(a.dim, b.dim);
+  EXPECT_EQ(a.rank, b.rank);
+  EXPECT_EQ(a.bits, b.bits);
+  EXPECT_EQ(a.buckets, b.buckets);
+  EXPECT_EQ(a.private_codebooks, b.private_codebooks);
+  ASSERT_EQ(a.tiers.size(), b.tiers.size());
+  for (size_t i = 0; i < a.tiers.size(); ++i) {
+    EXPECT_EQ(a.tiers[i].end, b.tiers[i].end);
+    EXPECT_EQ(a.tiers[i].centroids, b.tiers[i].centroids);
+    EXPECT_EQ(a.tiers[i].subspaces, b.tiers[i].subspaces);
+  }
+  expect_equal(a.arrays, b.arrays);
+}
+
+inline void expect_equal(const Artifact& a, const Artifact& b) {
+  EXPECT_EQ(a.model.backbone, b.model.backbone);
+  EXPECT_EQ(a.model.task, b.model.task);
+  ASSERT_EQ(a.model.tables.size(), b.model.tables.size());
+  for (const auto& [name, table] : a.model.tables) {
+    ASSERT_TRUE(b.model.tables.contains(name)) << name;
+    expect_equal(table, b.model.tables.at(name));
+  }
+  expect_equal(a.model.dense, b.model.dense);
+  EXPECT_EQ(a.ids, b.ids);
+  EXPECT_EQ(a.config, b.config);
+  EXPECT_EQ(a.seed, b.seed);
+  EXPECT_EQ(a.best_epoch, b.best_epoch);
+  EXPECT_EQ(a.data_fingerprint, b.data_fingerprint);
+  EXPECT_EQ(a.commit, b.commit);
+  EXPECT_EQ(a.device, b.device);
+}
+
+}  // namespace mgqe::testing
