@@ -1,1 +1,2 @@
-// Nothing of its own: its object brings the headers that every test program shares.
+// The precompiled header that every test program shares is compiled for this one, which does nothing.
+int main() {}
