@@ -30,7 +30,7 @@ class GridProgram {
   std::string report_ = "experiments/results";
   std::vector<double> l2_ = GridChoice{}.l2;
   double budget_minutes_ = 0.0;
-  bool list_ = false, report_only_ = false, no_report_ = false;
+  bool list_ = false, collect_ = false, report_only_ = false, no_report_ = false;
   GridOptions options_;
 };
 
