@@ -62,6 +62,10 @@ GridChoice GridProgram::choice() const {
   return choice;
 }
 
+std::vector<GridPoint> GridProgram::chosen(const std::vector<GridPoint>& points) const {
+  return only_.empty() ? points : only(points, only_);
+}
+
 void GridProgram::write_report(const GridChoice& choice) const {
   // Of every task, whatever was run just now: a report is about its store.
   GridChoice all = choice;
@@ -95,9 +99,7 @@ void GridProgram::run(const std::function<std::vector<GridPoint>(const GridChoic
     if (!(l2 >= 0.0)) input_error("--l2 ", l2, " must be 0 or more");
   if (!no_report_ && !list_) require_gnuplot();  // now, rather than after hours of runs
   if (report_only_) return write_report(choice());
-  std::vector<GridPoint> wanted = points(choice());
-  if (!only_.empty()) wanted = only(wanted, only_);
-  const std::vector<GridRun> runs = grid_runs(wanted, parse_seeds(seeds_));
+  const std::vector<GridRun> runs = grid_runs(chosen(points(choice())), parse_seeds(seeds_));
   if (list_) return list(runs);
   const GridSummary summary = run_grid(runs, RunStore(store_), options_);
   fmt::print("{}", to_text(summary, runs.size()));

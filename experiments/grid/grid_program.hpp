@@ -17,7 +17,9 @@ class GridProgram {
   /// Makes the runs that are missing and writes the report; Error where some failed.
   void run(const std::function<std::vector<GridPoint>(const GridChoice&)>& points);
 
-  CLI::App& app() { return app_; }
+  /// The points that --only leaves.
+  std::vector<GridPoint> chosen(const std::vector<GridPoint>& points) const;
+  RunStore store() const { return RunStore(store_); }
   GridChoice choice() const;
 
  private:
