@@ -20,17 +20,16 @@ class DpqSxEmbedding final : public Embedding {
   DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
   Lookup forward(const IdBatch& ids) override;
-  void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return subspaces_; }
-  void to_wire(const Lookup& rows, View<uint8_t> wire) override;
-  View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
-                              View<float> rows) override;
+  void backward(View<const float> gradient) override;
+  void step(View<const StepState> state) override;
   /// Reports measure the distance from queries to their keys.
   PackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 
  private:
+  class Codec;
+
   /// codes (|rows|, D); near (|rows|, d): the chosen keys.
   void encode(RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error);
 
