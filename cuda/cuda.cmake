@@ -29,13 +29,10 @@ if(NOT TARGET CUDA::cublas)
   message(FATAL_ERROR "This CUDA toolkit has no cuBLAS: install libcublas-dev of "
     "CUDA ${CUDAToolkit_VERSION}, or configure with -DMGQE_CUDA=OFF")
 endif()
-find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-find_library(NCCL_LIBRARY nccl
-  HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT} PATH_SUFFIXES lib lib64)
-set(MGQE_NCCL OFF)
-if(MPI_CXX_FOUND AND NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
-  set(MGQE_NCCL ON)
+if(MPI_CXX_FOUND)
+  find_package(NCCL QUIET)
 endif()
+set(MGQE_NCCL ${NCCL_FOUND})
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cuda/*.cu)
 if(NOT MGQE_NCCL)
@@ -53,8 +50,7 @@ target_compile_options(mgqe_cuda PRIVATE
     -Xcompiler=-Wall,-Wextra,-ffp-contract=off
     $<$<BOOL:${MGQE_WERROR}>:-Werror=all-warnings>>)
 if(MGQE_NCCL)
-  target_include_directories(mgqe_cuda SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
-  target_link_libraries(mgqe_cuda PRIVATE ${NCCL_LIBRARY})
+  target_link_libraries(mgqe_cuda PRIVATE NCCL::NCCL)
   target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_NCCL=1)
 endif()
 target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_CUDA=1)
