@@ -1,6 +1,6 @@
 // SASRec (Kang & McAuley 2018): self-attention over a user's latest actions predicts the next one.
-//   x_t = sqrt(d) item(a_t) + position(t), dropout, blocks, LN -> h_t; logit of item i: h_t .
-//   item(i),
+//   x_t = sqrt(d) item(a_t) + position(t), dropout, blocks, LN -> h_t,
+//   logit of item i: h_t . item(i),
 // the same item table on both ends; binary cross-entropy with one negative a step. Sequences are
 // concatenated without padding.
 #pragma once
