@@ -1,6 +1,6 @@
 // DPQ-SX (Chen & Sun 2019, section 2.3): codes by the largest product with a key, rows from values.
-//   score_k = e_j . key_jk;  code_j = argmax_k score_k (lowest index on ties);  row_j =
-//   value_j,code
+//   score_k = e_j . key_jk;  code_j = argmax_k score_k (lowest index on ties);
+//   row_j = value_j,code.
 // Keys and queries learn through the softmax at temperature 1 in place of the argmax; nothing but
 // the task's loss trains any of them, and keys need not be served.
 //
