@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 check=0
 [ "${1:-}" = --check ] && { check=1; shift; }
-mgqe=${1:-build/release}/mgqe
+schemes=${1:-build/release}/schemes
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -41,11 +41,9 @@ if [ -e $results/report.md ]; then
     echo "[![Quality against size: every scheme on every task]($results/figures/figure2.svg)]($results/report.md)"
   } | fill figure2
 fi
-# README shows the full table and the default MGQE of two backbones, by the same seeds; quality.md all.
-headline=($results/ml-1m/gmf-{full,mgqe}-seed[1-5].json $results/ml-1m/sasrec-{full,mgqe}-seed*.json)
-"$mgqe" report --markdown "${headline[@]}" | fill results
-"$mgqe" report --markdown $results/ml-1m/*.json $results/ncf/*.json $results/steam/*.json |
-  fill schemes
+# README shows the full table and the default MGQE of two backbones, quality.md all rows.
+"$schemes" --table --only '^(gmf|sasrec)/(full-d64|mgqe-D32)$' | fill results
+"$schemes" --table | fill schemes
 python3 experiments/scripts/compare_grouping.py --table $results/grouping_cpu.json |
   fill grouping
 python3 experiments/baselines/speed_table.py experiments/results/training_speed_*.json |
@@ -56,8 +54,8 @@ if [ -e $results/ranks_cpu.json ]; then
   python3 experiments/scripts/compare_ranks.py --table $results/ranks_cpu.json |
     fill ranks
 fi
-if [ -e $results/ranks ]; then
-  python3 experiments/scripts/compare_rank_runs.py --table $results/ranks |
+if [ -e $results/rank_runs_cpu.jsonl ]; then
+  python3 experiments/scripts/compare_rank_runs.py --table $results/rank_runs_cpu.jsonl |
     fill rank-runs
 fi
 shopt -s nullglob  # before the first measurement there is no such file

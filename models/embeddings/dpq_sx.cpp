@@ -19,17 +19,37 @@ std::vector<int32_t> count_to(int64_t last) {
 
 }  // namespace
 
+class DpqSxEmbedding::Codec final : public WireCodec {
+ public:
+  explicit Codec(DpqSxEmbedding& embedding) : embedding_(embedding) {}
+
+  int64_t row_bytes() const override { return embedding_.subspaces_; }
+  void encode(const Lookup& rows, View<uint8_t> wire) override {
+    embedding_.backend_.codes_to_wire(embedding_.codes_, rows.index, embedding_.ids_.ids,
+                                      embedding_.tiers_, wire);
+  }
+  View<const float> decode(View<uint8_t> wire, View<const int32_t>, View<float> rows) override {
+    embedding_.backend_.decode(wire, kByteCodes, embedding_.subspaces_, embedding_.values_.values(),
+                               rows);
+    return rows;
+  }
+
+ private:
+  DpqSxEmbedding& embedding_;
+};
+
 DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : Embedding(backend),
+    : Embedding(backend, spec.config.dim, std::make_unique<Codec>(*this)),
       sharding_(spec.rows_here()),
       subspaces_(spec.config.subspaces[0]),
       tiers_(make_tiers(spec.config, spec.rows)),
       queries_(backend, spec.name + ".queries", sharding_, spec.config.dim, spec.optimizer),
-      keys_(backend, spec.name + ".keys", tiers_.centroids[0], spec.config.dim, spec.optimizer),
-      values_(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim, spec.optimizer),
+      keys_(backend, Weights(backend, spec.name + ".keys", tiers_.centroids[0], spec.config.dim),
+            spec.optimizer),
+      values_(backend,
+              Weights(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim),
+              spec.optimizer),
       zero_norms_(backend, tiers_.centroids[0], subspaces_),
-      key_gradient_(backend, tiers_.centroids[0], spec.config.dim),
-      value_gradient_(backend, tiers_.centroids[0], spec.config.dim),
       codes_(backend, spec.max_lookups, subspaces_),
       chosen_keys_(backend, spec.max_lookups, spec.config.dim),
       decoded_(backend, spec.max_lookups, spec.config.dim),
@@ -38,13 +58,13 @@ DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
       counting_(backend, std::span<const int32_t>(count_to(spec.max_lookups))) {
   const float stddev = static_cast<float>(spec.config.init_stddev);
   queries_.fill_normal(spec.table_key, spec.config.init_stddev);
-  backend.fill_normal(keys_.values, spec.codebook_key, stddev);
-  backend.fill_normal(values_.values, random_u64(spec.codebook_key, 0), stddev);
+  backend.fill_normal(keys_.values(), spec.codebook_key, stddev);
+  backend.fill_normal(values_.values(), random_u64(spec.codebook_key, 0), stddev);
 }
 
 void DpqSxEmbedding::encode(RowSet rows, View<uint8_t> codes, View<float> near,
                             View<float> squared_error) {
-  backend_.assign(queries_.values, rows, keys_.values, zero_norms_, tiers_, codes, near,
+  backend_.assign(queries_.values, rows, keys_.values(), zero_norms_, tiers_, codes, near,
                   squared_error);
 }
 
@@ -55,11 +75,11 @@ Lookup DpqSxEmbedding::forward(const IdBatch& ids) {
   const View<float> decoded = decoded_.view().slice(0, lookups);
   const ProfileRange range(backend_, "assign");
   encode(RowSet::of(ids.unique), codes, chosen_keys_.view().slice(0, lookups), {});
-  backend_.decode(codes, kByteCodes, subspaces_, values_.values, decoded);
+  backend_.decode(codes, kByteCodes, subspaces_, values_.values(), decoded);
   return {decoded, ids.unique.inverse};
 }
 
-void DpqSxEmbedding::backward(View<const float> gradient, View<const StepState> state) {
+void DpqSxEmbedding::backward(View<const float> gradient) {
   const int64_t lookups = gradient.rows;
   const View<int32_t> counting = counting_;
   const View<int32_t> positions = counting.slice(0, lookups);
@@ -72,24 +92,19 @@ void DpqSxEmbedding::backward(View<const float> gradient, View<const StepState> 
 
   const SoftmaxRows rows{queries_.values, RowSet::of(ids_.unique), codes_.view().slice(0, lookups),
                          row_gradient};
-  backend_.softmax_backward(rows, keys_.values, values_.values,
-                            {query_gradient, key_gradient_, value_gradient_});
+  backend_.softmax_backward(rows, keys_.values(), values_.values(),
+                            {query_gradient, keys_.gradient, values_.gradient});
+}
 
+void DpqSxEmbedding::step(View<const StepState> state) {
+  const int64_t lookups = ids_.ids.size();
+  const View<int32_t> counting = counting_;
+  const View<int32_t> positions = counting.slice(0, lookups);
   const UniqueIds once{ids_.unique.ids, counting.slice(0, lookups + 1), positions, positions,
                        ids_.unique.count};  // each distinct id with one gradient
-  queries_.step(once, query_gradient, state, ids_.rank_rows);
-  keys_.step(key_gradient_, state, Traffic::kCodebook);
-  values_.step(value_gradient_, state, Traffic::kCodebook);
-}
-
-void DpqSxEmbedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
-  backend_.codes_to_wire(codes_, rows.index, ids_.ids, tiers_, wire);
-}
-
-View<const float> DpqSxEmbedding::from_wire(View<uint8_t> wire, View<const int32_t>,
-                                            View<float> rows) {
-  backend_.decode(wire, kByteCodes, subspaces_, values_.values, rows);
-  return rows;
+  queries_.step(once, query_gradient_.view().slice(0, lookups), state, ids_.rank_rows);
+  keys_.step(state, Traffic::kCodebook);
+  values_.step(state, Traffic::kCodebook);
 }
 
 void DpqSxEmbedding::visit(const TensorVisitor& visitor) {
@@ -104,8 +119,8 @@ PackedTable DpqSxEmbedding::pack() {
   packed.rows = sharding_.rows;
   packed.dim = queries_.values.cols();
   packed.tiers = {{packed.rows, tiers_.centroids[0], subspaces_}};
-  packed.arrays.emplace("codebook",
-                        HostArray(values_.values.to_host(), {values_.values.rows(), packed.dim}));
+  packed.arrays.emplace(
+      "codebook", HostArray(values_.values().to_host(), {values_.values().rows(), packed.dim}));
   const TierToPack tier{sharding_, 0, packed.rows, tiers_.centroids[0], subspaces_, packed.dim};
   auto [codes, report] =
       pack_tier(backend_, tier,

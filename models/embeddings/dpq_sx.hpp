@@ -20,28 +20,25 @@ class DpqSxEmbedding final : public Embedding {
   DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
   Lookup forward(const IdBatch& ids) override;
-  void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return subspaces_; }
-  void to_wire(const Lookup& rows, View<uint8_t> wire) override;
-  View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
-                              View<float> rows) override;
+  void backward(View<const float> gradient) override;
+  void step(View<const StepState> state) override;
   /// Reports measure the distance from queries to their keys.
   PackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 
  private:
+  class Codec;
+
   /// codes (|rows|, D); near (|rows|, d): the chosen keys.
   void encode(RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error);
 
   RowSharding sharding_;
   int subspaces_;
   Tiers tiers_;                   // one
-  TableParameter queries_;        // (n, d)
-  Parameter keys_, values_;       // (K, d)
+  TrainableTable queries_;        // (n, d)
+  Trainable keys_, values_;       // (K, d)
   Tensor<float> zero_norms_;      // (K, D) zeros: assign's score is then -e . key
-  Tensor<float> key_gradient_;    // (K, d)
-  Tensor<float> value_gradient_;  // (K, d)
   Tensor<uint8_t> codes_;         // (max look-ups, D)
   Tensor<float> chosen_keys_;     // (max look-ups, d)
   Tensor<float> decoded_;         // (max look-ups, d)

@@ -3,7 +3,7 @@
 namespace mgqe {
 
 HashedEmbedding::HashedEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : Embedding(backend),
+    : Embedding(backend, spec.config.dim),
       rows_(spec.rows),
       table_(backend, spec.name + ".table", RowSharding::whole(spec.config.buckets),
              spec.config.dim, spec.optimizer),
@@ -20,9 +20,7 @@ Lookup HashedEmbedding::forward(const IdBatch& ids) {
   return {table_.values, hashed};
 }
 
-void HashedEmbedding::backward(View<const float> gradient, View<const StepState> state) {
-  table_.step(unique_, gradient, state);
-}
+void HashedEmbedding::step(View<const StepState> state) { table_.step(unique_, gradient_, state); }
 
 PackedTable HashedEmbedding::pack() {
   PackedTable packed;
