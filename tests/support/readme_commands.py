@@ -1,5 +1,5 @@
 """What READMEs say is so: every command is executed or stands in NOT_RUN with the reason, every option,
-path, link and name of the code exists.
+path, link and name of the code exists, every whole piece of C++ compiles.
 
 usage: readme_commands.py BUILD_FOLDER [--list]
 
@@ -61,6 +61,7 @@ NOT_RUN = {
     "scaling --device cuda": "needs a GPU",
     "mgqe train --device cuda": "needs a GPU",
     "tests/train/kill_test.sh BUILD 50 SEED [2]": PLACE + "kill_test and ranks_kill_test do less of it",
+    "cmake --install build/release": "writes outside this tree; install_test installs into a folder",
     "cmake --install build/release --prefix PREFIX": "install_test does, and builds a project against it",
 }
 
@@ -100,6 +101,15 @@ def pages(root):
              if "/build/" not in p and "/." not in p[len(root):]]
     found += glob.glob(os.path.join(root, "experiments", "results", "*.md"))
     return sorted({os.path.relpath(p, root) for p in found} - {"experiments/results/report.md"})
+
+
+def compile_cpp(text, tree):
+    """Of each ```cpp block that leaves nothing out by "...", what the compiler says against it."""
+    for block in re.findall(r"^```cpp\n(.*?)^```", text, flags=re.S | re.M):
+        if "..." not in block:
+            yield subprocess.run(["c++", "-std=c++20", "-fsyntax-only", "-xc++", "-", "-I", tree,
+                                  "-I", os.path.join(tree, "include")],
+                                 input=block, capture_output=True, text=True, check=False).stderr
 
 
 def without_generated(text):
@@ -227,8 +237,11 @@ class Checker:
         body = re.search(rf"\b(?:class|struct) {owner}\b[^;{{]*{{(.*?)\n}};", self.code, re.S)
         return body is not None and re.search(rf"\b{member}\(", body.group(1)) is not None
 
+    def read(self, page):
+        return without_generated(open(os.path.join(SOURCE, page), encoding="utf-8").read())
+
     def check_page(self, page):
-        text = without_generated(open(os.path.join(SOURCE, page), encoding="utf-8").read())
+        text = self.read(page)
         blocks, prose = split_page(text)
         codes = inline_code(prose)
         self.check_options(page, codes + shell_commands(blocks))
@@ -252,6 +265,8 @@ def make_tree(build, tree):
         copy(path, os.path.join(tree, name))
     os.makedirs(os.path.join(tree, "build"))
     os.symlink(build, os.path.join(tree, "build", "release"))
+    os.makedirs(os.path.join(tree, "include"))
+    os.symlink(tree, os.path.join(tree, "include", "mgqe"))  # as it is installed
 
 
 def make_data(tree):
@@ -302,6 +317,8 @@ def main():
         make_tree(build, tree)
         make_data(tree)
         for page, commands in named.items():
+            for complaint in filter(None, compile_cpp(checker.read(page), tree)):
+                checker.fail(page, "a piece of C++ does not compile:\n" + complaint[:800])
             for command in commands:
                 short = substituted(command)
                 if command in NOT_RUN or short in executed:
