@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/config/config.hpp"
+#include "host/config/canonical.hpp"
 
 namespace mgqe {
 
@@ -26,10 +26,5 @@ std::string former_run_name(const Config& config);
 /// The flags of `mgqe train` that make this config, but for --out and --device: data, model, scheme
 /// with its sizes, seed, and what differs from the backbone's defaults.
 std::vector<std::string> run_flags(const Config& config);
-
-/// The config as far as it decides figures: what cannot change one has Config's own default. That
-/// is folder and device, and every field that the scheme, the backbone, the task or the data does
-/// not read: the rank of a table that is not low_rank, the tiers of one that has none.
-Config canonical(Config config);
 
 }  // namespace mgqe

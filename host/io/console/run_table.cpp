@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "host/base/check.hpp"
-#include "host/config/config.hpp"
+#include "host/config/canonical.hpp"
 #include "host/io/console/table.hpp"
 
 namespace mgqe {
@@ -31,11 +31,14 @@ Config config_of(const Json& result) {
   return config;
 }
 
-/// What runs of one row share: everything but seed, folder and device choice.
+/// What runs of one row share: all they read but the seed, and by which numerics and on which
+/// device they were made.
 std::string configuration_of(const Json& result) {
-  nlohmann::json config = to_json(config_of(result));
+  nlohmann::json config = to_json(canonical(config_of(result)));
   for (const char* key : {"seed", "out", "device"}) config["run"].erase(key);
-  return config.dump() + result.at("device").dump();
+  return config.dump() + result.at("device").dump() +
+         std::to_string(result.value("numerics_version", 0)) +
+         std::to_string(result.value("ranks", 1));
 }
 
 std::string model_label(const Config& config) {
