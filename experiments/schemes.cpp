@@ -1,5 +1,5 @@
-// Every scheme on every backbone, and the anchors outside this project: the rows of the tables in the
-// READMEs.
+// Every scheme on every backbone, and the anchors outside this project: the rows of the tables in
+// the READMEs.
 #include <iostream>
 
 #include "experiments/grid/grid_program.hpp"

@@ -8,8 +8,8 @@
 
 namespace mgqe {
 
-/// Sixteen hex digits of the hash of the numerics version and of every field of the canonical config,
-/// the seed among them, that differs from Config's own default.
+/// Sixteen hex digits of the hash of the numerics version and of every field of the canonical
+/// config, the seed among them, that differs from Config's own default.
 ///
 /// A field added later, with a default that changes nothing, leaves every key as it was. A default
 /// that is changed would leave keys as they are though the runs differ: raise kNumericsVersion with

@@ -1,4 +1,5 @@
-// Model: a backbone and its embeddings in training. Backbone: the registry's entry that ties a name to them.
+// Model: a backbone and its embeddings in training. Backbone: the registry's entry that ties a name
+// to them.
 #pragma once
 
 #include <map>

@@ -13,7 +13,8 @@
 
 namespace mgqe {
 
-/// Names of the arrays that every relevance model has: "relevance.biases" (n), "relevance.mean" (1).
+/// Names of the arrays that every relevance model has: "relevance.biases" (n), "relevance.mean"
+/// (1).
 inline constexpr const char* kRelevanceBiases = "relevance.biases";
 inline constexpr const char* kRelevanceMean = "relevance.mean";
 

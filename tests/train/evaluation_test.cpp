@@ -1,6 +1,6 @@
-// What a figure is a figure of: both splits and both protocols of ranking, head and tail, candidates
-// and exclusions, against loops over every user and item; relevance against its own pairs; and a run
-// whose best epoch is not its last, judged again from the files it left.
+// What a figure is a figure of: both splits and both protocols of ranking, head and tail,
+// candidates and exclusions, against loops over every user and item; relevance against its own
+// pairs; and a run whose best epoch is not its last, judged again from the files it left.
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -47,8 +47,8 @@ PackedModel packed_gmf() {
   return model;
 }
 
-/// Histories of 2 to 9 items, a validation and a test item each; some users lack one of the two, and
-/// some had used the item before.
+/// Histories of 2 to 9 items, a validation and a test item each; some users lack one of the two,
+/// and some had used the item before.
 Dataset random_dataset() {
   Random random(3);
   Dataset data;
@@ -170,8 +170,8 @@ TEST_P(Evaluations, TheFullProtocolLeavesOutWhatTheUserHadSeenByThen) {
   }
 }
 
-/// With as many candidates as there are, a draw of them is all of them: what the user never touched,
-/// in training, validation or test.
+/// With as many candidates as there are, a draw of them is all of them: what the user never
+/// touched, in training, validation or test.
 TEST_P(Evaluations, SampledCandidatesAreWhatTheUserNeverTouched) {
   const Dataset data = random_dataset();
   const PackedModel model = packed_gmf();
