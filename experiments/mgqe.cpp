@@ -177,7 +177,7 @@ void run(Launch& launch, int argc, char** argv) {
     else
       std::cout << inspect(inspected) << std::flush;
   }
-  if (*report_command) std::cout << report_table(read_results(reported), markdown) << std::flush;
+  if (*report_command) std::cout << report_table(read_results(reported), canonical, markdown) << std::flush;
   if (derive.given()) derive.run();
   if (*help_command) {
     const auto commands = app.get_subcommands([](const CLI::App*) { return true; });

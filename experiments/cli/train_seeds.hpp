@@ -100,7 +100,7 @@ class SeedsOptions {
       if (std::none_of(failed.begin(), failed.end(),
                        [&](const FailedSeed& other) { return other.seed == run.seed; }))
         finished.push_back(run.out.string());
-    if (!finished.empty()) fmt::print("\n{}", report_table(read_results(finished), false));
+    if (!finished.empty()) fmt::print("\n{}", report_table(read_results(finished), canonical, false));
     if (failed.empty()) return;
     std::string names;
     for (const FailedSeed& one : failed)

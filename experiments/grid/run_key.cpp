@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/numerics.hpp"
+#include "host/config/choices.hpp"
+#include "host/config/scheme_traits.hpp"
 #include "host/data/hasher.hpp"
 #include "models/backbones/model.hpp"
 
@@ -27,19 +29,13 @@ Fields fields_of(const Config& config) {
   return fields;
 }
 
-bool is_quantized(const std::string& scheme) {
-  return scheme == "dpq_vq" || scheme == "dpq_sx" || scheme == "mgqe";
-}
-
 /// The fields that say how large a table of this scheme is: shown whatever their value.
 std::set<std::string> size_fields(const EmbeddingConfig& embedding) {
-  const std::string& scheme = embedding.scheme;
+  const SchemeTraits& traits = traits_of_scheme(embedding.scheme);
   std::set<std::string> fields = {"embedding.dim"};
-  if (scheme == "low_rank") fields.insert("embedding.rank");
-  if (scheme == "scalar_quantized") fields.insert("embedding.bits");
-  if (scheme == "hashed") fields.insert("embedding.buckets");
-  if (is_quantized(scheme)) fields.insert({"embedding.subspaces", "embedding.centroids"});
-  if (scheme == "mgqe" && !embedding.tiers.empty()) fields.insert("embedding.tiers");
+  for (const char* key : traits.sizes)
+    if (key != nullptr && (key != std::string("tiers") || !embedding.tiers.empty()))
+      fields.insert(fmt::format("embedding.{}", key));
   return fields;
 }
 

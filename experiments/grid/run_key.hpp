@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "host/config/canonical.hpp"
+#include "models/backbones/canonical.hpp"
 
 namespace mgqe {
 

@@ -20,6 +20,7 @@ std::vector<nlohmann::ordered_json> read_results(const std::vector<std::string>&
 
 /// A row for each configuration; runs that differ by seed alone are averaged, with the half width
 /// of the 95% interval of the mean and the count of seeds.
-std::string report_table(const std::vector<nlohmann::ordered_json>& results, bool markdown);
+std::string report_table(const std::vector<nlohmann::ordered_json>& results,
+                         const WhatIsRead& what_is_read, bool markdown);
 
 }  // namespace mgqe
