@@ -15,6 +15,6 @@ if ! { cmake --preset release -DMGQE_TESTS=ON -DMGQE_CUDA=ON "$@" &&
   exit 1
 fi
 
-# Tests that need real data find it in $MGQE_DATA_DIR, data/ or ../shared/data and else are skipped;
-# tests that need a GPU are skipped where there is none. ctest counts both.
+# Tests that need real data find it in $MGQE_DATA_DIR or data/ and else are skipped; tests that need a
+# GPU are skipped where there is none. ctest counts both.
 exec ctest --test-dir build/release --output-on-failure -j "$(nproc)"
