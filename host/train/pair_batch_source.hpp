@@ -18,11 +18,14 @@ class PairBatchSource : public BatchSource {
     const int64_t pairs = epoch_.ahead().examples;
     const BatchShare share = BatchShare::of(backend_.communicator(), pairs);
     Drawn& drawn = drawn_.turn();
-    const PairBatch batch = {drawn.left.view().slice(0, share.count),
-                             drawn.right.view().slice(0, share.count),
-                             drawn.labels.view().slice(0, share.count)};
-    sample(on, state, share.first, batch);
-    return {.pairs = batch, .tokens = {}, .examples = pairs, .first_example = share.first};
+    const View<int32_t> left = drawn.left.view().slice(0, share.count);
+    const View<int32_t> right = drawn.right.view().slice(0, share.count);
+    const View<float> targets = drawn.targets.view().slice(0, share.count);
+    sample(on, state, share.first, left, right, targets);
+    return {.pairs = {left, right, targets},
+            .tokens = {},
+            .examples = pairs,
+            .first_example = share.first};
   }
 
  protected:
@@ -34,18 +37,18 @@ class PairBatchSource : public BatchSource {
   /// To be called once by the constructor of the task's source.
   void set_pairs_per_epoch(int64_t pairs) { epoch_.pairs = pairs; }
 
-  /// Fills in a batch, whose first pair is the `first` of all ranks' batch.
-  virtual void sample(Backend& on, View<const StepState> state, int64_t first,
-                      const PairBatch& batch) = 0;
+  /// Fills in this rank's share, whose first pair is number `first` of all ranks' batch.
+  virtual void sample(Backend& on, View<const StepState> state, int64_t first, View<int32_t> left,
+                      View<int32_t> right, View<float> targets) = 0;
 
  private:
   struct Drawn {
     Drawn(Backend& backend, int64_t batch)
         : left(backend, BatchShare::most(backend.communicator(), batch)),
           right(backend, left.rows()),
-          labels(backend, left.rows()) {}
+          targets(backend, left.rows()) {}
     Tensor<int32_t> left, right;  // (B)
-    Tensor<float> labels;         // (B)
+    Tensor<float> targets;        // (B)
   };
 
   Backend& backend_;

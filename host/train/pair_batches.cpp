@@ -30,10 +30,10 @@ class PairBatches final : public PairBatchSource {
   }
 
  private:
-  void sample(Backend& on, View<const StepState> state, int64_t first,
-              const PairBatch& batch) override {
+  void sample(Backend& on, View<const StepState> state, int64_t first, View<int32_t> users,
+              View<int32_t> items, View<float> labels) override {
     sampler_.first = first;
-    on.sample_pairs(sampler_, state, batch.users, batch.items, batch.labels);
+    on.sample_pairs(sampler_, state, users, items, labels);
   }
 
   Tensor<int64_t> train_offsets_;

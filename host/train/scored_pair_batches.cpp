@@ -22,10 +22,10 @@ class ScoredPairBatches final : public PairBatchSource {
   }
 
  private:
-  void sample(Backend& on, View<const StepState> state, int64_t first,
-              const PairBatch& batch) override {
+  void sample(Backend& on, View<const StepState> state, int64_t first, View<int32_t> left,
+              View<int32_t> right, View<float> targets) override {
     sampler_.first = first;
-    on.sample_scored_pairs(sampler_, state, batch.users, batch.items, batch.labels);
+    on.sample_scored_pairs(sampler_, state, left, right, targets);
   }
 
   Tensor<int32_t> all_left_, all_right_;  // (P)

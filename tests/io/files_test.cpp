@@ -1,8 +1,5 @@
 // Files appear whole or not at all; folders and logs that cannot be written are refused.
-#include <csignal>
-
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +10,7 @@
 namespace mgqe {
 namespace {
 
+using testing::FileLimit;
 using testing::read_text;
 using testing::refusal;
 using testing::ScratchFolder;
@@ -48,25 +46,6 @@ TEST(AtomicFile, RefusalsNameThePathAndTheReason) {
   EXPECT_CONTAINS(taken, "Is a directory");
   EXPECT_EQ(folder.entries(), 1);
 }
-
-/// While it lives, files of this process end after so many bytes, as on a full disk.
-class FileLimit {
- public:
-  explicit FileLimit(rlim_t bytes) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_ = {};
-  void (*handler_)(int) = SIG_DFL;
-};
 
 TEST(AtomicFile, FullDisk) {
   const ScratchFolder folder;
