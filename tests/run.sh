@@ -22,6 +22,6 @@ if ! { cmake --preset "$preset" -DMGQE_TESTS=ON "$@" &&
   exit 1
 fi
 
-# Tests that need real data find it in $MGQE_DATA_DIR, data/ or ../shared/data and else are skipped;
-# tests that need a GPU are skipped where there is none. ctest counts both.
+# Tests that need real data find it in $MGQE_DATA_DIR or data/ and else are skipped; tests that need a
+# GPU are skipped where there is none. ctest counts both.
 exec ctest --preset "$preset" -j "$(nproc)"
