@@ -112,8 +112,7 @@ TEST_F(ScorerMemory, SasrecRanksFromItemsWeightsAndOneBlocksScratch) {
   expect_ranker("sasrec", [](int64_t users) {
     const int64_t norm = 2 * kDim, linear = kDim * kDim + kDim;
     const int64_t weights = kMaxLength * kDim + kBlocks * (2 * norm + 5 * linear) + norm;
-    // A token: input, h and nine arrays of one block; the attention's sums; three norms'
-    // statistics.
+    // A token: input, h, nine arrays of one block; sums of attention; statistics of three norms.
     const int64_t scratch = users * kMaxLength * (11 * kDim + kHeads + 3 * 2);
     return kItems * kDim + users * kDim + weights + scratch;
   });
