@@ -13,33 +13,6 @@ std::vector<int> Interaction::part_tables() const {
   return all;
 }
 
-const PackedTable& packed_table(const PackedModel& model, const std::string& name) {
-  const auto found = model.tables.find(name);
-  if (found == model.tables.end()) input_error("the artifact lacks the table ", name);
-  return found->second;
-}
-
-std::span<const float> packed_array(const PackedModel& model, const std::string& name) {
-  const auto found = model.dense.find(name);
-  if (found == model.dense.end() || found->second.dtype != DType::kF32 || found->second.size() == 0)
-    input_error("the artifact lacks the array ", name);
-  return found->second.as<float>();
-}
-
-Config served_config(const PackedModel& model) {
-  if (model.tables.empty()) input_error("the artifact has no embedding table");
-  Config config;
-  config.model.name = model.backbone;
-  config.model.task = model.task;
-  config.embedding.dim = model.tables.begin()->second.dim;
-  if (const auto mlp = model.tables.find("mlp.item"); mlp != model.tables.end())
-    config.model.mlp_dim = mlp->second.dim;
-  for (const auto& [name, table] : model.tables)
-    if (table.dim != (name.starts_with("mlp.") ? config.model.mlp_dim : config.embedding.dim))
-      input_error("the artifact's tables differ in dimension: ", name, " has ", table.dim);
-  return config;
-}
-
 SideTables::SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
                        const std::string& entity, int64_t rows, int64_t max_lookups)
     : ranks_(backend.communicator()),

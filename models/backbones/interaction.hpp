@@ -9,12 +9,11 @@
 
 #include "host/engine/look_ahead.hpp"
 #include "models/backbones/model.hpp"
+#include "models/layers/pair_forward.hpp"
 #include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
 
-/// Rows of one side of B pairs, one Lookup for each of the interaction's tables.
-using Side = std::span<const Lookup>;
 using SideGradient = std::span<const View<float>>;  // (B, d) each
 
 /// Tables of one kind that an interaction wants on each side.
@@ -24,13 +23,9 @@ struct TableSpec {
   RandomStream user_table, user_codebook, item_table, item_codebook;
 };
 
-class Interaction {
+class Interaction : public PairForward {
  public:
-  virtual ~Interaction() = default;
-
   virtual const std::vector<TableSpec>& tables() const = 0;
-  /// Whether swapping the two sides leaves the logit as it is.
-  virtual bool symmetric() const = 0;
 
   /// Parts that train apart, each with a logit of its own: 1, but for NeuMF's pre-training. The
   /// calls below concern the part chosen last and the tables it lists.
@@ -39,29 +34,20 @@ class Interaction {
   virtual std::vector<int> part_tables() const;
   virtual void begin_epoch(int /*epoch*/) {}
 
-  /// logits (B). Sides list every table of tables(), also those of no part.
-  virtual void forward(Side left, Side right, View<float> logits) = 0;
+  // Sides list every table of tables(), also those of no part.
   /// After forward on the same sides: gradients of both sides from logit_gradient (B); keeps those
-  /// of its own parameters for step().
+  /// of its own weights for step().
   virtual void backward(Side left, Side right, View<const float> logit_gradient,
                         SideGradient left_gradients, SideGradient right_gradients) = 0;
   virtual void step(View<const StepState> state) = 0;
 
   virtual void pack(ArrayMap& arrays) const = 0;
-  virtual void load(const ArrayMap& arrays) = 0;
   virtual void visit(const TensorVisitor& visitor) = 0;
 };
 
 /// Builds the interaction of a run: config as recorded, max_pairs B.
 using MakeInteraction = std::unique_ptr<Interaction> (*)(Backend&, const Config&,
                                                          int64_t max_pairs);
-
-/// The config fields a served interaction is built from, read off its tables. InputError where
-/// tables that have to agree differ in dimension.
-Config served_config(const PackedModel& model);
-/// InputError where the artifact lacks it.
-const PackedTable& packed_table(const PackedModel& model, const std::string& name);
-std::span<const float> packed_array(const PackedModel& model, const std::string& name);
 
 /// The embeddings of one side, one for each table of an interaction.
 class SideTables {

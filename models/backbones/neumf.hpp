@@ -11,49 +11,12 @@
 #pragma once
 
 #include "models/backbones/interaction.hpp"
-#include "models/layers/linear.hpp"
+#include "models/layers/pair_layers.hpp"
+#include "models/trainable/mlp_tower.hpp"
 
 namespace mgqe {
 
 extern const Backbone kNeumf;
-
-/// The perceptron up to h_3.
-class Tower {
- public:
-  Tower(Backend& backend, const Config& config, int64_t max_pairs);
-
-  int64_t outputs() const { return top_.outputs(); }
-  /// h_3 (B, m/4); valid until the next call.
-  View<const float> forward(Lookup left, Lookup right, int64_t pairs);
-  /// After forward, from the gradient of h_3 (B, m/4), which is overwritten.
-  void backward(View<float> output_gradient, View<float> left_gradient, View<float> right_gradient);
-  void step(View<const StepState> state);
-
-  /// The first layer by side, h_1 = relu(left + right): left rows with the bias, right ones
-  /// without.
-  void project_left(View<const float> rows, View<float> out);
-  void project_right(View<const float> rows, View<float> out);
-  /// first (rows, m) = h_1 -> h_3 (rows, m/4); valid until the next call.
-  View<const float> finish(View<const float> first);
-
-  void pack(ArrayMap& arrays) const;
-  void load(const ArrayMap& arrays);
-  void visit(const TensorVisitor& visitor);
-
- private:
-  View<const float> left_weights() const { return weights_.values.view().slice(0, dim_); }
-  View<const float> right_weights() const { return weights_.values.view().slice(dim_, dim_); }
-
-  Backend& backend_;
-  int64_t dim_;               // m
-  Parameter weights_, bias_;  // of the first layer: (2m, m), (m)
-  Linear middle_, top_;
-  Tensor<float> weight_gradient_, bias_gradient_;
-  Tensor<float> left_, right_;                      // (B, m) rows as looked up
-  Tensor<float> first_, second_, third_;            // h_1 (B, m), h_2, h_3
-  Tensor<float> first_gradient_, second_gradient_;  // by h_1, h_2
-  int64_t pairs_ = 0;                               // of the last forward
-};
 
 class Neumf final : public Interaction {
  public:
@@ -72,7 +35,6 @@ class Neumf final : public Interaction {
   void step(View<const StepState> state) override;
 
   void pack(ArrayMap& arrays) const override;
-  void load(const ArrayMap& arrays) override;
   void visit(const TensorVisitor& visitor) override;
 
  private:
@@ -88,40 +50,15 @@ class Neumf final : public Interaction {
   int pretrain_epochs_;
   bool pretraining_ = false;
   Part part_ = Part::kBoth;
-  Parameter gmf_weights_;  // (d + 1), the bias last
-  Tower tower_;
-  Parameter mlp_weights_;  // (m/4)
-  Parameter mlp_bias_;     // (1), in pre-training alone
-  Tensor<float> gmf_gradient_, mlp_gradient_, mlp_bias_gradient_;
+  GmfLayer gmf_;
+  MlpLayers mlp_;
+  TowerActivations kept_;  // of the last forward
+  int64_t pairs_ = 0;      // of it
+  Trainable gmf_weights_;  // (d + 1), the bias last
+  TrainableMlpTower tower_;
+  Trainable mlp_weights_;          // (m/4)
+  Trainable mlp_bias_;             // (1), in pre-training alone
   Tensor<float> hidden_gradient_;  // (B, m/4)
-  View<const float> hidden_;       // h_3 of the last forward
-};
-
-/// Scores the catalogue user by user; the first layer is computed once a user and once an item.
-class NeumfRanker final : public Ranker {
- public:
-  NeumfRanker(Backend& backend, const PackedModel& model);
-
-  int64_t max_users() const override;
-  void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
-
- private:
-  /// scores (1, items) of user number `user` of the batch; valid until the next call.
-  View<const float> score_user(int64_t user);
-
-  Backend& backend_;
-  Tensor<float> gmf_users_,
-      mlp_users_;  // (users, d) scaled by w; (users, m) first layer, left side
-  // (items, d), (items, m) and rows of 0 up to a whole number of chunks; the second: first layer,
-  // right side.
-  Tensor<float> gmf_items_, mlp_items_;
-  Tensor<float> mlp_weights_;  // (m/4)
-  Tensor<float> ones_;         // (the wider of d and m)
-  std::unique_ptr<Tower> tower_;
-  int64_t items_, chunk_;
-  Tensor<float> first_;                // (item chunk, m)
-  Tensor<float> scores_;               // (items, up to a whole number of chunks) of one user
-  Tensor<float> user_gmf_, user_mlp_;  // (max users, d), (max users, m) of the batch
 };
 
 }  // namespace mgqe

@@ -17,7 +17,9 @@ class RelevancePredictor {
   RelevancePredictor(Backend& backend, std::unique_ptr<Interaction> interaction, int64_t max_pairs);
 
   /// predictions (B) without mean and biases.
-  void forward(Side items, View<float> predictions);
+  void forward(Side items, View<float> predictions) {
+    orders_.forward(*interaction_, items, predictions);
+  }
   /// After forward: gradients (2B, d) a table from gradient (B).
   void backward(View<const float> gradient, SideGradient gradients);
   Interaction& interaction() { return *interaction_; }
@@ -25,12 +27,9 @@ class RelevancePredictor {
  private:
   Backend& backend_;
   std::unique_ptr<Interaction> interaction_;
-  int copies_;  // orders of a pair that are computed: 1 where the interaction is symmetric, else 2
-  std::vector<Lookup> left_, right_;              // of the last forward
-  std::vector<Tensor<int32_t>> swapped_index_;    // (2B) a table
+  BothOrders orders_;
   std::vector<Tensor<float>> swapped_gradients_;  // (2B, d) a table
-  Tensor<float> logits_, logit_gradient_;         // (copies B)
-  Tensor<float> average_;                         // (copies): 1 / copies
+  Tensor<float> logit_gradient_;                  // (orders B)
 };
 
 class RelevanceModel final : public Model {
@@ -51,26 +50,11 @@ class RelevanceModel final : public Model {
   float mean_;  // of the training targets
   RelevancePredictor predictor_;
   SideTables items_;
-  TableParameter biases_;                          // (n, 1)
+  TrainableTable biases_;                          // (n, 1) floats
   DoubleBuffer<Tensor<int32_t>> ids_;              // (2B) [left; right]
   Tensor<float> predictions_, losses_, gradient_;  // (B)
   Tensor<float> bias_gradient_;                    // (2B)
   Tensor<float> ones_;                             // (2)
-};
-
-/// Scores pairs from decoded tables.
-class RelevanceScorer final : public PairScorer {
- public:
-  RelevanceScorer(Backend& backend, const PackedModel& model, MakeInteraction make_interaction);
-  void score(View<const int32_t> left, View<const int32_t> right, View<float> scores) override;
-
- private:
-  Backend& backend_;
-  std::vector<Tensor<float>> tables_;  // (n, d)
-  Tensor<float> biases_;               // (n)
-  float mean_;
-  std::unique_ptr<RelevancePredictor> predictor_;
-  Tensor<int32_t> ids_;  // (2 x chunk) [left; right]
 };
 
 }  // namespace mgqe

@@ -25,11 +25,12 @@ DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
       subspaces_(spec.config.subspaces[0]),
       tiers_(make_tiers(spec.config, spec.rows)),
       queries_(backend, spec.name + ".queries", sharding_, spec.config.dim, spec.optimizer),
-      keys_(backend, spec.name + ".keys", tiers_.centroids[0], spec.config.dim, spec.optimizer),
-      values_(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim, spec.optimizer),
+      keys_(backend, Weights(backend, spec.name + ".keys", tiers_.centroids[0], spec.config.dim),
+            spec.optimizer),
+      values_(backend,
+              Weights(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim),
+              spec.optimizer),
       zero_norms_(backend, tiers_.centroids[0], subspaces_),
-      key_gradient_(backend, tiers_.centroids[0], spec.config.dim),
-      value_gradient_(backend, tiers_.centroids[0], spec.config.dim),
       codes_(backend, spec.max_lookups, subspaces_),
       chosen_keys_(backend, spec.max_lookups, spec.config.dim),
       decoded_(backend, spec.max_lookups, spec.config.dim),
@@ -38,13 +39,13 @@ DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
       counting_(backend, std::span<const int32_t>(count_to(spec.max_lookups))) {
   const float stddev = static_cast<float>(spec.config.init_stddev);
   queries_.fill_normal(spec.table_key, spec.config.init_stddev);
-  backend.fill_normal(keys_.values, spec.codebook_key, stddev);
-  backend.fill_normal(values_.values, random_u64(spec.codebook_key, 0), stddev);
+  backend.fill_normal(keys_.values(), spec.codebook_key, stddev);
+  backend.fill_normal(values_.values(), random_u64(spec.codebook_key, 0), stddev);
 }
 
 void DpqSxEmbedding::encode(RowSet rows, View<uint8_t> codes, View<float> near,
                             View<float> squared_error) {
-  backend_.assign(queries_.values, rows, keys_.values, zero_norms_, tiers_, codes, near,
+  backend_.assign(queries_.values, rows, keys_.values(), zero_norms_, tiers_, codes, near,
                   squared_error);
 }
 
@@ -55,7 +56,7 @@ Lookup DpqSxEmbedding::forward(const IdBatch& ids) {
   const View<float> decoded = decoded_.view().slice(0, lookups);
   const ProfileRange range(backend_, "assign");
   encode(RowSet::of(ids.unique), codes, chosen_keys_.view().slice(0, lookups), {});
-  backend_.decode(codes, kByteCodes, subspaces_, values_.values, decoded);
+  backend_.decode(codes, kByteCodes, subspaces_, values_.values(), decoded);
   return {decoded, ids.unique.inverse};
 }
 
@@ -72,14 +73,14 @@ void DpqSxEmbedding::backward(View<const float> gradient, View<const StepState> 
 
   const SoftmaxRows rows{queries_.values, RowSet::of(ids_.unique), codes_.view().slice(0, lookups),
                          row_gradient};
-  backend_.softmax_backward(rows, keys_.values, values_.values,
-                            {query_gradient, key_gradient_, value_gradient_});
+  backend_.softmax_backward(rows, keys_.values(), values_.values(),
+                            {query_gradient, keys_.gradient, values_.gradient});
 
   const UniqueIds once{ids_.unique.ids, counting.slice(0, lookups + 1), positions, positions,
                        ids_.unique.count};  // each distinct id with one gradient
   queries_.step(once, query_gradient, state, ids_.rank_rows);
-  keys_.step(key_gradient_, state, Traffic::kCodebook);
-  values_.step(value_gradient_, state, Traffic::kCodebook);
+  keys_.step(state, Traffic::kCodebook);
+  values_.step(state, Traffic::kCodebook);
 }
 
 void DpqSxEmbedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
@@ -88,7 +89,7 @@ void DpqSxEmbedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
 
 View<const float> DpqSxEmbedding::from_wire(View<uint8_t> wire, View<const int32_t>,
                                             View<float> rows) {
-  backend_.decode(wire, kByteCodes, subspaces_, values_.values, rows);
+  backend_.decode(wire, kByteCodes, subspaces_, values_.values(), rows);
   return rows;
 }
 
@@ -104,8 +105,8 @@ PackedTable DpqSxEmbedding::pack() {
   packed.rows = sharding_.rows;
   packed.dim = queries_.values.cols();
   packed.tiers = {{packed.rows, tiers_.centroids[0], subspaces_}};
-  packed.arrays.emplace("codebook",
-                        HostArray(values_.values.to_host(), {values_.values.rows(), packed.dim}));
+  packed.arrays.emplace(
+      "codebook", HostArray(values_.values().to_host(), {values_.values().rows(), packed.dim}));
   const TierToPack tier{sharding_, 0, packed.rows, tiers_.centroids[0], subspaces_, packed.dim};
   auto [codes, report] =
       pack_tier(backend_, tier,

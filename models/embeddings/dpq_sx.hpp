@@ -37,11 +37,9 @@ class DpqSxEmbedding final : public Embedding {
   RowSharding sharding_;
   int subspaces_;
   Tiers tiers_;                   // one
-  TableParameter queries_;        // (n, d)
-  Parameter keys_, values_;       // (K, d)
+  TrainableTable queries_;        // (n, d)
+  Trainable keys_, values_;       // (K, d)
   Tensor<float> zero_norms_;      // (K, D) zeros: assign's score is then -e . key
-  Tensor<float> key_gradient_;    // (K, d)
-  Tensor<float> value_gradient_;  // (K, d)
   Tensor<uint8_t> codes_;         // (max look-ups, D)
   Tensor<float> chosen_keys_;     // (max look-ups, d)
   Tensor<float> decoded_;         // (max look-ups, d)

@@ -9,7 +9,9 @@
 
 #include "host/config/config.hpp"
 #include "host/packed/packed_model.hpp"
-#include "models/optim/parameter.hpp"
+#include "models/optim/trainable.hpp"
+#include "models/optim/trainable_table.hpp"
+#include "models/optim/unique_buffer.hpp"
 
 namespace mgqe {
 

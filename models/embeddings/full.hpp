@@ -20,7 +20,7 @@ class FullEmbedding final : public Embedding {
 
  private:
   RowSharding sharding_;
-  TableParameter table_;  // (n, d)
+  TrainableTable table_;  // (n, d)
   UniqueIds unique_;      // of the last forward
   std::span<const int64_t> rank_rows_;
 };

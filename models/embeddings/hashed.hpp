@@ -18,7 +18,7 @@ class HashedEmbedding final : public Embedding {
 
  private:
   int64_t rows_;             // n
-  TableParameter table_;     // (m, d)
+  TrainableTable table_;     // (m, d)
   Tensor<int32_t> buckets_;  // (max look-ups), of the last forward
   UniqueBuffer unique_buffer_;
   UniqueIds unique_;  // distinct buckets of the last forward

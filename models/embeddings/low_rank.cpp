@@ -11,17 +11,17 @@ LowRankEmbedding::LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend),
       sharding_(spec.rows_here()),
       factor_(backend, spec.name + ".factor", sharding_, spec.config.rank, spec.optimizer),
-      basis_(backend, spec.name + ".basis", spec.config.rank, spec.config.dim, spec.optimizer),
+      basis_(backend, Weights(backend, spec.name + ".basis", spec.config.rank, spec.config.dim),
+             spec.optimizer),
       factors_(backend, spec.max_lookups, spec.config.rank),
       rows_(backend, spec.max_lookups, spec.config.dim),
       factor_gradient_(backend, spec.max_lookups, spec.config.rank),
-      basis_gradient_(backend, spec.config.rank, spec.config.dim),
       lookup_numbers_(backend, spec.max_lookups) {
   // A component of a row sums r products of variance stddev^4, so it starts as init_stddev says.
   const double stddev =
       std::sqrt(spec.config.init_stddev / std::sqrt(static_cast<double>(spec.config.rank)));
   factor_.fill_normal(spec.table_key, stddev);
-  backend.fill_normal(basis_.values, spec.codebook_key, static_cast<float>(stddev));
+  backend.fill_normal(basis_.values(), spec.codebook_key, static_cast<float>(stddev));
   std::vector<int32_t> numbers(static_cast<size_t>(spec.max_lookups));
   std::iota(numbers.begin(), numbers.end(), 0);
   lookup_numbers_.assign(numbers);
@@ -34,29 +34,29 @@ Lookup LowRankEmbedding::forward(const IdBatch& ids) {
   const View<float> factors = factors_.view().slice(0, lookups);
   const View<float> rows = rows_.view().slice(0, lookups);
   backend_.gather(factor_.values, ids.ids, factors);
-  backend_.matmul(factors, basis_.values, rows);
+  backend_.matmul(factors, basis_.values(), rows);
   return {rows, lookup_numbers_.view().slice(0, lookups)};
 }
 
 void LowRankEmbedding::backward(View<const float> gradient, View<const StepState> state) {
   const View<float> factors = factors_.view().slice(0, gradient.rows);
   const View<float> factor_gradient = factor_gradient_.view().slice(0, gradient.rows);
-  backend_.matmul(gradient, transposed(basis_.values), factor_gradient);
-  backend_.matmul(transposed(factors), gradient, basis_gradient_);
+  backend_.matmul(gradient, transposed(basis_.values()), factor_gradient);
+  backend_.matmul(transposed(factors), gradient, basis_.gradient);
   factor_.step(unique_, factor_gradient, state, rank_rows_);
-  basis_.step(basis_gradient_, state);
+  basis_.step(state);
 }
 
 PackedTable LowRankEmbedding::pack() {
   PackedTable packed;
   packed.scheme = "low_rank";
   packed.rows = sharding_.rows;
-  packed.dim = basis_.values.cols();
-  packed.rank = basis_.values.rows();
+  packed.dim = basis_.values().cols();
+  packed.rank = basis_.values().rows();
   packed.arrays.emplace(
       "factor", HostArray(collect_table(backend_.communicator(), sharding_, factor_.to_host()),
                           {packed.rows, packed.rank}));
-  packed.arrays.emplace("basis", HostArray(basis_.values.to_host(), {packed.rank, packed.dim}));
+  packed.arrays.emplace("basis", HostArray(basis_.values().to_host(), {packed.rank, packed.dim}));
   return packed;
 }
 

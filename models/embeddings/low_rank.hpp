@@ -13,18 +13,17 @@ class LowRankEmbedding final : public Embedding {
 
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return float_row_bytes(basis_.values.cols()); }
+  int64_t wire_bytes() const override { return float_row_bytes(basis_.values().cols()); }
   PackedTable pack() override;
   void visit(const TensorVisitor& visitor) override;
 
  private:
   RowSharding sharding_;
-  TableParameter factor_;           // (n, r)
-  Parameter basis_;                 // (r, d)
+  TrainableTable factor_;           // (n, r)
+  Trainable basis_;                 // (r, d)
   Tensor<float> factors_;           // (max look-ups, r), of the last forward
   Tensor<float> rows_;              // (max look-ups, d)
   Tensor<float> factor_gradient_;   // (max look-ups, r)
-  Tensor<float> basis_gradient_;    // (r, d)
   Tensor<int32_t> lookup_numbers_;  // (max look-ups) 0, 1, 2, ...
   UniqueIds unique_;                // of the last forward
   std::span<const int64_t> rank_rows_;

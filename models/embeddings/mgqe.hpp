@@ -59,7 +59,7 @@ class MgqeEmbedding final : public Embedding {
   EmbeddingConfig config_;
   RowSharding sharding_;
   Tiers tiers_;                        // of the whole table
-  TableParameter queries_;             // (n, d)
+  TrainableTable queries_;             // (n, d)
   std::vector<Quantizer> quantizers_;  // one, or one a tier
   Tensor<float> decoded_;              // (max look-ups, d)
   Tensor<float> gradient_;             // (max look-ups, d), only with a commitment loss

@@ -13,14 +13,16 @@ Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingS
       subspaces_(subspaces),
       normalized_(spec.config.distance_bn == "tf"),
       sharded_(spec.rows_here().ranks > 1),
-      codebook_(backend, name, *std::max_element(tiers.centroids, tiers.centroids + tiers.count),
-                spec.config.dim, spec.optimizer),
-      half_norms_(backend, codebook_.values.rows(), subspaces),
-      gradient_(backend, codebook_.values.rows(), spec.config.dim),
+      codebook_(
+          backend,
+          Weights(backend, name, *std::max_element(tiers.centroids, tiers.centroids + tiers.count),
+                  spec.config.dim),
+          spec.optimizer),
+      half_norms_(backend, codebook_.values().rows(), subspaces),
       codes_(backend, spec.max_lookups, subspaces) {
-  backend.fill_normal(codebook_.values, key, static_cast<float>(spec.config.init_stddev));
+  backend.fill_normal(codebook_.values(), key, static_cast<float>(spec.config.init_stddev));
   if (!normalized_) return;
-  const int64_t centroids = codebook_.values.rows();
+  const int64_t centroids = codebook_.values().rows();
   partials_ = Tensor<double>(backend, centroids * subspaces, 3);
   moments_ = Tensor<float>(backend, centroids, 2);
   std::vector<float> start;  // mean 0, variance 1
@@ -33,26 +35,26 @@ void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float 
   const View<uint8_t> codes = codes_.view().slice(0, decoded.rows);
   const ProfileRange range(backend_, "assign");
   if (normalized_) {
-    backend_.distance_sums(queries, rows, tiers_, codebook_.values, partials_);
+    backend_.distance_sums(queries, rows, tiers_, codebook_.values(), partials_);
     if (Communicator& ranks = backend_.communicator(); !ranks.alone())
       ranks.all_reduce(Traffic::kCodebook, partials_.view());
     backend_.combine_moments(partials_, moments_, running_);
-    backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values, moments_, tiers_, codes,
-                               decoded, {});
+    backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values(), moments_, tiers_,
+                               codes, decoded, {});
     if (!sharded_) find_gradient(queries, rows, scale);
   } else if (sharded_) {
     refresh();
-    backend_.assign(queries, RowSet::of(rows), codebook_.values, half_norms_, tiers_, codes,
+    backend_.assign(queries, RowSet::of(rows), codebook_.values(), half_norms_, tiers_, codes,
                     decoded, {});
   } else {
-    backend_.assign_with_gradient(queries, rows, codebook_.values, tiers_, scale,
-                                  {half_norms_, codes}, decoded, gradient_);
+    backend_.assign_with_gradient(queries, rows, codebook_.values(), tiers_, scale,
+                                  {half_norms_, codes}, decoded, codebook_.gradient);
   }
 }
 
 void Quantizer::find_gradient(View<const float> queries, const UniqueIds& rows, float scale) {
   backend_.codebook_gradient(queries, rows, tiers_, codes_.view().slice(0, rows.order.size()),
-                             codebook_.values, scale, gradient_);
+                             codebook_.values(), scale, codebook_.gradient);
 }
 
 void Quantizer::from_wire(View<const uint8_t> wire, View<const int32_t> ids,
@@ -61,29 +63,29 @@ void Quantizer::from_wire(View<const uint8_t> wire, View<const int32_t> ids,
   const int* const end = all_tiers_.centroids + all_tiers_.count;
   const bool every_row = std::find(all_tiers_.centroids, end, 0) == end;
   if (every_row && wire.cols == subspaces_)
-    backend_.decode(wire, kByteCodes, subspaces_, codebook_.values, rows);
+    backend_.decode(wire, kByteCodes, subspaces_, codebook_.values(), rows);
   else
-    backend_.wire_to_rows(wire, ids, all_tiers_, subspaces_, codebook_.values, rows);
+    backend_.wire_to_rows(wire, ids, all_tiers_, subspaces_, codebook_.values(), rows);
 }
 
-void Quantizer::refresh() { backend_.half_norms(codebook_.values, subspaces_, half_norms_); }
+void Quantizer::refresh() { backend_.half_norms(codebook_.values(), subspaces_, half_norms_); }
 
 void Quantizer::encode(View<const float> queries, RowSet rows, View<uint8_t> codes,
                        View<float> decoded, View<float> squared_error) {
   if (normalized_)
-    backend_.assign_normalized(queries, rows, codebook_.values, running_, tiers_, codes, decoded,
+    backend_.assign_normalized(queries, rows, codebook_.values(), running_, tiers_, codes, decoded,
                                squared_error);
   else
-    backend_.assign(queries, rows, codebook_.values, half_norms_, tiers_, codes, decoded,
+    backend_.assign(queries, rows, codebook_.values(), half_norms_, tiers_, codes, decoded,
                     squared_error);
 }
 
 void Quantizer::start_from_kmeans(View<const float> queries, int iterations) {
-  kmeans(backend_, queries, tiers_, subspaces_, iterations, sharded_, codebook_.values);
+  kmeans(backend_, queries, tiers_, subspaces_, iterations, sharded_, codebook_.values());
 }
 
 HostArray Quantizer::packed_codebook() const {
-  return {codebook_.values.to_host(), {codebook_.values.rows(), codebook_.values.cols()}};
+  return {codebook_.values().to_host(), {codebook_.values().rows(), codebook_.values().cols()}};
 }
 
 void Quantizer::visit(const TensorVisitor& visitor) {

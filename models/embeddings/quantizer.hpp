@@ -21,7 +21,7 @@ class Quantizer {
   /// codes, and need not wait for this.
   void find_gradient(View<const float> queries, const UniqueIds& rows, float scale);
   /// The update by that gradient, of all ranks.
-  void step(View<const StepState> state) { codebook_.step(gradient_, state, Traffic::kCodebook); }
+  void step(View<const StepState> state) { codebook_.step(state, Traffic::kCodebook); }
 
   /// How rows travel between ranks (Embedding): wire (B, W) by look-up of the last forward, index
   /// (B) its distinct row, ids (B) of this rank's rows; rows of other codebooks are left alone.
@@ -51,9 +51,8 @@ class Quantizer {
   Tiers all_tiers_, tiers_;  // of the whole table, of this rank's rows
   int subspaces_;
   bool normalized_, sharded_;
-  Parameter codebook_;        // (K, d)
+  Trainable codebook_;        // (K, d)
   Tensor<float> half_norms_;  // (K, D)
-  Tensor<float> gradient_;    // (K, d)
   Tensor<uint8_t> codes_;     // (max look-ups, D)
   Tensor<double> partials_;   // (K D, 3), only with distance_bn, as the next two
   Tensor<float> moments_;     // (K, 2): mean and variance of a batch's distances

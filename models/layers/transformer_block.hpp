@@ -10,52 +10,49 @@
 
 namespace mgqe {
 
-struct TransformerShape {
-  int64_t dim = 64;
-  int heads = 1;
-  float dropout = 0.0f;
-  int64_t max_tokens = 0;
+/// Dropout of one pass over the tokens of a batch; a served backbone has none.
+struct DropoutPass {
+  float rate = 0.0f;
+  View<const StepState> state{};  // of the step, read only where the rate is above 0
+  int64_t first_token = 0;        // number of the first one in the whole batch, of all ranks
 };
 
-/// One pass over the tokens of a batch.
-struct Pass {
-  bool training = false;    // without it there is no dropout
-  int64_t first_token = 0;  // number of the first one in the whole batch, of all ranks
+/// What a block computes of up to T tokens: scratch of a forward, which the next block may use
+/// again, and what a backward needs.
+struct TransformerActivations {
+  TransformerActivations(Backend& backend, int64_t max_tokens, int64_t dim, int heads);
+
+  Tensor<float> normed, q, k, v, attended;                 // (T, d)
+  Tensor<float> log_sums;                                  // (T, heads)
+  Tensor<float> middle, forward_normed, hidden, out;       // (T, d): y, m, relu(m W_1), out
+  Tensor<float> attention_norm_stats, forward_norm_stats;  // (T, 2)
 };
 
 class TransformerBlock {
  public:
+  /// Dropout layers of a block.
+  enum DropoutLayer : uint64_t { kOnAttention, kOnHidden, kOnOutput };
+
   /// Arrays are named NAME.query.weights, NAME.attention_norm.gain, NAME.forward.0.weights, ...
-  TransformerBlock(Backend& backend, const std::string& name, const TransformerShape& shape,
-                   const OptimizerOptions& options, uint64_t weight_key, uint64_t dropout_key);
+  TransformerBlock(Backend& backend, const std::string& name, int64_t dim, int heads,
+                   uint64_t dropout_key);
 
-  /// x (T, d) -> out (T, d), valid until the next call.
-  View<const float> forward(View<const float> x, Sequences sequences, View<const StepState> state,
-                            Pass pass);
-  /// gradient (T, d) by out becomes the one by x; x and the rest as in the last forward.
-  void backward(View<const float> x, Sequences sequences, View<const StepState> state,
-                View<float> gradient);
-  void step(View<const StepState> state);
+  /// x (T, d) -> kept.out (T, d). x may be the `out` of the same activations.
+  View<const float> forward(View<const float> x, Sequences sequences, const DropoutPass& pass,
+                            TransformerActivations& kept) const;
 
+  int heads() const { return heads_; }
+  Dropout dropout(DropoutLayer layer, const DropoutPass& pass) const;
   void pack(ArrayMap& arrays) const;
   void load(const ArrayMap& arrays);
-  void visit(const TensorVisitor& visitor);
+
+  LayerNorm attention_norm, forward_norm;
+  Linear query, key, value, expand, contract;
 
  private:
-  AttentionInput attention_input(int64_t tokens) const;
-  Dropout dropout(uint64_t layer) const;
-
   Backend& backend_;
-  TransformerShape shape_;
+  int heads_;
   uint64_t dropout_key_;
-  Pass pass_;  // the last forward
-  LayerNorm attention_norm_, forward_norm_;
-  Linear query_, key_, value_, expand_, contract_;
-  Tensor<float> normed_, q_, k_, v_, attended_;  // (T, d)
-  Tensor<float> log_sums_;                       // (T, heads)
-  Tensor<float> middle_, forward_normed_, hidden_, out_;
-  Tensor<float> middle_gradient_, hidden_gradient_;
-  Tensor<float> q_gradient_, k_gradient_, v_gradient_;
 };
 
 }  // namespace mgqe

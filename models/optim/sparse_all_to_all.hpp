@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "host/engine/look_ahead.hpp"
-#include "models/optim/parameter.hpp"
+#include "models/optim/unique_buffer.hpp"
 
 namespace mgqe {
 

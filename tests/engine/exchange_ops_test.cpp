@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <map>
 
-#include "models/optim/parameter.hpp"
+#include "models/optim/unique_buffer.hpp"
 #include "tests/support/testing.hpp"
 
 namespace mgqe::testing {

@@ -85,9 +85,9 @@ OptimizerOptions options_of(Optimizer optimizer, RowType type) {
 // of two neighbours; rows that the batch has not touched keep their bits.
 TEST_P(Bfloat16Rows, MoveAsRowsOfFloatsAndAreRoundedToANeighbour) {
   for (const Optimizer optimizer : {Optimizer::kRowwiseAdagrad, Optimizer::kSgd}) {
-    TableParameter narrow(backend(), "table", RowSharding::whole(kRows), kDim,
+    TrainableTable narrow(backend(), "table", RowSharding::whole(kRows), kDim,
                           options_of(optimizer, RowType::kBf16));
-    TableParameter wide(backend(), "table", RowSharding::whole(kRows), kDim,
+    TrainableTable wide(backend(), "table", RowSharding::whole(kRows), kDim,
                         options_of(optimizer, RowType::kF32));
     narrow.fill_normal(5, 0.3);
     EXPECT_EQ(narrow.dim(), kDim);

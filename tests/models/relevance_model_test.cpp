@@ -294,7 +294,7 @@ class TableL2 : public OnEveryBackend {
                             const std::vector<int32_t>& ids, const std::vector<float>& gradient,
                             int steps) {
     const Optimizer optimizer = sparse ? Optimizer::kSparseAdam : Optimizer::kAdam;
-    TableParameter table(backend(), "table", RowSharding::whole(kRows), kDim,
+    TrainableTable table(backend(), "table", RowSharding::whole(kRows), kDim,
                          {adam(), optimizer, l2});
     table.values.assign(start);
     UniqueBuffer buffer(backend(), static_cast<int64_t>(ids.size()));

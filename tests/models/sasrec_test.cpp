@@ -146,11 +146,9 @@ class SasrecTest : public OnEveryBackend {
     });
     return model->pack();
   }
-  std::unique_ptr<SasrecEncoder> encoder(const PackedModel& model, float dropout,
-                                         int64_t max_tokens = 200) {
-    const SasrecShape shape{{kDim, kHeads, dropout, max_tokens}, kBlocks, kMaxLength};
-    auto made = std::make_unique<SasrecEncoder>(backend(), shape, OptimizerOptions{}, 5);
-    made->load(model.dense);
+  SasrecEncoder encoder(const PackedModel& model) {
+    SasrecEncoder made(backend(), {kDim, kHeads, kBlocks, kMaxLength}, kDropoutKey);
+    made.load(model.dense);
     return made;
   }
 

@@ -1,0 +1,42 @@
+// A backbone as it is served, from the arrays of a PackedModel: Ranker orders a catalogue for its
+// users, PairScorer scores pairs of items. They hold weights alone.
+#pragma once
+
+#include "host/engine/backend.hpp"
+
+namespace mgqe {
+
+/// What users read before they are asked to rank; only sequence backbones look at it.
+struct UserHistories {
+  Sequences sequences;            // of M users
+  View<const int32_t> items;      // (T) in time order, the latest max_length of each user
+  View<const int32_t> positions;  // (T) as SequenceTokens counts them
+  View<const int32_t> last;       // (M) each user's last token; everyone has one
+};
+
+/// M users, what each should have ranked first, and against what.
+struct RankBatch {
+  View<const int32_t> users;       // (M)
+  View<const int32_t> positives;   // (M)
+  View<const int32_t> candidates;  // (M, C); -1 stands for none
+  Histories excluded;              // what the full catalogue is ranked without
+  UserHistories histories;
+};
+
+class Ranker {
+ public:
+  virtual ~Ranker() = default;
+  /// Users it can take in one batch; bounds its scratch memory.
+  virtual int64_t max_users() const = 0;
+  /// sampled (M): how the positives stand among their candidates; full (M): in the catalogue.
+  virtual void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) = 0;
+};
+
+class PairScorer {
+ public:
+  virtual ~PairScorer() = default;
+  /// scores (B) of the item pairs.
+  virtual void score(View<const int32_t> left, View<const int32_t> right, View<float> scores) = 0;
+};
+
+}  // namespace mgqe
