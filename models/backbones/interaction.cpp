@@ -73,7 +73,7 @@ void SideTables::backward(const std::vector<int>& tables, View<const StepState> 
   for (const int t : tables) tables_[t]->backward(gradients_[t], state);
 }
 
-void SideTables::pack(PackedModel& model) {
+void SideTables::pack(DevicePackedModel& model) {
   for (size_t t = 0; t < tables_.size(); ++t) model.tables.emplace(names_[t], tables_[t]->pack());
 }
 

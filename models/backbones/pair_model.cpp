@@ -51,8 +51,8 @@ void PairModel::train_step(const Batch& batch, View<const StepState> state, View
   }
 }
 
-PackedModel PairModel::pack() {
-  PackedModel packed;
+DevicePackedModel PairModel::pack() {
+  DevicePackedModel packed;
   packed.backbone = backbone_;
   packed.task = "ranking";
   users_.pack(packed);

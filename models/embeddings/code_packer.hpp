@@ -22,12 +22,11 @@ struct TierToPack {
 };
 
 struct PackedCodes {
-  HostArray codes;  // u8 (rows, packed_row_bytes(D_i, bits_i))
+  DeviceArray codes;  // u8 (rows of this rank, packed_row_bytes(D_i, bits_i))
   TierReport report;
 };
 
-/// Every row of the tier is encoded anew, a chunk at a time; `encode` knows this rank's rows. The
-/// whole tier on every rank.
+/// Every row of this rank's is encoded anew, a chunk at a time; the report is of all ranks' rows.
 PackedCodes pack_tier(Backend& backend, const TierToPack& tier, const EncodeRows& encode);
 
 }  // namespace mgqe

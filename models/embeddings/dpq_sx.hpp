@@ -26,7 +26,7 @@ class DpqSxEmbedding final : public Embedding {
   View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
                               View<float> rows) override;
   /// Reports measure the distance from queries to their keys.
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 

@@ -12,7 +12,7 @@ class FullEmbedding final : public Embedding {
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
   int64_t wire_bytes() const override { return float_row_bytes(table_.dim()); }
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
   View<const float> rows() const { return table_.values; }

@@ -24,14 +24,11 @@ void HashedEmbedding::backward(View<const float> gradient, View<const StepState>
   table_.step(unique_, gradient, state);
 }
 
-PackedTable HashedEmbedding::pack() {
-  PackedTable packed;
-  packed.scheme = "hashed";
-  packed.rows = rows_;
-  packed.dim = table_.values.cols();
-  packed.buckets = table_.values.rows();
-  packed.arrays.emplace("table", HostArray(table_.values.to_host(), {packed.buckets, packed.dim}));
-  return packed;
+DevicePackedTable HashedEmbedding::pack() {
+  DevicePackedTable table = packed("hashed", RowSharding::whole(rows_), table_.dim());
+  table.form.buckets = table_.rows();
+  table.arrays.emplace("table", table_.stored());
+  return table;
 }
 
 }  // namespace mgqe

@@ -14,7 +14,7 @@ class LowRankEmbedding final : public Embedding {
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
   int64_t wire_bytes() const override { return float_row_bytes(basis_.values().cols()); }
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override;
 
  private:

@@ -43,7 +43,7 @@ class MgqeEmbedding final : public Embedding {
   void to_wire(const Lookup& rows, View<uint8_t> wire) override;
   View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
                               View<float> rows) override;
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 

@@ -15,7 +15,7 @@ class ScalarQuantizedEmbedding final : public Embedding {
     full_.backward(gradient, state);
   }
   int64_t wire_bytes() const override { return full_.wire_bytes(); }
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { full_.visit(visitor); }
 
  private:

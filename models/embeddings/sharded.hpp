@@ -20,7 +20,7 @@ class ShardedEmbedding final : public Embedding {
   void send_gradient(View<const float> gradient) override;
   void backward(View<const float> gradient, View<const StepState> state) override;
   int64_t wire_bytes() const override { return share_->wire_bytes(); }
-  PackedTable pack() override { return share_->pack(); }
+  DevicePackedTable pack() override { return share_->pack(); }
   std::vector<TierReport> tier_reports() const override { return share_->tier_reports(); }
   void visit(const TensorVisitor& visitor) override { share_->visit(visitor); }
 

@@ -127,6 +127,19 @@ bool shards_rows(int ranks, const Config& config, int64_t rows) {
   return true;
 }
 
+RowSharding placed_rows(const Communicator& ranks, const Config& config, int64_t rows) {
+  if (!shards_rows(ranks.size(), config, rows)) return RowSharding::whole(rows);
+  return {rows, ranks.size(), ranks.rank()};
+}
+
+std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, const Config& config,
+                                                 const PackedModel& model) {
+  std::map<std::string, RowSharding> placed;
+  for (const auto& [name, table] : model.tables)
+    placed.emplace(name, placed_rows(ranks, config, table.rows));
+  return placed;
+}
+
 std::string describe_placement(int ranks, const Config& config, const Catalogue& catalogue) {
   std::string text, last;
   for (const Table& table : tables_of(config, catalogue)) {

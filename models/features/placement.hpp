@@ -13,6 +13,12 @@ int64_t table_bytes(const Config& config, int64_t rows, int64_t dim);
 inline constexpr int64_t kWholeBytes = int64_t{64} << 20;
 bool shards_rows(int ranks, const Config& config, int64_t rows);
 
+/// Of a side of so many rows, the rows that this rank has.
+RowSharding placed_rows(const Communicator& ranks, const Config& config, int64_t rows);
+/// The same of every table of a packed model.
+std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, const Config& config,
+                                                 const PackedModel& model);
+
 /// What the arrays of one rank take, that with most rows. Layers and scratch of a step's ops are
 /// not counted: with tables so large that one must count, they are small.
 struct MemoryPlan {

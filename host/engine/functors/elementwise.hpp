@@ -79,6 +79,9 @@ class Elementwise : public Backend {
   void gather(View<const float> table, View<const int32_t> ids, View<float> out) override {
     run_cells(out, Gather{table, ids, out});
   }
+  void copy_values(View<const float> rows, View<float> out) override {
+    run(out.size(), Copy{rows, out});
+  }
   void scale_columns(View<const float> rows, View<const float> weights, View<float> out) override {
     run_cells(out, ScaleColumns{rows, weights, out});
   }

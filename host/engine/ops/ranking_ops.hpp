@@ -13,6 +13,8 @@ class RankingOps {
 
   /// out (m, d): out[i] = table[ids[i]].
   virtual void gather(View<const float> table, View<const int32_t> ids, View<float> out) = 0;
+  /// out (m, d) = rows (m, d), wherever they begin.
+  virtual void copy_values(View<const float> rows, View<float> out) = 0;
   /// out (m, d) = rows (m, d) * weights (d), column by column.
   virtual void scale_columns(View<const float> rows, View<const float> weights,
                              View<float> out) = 0;
