@@ -9,9 +9,6 @@
 namespace mgqe {
 namespace {
 
-/// Rows encoded at a time: bounds the extra device memory.
-constexpr int64_t kPackChunk = 1 << 18;
-
 /// exp(entropy) of the codes, mean over subspaces; counts (D, K).
 double mean_perplexity(const std::vector<double>& counts, int subspaces, int64_t rows) {
   if (rows == 0) return 0.0;

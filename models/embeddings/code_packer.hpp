@@ -12,6 +12,9 @@ namespace mgqe {
 using EncodeRows = std::function<void(RowSet rows, View<uint8_t> codes, View<float> decoded,
                                       View<float> squared_error)>;
 
+/// Rows encoded at a time: bounds the extra device memory.
+inline constexpr int64_t kPackChunk = 1 << 18;
+
 /// Rows of one tier, all encoded with the same codebook, each by the rank that has it.
 struct TierToPack {
   RowSharding sharding;  // of the table

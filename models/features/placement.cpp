@@ -1,5 +1,7 @@
 #include "models/features/placement.hpp"
 
+#include "models/features/evaluation_plan.hpp"
+
 #include <algorithm>
 #include <cstdio>
 
@@ -190,6 +192,7 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
   }
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
   plan.lines.push_back({"batches", batches});
+  plan.lines.push_back({"evaluation", evaluation_bytes(ranks, config, catalogue)});
   return plan;
 }
 

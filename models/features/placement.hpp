@@ -19,11 +19,12 @@ RowSharding placed_rows(const Communicator& ranks, const Config& config, int64_t
 std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, const Config& config,
                                                  const PackedModel& model);
 
-/// What the arrays of one rank take, that with most rows. Layers and scratch of a step's ops are
+/// What the arrays of one rank take, that with most rows, in training and in an evaluation between
+/// two epochs or of the best one at the end. Layers and scratch of a step's ops are
 /// not counted: with tables so large that one must count, they are small.
 struct MemoryPlan {
   struct Line {
-    std::string what;  // "item rows, sharded", "item optimizer", "codebooks", "batches"
+    std::string what;  // "item rows, sharded", "item optimizer", "codebooks", "batches", "evaluation"
     int64_t bytes;
   };
   std::vector<Line> lines;

@@ -12,7 +12,8 @@ class GmfRanker final : public Ranker {
  public:
   GmfRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items = kItemChunk);
 
-  int64_t max_users() const override { return 2048; }
+  static constexpr int64_t kMaxUsers = 2048;
+  int64_t max_users() const override { return kMaxUsers; }
   bool together() const override { return together_; }
   void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
 

@@ -9,9 +9,6 @@
 namespace mgqe {
 namespace {
 
-constexpr int64_t kProductRows = 4096;  // of a chunk
-constexpr int64_t kMaxUsers = 256;  // of a batch: their rows are gathered at a time
-
 class NeumfPairs final : public PairForward {
  public:
   NeumfPairs(Backend& backend, const DevicePackedModel& model, int64_t max_pairs)
@@ -67,8 +64,6 @@ NeumfRanker::NeumfRanker(Backend& backend, const DevicePackedModel& model)
   scores_ = Tensor<float>(backend, chunk_);
   positive_scores_ = Tensor<float>(backend, kMaxUsers);
 }
-
-int64_t NeumfRanker::max_users() const { return kMaxUsers; }
 
 void NeumfRanker::fetch_users(View<const int32_t> users) {
   const View<float> gmf = user_gmf_.view().slice(0, users.size());

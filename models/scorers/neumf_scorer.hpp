@@ -19,7 +19,9 @@ class NeumfRanker final : public Ranker {
  public:
   NeumfRanker(Backend& backend, const DevicePackedModel& model);
 
-  int64_t max_users() const override;
+  static constexpr int64_t kMaxUsers = 256;      // of a batch
+  static constexpr int64_t kProductRows = 4096;  // items of a chunk
+  int64_t max_users() const override { return kMaxUsers; }
   bool together() const override { return together_; }
   void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
 

@@ -10,12 +10,12 @@ class SasrecRanker final : public Ranker {
  public:
   SasrecRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items = kItemChunk);
 
+  static constexpr int64_t kMaxUsers = 128;
   int64_t max_users() const override { return kMaxUsers; }
   bool together() const override { return together_; }
   void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
 
  private:
-  static constexpr int64_t kMaxUsers = 128;
   int64_t max_tokens() const { return kMaxUsers * encoder_.shape().max_length; }
 
   Backend& backend_;
