@@ -8,6 +8,12 @@ if(NOT MGQE_CUDA OR NOT CMAKE_CUDA_COMPILER)
   return()
 endif()
 
+# Who links this library as a part of their own project has to speak CUDA too.
+if(NOT PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CUDA_COMPILER_LOADED)
+  message(STATUS "CUDA back end: off; for it, write project(... LANGUAGES CXX CUDA) at the top")
+  return()
+endif()
+
 if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
   set(CMAKE_CUDA_ARCHITECTURES 80 90)
 endif()
@@ -23,27 +29,28 @@ if(NOT TARGET CUDA::cublas)
   message(FATAL_ERROR "This CUDA toolkit has no cuBLAS: install libcublas-dev of "
     "CUDA ${CUDAToolkit_VERSION}, or configure with -DMGQE_CUDA=OFF")
 endif()
-find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
-find_library(NCCL_LIBRARY nccl
-  HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT} PATH_SUFFIXES lib lib64)
-set(MGQE_NCCL OFF)
-if(MPI_CXX_FOUND AND NCCL_INCLUDE_DIR AND NCCL_LIBRARY)
-  set(MGQE_NCCL ON)
+if(MPI_CXX_FOUND)
+  find_package(NCCL QUIET)
 endif()
+set(MGQE_NCCL ${NCCL_FOUND})
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cuda/*.cu)
 if(NOT MGQE_NCCL)
   list(FILTER cuda_sources EXCLUDE REGEX "cuda/nccl_communicator\\.cu$")
 endif()
 mgqe_library(cuda ${cuda_sources})
-# NVTX loads a profiler where one is attached.
-target_link_libraries(mgqe_cuda PUBLIC mgqe_engine PRIVATE CUDA::cublas ${CMAKE_DL_LIBS})
+# NVTX loads a profiler where one is attached. The runtime is named for those who link the library
+# without CUDA as a language.
+target_link_libraries(mgqe_cuda PUBLIC mgqe_engine
+  PRIVATE CUDA::cublas CUDA::cudart_static ${CMAKE_DL_LIBS})
+set_target_properties(mgqe_cuda PROPERTIES CUDA_COMPILER_LAUNCHER
+  "bash;${PROJECT_SOURCE_DIR}/host/cmake/keep_ptxas.sh;${CMAKE_CUDA_COMPILER_LAUNCHER}")
 target_compile_options(mgqe_cuda PRIVATE
-  $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xcompiler=-Wall,-Wextra,-ffp-contract=off
+  $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xptxas=-v
+    -Xcompiler=-Wall,-Wextra,-ffp-contract=off
     $<$<BOOL:${MGQE_WERROR}>:-Werror=all-warnings>>)
 if(MGQE_NCCL)
-  target_include_directories(mgqe_cuda SYSTEM PRIVATE ${NCCL_INCLUDE_DIR})
-  target_link_libraries(mgqe_cuda PRIVATE ${NCCL_LIBRARY})
+  target_link_libraries(mgqe_cuda PRIVATE NCCL::NCCL)
   target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_NCCL=1)
 endif()
 target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_CUDA=1)

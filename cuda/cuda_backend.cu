@@ -1,13 +1,22 @@
-// Memory, stream, ranges and identity of the CUDA back end.
+// Memory, stream, ranges and identity of the CUDA back end, and its elementwise ops.
 //
 // One stream that does not wait for the legacy default stream, so that several back ends (several
 // runs on one GPU) overlap. cudaMallocAsync was weighed and left: nothing is allocated in a step,
 // and plain allocations keep addresses that a captured graph may hold.
+//
+// Elementwise ops: a grid-stride loop over each functor of host/engine/functors. Bytes and flops
+// are the functor's. Any size: 64-bit indices, and a grid of a few waves, because a grid of one
+// element a thread pays the start of blocks it does not need on large arrays. Vectors of four
+// elements were weighed and left: the functors index freely, and the ops that matter in bytes have
+// kernels of their own. They stand here because whatever makes a CudaBackend has the kernels that
+// its table of virtual functions leads to: a file of their own compiled all 50 a second time.
 #include <nvtx3/nvToolsExt.h>
 
 #include "cuda/cuda_backend.cuh"
 
 namespace mgqe {
+
+template class Elementwise<CudaBackend>;
 
 /// 0 where there is no driver, no device, or none that works.
 int cuda_device_count() {

@@ -199,8 +199,5 @@ void run(Launch& launch, int argc, char** argv) {
 }  // namespace mgqe
 
 int main(int argc, char** argv) {
-  return mgqe::run_main("mgqe", [&] {
-    mgqe::Launch launch;
-    launch.run([&] { mgqe::run(launch, argc, argv); });
-  });
+  return mgqe::run_ranks_main("mgqe", [&](mgqe::Launch& launch) { mgqe::run(launch, argc, argv); });
 }

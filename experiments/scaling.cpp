@@ -239,8 +239,6 @@ void run(Launch& launch, int argc, char** argv) {
 }  // namespace mgqe::scaling
 
 int main(int argc, char** argv) {
-  return mgqe::run_main("scaling", [&] {
-    mgqe::Launch launch;
-    launch.run([&] { mgqe::scaling::run(launch, argc, argv); });
-  });
+  return mgqe::run_ranks_main(
+      "scaling", [&](mgqe::Launch& launch) { mgqe::scaling::run(launch, argc, argv); });
 }

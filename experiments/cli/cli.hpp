@@ -110,15 +110,20 @@ inline std::string command_line(int argc, char** argv) {
   return line;
 }
 
+/// One line on stderr, whatever the message.
+inline void print_failure(const char* program, std::string message) {
+  std::fflush(stdout);
+  clear_progress_line();
+  for (char& c : message)
+    if (c == '\n') c = ' ';
+  fmt::print(stderr, "{}: {}\n", program, message);
+}
+
 /// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input), 1, or that of
 /// a program that was interrupted.
 inline int run_main(const char* program, const std::function<void()>& body) {
-  const auto fail = [&](std::string message, int code) {
-    std::fflush(stdout);
-    clear_progress_line();
-    for (char& c : message)
-      if (c == '\n') c = ' ';
-    fmt::print(stderr, "{}: {}\n", program, message);
+  const auto fail = [&](const std::string& message, int code) {
+    print_failure(program, message);
     return code;
   };
   try {
@@ -135,6 +140,14 @@ inline int run_main(const char* program, const std::function<void()>& body) {
   } catch (const std::exception& error) {
     return fail(error.what(), 1);
   }
+}
+
+/// The main of a program that several ranks may run together.
+inline int run_ranks_main(const char* program, const std::function<void(Launch&)>& body) {
+  return run_main(program, [&] {
+    Launch launch;
+    launch.run([&] { body(launch); }, [&](const std::string& why) { print_failure(program, why); });
+  });
 }
 
 /// CLI11's parse with its errors as InputError; --help prints and ends the program.

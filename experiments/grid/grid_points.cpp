@@ -35,6 +35,11 @@ GridPoint make_point(const GridChoice& choice, const GridTask& task, std::string
 
 int usual_subspaces(const GridTask& task) { return task.dim >= 64 ? 32 : 16; }
 
+std::string usual_value(const GridTask& task, const std::string& scheme) {
+  return scheme == "full" ? fmt::format("d={}", task.dim)
+                          : fmt::format("D={}", usual_subspaces(task));
+}
+
 Config usual_config(const GridTask& task, const std::string& scheme) {
   Config config = task_config(task);
   config.embedding.scheme = scheme;

@@ -34,6 +34,9 @@ std::vector<GridPoint> figure2_points(const GridChoice& choice);
 /// Figure 3: training loss by epoch, of full and mgqe.
 std::vector<GridPoint> figure3_points(const GridChoice& choice);
 
+/// Every scheme at its usual size on every backbone, and the anchors outside this project.
+std::vector<GridPoint> scheme_points(const GridChoice& choice);
+
 /// The ablations by name; those of a list, on every task that can have them.
 const std::vector<std::string>& ablation_names();
 std::vector<GridPoint> ablation_points(const GridChoice& choice,
@@ -47,5 +50,7 @@ GridPoint make_point(const GridChoice& choice, const GridTask& task, std::string
 /// 256 / 64, centroids.
 Config usual_config(const GridTask& task, const std::string& scheme);
 int usual_subspaces(const GridTask& task);
+/// "D=32" or "d=64": the value of the scheme at its usual size.
+std::string usual_value(const GridTask& task, const std::string& scheme);
 
 }  // namespace mgqe

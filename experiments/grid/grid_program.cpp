@@ -42,6 +42,9 @@ GridProgram::GridProgram(CLI::App& app, const std::vector<std::string>& tasks)
   app.add_flag("--no-report", no_report_, "run alone, as one of several machines does")
       ->excludes(report_only);
   app.add_flag("--list", list_, "say which runs there are and which are missing; run nothing");
+  app.add_flag("--collect", collect_,
+               "join the finished runs of the store, a file each, to its JSON-lines files, one for "
+               "each data set and backbone; run nothing");
 }
 
 GridChoice GridProgram::choice() const {
@@ -59,6 +62,10 @@ GridChoice GridProgram::choice() const {
   return choice;
 }
 
+std::vector<GridPoint> GridProgram::chosen(const std::vector<GridPoint>& points) const {
+  return only_.empty() ? points : only(points, only_);
+}
+
 void GridProgram::write_report(const GridChoice& choice) const {
   // Of every task, whatever was run just now: a report is about its store.
   GridChoice all = choice;
@@ -69,7 +76,6 @@ void GridProgram::write_report(const GridChoice& choice) const {
 
 void GridProgram::list(const std::vector<GridRun>& runs) const {
   const RunStore store(store_);
-  const RunCosts costs;
   size_t stored = 0;
   for (const GridRun& run : runs) {
     const bool held = store.find(run.config).has_value();
@@ -84,14 +90,16 @@ void GridProgram::run(const std::function<std::vector<GridPoint>(const GridChoic
     input_error("--jobs ", options_.jobs, " must be 1 or more");
   if (app_.count("--budget") > 0 && !(budget_minutes_ > 0.0))
     input_error("--budget ", budget_minutes_, " must be a number of minutes above 0");
+  if (collect_) {
+    fmt::print("collected {} runs in {}\n", collect(store_), store_);
+    return;
+  }
   options_.budget_seconds = 60.0 * budget_minutes_;
   for (const double l2 : l2_)
     if (!(l2 >= 0.0)) input_error("--l2 ", l2, " must be 0 or more");
   if (!no_report_ && !list_) require_gnuplot();  // now, rather than after hours of runs
   if (report_only_) return write_report(choice());
-  std::vector<GridPoint> wanted = points(choice());
-  if (!only_.empty()) wanted = only(wanted, only_);
-  const std::vector<GridRun> runs = grid_runs(wanted, parse_seeds(seeds_));
+  const std::vector<GridRun> runs = grid_runs(chosen(points(choice())), parse_seeds(seeds_));
   if (list_) return list(runs);
   const GridSummary summary = run_grid(runs, RunStore(store_), options_);
   fmt::print("{}", to_text(summary, runs.size()));

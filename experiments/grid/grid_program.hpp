@@ -17,7 +17,9 @@ class GridProgram {
   /// Makes the runs that are missing and writes the report; Error where some failed.
   void run(const std::function<std::vector<GridPoint>(const GridChoice&)>& points);
 
-  CLI::App& app() { return app_; }
+  /// The points that --only leaves.
+  std::vector<GridPoint> chosen(const std::vector<GridPoint>& points) const;
+  RunStore store() const { return RunStore(store_); }
   GridChoice choice() const;
 
  private:
@@ -30,7 +32,7 @@ class GridProgram {
   std::string report_ = "experiments/results";
   std::vector<double> l2_ = GridChoice{}.l2;
   double budget_minutes_ = 0.0;
-  bool list_ = false, report_only_ = false, no_report_ = false;
+  bool list_ = false, collect_ = false, report_only_ = false, no_report_ = false;
   GridOptions options_;
 };
 

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <omp.h>
 
+#include "experiments/grid/run_claims.hpp"
 #include "experiments/grid/run_key.hpp"
 #include "host/base/check.hpp"
 #include "host/engine/backend.hpp"

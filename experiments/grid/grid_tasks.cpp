@@ -22,12 +22,35 @@ const std::vector<GridTask>& grid_tasks() {
   return tasks;
 }
 
+const std::vector<GridTask>& scheme_tasks() {
+  static const std::vector<GridTask> tasks = [] {
+    std::vector<GridTask> list;
+    for (const GridTask& task : grid_tasks())
+      if (std::string(task.data) == "ml-1m" || std::string(task.name) == "relevance")
+        list.push_back(task);
+    list.insert(list.end(), {{"sasrec-20", "SASRec on MovieLens-1M, 20 epochs", "ml-1m", "sasrec",
+                              "ranking", 64, true, 120, 20},
+                             {"relevance-neumf", "item-to-item relevance by NeuMF, Steam", "steam",
+                              "neumf", "relevance", 32, true, 15},
+                             {"ncf-gmf", "GMF on the NCF authors' split", "ncf", "gmf", "ranking",
+                              32, true, 27},
+                             {"ncf-neumf", "NeuMF on the NCF authors' split", "ncf", "neumf",
+                              "ranking", 32, true, 250}});
+    return list;
+  }();
+  return tasks;
+}
+
 std::vector<GridTask> find_tasks(const std::vector<std::string>& names) {
-  std::vector<GridTask> found;
+  std::vector<GridTask> all = grid_tasks(), found;
+  for (const GridTask& task : scheme_tasks())
+    if (std::none_of(all.begin(), all.end(),
+                     [&](const GridTask& one) { return std::string(one.name) == task.name; }))
+      all.push_back(task);
   for (const std::string& name : names) {
     std::string known;
     size_t before = found.size();
-    for (const GridTask& task : grid_tasks()) {
+    for (const GridTask& task : all) {
       known += (known.empty() ? "" : ", ") + std::string(task.name);
       if (task.name == name) found.push_back(task);
     }
@@ -41,6 +64,7 @@ Config task_config(const GridTask& task) {
   config.data.name = task.data;
   config.embedding.scheme = "full";
   config.embedding.dim = task.dim;
+  if (task.epochs > 0) config.train.epochs = task.epochs;
   if (std::string(task.name) == "video-sasrec") {
     // SASRec's authors: short histories and more dropout on every data set but MovieLens.
     config.model.max_length = 50;

@@ -21,13 +21,18 @@ struct GridTask {
   /// Roughly what a run with a full table takes on one CPU thread: for order and budget until some
   /// run has been measured.
   double full_seconds;
+  /// Epochs where they are not the backbone's own: enough to show that a scheme works, not how well.
+  int epochs = 0;
 
   bool is_relevance() const { return std::string(task) == "relevance"; }
 };
 
+/// Those of the report: figures, claims and ablations.
 const std::vector<GridTask>& grid_tasks();
+/// Those of the table of schemes: every backbone, and the NCF authors' split as an outside anchor.
+const std::vector<GridTask>& scheme_tasks();
 
-/// By a list of names; InputError that names --tasks and the known ones.
+/// By a list of names, of either kind; InputError that names --tasks and the known ones.
 std::vector<GridTask> find_tasks(const std::vector<std::string>& names);
 
 /// The defaults of the task's backbone on its data, with a full table of its dimension.

@@ -8,9 +8,8 @@
 
 namespace mgqe {
 
-/// Sixteen hex digits of the hash of the numerics version and of every field of a resolved config,
-/// the seed among them, that differs from Config's own default. What cannot change a figure is left
-/// out: run.out and run.device.
+/// Sixteen hex digits of the hash of the numerics version and of every field of the canonical config,
+/// the seed among them, that differs from Config's own default.
 ///
 /// A field added later, with a default that changes nothing, leaves every key as it was. A default
 /// that is changed would leave keys as they are though the runs differ: raise kNumericsVersion with
@@ -20,11 +19,17 @@ std::string run_key(const Config& config);
 /// The name of its file without ".json": "ml-1m-gmf-mgqe-seed1-0123456789abcdef".
 std::string run_name(const Config& config);
 
+/// The name that a run had before keys left out what a run does not read: files of it are still
+/// found.
+std::string former_run_name(const Config& config);
+
 /// The flags of `mgqe train` that make this config, but for --out and --device: data, model, scheme
 /// with its sizes, seed, and what differs from the backbone's defaults.
 std::vector<std::string> run_flags(const Config& config);
 
-/// The config as far as it decides figures: without folder and device.
-Config without_place(Config config);
+/// The config as far as it decides figures: what cannot change one has Config's own default. That
+/// is folder and device, and every field that the scheme, the backbone, the task or the data does
+/// not read: the rank of a table that is not low_rank, the tiers of one that has none.
+Config canonical(Config config);
 
 }  // namespace mgqe

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "experiments/grid/run_claims.hpp"
 #include "experiments/grid/run_key.hpp"
 #include "host/base/check.hpp"
 #include "host/base/numerics.hpp"
@@ -29,7 +30,7 @@ RunRecord rounded(const RunRecord& json) {
 }
 
 bool same(const Config& a, const Config& b) {
-  return to_json(without_place(a)) == to_json(without_place(b));
+  return to_json(canonical(a)) == to_json(canonical(b));
 }
 
 std::string command_of(const Config& config) {
@@ -51,7 +52,18 @@ std::string text_of(const RunRecord& record) {
 Config recorded_config(const RunRecord& record) {
   Config config;
   update_from_json(config, nlohmann::json::parse(record.at("config").dump()), "config");
-  return without_place(config);
+  return canonical(config);
+}
+
+bool is_run(const RunRecord& json) {
+  return json.is_object() && json.contains("test") && json.contains("config") &&
+         json.contains("numerics_version");
+}
+
+std::string recorded_name(const RunRecord& record) {
+  const std::string name = run_name(recorded_config(record));
+  const int version = record.at("numerics_version").get<int>();
+  return version == kNumericsVersion ? name : fmt::format("{}-numerics{}", name, version);
 }
 
 RunRecord make_record(const RunRecord& result, const Config& config) {
@@ -67,7 +79,7 @@ RunRecord make_record(const RunRecord& result, const Config& config) {
                       {"device", result.at("device")},
                       {"device_description", result.at("device_description")},
                       {"seed", config.run.seed},
-                      {"config", to_json(without_place(config))},
+                      {"config", to_json(canonical(config))},
                       {"data", rounded(result.at("data"))},
                       {"selection", result.at("selection")},
                       {"best_epoch", result.at("best_epoch")},
@@ -83,19 +95,27 @@ RunRecord make_record(const RunRecord& result, const Config& config) {
 }
 
 fs::path RunStore::path_of(const Config& config) const {
-  return folder_ / (run_name(config) + ".json");
+  const fs::path path = folder_ / (run_name(config) + ".json");
+  const fs::path former = folder_ / (former_run_name(config) + ".json");
+  return !fs::exists(path) && fs::exists(former) ? former : path;
+}
+
+bool RunStore::holds(const Config& config) const {
+  return fs::exists(path_of(config)) || collected_.find(run_name(config)) != nullptr;
 }
 
 std::optional<RunRecord> RunStore::find(const Config& config) const {
   const fs::path path = path_of(config);
   std::ifstream stream(path);
-  if (!stream) return std::nullopt;
+  if (!stream) {
+    const RunRecord* collected = collected_.find(run_name(config));
+    return collected == nullptr ? std::nullopt : std::optional(*collected);
+  }
   const auto refuse = [&](const std::string& what) {
     input_error(path.string(), ": ", what, "; remove the file, and it is run again");
   };
   const RunRecord record = RunRecord::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (!record.is_object() || !record.contains("test") || !record.contains("config"))
-    refuse("is not a stored run");
+  if (!is_run(record)) refuse("is not a stored run");
   if (record.value("numerics_version", 0) != kNumericsVersion)
     refuse("is of another numerics version than its name");
   if (!same(recorded_config(record), config)) refuse("holds another config than its name says");
@@ -103,17 +123,19 @@ std::optional<RunRecord> RunStore::find(const Config& config) const {
 }
 
 std::vector<RunRecord> RunStore::all(size_t* others) const {
-  std::vector<fs::path> paths;
+  std::map<std::string, RunRecord> runs = collected_.all();
   std::error_code missing;
-  for (const auto& entry : fs::directory_iterator(folder_, missing))
-    if (entry.path().extension() == ".json") paths.push_back(entry.path());
-  std::sort(paths.begin(), paths.end());
-  std::vector<RunRecord> records;
-  for (const fs::path& path : paths) {
+  for (const auto& entry : fs::directory_iterator(folder_, missing)) {
+    const fs::path& path = entry.path();
+    if (path.extension() != ".json") continue;
     std::ifstream stream(path);
     RunRecord record = RunRecord::parse(stream, nullptr, /*allow_exceptions=*/false);
-    const bool is_run = record.is_object() && record.contains("test") && record.contains("config");
-    if (!is_run) input_error(path.string(), ": is not a stored run; remove the file");
+    if (!is_run(record)) input_error(path.string(), ": is not a stored run; remove the file");
+    std::string name = recorded_name(record);
+    runs.insert_or_assign(std::move(name), std::move(record));
+  }
+  std::vector<RunRecord> records;
+  for (auto& [name, record] : runs) {
     if (record.value("numerics_version", 0) == kNumericsVersion)
       records.push_back(std::move(record));
     else

@@ -1,5 +1,6 @@
-// RunStore: finished runs, a JSON file each, found by what decides their figures. The folder may be
-// shared by several processes and machines.
+// RunStore: finished runs, found by what decides their figures: those just made a JSON file each,
+// those collected a line each (collected_runs.hpp). The folder may be shared by several processes
+// and machines.
 #pragma once
 
 #include <filesystem>
@@ -9,32 +10,34 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/grid/run_claims.hpp"
+#include "experiments/grid/collected_runs.hpp"
 #include "host/config/config.hpp"
 
 namespace mgqe {
-
-using RunRecord = nlohmann::ordered_json;
 
 /// What a store keeps of result.json: command, commit, device, versions, config, the figures of
 /// test and validation, sizes, loss by epoch and seconds. `config` is what was asked for. Error
 /// where the result is of other numerics or of another config.
 RunRecord make_record(const RunRecord& result, const Config& config);
 
+/// Whether JSON is what a store keeps: figures of a config by a numerics version.
+bool is_run(const RunRecord& json);
 /// The config of a stored run, its seed in it; fields that came later have their defaults.
 Config recorded_config(const RunRecord& record);
+/// The name (run_name) of a stored run; that of another numerics version has the version in it.
+std::string recorded_name(const RunRecord& record);
 
 class RunStore {
  public:
   /// A folder that is missing is an empty store; work and claims make it.
-  explicit RunStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  explicit RunStore(const std::filesystem::path& folder) : folder_(folder), collected_(folder) {}
 
   /// The run of this config and seed; nothing where there is none. A file that is not what its name
   /// says (other numerics, another config, not JSON) is an InputError that tells to remove it.
   std::optional<RunRecord> find(const Config& config) const;
-  bool holds(const Config& config) const { return std::filesystem::exists(path_of(config)); }
-  /// Every run of this numerics version, by file name; adds to `others` the number of those of
-  /// other versions.
+  bool holds(const Config& config) const;
+  /// Every run of this numerics version, by name; adds to `others` the number of those of other
+  /// versions.
   std::vector<RunRecord> all(size_t* others) const;
   /// Whole or not at all. `aside`: a folder of this process alone, on the same file system.
   void put(const Config& config, const RunRecord& record, const std::filesystem::path& aside) const;
@@ -49,6 +52,7 @@ class RunStore {
 
  private:
   std::filesystem::path folder_;
+  CollectedRuns collected_;
 };
 
 }  // namespace mgqe

@@ -109,18 +109,18 @@ const std::vector<Measure>& measures(const GridTask& task) {
   return task.is_relevance() ? relevance : ranking;
 }
 
-std::string usual_value(const GridTask& task, const std::string& scheme) {
-  return scheme == "full" ? fmt::format("d={}", task.dim)
-                          : fmt::format("D={}", usual_subspaces(task));
+std::vector<PointRuns> runs_of_points(const std::vector<RunRecord>& runs,
+                                      const std::vector<GridPoint>& points) {
+  const Shelf shelf(runs);
+  std::vector<PointRuns> filled;
+  for (const GridPoint& point : points) filled.push_back(shelf.fill(point));
+  return filled;
 }
 
 Evidence::Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice)
-    : tasks_(choice.tasks) {
-  const Shelf shelf(runs);
-  for (const GridPoint& point : figure2_points(choice)) figure2_.push_back(shelf.fill(point));
-  for (const GridPoint& point : ablation_points(choice, ablation_names()))
-    ablations_.push_back(shelf.fill(point));
-}
+    : tasks_(choice.tasks),
+      figure2_(runs_of_points(runs, figure2_points(choice))),
+      ablations_(runs_of_points(runs, ablation_points(choice, ablation_names()))) {}
 
 std::vector<const PointRuns*> Evidence::figure2(const GridTask& task) const {
   std::vector<const PointRuns*> found;

@@ -27,6 +27,10 @@ struct PointRuns {
   std::string label() const { return point.series + " " + point.value; }
 };
 
+/// The runs that stand for each point; a point that nothing is stored of has none.
+std::vector<PointRuns> runs_of_points(const std::vector<RunRecord>& runs,
+                                      const std::vector<GridPoint>& points);
+
 /// What is judged on a task: where a run has it, how people read it.
 struct Measure {
   std::string pointer;
@@ -62,8 +66,5 @@ class Evidence {
   std::vector<GridTask> tasks_;
   std::vector<PointRuns> figure2_, ablations_;
 };
-
-/// "D=32" or "d=64": the value of the scheme at its usual size.
-std::string usual_value(const GridTask& task, const std::string& scheme);
 
 }  // namespace mgqe

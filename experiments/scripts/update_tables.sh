@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 check=0
 [ "${1:-}" = --check ] && { check=1; shift; }
-mgqe=${1:-build/release}/mgqe
+schemes=${1:-build/release}/schemes
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -36,11 +36,9 @@ if [ -e $results/report.md ]; then
     echo "[![Quality against size: every scheme on every task]($results/figures/figure2.svg)]($results/report.md)"
   } | fill README.md figure2
 fi
-# README shows the full table and the default MGQE of every backbone, experiments/README.md all.
-mapfile -t headline < <(ls $results/ml-1m/*-{full,mgqe}-seed*.json $results/ncf/*.json $results/steam/gmf-*.json)
-"$mgqe" report --markdown "${headline[@]}" | fill README.md results
-"$mgqe" report --markdown $results/ml-1m/*.json $results/ncf/*.json $results/steam/*.json |
-  fill experiments/README.md schemes
+# README shows the full table and the default MGQE of two backbones, experiments/README.md all rows.
+"$schemes" --table --only '^(gmf|sasrec)/(full-d64|mgqe-D32)$' | fill README.md results
+"$schemes" --table | fill experiments/README.md schemes
 python3 experiments/scripts/compare_grouping.py --table $results/grouping_cpu.json |
   fill experiments/README.md grouping
 python3 experiments/baselines/speed_table.py experiments/results/training_speed_*.json |
@@ -51,8 +49,8 @@ if [ -e $results/ranks_cpu.json ]; then
   python3 experiments/scripts/compare_ranks.py --table $results/ranks_cpu.json |
     fill experiments/README.md ranks
 fi
-if [ -e $results/ranks ]; then
-  python3 experiments/scripts/compare_rank_runs.py --table $results/ranks |
+if [ -e $results/rank_runs_cpu.jsonl ]; then
+  python3 experiments/scripts/compare_rank_runs.py --table $results/rank_runs_cpu.jsonl |
     fill experiments/README.md rank-runs
 fi
 shopt -s nullglob  # before the first measurement there is no such file

@@ -1,6 +1,8 @@
 # ccache, where it is found: paths are taken relative to the source folder, so that clones share one
 # cache, and precompiled headers are trusted by content.
-find_program(CCACHE_PROGRAM ccache)
+if(MGQE_CCACHE)
+  find_program(CCACHE_PROGRAM ccache)
+endif()
 if(MGQE_CCACHE AND CCACHE_PROGRAM)
   foreach(language CXX CUDA)
     if(NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)

@@ -31,6 +31,17 @@ function(mgqe_library name)
   set_target_properties(mgqe_${name} PROPERTIES EXPORT_NAME ${name})
   target_compile_features(mgqe_${name} PUBLIC cxx_std_20)
   target_link_libraries(mgqe_${name} PRIVATE $<BUILD_INTERFACE:mgqe_flags>)
-  target_include_directories(mgqe_${name} PUBLIC
-    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/mgqe>)
+  # <host/...>, as in the tree, and <mgqe/host/...>
+  target_include_directories(mgqe_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+    $<INSTALL_INTERFACE:include> $<INSTALL_INTERFACE:include/mgqe>)
+  set_target_properties(mgqe_${name} PROPERTIES MGQE_OWN ON)
+  if(NOT PROJECT_IS_TOP_LEVEL)
+    set(others $<NOT:$<BOOL:$<TARGET_PROPERTY:MGQE_OWN>>>)
+    target_include_directories(mgqe_${name} INTERFACE
+      $<BUILD_INTERFACE:$<${others}:${PROJECT_BINARY_DIR}/include>>)
+  endif()
 endfunction()
+if(NOT PROJECT_IS_TOP_LEVEL)
+  file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include)
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/include/mgqe SYMBOLIC)
+endif()

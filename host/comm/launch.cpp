@@ -101,13 +101,15 @@ void Launch::join(Backend& backend) {
   backend.join(std::move(ranks_));
 }
 
-void Launch::run(const std::function<void()>& body) {
+void Launch::run(const std::function<void()>& body,
+                 [[maybe_unused]] const std::function<void(const std::string& why)>& tell) {
   if (size_ == 1) return body();
 #if MGQE_WITH_MPI
   try {
     body();
-  } catch (const AgreedError&) {
-    if (rank_ == 0) throw;
+  } catch (const AgreedError& error) {
+    if (rank_ == 0) tell(error.what());
+    meet_mpi();
     throw SilentExit{2};
   } catch (const InputError& error) {
     abort_mpi(rank_, error.what(), 2);

@@ -42,8 +42,11 @@ class Launch {
   /// ranks() goes with it.
   void join(Backend& backend);
 
-  /// Runs the body of a program. Where it fails on this rank alone, all end.
-  void run(const std::function<void()>& body);
+  /// Runs the body of a program. Where it fails on this rank alone, all end. Where it fails on all
+  /// alike, `tell` prints why on rank 0 before any rank ends: a launcher ends the ranks that are
+  /// left once one has failed, and what they had to say with them. SilentExit follows.
+  void run(const std::function<void()>& body,
+           const std::function<void(const std::string& why)>& tell);
 
  private:
   int rank_ = 0, size_ = 1, local_rank_ = 0;

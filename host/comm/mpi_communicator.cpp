@@ -284,6 +284,8 @@ MpiWorld begin_mpi() {
 
 void end_mpi() { MPI_Finalize(); }
 
+void meet_mpi() { MPI_Barrier(MPI_COMM_WORLD); }
+
 std::string host_name() {
   char name[256] = "";
   gethostname(name, sizeof(name) - 1);

@@ -16,6 +16,8 @@ struct MpiWorld {
 
 MpiWorld begin_mpi();
 void end_mpi();
+/// Returns once every rank has called it.
+void meet_mpi();
 /// One line on stderr, then the end of every rank.
 [[noreturn]] void abort_mpi(int rank, const std::string& why, int code);
 std::string host_name();

@@ -1,4 +1,4 @@
-// Backend: the engine's instruction set, grouped by concern in host/core/ops/. Models, trainer and
+// Backend: the engine's instruction set, grouped by concern in engine/ops/. Models, trainer and
 // evaluator drive a device through it alone and never ask which device it is. Every op is
 // asynchronous in one stream per backend; Memory::download and synchronize() wait.
 #pragma once

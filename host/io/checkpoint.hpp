@@ -1,9 +1,9 @@
 // Checkpoints: all a training run needs to go on, each a folder
 //   step-000000123456/               optimizer steps since the start of training
-//     rank-0000-of-0002.safetensors  what rank 0 holds: replicated arrays, and its rows of the
-//     others rank-0001-of-0002.safetensors  what rank 1 holds: its rows best.safetensors the
-//     artifact of the best epoch so far, once there is one manifest.json                  what it
-//     is of, how far the run was, bytes and crc32 of each file
+//     rank-0000-of-0002.safetensors  what rank 0 holds: replicated arrays, its own rows
+//     rank-0001-of-0002.safetensors  what rank 1 holds: its rows
+//     best.safetensors               the artifact of the best epoch so far, once there is one
+//     manifest.json                  what it is of, how far the run was, bytes and crc32 of files
 // that appears complete or not at all. Of an array whose rows are sharded, row g lies on rank g % N
 // as its row g / N, where N is the number of ranks.
 #pragma once

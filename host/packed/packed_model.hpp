@@ -1,5 +1,5 @@
 // A trained model as it is served, in host memory: packed embedding tables and the backbone's dense
-// weights. Models produce it, host/io writes and reads it, host/serve decodes it.
+// weights. Models produce it, host/io writes and reads it, models/scorers decode it.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,9 @@ struct PackedTier {
 ///   scalar_quantized  "cells" u8 (rows, packed_row_bytes(dim, bits)), "low", "high" f32 (dim)
 ///   hashed            "table" f32 (buckets, dim)
 ///   dpq_vq, dpq_sx    as mgqe with one tier and a shared codebook (dpq_sx: the values)
-///   mgqe              "codebook" f32 (K_1, dim) shared by the tiers, or "codebook.i" f32 (K_i,
-///   dim)
-///                     of each; per tier i "codes.i" u8 (rows_i, packed_row_bytes(D_i, bits_i))
+///   mgqe              "codebook" f32 (K_1, dim) shared by the tiers, or "codebook.i" f32
+///                     (K_i, dim) of each; per tier i "codes.i" u8 (rows_i,
+///                     packed_row_bytes(D_i, bits_i))
 struct PackedTable {
   std::string scheme;
   int64_t rows = 0;

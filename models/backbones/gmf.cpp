@@ -22,7 +22,8 @@ const Backbone kGmf = {
     .set_defaults = [](Config&) {},
     .make_model = [](Backend& backend, const Config& config,
                      const Catalogue& catalogue) -> std::unique_ptr<Model> {
-      return std::make_unique<PairModel>(backend, config, catalogue, make_interaction);
+      return std::make_unique<PairModel>(backend, config, catalogue,
+                                         make_interaction(backend, config, config.train.batch));
     },
     .make_ranker = [](Backend& backend, const DevicePackedModel& model) -> std::unique_ptr<Ranker> {
       return std::make_unique<GmfRanker>(backend, model);

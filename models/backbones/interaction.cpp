@@ -1,17 +1,8 @@
 #include "models/backbones/interaction.hpp"
 
-#include <numeric>
-
-#include "models/embeddings/sharded.hpp"
 #include "models/features/placement.hpp"
 
 namespace mgqe {
-
-std::vector<int> Interaction::part_tables() const {
-  std::vector<int> all(tables().size());
-  std::iota(all.begin(), all.end(), 0);
-  return all;
-}
 
 SideTables::SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
                        const std::string& entity, int64_t rows, int64_t max_lookups)
@@ -25,6 +16,7 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
     exchange_ = std::make_unique<SparseAllToAll>(backend, rows, max_lookups);
   const bool user = entity == "user";
   for (const TableSpec& spec : specs) {
+    all_.push_back(static_cast<int>(names_.size()));
     names_.push_back(spec.prefix + entity);
     EmbeddingSpec embedding = embedding_spec(config, names_.back(), rows, max_lookups,
                                              user ? spec.user_table : spec.item_table,
@@ -32,10 +24,13 @@ SideTables::SideTables(Backend& backend, const Config& config, const std::vector
     embedding.config.dim = spec.dim;
     const std::string& tables = config.embedding.tables;
     if (tables != "both" && tables != (user ? "users" : "items")) embedding.config.scheme = "full";
-    if (exchange_ != nullptr)
-      tables_.push_back(std::make_unique<ShardedEmbedding>(backend, embedding, *exchange_));
-    else
+    if (exchange_ != nullptr) {
+      auto table = std::make_unique<ShardedEmbedding>(backend, embedding, *exchange_);
+      sharded_.push_back(table.get());
+      tables_.push_back(std::move(table));
+    } else {
       tables_.push_back(make_embedding(backend, embedding));
+    }
     gradient_buffers_.emplace_back(backend, max_lookups, spec.dim);
   }
   lookups_.resize(tables_.size());
@@ -54,7 +49,7 @@ void SideTables::prepare(Backend& on, View<const int32_t> ids, int64_t lookups) 
 }
 
 void SideTables::send_rows() {
-  for (const auto& table : tables_) table->send_rows(batch_);
+  for (ShardedEmbedding* table : sharded_) table->send_rows(batch_);
 }
 
 Side SideTables::forward() {
@@ -66,11 +61,15 @@ Side SideTables::forward() {
 }
 
 void SideTables::send_gradients(const std::vector<int>& tables) {
-  for (const int t : tables) tables_[t]->send_gradient(gradients_[t]);
+  if (sharded_.empty()) return;
+  for (const int t : tables) sharded_[t]->send_gradient(gradients_[t]);
 }
 
-void SideTables::backward(const std::vector<int>& tables, View<const StepState> state) {
-  for (const int t : tables) tables_[t]->backward(gradients_[t], state);
+void SideTables::update(const std::vector<int>& tables, View<const StepState> state) {
+  for (const int t : tables) {
+    tables_[t]->backward(gradients_[t]);
+    tables_[t]->step(state);
+  }
 }
 
 void SideTables::pack(DevicePackedModel& model) {

@@ -9,6 +9,7 @@
 
 #include "host/engine/look_ahead.hpp"
 #include "models/backbones/model.hpp"
+#include "models/embeddings/sharded.hpp"
 #include "models/layers/pair_forward.hpp"
 #include "models/optim/sparse_all_to_all.hpp"
 
@@ -23,23 +24,20 @@ struct TableSpec {
   RandomStream user_table, user_codebook, item_table, item_codebook;
 };
 
-class Interaction : public PairForward {
+/// What one loss of B pairs trains: a logit and the weights behind it.
+class PairObjective : public PairForward {
  public:
-  virtual const std::vector<TableSpec>& tables() const = 0;
-
-  /// Parts that train apart, each with a logit of its own: 1, but for NeuMF's pre-training. The
-  /// calls below concern the part chosen last and the tables it lists.
-  virtual int parts() const { return 1; }
-  virtual void choose_part(int /*part*/) {}
-  virtual std::vector<int> part_tables() const;
-  virtual void begin_epoch(int /*epoch*/) {}
-
-  // Sides list every table of tables(), also those of no part.
   /// After forward on the same sides: gradients of both sides from logit_gradient (B); keeps those
   /// of its own weights for step().
   virtual void backward(Side left, Side right, View<const float> logit_gradient,
                         SideGradient left_gradients, SideGradient right_gradients) = 0;
   virtual void step(View<const StepState> state) = 0;
+};
+
+class Interaction : public PairObjective {
+ public:
+  /// Those that its sides list, in this order.
+  virtual const std::vector<TableSpec>& tables() const = 0;
 
   virtual void pack(ArrayMap& arrays) const = 0;
   virtual void visit(const TensorVisitor& visitor) = 0;
@@ -66,10 +64,13 @@ class SideTables {
   Side forward();
   /// Gradient buffers (B, d) of the last forward, one a table.
   SideGradient gradients() const { return gradients_; }
-  /// Before backward: begins to send the gradients of the tables listed.
+  /// Before update: begins to send the gradients of the tables listed.
   void send_gradients(const std::vector<int>& tables);
-  /// Updates the tables listed.
-  void backward(const std::vector<int>& tables, View<const StepState> state);
+  /// Backward and step of the tables listed, one table after the other: it moves while the
+  /// gradients of the next are still on their way.
+  void update(const std::vector<int>& tables, View<const StepState> state);
+  /// Numbers of all tables.
+  const std::vector<int>& all() const { return all_; }
   const UniqueIds& unique() const { return batch_.unique; }
   std::span<const int64_t> rank_rows() const { return rank_rows_; }
 
@@ -86,7 +87,9 @@ class SideTables {
   IdBatch batch_;
   std::vector<int64_t> rank_rows_;  // (N), among ranks
   std::vector<std::string> names_;
+  std::vector<int> all_;
   std::vector<std::unique_ptr<Embedding>> tables_;
+  std::vector<ShardedEmbedding*> sharded_;       // tables_, where rows are sharded; else none
   std::vector<Tensor<float>> gradient_buffers_;  // (max_lookups, d)
   std::vector<Lookup> lookups_;
   std::vector<View<float>> gradients_;

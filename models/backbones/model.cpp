@@ -73,6 +73,8 @@ void validate_backbone(const Config& config) {
     input_error("--mlp-dim is for --model neumf, not ", config.model.name);
   if (config.model.pretrain_epochs > 0 && config.model.name != "neumf")
     input_error("--pretrain-epochs is for --model neumf, not ", config.model.name);
+  if (config.model.pretrain_epochs > 0 && config.model.task == "relevance")
+    input_error("--pretrain-epochs is for --task ranking, not relevance");
   if (config.model.pretrain_epochs >= config.train.epochs)
     input_error("--pretrain-epochs ", config.model.pretrain_epochs, " must be below --epochs ",
                 config.train.epochs, ", which counts them");

@@ -2,7 +2,6 @@
 
 #include <cmath>
 
-#include "models/backbones/pair_model.hpp"
 #include "models/backbones/relevance_model.hpp"
 #include "models/scorers/neumf_scorer.hpp"
 
@@ -31,7 +30,10 @@ const Backbone kNeumf = {
     .set_defaults = [](Config&) {},
     .make_model = [](Backend& backend, const Config& config,
                      const Catalogue& catalogue) -> std::unique_ptr<Model> {
-      return std::make_unique<PairModel>(backend, config, catalogue, make_interaction);
+      auto neumf = std::make_unique<Neumf>(backend, config, config.train.batch);
+      if (config.model.pretrain_epochs > 0)
+        return std::make_unique<PretrainedNeumf>(backend, config, catalogue, std::move(neumf));
+      return std::make_unique<PairModel>(backend, config, catalogue, std::move(neumf));
     },
     .make_ranker = [](Backend& backend, const DevicePackedModel& model) -> std::unique_ptr<Ranker> {
       return std::make_unique<NeumfRanker>(backend, model);
@@ -50,7 +52,7 @@ Neumf::Neumf(Backend& backend, const Config& config, int64_t max_pairs)
                RandomStream::kItemTable, RandomStream::kItemCodebook},
               {"mlp.", mlp_dim(config), RandomStream::kMlpUserTable, RandomStream::kMlpUserCodebook,
                RandomStream::kMlpItemTable, RandomStream::kMlpItemCodebook}},
-      pretrain_epochs_(config.model.pretrain_epochs),
+      pretrains_(config.model.pretrain_epochs > 0),
       gmf_(backend, config.embedding.dim),
       mlp_(backend, mlp_dim(config)),
       kept_(backend, mlp_dim(config), max_pairs),
@@ -67,73 +69,91 @@ Neumf::Neumf(Backend& backend, const Config& config, int64_t max_pairs)
   backend.fill_uniform(mlp_.output.values, dense_key(config, 4), -bound, bound);
 }
 
-void Neumf::begin_epoch(int epoch) {
-  const bool pretraining = epoch <= pretrain_epochs_;
-  if (pretraining_ && !pretraining) {
-    const Joined weights = joined();
-    gmf_weights_.values().assign(weights.gmf);
-    mlp_weights_.values().assign(weights.mlp);
+void Neumf::set_joined(bool joined) {
+  if (joined && !joined_) {
+    const Heads heads = joined_heads();
+    gmf_.weights.values.assign(heads.gmf);
+    mlp_.output.values.assign(heads.mlp);
   }
-  pretraining_ = pretraining;
-  part_ = Part::kBoth;
+  joined_ = joined;
 }
 
-Neumf::Joined Neumf::joined() const {
-  Joined weights{gmf_weights_.values().to_host(), mlp_weights_.values().to_host()};
-  if (!pretraining_) return weights;
-  weights.gmf.back() += mlp_bias_.values().to_host()[0];
-  for (float& w : weights.gmf) w *= 0.5f;
-  for (float& w : weights.mlp) w *= 0.5f;
-  return weights;
-}
-
-void Neumf::choose_part(int part) {
-  part_ = !pretraining_ ? Part::kBoth : part == 0 ? Part::kGmf : Part::kMlp;
-}
-
-std::vector<int> Neumf::part_tables() const {
-  if (part_ == Part::kGmf) return {0};
-  if (part_ == Part::kMlp) return {1};
-  return {0, 1};
+Neumf::Heads Neumf::joined_heads() const {
+  Heads heads{gmf_.weights.values.to_host(), mlp_.output.values.to_host()};
+  if (joined_) return heads;
+  heads.gmf.back() += mlp_bias_.values().to_host()[0];
+  for (float& w : heads.gmf) w *= 0.5f;
+  for (float& w : heads.mlp) w *= 0.5f;
+  return heads;
 }
 
 void Neumf::forward(Side left, Side right, View<float> logits) {
-  pairs_ = logits.size();
-  if (part_ != Part::kMlp) gmf_.forward(left[0], right[0], logits);
-  if (part_ == Part::kGmf) return;
-  mlp_.forward(left[1], right[1], part_ == Part::kBoth, logits, kept_);
-  if (part_ == Part::kMlp) backend_.add_bias(mlp_bias_.values(), logits);
+  gmf_.forward(left[0], right[0], logits);
+  mlp_.forward(left[1], right[1], true, logits, kept_);
 }
 
 void Neumf::backward(Side left, Side right, View<const float> logit_gradient,
                      SideGradient left_gradients, SideGradient right_gradients) {
-  if (part_ != Part::kMlp)
-    backend_.gmf_backward(left[0], right[0], gmf_weights_.values(), logit_gradient,
-                          left_gradients[0], right_gradients[0], gmf_weights_.gradient);
-  if (part_ == Part::kGmf) return;
-  const View<float> hidden_gradient = hidden_gradient_.view().slice(0, pairs_);
-  backend_.matmul(logit_gradient, transposed(mlp_weights_.values()), hidden_gradient);
-  backend_.matmul(transposed(kept_.third.view().slice(0, pairs_)), logit_gradient,
-                  mlp_weights_.gradient);
-  if (part_ == Part::kMlp) backend_.sum_rows(logit_gradient, mlp_bias_.gradient);
-  tower_.backward(pairs_, kept_, hidden_gradient, left_gradients[1], right_gradients[1]);
+  gmf_half_.backward(left, right, logit_gradient, left_gradients, right_gradients);
+  mlp_backward(logit_gradient, left_gradients, right_gradients);
 }
 
 void Neumf::step(View<const StepState> state) {
-  if (part_ != Part::kMlp) gmf_weights_.step(state);
-  if (part_ == Part::kGmf) return;
+  gmf_weights_.step(state);
+  mlp_step(state);
+}
+
+void Neumf::mlp_backward(View<const float> logit_gradient, SideGradient left_gradients,
+                         SideGradient right_gradients) {
+  const int64_t pairs = logit_gradient.size();
+  const View<float> hidden_gradient = hidden_gradient_.view().slice(0, pairs);
+  backend_.matmul(logit_gradient, transposed(mlp_weights_.values()), hidden_gradient);
+  backend_.matmul(transposed(kept_.third.view().slice(0, pairs)), logit_gradient,
+                  mlp_weights_.gradient);
+  tower_.backward(pairs, kept_, hidden_gradient, left_gradients[1], right_gradients[1]);
+}
+
+void Neumf::mlp_step(View<const StepState> state) {
   tower_.step(state);
   mlp_weights_.step(state);
-  if (part_ == Part::kMlp) mlp_bias_.step(state);
+}
+
+void Neumf::GmfHalf::forward(Side left, Side right, View<float> logits) {
+  whole_.gmf_.forward(left[0], right[0], logits);
+}
+
+void Neumf::GmfHalf::backward(Side left, Side right, View<const float> logit_gradient,
+                              SideGradient left_gradients, SideGradient right_gradients) {
+  Trainable& weights = whole_.gmf_weights_;
+  whole_.backend_.gmf_backward(left[0], right[0], weights.values(), logit_gradient,
+                               left_gradients[0], right_gradients[0], weights.gradient);
+}
+
+void Neumf::GmfHalf::step(View<const StepState> state) { whole_.gmf_weights_.step(state); }
+
+void Neumf::MlpHalf::forward(Side left, Side right, View<float> logits) {
+  whole_.mlp_.forward(left[1], right[1], false, logits, whole_.kept_);
+  whole_.backend_.add_bias(whole_.mlp_bias_.values(), logits);
+}
+
+void Neumf::MlpHalf::backward(Side, Side, View<const float> logit_gradient,
+                              SideGradient left_gradients, SideGradient right_gradients) {
+  whole_.backend_.sum_rows(logit_gradient, whole_.mlp_bias_.gradient);
+  whole_.mlp_backward(logit_gradient, left_gradients, right_gradients);
+}
+
+void Neumf::MlpHalf::step(View<const StepState> state) {
+  whole_.mlp_step(state);
+  whole_.mlp_bias_.step(state);
 }
 
 void Neumf::pack(ArrayMap& arrays) const {
-  const Joined weights = joined();
+  const Heads heads = joined_heads();
   const auto column = [](const std::vector<float>& values) {
     return HostArray(values, {static_cast<int64_t>(values.size())});
   };
-  arrays.emplace(gmf_.weights.name(), column(weights.gmf));
-  arrays.emplace(mlp_.output.name(), column(weights.mlp));
+  arrays.emplace(gmf_.weights.name(), column(heads.gmf));
+  arrays.emplace(mlp_.output.name(), column(heads.mlp));
   mlp_.tower.pack(arrays);
 }
 
@@ -141,7 +161,28 @@ void Neumf::visit(const TensorVisitor& visitor) {
   gmf_weights_.visit(visitor);
   tower_.visit(visitor);
   mlp_weights_.visit(visitor);
-  if (pretrain_epochs_ > 0) mlp_bias_.visit(visitor);
+  if (pretrains_) mlp_bias_.visit(visitor);
+}
+
+// ---- the schedule -------------------------------------------------------------------------------
+
+PretrainedNeumf::PretrainedNeumf(Backend& backend, const Config& config, const Catalogue& catalogue,
+                                 std::unique_ptr<Neumf> neumf)
+    : PairModel(backend, config, catalogue, std::move(neumf)),
+      neumf_(static_cast<Neumf&>(interaction())),
+      pretrain_epochs_(config.model.pretrain_epochs) {}
+
+void PretrainedNeumf::begin_epoch(int epoch) {
+  pretraining_ = epoch <= pretrain_epochs_;
+  neumf_.set_joined(!pretraining_);
+}
+
+void PretrainedNeumf::train_step(const Batch& batch, View<const StepState> state,
+                                 View<double> loss_sum) {
+  if (!pretraining_) return PairModel::train_step(batch, state, loss_sum);
+  look_up();
+  train_objective(neumf_.gmf_half(), gmf_tables_, batch, state, loss_sum);
+  train_objective(neumf_.mlp_half(), mlp_tables_, batch, state, loss_sum);
 }
 
 }  // namespace mgqe

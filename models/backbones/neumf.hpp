@@ -10,7 +10,7 @@
 // served as if joined.
 #pragma once
 
-#include "models/backbones/interaction.hpp"
+#include "models/backbones/pair_model.hpp"
 #include "models/layers/pair_layers.hpp"
 #include "models/trainable/mlp_tower.hpp"
 
@@ -24,41 +24,88 @@ class Neumf final : public Interaction {
 
   const std::vector<TableSpec>& tables() const override { return tables_; }
   bool symmetric() const override { return false; }
-  int parts() const override { return pretraining_ ? 2 : 1; }
-  void choose_part(int part) override;
-  std::vector<int> part_tables() const override;
-  void begin_epoch(int epoch) override;
 
   void forward(Side left, Side right, View<float> logits) override;
   void backward(Side left, Side right, View<const float> logit_gradient,
                 SideGradient left_gradients, SideGradient right_gradients) override;
   void step(View<const StepState> state) override;
 
+  /// Before the join the two halves predict apart, each over the table of its number; pack() joins
+  /// their prediction layers meanwhile.
+  void set_joined(bool joined);
+  PairObjective& gmf_half() { return gmf_half_; }
+  PairObjective& mlp_half() { return mlp_half_; }
+
   void pack(ArrayMap& arrays) const override;
   void visit(const TensorVisitor& visitor) override;
 
  private:
-  enum class Part { kGmf, kMlp, kBoth };
+  class GmfHalf final : public PairObjective {
+   public:
+    explicit GmfHalf(Neumf& whole) : whole_(whole) {}
+    bool symmetric() const override { return true; }
+    void forward(Side left, Side right, View<float> logits) override;
+    void backward(Side left, Side right, View<const float> logit_gradient,
+                  SideGradient left_gradients, SideGradient right_gradients) override;
+    void step(View<const StepState> state) override;
+
+   private:
+    Neumf& whole_;
+  };
+  /// With a bias of its own.
+  class MlpHalf final : public PairObjective {
+   public:
+    explicit MlpHalf(Neumf& whole) : whole_(whole) {}
+    bool symmetric() const override { return false; }
+    void forward(Side left, Side right, View<float> logits) override;
+    void backward(Side left, Side right, View<const float> logit_gradient,
+                  SideGradient left_gradients, SideGradient right_gradients) override;
+    void step(View<const StepState> state) override;
+
+   private:
+    Neumf& whole_;
+  };
+  void mlp_backward(View<const float> logit_gradient, SideGradient left_gradients,
+                    SideGradient right_gradients);
+  void mlp_step(View<const StepState> state);
+
   /// Prediction layers of both halves as the joined model has them.
-  struct Joined {
+  struct Heads {
     std::vector<float> gmf, mlp;
   };
-  Joined joined() const;
+  Heads joined_heads() const;
 
   Backend& backend_;
   std::vector<TableSpec> tables_;
-  int pretrain_epochs_;
-  bool pretraining_ = false;
-  Part part_ = Part::kBoth;
+  bool pretrains_;  // at any time
+  bool joined_ = true;
+  GmfHalf gmf_half_{*this};
+  MlpHalf mlp_half_{*this};
   GmfLayer gmf_;
   MlpLayers mlp_;
   TowerActivations kept_;  // of the last forward
-  int64_t pairs_ = 0;      // of it
   Trainable gmf_weights_;  // (d + 1), the bias last
   TrainableMlpTower tower_;
   Trainable mlp_weights_;          // (m/4)
   Trainable mlp_bias_;             // (1), in pre-training alone
   Tensor<float> hidden_gradient_;  // (B, m/4)
+};
+
+/// A NeuMF that pre-trains: its schedule by epochs.
+class PretrainedNeumf final : public PairModel {
+ public:
+  PretrainedNeumf(Backend& backend, const Config& config, const Catalogue& catalogue,
+                  std::unique_ptr<Neumf> neumf);
+
+  void begin_epoch(int epoch) override;
+  int phase() const override { return pretraining_ ? 1 : 0; }
+  void train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) override;
+
+ private:
+  Neumf& neumf_;
+  int pretrain_epochs_;
+  bool pretraining_ = false;
+  std::vector<int> gmf_tables_ = {0}, mlp_tables_ = {1};
 };
 
 }  // namespace mgqe

@@ -5,10 +5,10 @@
 namespace mgqe {
 
 PairModel::PairModel(Backend& backend, const Config& config, const Catalogue& catalogue,
-                     MakeInteraction make_interaction)
+                     std::unique_ptr<Interaction> interaction)
     : backend_(backend),
       backbone_(config.model.name),
-      interaction_(make_interaction(backend, config, config.train.batch)),
+      interaction_(std::move(interaction)),
       users_(backend, config, interaction_->tables(), "user", catalogue.users, config.train.batch),
       items_(backend, config, interaction_->tables(), "item", catalogue.items, config.train.batch),
       logits_(backend, config.train.batch),
@@ -21,34 +21,40 @@ void PairModel::prepare(Backend& on, const Batch& batch) {
 }
 
 void PairModel::train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) {
-  const PairBatch& pairs = batch.pairs;
-  const int64_t count = pairs.targets.size();
-  const View<float> logits = logits_.view().slice(0, count);
-  const View<float> losses = losses_.view().slice(0, count);
-  const View<float> logit_gradient = logit_gradient_.view().slice(0, count);
+  look_up();
+  train_objective(*interaction_, all_tables(), batch, state, loss_sum);
+}
 
-  ProfileRange range(backend_, "forward");
+void PairModel::look_up() {
+  const ProfileRange range(backend_, "forward");
   users_.send_rows();
   items_.send_rows();
-  const Side users = users_.forward();
-  const Side items = items_.forward();
-  for (int part = 0; part < interaction_->parts(); ++part) {
-    if (part > 0) range.next("forward");
-    interaction_->choose_part(part);
-    interaction_->forward(users, items, logits);
-    backend_.bce_with_logits(logits, pairs.targets, 1.0f / static_cast<float>(batch.examples),
-                             losses, logit_gradient);
-    backend_.accumulate(losses, loss_sum);
-    range.next("backward");
-    interaction_->backward(users, items, logit_gradient, users_.gradients(), items_.gradients());
-    const std::vector<int> tables = interaction_->part_tables();
-    users_.send_gradients(tables);
-    items_.send_gradients(tables);
-    range.next("optimizer");
-    users_.backward(tables, state);
-    items_.backward(tables, state);
-    interaction_->step(state);
-  }
+  user_rows_ = users_.forward();
+  item_rows_ = items_.forward();
+}
+
+void PairModel::train_objective(PairObjective& objective, const std::vector<int>& tables,
+                                const Batch& batch, View<const StepState> state,
+                                View<double> loss_sum) {
+  const View<const float> targets = batch.pairs.targets;
+  const View<float> logits = logits_.view().slice(0, targets.size());
+  const View<float> losses = losses_.view().slice(0, targets.size());
+  const View<float> logit_gradient = logit_gradient_.view().slice(0, targets.size());
+
+  ProfileRange range(backend_, "forward");
+  objective.forward(user_rows_, item_rows_, logits);
+  backend_.bce_with_logits(logits, targets, 1.0f / static_cast<float>(batch.examples), losses,
+                           logit_gradient);
+  backend_.accumulate(losses, loss_sum);
+  range.next("backward");
+  objective.backward(user_rows_, item_rows_, logit_gradient, users_.gradients(),
+                     items_.gradients());
+  users_.send_gradients(tables);
+  items_.send_gradients(tables);
+  range.next("optimizer");
+  users_.update(tables, state);
+  items_.update(tables, state);
+  objective.step(state);
 }
 
 DevicePackedModel PairModel::pack() {

@@ -6,24 +6,33 @@
 
 namespace mgqe {
 
-class PairModel final : public Model {
+class PairModel : public Model {
  public:
   PairModel(Backend& backend, const Config& config, const Catalogue& catalogue,
-            MakeInteraction make_interaction);
+            std::unique_ptr<Interaction> interaction);
 
-  void begin_epoch(int epoch) override { interaction_->begin_epoch(epoch); }
-  int phase() const override { return interaction_->parts(); }  // NeuMF's halves, then the whole
   void prepare(Backend& on, const Batch& batch) override;
   void train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) override;
   DevicePackedModel pack() override;
   std::map<std::string, std::vector<TierReport>> tier_reports() const override;
   void visit(const TensorVisitor& visitor) override;
 
+ protected:
+  /// Looks up the rows of the batch last prepared.
+  void look_up();
+  /// One loss of the pairs looked up: forward, backward, and the update of the tables listed and of
+  /// the objective's weights.
+  void train_objective(PairObjective& objective, const std::vector<int>& tables, const Batch& batch,
+                       View<const StepState> state, View<double> loss_sum);
+  Interaction& interaction() { return *interaction_; }
+  const std::vector<int>& all_tables() const { return users_.all(); }
+
  private:
   Backend& backend_;
   std::string backbone_;
   std::unique_ptr<Interaction> interaction_;
   SideTables users_, items_;
+  Side user_rows_, item_rows_;                      // of the last look_up
   Tensor<float> logits_, losses_, logit_gradient_;  // (B)
 };
 

@@ -92,10 +92,9 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
   predictor_.backward(gradient, items_.gradients());
   backend_.matmul(ones_, View<const float>(gradient.data, 1, pairs),
                   View<float>(bias_gradient.data, 2, pairs));
-  const std::vector<int> tables = predictor_.interaction().part_tables();
-  items_.send_gradients(tables);
+  items_.send_gradients(items_.all());
   range.next("optimizer");
-  items_.backward(tables, state);
+  items_.update(items_.all(), state);
   biases_.step(items_.unique(), bias_gradient, state, items_.rank_rows());
   predictor_.interaction().step(state);
 }

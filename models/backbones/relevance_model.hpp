@@ -37,7 +37,6 @@ class RelevanceModel final : public Model {
   RelevanceModel(Backend& backend, const Config& config, const Catalogue& catalogue,
                  MakeInteraction make_interaction);
 
-  void begin_epoch(int epoch) override { predictor_.interaction().begin_epoch(epoch); }
   void prepare(Backend& on, const Batch& batch) override;
   void train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) override;
   DevicePackedModel pack() override;

@@ -95,7 +95,7 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
                       item_gradient.slice(0, count));
   items_.send_gradients({0});
   range.next("optimizer");
-  items_.backward({0}, state);
+  items_.update({0}, state);
   trainable_.step(state);
 }
 

@@ -19,8 +19,27 @@ std::vector<int32_t> count_to(int64_t last) {
 
 }  // namespace
 
+class DpqSxEmbedding::Codec final : public WireCodec {
+ public:
+  explicit Codec(DpqSxEmbedding& embedding) : embedding_(embedding) {}
+
+  int64_t row_bytes() const override { return embedding_.subspaces_; }
+  void encode(const Lookup& rows, View<uint8_t> wire) override {
+    embedding_.backend_.codes_to_wire(embedding_.codes_, rows.index, embedding_.ids_.ids,
+                                      embedding_.tiers_, wire);
+  }
+  View<const float> decode(View<uint8_t> wire, View<const int32_t>, View<float> rows) override {
+    embedding_.backend_.decode(wire, kByteCodes, embedding_.subspaces_, embedding_.values_.values(),
+                               rows);
+    return rows;
+  }
+
+ private:
+  DpqSxEmbedding& embedding_;
+};
+
 DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : Embedding(backend),
+    : Embedding(backend, spec.config.dim, std::make_unique<Codec>(*this)),
       sharding_(spec.rows_here()),
       subspaces_(spec.config.subspaces[0]),
       tiers_(make_tiers(spec.config, spec.rows)),
@@ -60,7 +79,7 @@ Lookup DpqSxEmbedding::forward(const IdBatch& ids) {
   return {decoded, ids.unique.inverse};
 }
 
-void DpqSxEmbedding::backward(View<const float> gradient, View<const StepState> state) {
+void DpqSxEmbedding::backward(View<const float> gradient) {
   const int64_t lookups = gradient.rows;
   const View<int32_t> counting = counting_;
   const View<int32_t> positions = counting.slice(0, lookups);
@@ -75,22 +94,17 @@ void DpqSxEmbedding::backward(View<const float> gradient, View<const StepState> 
                          row_gradient};
   backend_.softmax_backward(rows, keys_.values(), values_.values(),
                             {query_gradient, keys_.gradient, values_.gradient});
+}
 
+void DpqSxEmbedding::step(View<const StepState> state) {
+  const int64_t lookups = ids_.ids.size();
+  const View<int32_t> counting = counting_;
+  const View<int32_t> positions = counting.slice(0, lookups);
   const UniqueIds once{ids_.unique.ids, counting.slice(0, lookups + 1), positions, positions,
                        ids_.unique.count};  // each distinct id with one gradient
-  queries_.step(once, query_gradient, state, ids_.rank_rows);
+  queries_.step(once, query_gradient_.view().slice(0, lookups), state, ids_.rank_rows);
   keys_.step(state, Traffic::kCodebook);
   values_.step(state, Traffic::kCodebook);
-}
-
-void DpqSxEmbedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
-  backend_.codes_to_wire(codes_, rows.index, ids_.ids, tiers_, wire);
-}
-
-View<const float> DpqSxEmbedding::from_wire(View<uint8_t> wire, View<const int32_t>,
-                                            View<float> rows) {
-  backend_.decode(wire, kByteCodes, subspaces_, values_.values(), rows);
-  return rows;
 }
 
 void DpqSxEmbedding::visit(const TensorVisitor& visitor) {

@@ -1,6 +1,6 @@
 // DPQ-SX (Chen & Sun 2019, section 2.3): codes by the largest product with a key, rows from values.
-//   score_k = e_j . key_jk;  code_j = argmax_k score_k (lowest index on ties);  row_j =
-//   value_j,code
+//   score_k = e_j . key_jk;  code_j = argmax_k score_k (lowest index on ties);
+//   row_j = value_j,code.
 // Keys and queries learn through the softmax at temperature 1 in place of the argmax; nothing but
 // the task's loss trains any of them, and keys need not be served.
 //
@@ -20,17 +20,16 @@ class DpqSxEmbedding final : public Embedding {
   DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
   Lookup forward(const IdBatch& ids) override;
-  void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return subspaces_; }
-  void to_wire(const Lookup& rows, View<uint8_t> wire) override;
-  View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
-                              View<float> rows) override;
+  void backward(View<const float> gradient) override;
+  void step(View<const StepState> state) override;
   /// Reports measure the distance from queries to their keys.
   DevicePackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 
  private:
+  class Codec;
+
   /// codes (|rows|, D); near (|rows|, d): the chosen keys.
   void encode(RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error);
 

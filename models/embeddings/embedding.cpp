@@ -34,14 +34,9 @@ constexpr Scheme kSchemes[] = {
 
 }  // namespace
 
-void Embedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
-  const View<float> floats(reinterpret_cast<float*>(wire.data), wire.rows, rows.rows.cols);
-  backend_.gather(rows.rows, rows.index, floats);
-}
-
-View<const float> Embedding::from_wire(View<uint8_t> wire, View<const int32_t>, View<float> rows) {
-  return {reinterpret_cast<const float*>(wire.data), rows.rows, rows.cols};
-}
+Embedding::Embedding(Backend& backend, int64_t dim, std::unique_ptr<WireCodec> wire)
+    : backend_(backend),
+      wire_(wire != nullptr ? std::move(wire) : std::make_unique<FloatCodec>(backend, dim)) {}
 
 std::unique_ptr<Embedding> make_embedding(Backend& backend, const EmbeddingSpec& spec) {
   std::string names;

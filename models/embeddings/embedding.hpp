@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "host/config/config.hpp"
+#include "models/embeddings/wire_codec.hpp"
 #include "models/optim/trainable.hpp"
 #include "models/optim/trainable_table.hpp"
 #include "models/optim/unique_buffer.hpp"
@@ -55,32 +56,23 @@ struct IdBatch {
 
 class Embedding {
  public:
-  explicit Embedding(Backend& backend) : backend_(backend) {}
+  /// Rows travel as floats (d) where no codec is given.
+  Embedding(Backend& backend, int64_t dim, std::unique_ptr<WireCodec> wire = nullptr);
   virtual ~Embedding() = default;
 
   /// Rows of the ids (B) as training sees them; valid until the next call.
   virtual Lookup forward(const IdBatch& ids) = 0;
-  /// gradient (B, d) of the task loss by look-up of the last forward; updates the parameters.
-  virtual void backward(View<const float> gradient, View<const StepState> state) = 0;
-
-  // ---- of a table sharded over ranks: its rows, and their gradients, travel. Each pass is in two,
-  // and ops called in between run beside the exchange. Other tables have nothing to send.
-  /// Before forward: begins to send the rows that other ranks look up.
-  virtual void send_rows(const IdBatch& /*ids*/) {}
-  /// Before backward: begins to send gradients to the owners of their rows.
-  virtual void send_gradient(View<const float> /*gradient*/) {}
-
-  // ---- of a rank's share of such a table. By default rows travel as floats.
-  /// What backward can do before it has the gradient; called once between forward and backward.
+  /// After forward, before backward: gradients that need none of the loss's by the rows. Among ranks
+  /// it is called while those are on their way.
   virtual void prepare_backward() {}
-  /// Bytes of a row on the wire.
-  virtual int64_t wire_bytes() const = 0;
-  /// wire (B, wire_bytes): the look-ups of the last forward, which gave `rows`.
-  virtual void to_wire(const Lookup& rows, View<uint8_t> wire);
-  /// Rows (B, d) from the wire, on any rank; ids (B) are those of the whole table, rows (B, d) is
-  /// room for them.
-  virtual View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
-                                      View<float> rows);
+  /// gradient (B, d) of the task loss by look-up of the last forward: finds those of the scheme's
+  /// own arrays, and stays as it is until step().
+  virtual void backward(View<const float> gradient) = 0;
+  /// Moves what backward found gradients of.
+  virtual void step(View<const StepState> state) = 0;
+
+  /// How the rows of a rank's share travel.
+  WireCodec& wire() { return *wire_; }
 
   /// The table as it is served: this rank's rows, on the device. Every row is encoded anew, seen in
   /// training or not. Where packing changes nothing the arrays are training's own, so what is packed
@@ -104,10 +96,10 @@ class Embedding {
   }
 
   Backend& backend_;
-};
 
-/// Bytes of a row of floats.
-inline int64_t float_row_bytes(int64_t dim) { return dim * static_cast<int64_t>(sizeof(float)); }
+ private:
+  std::unique_ptr<WireCodec> wire_;
+};
 
 /// The scheme that spec.config names.
 std::unique_ptr<Embedding> make_embedding(Backend& backend, const EmbeddingSpec& spec);

@@ -5,7 +5,7 @@
 namespace mgqe {
 
 FullEmbedding::FullEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : Embedding(backend),
+    : Embedding(backend, spec.config.dim),
       sharding_(spec.rows_here()),
       table_(backend, spec.name + ".table", sharding_, spec.config.dim, spec.optimizer) {
   table_.reserve(spec.max_lookups);
@@ -19,8 +19,8 @@ Lookup FullEmbedding::forward(const IdBatch& ids) {
   return {rows, unique_.gathered ? View<const int32_t>(unique_.inverse) : ids.ids};
 }
 
-void FullEmbedding::backward(View<const float> gradient, View<const StepState> state) {
-  table_.step(unique_, gradient, state, rank_rows_);
+void FullEmbedding::step(View<const StepState> state) {
+  table_.step(unique_, gradient_, state, rank_rows_);
 }
 
 DevicePackedTable FullEmbedding::pack() {

@@ -10,8 +10,8 @@ class FullEmbedding final : public Embedding {
   FullEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
   Lookup forward(const IdBatch& ids) override;
-  void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return float_row_bytes(table_.dim()); }
+  void backward(View<const float> gradient) override { gradient_ = gradient; }
+  void step(View<const StepState> state) override;
   DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
@@ -23,6 +23,7 @@ class FullEmbedding final : public Embedding {
   TrainableTable table_;  // (n, d)
   UniqueIds unique_;      // of the last forward
   std::span<const int64_t> rank_rows_;
+  View<const float> gradient_;  // of the last backward
 };
 
 }  // namespace mgqe

@@ -3,7 +3,7 @@
 namespace mgqe {
 
 HashedEmbedding::HashedEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : Embedding(backend),
+    : Embedding(backend, spec.config.dim),
       rows_(spec.rows),
       table_(backend, spec.name + ".table", RowSharding::whole(spec.config.buckets),
              spec.config.dim, spec.optimizer),
@@ -15,14 +15,12 @@ HashedEmbedding::HashedEmbedding(Backend& backend, const EmbeddingSpec& spec)
 Lookup HashedEmbedding::forward(const IdBatch& ids) {
   const int64_t buckets = table_.values.rows();
   const View<int32_t> hashed = buckets_.view().slice(0, ids.ids.size());
-  backend_.hash_ids(ids.ids, buckets, hashed);
+  backend_.hash_ids(RowSet::of(ids.ids), buckets, hashed);
   unique_ = unique_buffer_.deduplicate(hashed, buckets);
   return {table_.values, hashed};
 }
 
-void HashedEmbedding::backward(View<const float> gradient, View<const StepState> state) {
-  table_.step(unique_, gradient, state);
-}
+void HashedEmbedding::step(View<const StepState> state) { table_.step(unique_, gradient_, state); }
 
 DevicePackedTable HashedEmbedding::pack() {
   DevicePackedTable table = packed("hashed", RowSharding::whole(rows_), table_.dim());

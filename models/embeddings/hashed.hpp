@@ -11,8 +11,8 @@ class HashedEmbedding final : public Embedding {
   HashedEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
   Lookup forward(const IdBatch& ids) override;
-  void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return float_row_bytes(table_.values.cols()); }
+  void backward(View<const float> gradient) override { gradient_ = gradient; }
+  void step(View<const StepState> state) override;
   DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
@@ -21,7 +21,8 @@ class HashedEmbedding final : public Embedding {
   TrainableTable table_;     // (m, d)
   Tensor<int32_t> buckets_;  // (max look-ups), of the last forward
   UniqueBuffer unique_buffer_;
-  UniqueIds unique_;  // distinct buckets of the last forward
+  UniqueIds unique_;            // distinct buckets of the last forward
+  View<const float> gradient_;  // of the last backward
 };
 
 }  // namespace mgqe

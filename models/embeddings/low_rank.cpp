@@ -8,7 +8,7 @@
 namespace mgqe {
 
 LowRankEmbedding::LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : Embedding(backend),
+    : Embedding(backend, spec.config.dim),
       sharding_(spec.rows_here()),
       factor_(backend, spec.name + ".factor", sharding_, spec.config.rank, spec.optimizer),
       basis_(backend, Weights(backend, spec.name + ".basis", spec.config.rank, spec.config.dim),
@@ -38,11 +38,15 @@ Lookup LowRankEmbedding::forward(const IdBatch& ids) {
   return {rows, lookup_numbers_.view().slice(0, lookups)};
 }
 
-void LowRankEmbedding::backward(View<const float> gradient, View<const StepState> state) {
+void LowRankEmbedding::backward(View<const float> gradient) {
   const View<float> factors = factors_.view().slice(0, gradient.rows);
   const View<float> factor_gradient = factor_gradient_.view().slice(0, gradient.rows);
   backend_.matmul(gradient, transposed(basis_.values()), factor_gradient);
   backend_.matmul(transposed(factors), gradient, basis_.gradient);
+}
+
+void LowRankEmbedding::step(View<const StepState> state) {
+  const View<const float> factor_gradient = factor_gradient_.view().slice(0, unique_.ids.rows);
   factor_.step(unique_, factor_gradient, state, rank_rows_);
   basis_.step(state);
 }

@@ -12,8 +12,8 @@ class LowRankEmbedding final : public Embedding {
   LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
   Lookup forward(const IdBatch& ids) override;
-  void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return float_row_bytes(basis_.values().cols()); }
+  void backward(View<const float> gradient) override;
+  void step(View<const StepState> state) override;
   DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override;
 

@@ -32,8 +32,32 @@ std::vector<Quantizer> make_quantizers(Backend& backend, const EmbeddingSpec& sp
 
 }  // namespace
 
+/// Codes, of the widest codebook's number of subspaces: a row has those of its tier's.
+class MgqeEmbedding::Codec final : public WireCodec {
+ public:
+  explicit Codec(MgqeEmbedding& embedding) : embedding_(embedding) {}
+
+  int64_t row_bytes() const override {
+    int widest = 0;
+    for (const Quantizer& quantizer : embedding_.quantizers_)
+      widest = std::max(widest, quantizer.subspaces());
+    return widest;
+  }
+  void encode(const Lookup& rows, View<uint8_t> wire) override {
+    for (const Quantizer& quantizer : embedding_.quantizers_)
+      quantizer.to_wire(rows.index, embedding_.ids_.ids, wire);
+  }
+  View<const float> decode(View<uint8_t> wire, View<const int32_t> ids, View<float> rows) override {
+    for (const Quantizer& quantizer : embedding_.quantizers_) quantizer.from_wire(wire, ids, rows);
+    return rows;
+  }
+
+ private:
+  MgqeEmbedding& embedding_;
+};
+
 MgqeEmbedding::MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : Embedding(backend),
+    : Embedding(backend, spec.config.dim, std::make_unique<Codec>(*this)),
       config_(spec.config),
       sharding_(spec.rows_here()),
       tiers_(make_tiers(spec.config, spec.rows)),
@@ -85,32 +109,19 @@ void MgqeEmbedding::prepare_backward() {
   for (Quantizer& quantizer : quantizers_) quantizer.find_gradient(fetched_, rows_, scale);
 }
 
-void MgqeEmbedding::backward(View<const float> gradient, View<const StepState> state) {
-  View<const float> query_gradient = gradient;  // straight-through: d/de = d/dc
+void MgqeEmbedding::backward(View<const float> gradient) {
+  query_gradient_ = gradient;  // straight-through: d/de = d/dc
   if (config_.commitment_weight > 0.0) {
     const View<float> with_commitment = gradient_.view().slice(0, gradient.rows);
     backend_.commitment_gradient(fetched_, rows_, decoded_, gradient,
                                  mean_square_scale(config_.commitment_weight), with_commitment);
-    query_gradient = with_commitment;
+    query_gradient_ = with_commitment;
   }
-  queries_.step(ids_.unique, query_gradient, state, ids_.rank_rows);
+}
+
+void MgqeEmbedding::step(View<const StepState> state) {
+  queries_.step(ids_.unique, query_gradient_, state, ids_.rank_rows);
   for (Quantizer& quantizer : quantizers_) quantizer.step(state);
-}
-
-int64_t MgqeEmbedding::wire_bytes() const {
-  int widest = 0;
-  for (const Quantizer& quantizer : quantizers_) widest = std::max(widest, quantizer.subspaces());
-  return widest;
-}
-
-void MgqeEmbedding::to_wire(const Lookup& rows, View<uint8_t> wire) {
-  for (const Quantizer& quantizer : quantizers_) quantizer.to_wire(rows.index, ids_.ids, wire);
-}
-
-View<const float> MgqeEmbedding::from_wire(View<uint8_t> wire, View<const int32_t> ids,
-                                           View<float> rows) {
-  for (const Quantizer& quantizer : quantizers_) quantizer.from_wire(wire, ids, rows);
-  return rows;
 }
 
 void MgqeEmbedding::visit(const TensorVisitor& visitor) {

@@ -36,18 +36,16 @@ class MgqeEmbedding final : public Embedding {
   MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
   Lookup forward(const IdBatch& ids) override;
-  void backward(View<const float> gradient, View<const StepState> state) override;
+  void backward(View<const float> gradient) override;
+  void step(View<const StepState> state) override;
   void prepare_backward() override;
-  /// Codes, of the widest codebook's number of subspaces: a row has those of its tier's.
-  int64_t wire_bytes() const override;
-  void to_wire(const Lookup& rows, View<uint8_t> wire) override;
-  View<const float> from_wire(View<uint8_t> wire, View<const int32_t> ids,
-                              View<float> rows) override;
   DevicePackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 
  private:
+  class Codec;
+
   bool is_private() const { return config_.variant != "shared_k"; }
   Quantizer& quantizer_of(int tier) { return quantizers_[is_private() ? tier : 0]; }
   UniqueIds every_lookup(const IdBatch& batch);
@@ -67,6 +65,7 @@ class MgqeEmbedding final : public Embedding {
   IdBatch ids_;                        // of the last forward
   UniqueIds rows_;                     // what it searched: distinct ids, or look-ups
   View<const float> fetched_;          // where it found them
+  View<const float> query_gradient_;   // of the last backward
   std::vector<TierReport> reports_;    // of the last pack
 };
 

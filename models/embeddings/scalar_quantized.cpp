@@ -8,7 +8,7 @@
 namespace mgqe {
 
 ScalarQuantizedEmbedding::ScalarQuantizedEmbedding(Backend& backend, const EmbeddingSpec& spec)
-    : Embedding(backend), bits_(spec.config.bits), full_(backend, spec) {}
+    : Embedding(backend, spec.config.dim), bits_(spec.config.bits), full_(backend, spec) {}
 
 namespace {
 

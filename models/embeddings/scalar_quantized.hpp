@@ -11,10 +11,8 @@ class ScalarQuantizedEmbedding final : public Embedding {
   ScalarQuantizedEmbedding(Backend& backend, const EmbeddingSpec& spec);
 
   Lookup forward(const IdBatch& ids) override { return full_.forward(ids); }
-  void backward(View<const float> gradient, View<const StepState> state) override {
-    full_.backward(gradient, state);
-  }
-  int64_t wire_bytes() const override { return full_.wire_bytes(); }
+  void backward(View<const float> gradient) override { full_.backward(gradient); }
+  void step(View<const StepState> state) override { full_.step(state); }
   DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { full_.visit(visitor); }
 

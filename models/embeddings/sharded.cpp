@@ -20,11 +20,11 @@ View<uint8_t> row_bytes(View<T> x) {
 }  // namespace
 
 ShardedEmbedding::ShardedEmbedding(Backend& backend, EmbeddingSpec spec, SparseAllToAll& exchange)
-    : Embedding(backend),
+    : Embedding(backend, spec.config.dim),
       exchange_(exchange),
       share_(make_embedding(backend, share_of(spec, exchange))),
-      owned_(backend, exchange.max_owned(), share_->wire_bytes()),
-      requests_(backend, spec.max_lookups, share_->wire_bytes()),
+      owned_(backend, exchange.max_owned(), share_->wire().row_bytes()),
+      requests_(backend, spec.max_lookups, share_->wire().row_bytes()),
       rows_(backend, spec.max_lookups, spec.config.dim),
       sums_(backend, spec.max_lookups, spec.config.dim),
       gradient_(backend, exchange.max_owned(), spec.config.dim),
@@ -41,7 +41,7 @@ void ShardedEmbedding::send_rows(const IdBatch& ids) {
   const View<const int32_t> owned_ids = exchange_.owned_ids();
   const View<uint8_t> owned = owned_.view().slice(0, owned_ids.size());
   const Lookup share = share_->forward({owned_ids, exchange_.owned(), ids.lookups});
-  share_->to_wire(share, owned);
+  share_->wire().encode(share, owned);
   exchange_.begin_answer(owned, requests_.view().slice(0, exchange_.request_rows()));
 }
 
@@ -50,7 +50,7 @@ Lookup ShardedEmbedding::forward(const IdBatch&) {
   const View<uint8_t> requested = requests_.view().slice(0, exchange_.request_rows());
   const View<const int32_t> request_ids = exchange_.requests().ids.slice(0, requested.rows);
   const View<const float> rows =
-      share_->from_wire(requested, request_ids, rows_.view().slice(0, requested.rows));
+      share_->wire().decode(requested, request_ids, rows_.view().slice(0, requested.rows));
   return {rows, exchange_.requests().inverse};
 }
 
@@ -69,12 +69,12 @@ void ShardedEmbedding::send_gradient(View<const float> gradient) {
   share_->prepare_backward();
 }
 
-void ShardedEmbedding::backward(View<const float>, View<const StepState> state) {
+void ShardedEmbedding::backward(View<const float>) {
   exchange_.finish();
   const View<float> gradient = owned_gradient();
   if (narrow_sums_.size() > 0)
     backend_.widen_rows(narrow_owned_gradient(), RowSet::range(0, gradient.rows), gradient);
-  share_->backward(gradient, state);
+  share_->backward(gradient);
 }
 
 }  // namespace mgqe

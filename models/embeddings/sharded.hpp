@@ -1,6 +1,5 @@
-// A table sharded over ranks: each has an embedding of its own rows and serves them to all. Codes
-// travel where rows are made of codes, D bytes instead of 4 d, because the codebooks are
-// everywhere.
+// A table sharded over ranks: each has an embedding of its own rows and serves them to all, as its
+// WireCodec says.
 #pragma once
 
 #include "models/embeddings/embedding.hpp"
@@ -14,12 +13,16 @@ class ShardedEmbedding final : public Embedding {
   /// which has been prepared for the batch when its rows are sent.
   ShardedEmbedding(Backend& backend, EmbeddingSpec spec, SparseAllToAll& exchange);
 
-  /// ids: the exchange's.
-  void send_rows(const IdBatch& ids) override;
+  // Rows, and their gradients, travel. Each pass is in two, and ops called in between run beside
+  // the exchange.
+  /// Before forward: begins to send the rows that other ranks look up. ids: the exchange's.
+  void send_rows(const IdBatch& ids);
   Lookup forward(const IdBatch& ids) override;
-  void send_gradient(View<const float> gradient) override;
-  void backward(View<const float> gradient, View<const StepState> state) override;
-  int64_t wire_bytes() const override { return share_->wire_bytes(); }
+  /// Before backward: begins to send gradients to the owners of their rows.
+  void send_gradient(View<const float> gradient);
+  /// Of the rows owned, from the gradients sent.
+  void backward(View<const float>) override;
+  void step(View<const StepState> state) override { share_->step(state); }
   DevicePackedTable pack() override { return share_->pack(); }
   std::vector<TierReport> tier_reports() const override { return share_->tier_reports(); }
   void visit(const TensorVisitor& visitor) override { share_->visit(visitor); }

@@ -94,7 +94,7 @@ DevicePackedTable upload_table(Memory& memory, const PackedTable& table,
 Tensor<float> decode_table(Backend& backend, const DevicePackedTable& table) {
   MGQE_CHECK(!table.sharded(), "a share of a table has no whole");
   Tensor<float> rows(backend, table.form.rows, table.form.dim);
-  PackedRows(backend, table, {.range = rows.rows(), .ids = 0}).decode(0, rows);
+  PackedRows(backend, table, {.decode = rows.rows()}).decode(0, rows);
   return rows;
 }
 

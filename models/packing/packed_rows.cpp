@@ -7,13 +7,14 @@ namespace mgqe {
 PackedRows::PackedRows(Backend& backend, const DevicePackedTable& table, Room room)
     : backend_(backend),
       table_(table),
-      decoder_(make_decoder(backend, table, std::max(room.range, room.ids))),
-      local_ids_(backend, table.sharded() ? room.ids : 0) {}
+      decoder_(make_decoder(backend, table, std::max({room.range, room.decode, room.ids}))),
+      local_ids_(backend, table.sharded() ? room.ids : 0) {
+  if (decoder_->stored().data == nullptr) range_ = Tensor<float>(backend, room.range, dim());
+}
 
 View<const float> PackedRows::range(int64_t first, int64_t count) {
   if (const View<const float> stored = decoder_->stored(); stored.data != nullptr)
     return stored.slice(first, count);
-  if (range_.rows() < count) range_ = Tensor<float>(backend_, count, dim());
   decode(first, range_.view().slice(0, count));
   return range_.view().slice(0, count);
 }

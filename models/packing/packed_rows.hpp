@@ -10,9 +10,9 @@ namespace mgqe {
 
 class PackedRows {
  public:
-  /// The most rows that range() and fetch() are asked for at once.
+  /// The most rows that range(), decode() and fetch() are asked for at once.
   struct Room {
-    int64_t range = 0, ids = 0;
+    int64_t range = 0, decode = 0, ids = 0;
   };
   /// The table must outlive it.
   PackedRows(Backend& backend, const DevicePackedTable& table, Room room);

@@ -40,8 +40,8 @@ NeumfRanker::NeumfRanker(Backend& backend, const DevicePackedModel& model)
       chunks_(backend.communicator(), packed_table(model, "gmf.item"), together_, chunk_),
       gmf_users_(backend, packed_table(model, "gmf.user"), {.ids = kMaxUsers}),
       mlp_users_(backend, packed_table(model, "mlp.user"), {.ids = kMaxUsers}),
-      gmf_items_(backend, packed_table(model, "gmf.item"), {.range = chunk_, .ids = kMaxUsers}),
-      mlp_items_(backend, packed_table(model, "mlp.item"), {.range = chunk_, .ids = kMaxUsers}),
+      gmf_items_(backend, packed_table(model, "gmf.item"), {.decode = chunk_, .ids = kMaxUsers}),
+      mlp_items_(backend, packed_table(model, "mlp.item"), {.decode = chunk_, .ids = kMaxUsers}),
       gmf_weights_(backend, packed_array(model, "gmf.weights")),
       mlp_weights_(backend, packed_array(model, "mlp.output")),
       tower_(backend, packed_dim(model, "mlp.item", "mlp.")) {

@@ -1,5 +1,6 @@
 // The store of runs: what a run is found by, what a file must be to be taken, who may make a run.
 #include <fstream>
+#include <set>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 
 #include "experiments/cli/cli.hpp"
 #include "experiments/grid/grid_points.hpp"
+#include "experiments/grid/run_claims.hpp"
 #include "experiments/grid/run_key.hpp"
 #include "experiments/grid/run_store.hpp"
 #include "host/base/check.hpp"
@@ -38,7 +40,8 @@ TEST(RunKey, StaysWhatItWas) {
   config.embedding.scheme = "full";
   config.run.seed = 7;
   resolve(config);
-  EXPECT_EQ(run_key(config), "f5d525b3100b9c07");
+  EXPECT_EQ(run_key(config), "132370013f881178");
+  EXPECT_EQ(former_run_name(config), "auto-sasrec-full-seed7-f5d525b3100b9c07");
 }
 
 TEST(RunKey, DefaultsAreWhatTheyWere) {
@@ -65,9 +68,10 @@ TEST(RunKey, DefaultsAreWhatTheyWere) {
       EXPECT_EQ(now[section][key], value) << section << "." << key;
 }
 
-TEST(RunKey, ChangesWithEveryFieldThatMatters) {
-  const std::string before = run_key(some_config());
-  Config config = some_config();
+/// Fields, as "section.key", whose change gives a run of this config another key.
+std::set<std::string> fields_of_key(Config config) {
+  const std::string before = run_key(config);
+  std::set<std::string> fields;
   visit_fields(config, [&](const std::string& section, const std::string& key, const char*,
                            auto& value, const char*) {
     using Value = std::decay_t<decltype(value)>;
@@ -78,11 +82,66 @@ TEST(RunKey, ChangesWithEveryFieldThatMatters) {
       value.push_back(7);
     else
       value += 1;
-    const bool matters = section != "run" || (key != "out" && key != "device");
-    EXPECT_EQ(run_key(config) != before, matters) << section << "." << key;
+    if (run_key(config) != before) fields.insert(section + "." + key);
     value = kept;
   });
   EXPECT_EQ(run_key(config), before);
+  return fields;
+}
+
+/// The fields of a run that its data, scheme, backbone and task read.
+TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
+  const std::set<std::string> always = {"data.name",          "model.name",
+                                        "model.task",         "embedding.scheme",
+                                        "model.mlp_dim",      "model.pretrain_epochs",
+                                        "embedding.dim",      "embedding.init_stddev",
+                                        "train.epochs",       "train.batch",
+                                        "train.negatives",    "train.optimizer",
+                                        "train.row_type",     "train.gradient_type",
+                                        "train.lr",           "train.table_lr",
+                                        "train.beta1",        "train.beta2",
+                                        "train.epsilon",      "train.l2",
+                                        "train.patience",     "train.evaluate_every",
+                                        "run.seed",           "run.candidates",
+                                        "run.evaluate_users", "run.shard"};
+  const auto expect = [&](const char* backbone, const char* scheme,
+                          const std::set<std::string>& besides, const auto& change) {
+    Config config = default_config(backbone, "ranking", "paper");
+    config.data.name = "ml-1m";
+    config.embedding.scheme = scheme;
+    resolve(config);
+    change(config);
+    std::set<std::string> fields = always;
+    fields.insert(besides.begin(), besides.end());
+    if (config.model.task == "relevance")
+      for (const char* unread : {"train.negatives", "run.candidates", "run.evaluate_users"})
+        fields.erase(unread);
+    EXPECT_EQ(fields_of_key(config), fields) << backbone << " " << scheme;
+  };
+  const auto as_it_is = [](Config&) {};
+  expect("gmf", "full", {}, as_it_is);
+  expect("neumf", "low_rank", {"embedding.rank", "embedding.tables"}, as_it_is);
+  expect("gmf", "scalar_quantized", {"embedding.bits", "embedding.tables"}, as_it_is);
+  expect("gmf", "hashed", {"embedding.buckets", "embedding.tables"}, as_it_is);
+  std::set<std::string> quantized = {
+      "embedding.tables",       "embedding.subspaces",   "embedding.centroids",
+      "embedding.faithful",     "embedding.grouping",    "embedding.codebook_weight",
+      "embedding.kmeans_start", "embedding.distance_bn", "embedding.commitment_weight"};
+  expect("gmf", "dpq_vq", quantized, as_it_is);
+  quantized.insert({"embedding.variant", "embedding.tiers"});
+  expect("gmf", "mgqe", quantized, as_it_is);
+  expect("sasrec", "full", {"model.blocks", "model.heads", "model.max_length", "model.dropout"},
+         as_it_is);
+  expect("gmf", "full",
+         {"data.synthetic_users", "data.synthetic_items", "data.synthetic_actions",
+          "data.synthetic_seed"},
+         [](Config& config) { config.data.name = "synthetic"; });
+  expect("gmf", "full",
+         {"data.synthetic_pair_items", "data.synthetic_pairs", "data.synthetic_seed"},
+         [](Config& config) {
+           config.data.name = "relevance-synthetic";
+           config.model.task = "relevance";
+         });
 }
 
 TEST(RunFlags, MakeTheConfigAgain) {
@@ -91,9 +150,9 @@ TEST(RunFlags, MakeTheConfigAgain) {
   std::vector<GridPoint> points = figure2_points(choice);
   for (const GridPoint& point : ablation_points(choice, ablation_names())) points.push_back(point);
   ASSERT_GT(points.size(), 150u);
-  // A scheme may carry a value that it has no use for: the key has it, so the flags must.
-  points.push_back(points.front());
-  points.back().candidates.front().embedding.subspaces = {16};
+  GridChoice schemes;
+  schemes.tasks = scheme_tasks();
+  for (const GridPoint& point : scheme_points(schemes)) points.push_back(point);
   for (const GridPoint& point : points)
     for (Config config : point.candidates) {
       config.run.seed = 12345678901234567890u;
@@ -103,7 +162,7 @@ TEST(RunFlags, MakeTheConfigAgain) {
                                   [](const auto&, const auto&) { return true; });
       std::reverse(flags.begin(), flags.end());  // as CLI11 wants it
       app.parse(flags);
-      EXPECT_EQ(to_json(options.config()), to_json(config)) << point.name();
+      EXPECT_EQ(to_json(canonical(options.config())), to_json(canonical(config))) << point.name();
     }
 }
 
@@ -125,6 +184,111 @@ TEST_F(Store, GivesBackWhatWasPut) {
   EXPECT_TRUE(store.find(config)) << "where it ran is no part of it";
   config.run.seed = 2;
   EXPECT_FALSE(store.find(config));
+}
+
+/// Files of before keys left out what a run does not read.
+TEST_F(Store, FindsFilesByTheirFormerName) {
+  const RunStore store(folder_);
+  Config config = some_config();
+  config.embedding.scheme = "full";
+  config.embedding.subspaces = {16};  // which it does not read
+  RunRecord record = make_record(made_up_result(config, {}), config);
+  record["config"] = to_json(config);
+  ASSERT_NE(former_run_name(config), run_name(config));
+  std::ofstream(folder_ / (former_run_name(config) + ".json")) << record.dump();
+  EXPECT_TRUE(store.holds(config));
+  ASSERT_TRUE(store.find(config));
+  EXPECT_EQ(collect(folder_), 1u);
+  EXPECT_TRUE(store.holds(config));
+  config.embedding.subspaces = {8};
+  EXPECT_TRUE(store.find(config)) << "the same run, whatever it does not read";
+  config.embedding.dim = 32;
+  EXPECT_FALSE(store.find(config));
+}
+
+TEST_F(Store, CollectsRunsIntoAFileADataSetAndBackbone) {
+  const RunStore store(folder_);
+  std::vector<std::pair<Config, RunRecord>> runs;
+  const auto put = [&](const char* backbone, const char* scheme, uint64_t seed) {
+    Config config = default_config(backbone, "ranking", "paper");
+    config.data.name = "ml-1m";
+    config.embedding.scheme = scheme;
+    config.run.seed = seed;
+    resolve(config);
+    const auto record =
+        make_record(made_up_result(config, {0.6 + 0.01 * static_cast<double>(seed), 0.08}), config);
+    store.put(config, record, store.make_work_folder(config));
+    runs.emplace_back(config, record);
+  };
+  const auto lines = [&](const char* file) {
+    std::ifstream stream(folder_ / file);
+    std::vector<std::string> read;
+    for (std::string line; std::getline(stream, line);) read.push_back(line);
+    return read;
+  };
+  put("gmf", "full", 2);
+  put("gmf", "full", 1);
+  put("sasrec", "mgqe", 1);
+  EXPECT_EQ(collect(folder_), 3u);
+  EXPECT_EQ(lines("ml-1m-gmf.jsonl").size(), 2u);
+  EXPECT_EQ(lines("ml-1m-sasrec.jsonl").size(), 1u);
+  EXPECT_EQ(collect(folder_), 0u);
+  put("gmf", "mgqe", 1);  // one more, and one that is there already
+  store.put(runs[0].first, runs[0].second, store.make_work_folder(runs[0].first));
+  EXPECT_EQ(collect(folder_), 2u);
+  EXPECT_EQ(lines("ml-1m-gmf.jsonl").size(), 3u);
+  for (const auto& [config, record] : runs) {
+    ASSERT_TRUE(store.find(config)) << "by a store that was made before they were collected";
+    EXPECT_EQ(*store.find(config), record);
+    EXPECT_FALSE(fs::exists(store.path_of(config)));
+  }
+  size_t others = 0;
+  EXPECT_EQ(store.all(&others).size(), 4u);
+}
+
+TEST_F(Store, CollectingRefusesOtherFiguresOfTheSameRun) {
+  const RunStore store(folder_);
+  const Config config = some_config();
+  const auto put = [&](double full) {
+    store.put(config, make_record(made_up_result(config, {0.65, full}), config),
+              store.make_work_folder(config));
+  };
+  put(0.08);
+  collect(folder_);
+  put(0.09);
+  try {
+    collect(folder_);
+    ADD_FAILURE() << "two runs of one name";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what())
+                  .find("other figures than the run of the same name in ml-1m-gmf.jsonl"),
+              std::string::npos)
+        << error.what();
+  }
+  fs::remove(store.path_of(config));
+  EXPECT_EQ(store.find(config)->at("test").at("full").at("hr@10"), 0.08) << "nothing was changed";
+  std::ofstream(folder_ / "ml-1m-gmf.jsonl", std::ios::app) << "{\"test\": 1}\n";
+  EXPECT_THROW(store.find(config), InputError);
+}
+
+/// The store of this project: every line is of this numerics version, stands once, and is found by
+/// the configuration it says.
+TEST(ProjectStore, IsWhole) {
+  const fs::path folder = MGQE_SOURCE_DIR "/experiments/results/runs";
+  const CollectedRuns collected(folder);
+  ASSERT_GE(collected.all().size(), 655u);
+  const RunStore store(folder);
+  size_t lines = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() != ".jsonl") continue;
+    std::ifstream stream(entry.path());
+    for (std::string line; std::getline(stream, line);) ++lines;
+  }
+  EXPECT_EQ(lines, collected.all().size());
+  for (const auto& [name, record] : collected.all()) {
+    EXPECT_EQ(record.at("numerics_version"), kNumericsVersion) << name;
+    EXPECT_TRUE(store.holds(recorded_config(record))) << name;
+  }
 }
 
 TEST_F(Store, RefusesWhatIsNotTheRun) {

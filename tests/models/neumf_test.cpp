@@ -282,22 +282,6 @@ TEST_P(NeumfTest, ItemsOfEqualCodesTie) {
 
 // ---- pre-training -------------------------------------------------------------------------------
 
-TEST_P(NeumfTest, PartsListTheirTables) {
-  Neumf neumf(backend(), config(2), 4);
-  for (const int epoch : {1, 2}) {
-    neumf.begin_epoch(epoch);
-    ASSERT_EQ(neumf.parts(), 2);
-    neumf.choose_part(0);
-    EXPECT_EQ(neumf.part_tables(), (std::vector<int>{0}));
-    neumf.choose_part(1);
-    EXPECT_EQ(neumf.part_tables(), (std::vector<int>{1}));
-  }
-  neumf.begin_epoch(3);
-  ASSERT_EQ(neumf.parts(), 1);
-  neumf.choose_part(0);
-  EXPECT_EQ(neumf.part_tables(), (std::vector<int>{0, 1}));
-}
-
 TEST_P(NeumfTest, HalvesPretrainApart) {
   // Four models: both halves from one of two starts each. A half's end depends on its own start.
   const Config pretrained = config(2);

@@ -118,6 +118,8 @@ class SasrecTest : public OnEveryBackend {
  protected:
   static constexpr int64_t kDim = 12, kMaxLength = 9, kItems = 60;
   static constexpr int kHeads = 2, kBlocks = 2;
+  static constexpr SasrecShape kShape{kDim, kHeads, kBlocks, kMaxLength};
+  static constexpr uint64_t kDropoutKey = 5;
   // Hidden values are about 2: each of some 12 layers sums up to d + 2 products, and the norms keep
   // what came before at about 1.
   const double kHiddenTolerance = 12 * 2.0 * sum_tolerance(kDim + 2);
@@ -147,7 +149,7 @@ class SasrecTest : public OnEveryBackend {
     return model->pack();
   }
   SasrecEncoder encoder(const PackedModel& model) {
-    SasrecEncoder made(backend(), {kDim, kHeads, kBlocks, kMaxLength}, kDropoutKey);
+    SasrecEncoder made(backend(), kShape, kDropoutKey);
     made.load(model.dense);
     return made;
   }
@@ -190,14 +192,17 @@ class SasrecTest : public OnEveryBackend {
     backend().download(host.data(), view.data, host.size() * sizeof(float));
     return host;
   }
-  /// (tokens, d) of all histories, one after the other.
-  std::vector<float> hidden(SasrecEncoder& encoder, const PackedModel& model,
-                            const std::vector<History>& histories, bool training = false,
-                            uint64_t step = 1) {
+  /// (tokens, d) of all histories, one after the other; as in training at that step where a rate is
+  /// given.
+  std::vector<float> hidden(const PackedModel& model, const std::vector<History>& histories,
+                            float rate = 0.0f, uint64_t step = 1) {
     const Batch batch = upload(histories);
     const Tensor<float> items = item_table(model);
-    return download(encoder.forward({items, batch.items}, batch.sequences(), batch.positions,
-                                    at_step(step), {.training = training}));
+    const Tensor<StepState> state = at_step(step);
+    SasrecActivations kept(backend(), kShape, 200, SasrecActivations::Keep::kLast);
+    const SasrecEncoder made = encoder(model);
+    return download(made.forward({items, batch.items}, batch.sequences(), batch.positions,
+                                 {.rate = rate, .state = state}, kept));
   }
 
   /// Of every length there is.
@@ -233,9 +238,8 @@ class SasrecTest : public OnEveryBackend {
 TEST_P(SasrecTest, HiddenVectorsAreTheNaiveEncodersOnRaggedHistories) {
   const PackedModel model = random_model(1);
   const NaiveSasrec naive(model, kHeads, kBlocks);
-  const auto made = encoder(model, 0.0f);
   const std::vector<History> histories = ragged(13, 2);
-  const auto got = hidden(*made, model, histories);
+  const auto got = hidden(model, histories);
   size_t at = 0;
   for (size_t m = 0; m < histories.size(); ++m)
     for (const double expected : naive.hidden(histories[m]))
@@ -280,12 +284,10 @@ TEST_P(SasrecTest, RanksAsNaiveScoresDo) {
 
 TEST_P(SasrecTest, LaterActionsLeaveEarlierHiddenVectorsAsTheyAre) {
   const PackedModel model = random_model(6);
-  const auto made = encoder(model, 0.0f);
   const History one = {1, 2, 3, 4, 5, 6, 7}, other = {1, 2, 3, 4, 50, 51, 52};
   constexpr size_t kTokens = 7, kShared = 4;
   // The same place in a batch of the same shape: the same bits.
-  const auto first = hidden(*made, model, {{9, 8}, one}),
-             second = hidden(*made, model, {{9, 8}, other});
+  const auto first = hidden(model, {{9, 8}, one}), second = hidden(model, {{9, 8}, other});
   for (size_t t = 0; t < 2 + kTokens; ++t) {
     const bool same = std::equal(first.begin() + t * kDim, first.begin() + (t + 1) * kDim,
                                  second.begin() + t * kDim);
@@ -295,14 +297,13 @@ TEST_P(SasrecTest, LaterActionsLeaveEarlierHiddenVectorsAsTheyAre) {
 
 TEST_P(SasrecTest, AUsersVectorsDoNotDependOnTheOthersOfTheBatch) {
   const PackedModel model = random_model(7);
-  const auto made = encoder(model, 0.0f);
   const std::vector<History> histories = ragged(11, 8);
-  const auto together = hidden(*made, model, histories);
+  const auto together = hidden(model, histories);
   std::vector<History> reversed(histories.rbegin(), histories.rend());
-  const auto backwards = hidden(*made, model, reversed);
+  const auto backwards = hidden(model, reversed);
   size_t begin = 0, end = backwards.size();
   for (const History& history : histories) {
-    const auto alone = hidden(*made, model, {history});
+    const auto alone = hidden(model, {history});
     end -= alone.size();
     for (size_t i = 0; i < alone.size(); ++i) {
       // Back ends may choose another order of summation for another number of rows.
@@ -315,16 +316,13 @@ TEST_P(SasrecTest, AUsersVectorsDoNotDependOnTheOthersOfTheBatch) {
 
 // ---- dropout ------------------------------------------------------------------------------------
 
-TEST_P(SasrecTest, DropsInTrainingAlone) {
+TEST_P(SasrecTest, DropsByStep) {
   const PackedModel model = random_model(9);
-  const auto without = encoder(model, 0.0f), with = encoder(model, 0.4f);
   const std::vector<History> histories = ragged(6, 10);
-  const auto plain = hidden(*without, model, histories);
-  EXPECT_EQ(hidden(*with, model, histories), plain);
-  EXPECT_EQ(hidden(*without, model, histories, true), plain);
-  const auto dropped = hidden(*with, model, histories, true, 1);
-  EXPECT_EQ(hidden(*with, model, histories, true, 1), dropped) << "a function of the step";
-  EXPECT_NE(hidden(*with, model, histories, true, 2), dropped);
+  const auto plain = hidden(model, histories);
+  const auto dropped = hidden(model, histories, 0.4f, 1);
+  EXPECT_EQ(hidden(model, histories, 0.4f, 1), dropped) << "a function of the step";
+  EXPECT_NE(hidden(model, histories, 0.4f, 2), dropped);
   size_t equal = 0;
   for (size_t i = 0; i < plain.size(); ++i) equal += plain[i] == dropped[i];
   EXPECT_LT(equal, plain.size() / 20);
@@ -337,22 +335,26 @@ TEST_P(SasrecTest, BackwardDropsWhatForwardDropped) {
   const std::vector<History> histories = {{0, 1, 2, 3}, {4, 5}, {6, 7, 8, 9, 10}};
   constexpr int64_t kTokens = 11;  // every item is looked up once, so rows and look-ups agree
   for (const float rate : {0.0f, 0.3f}) {
-    const auto made = encoder(model, rate);
+    SasrecEncoder made(backend(), kShape, kDropoutKey);
+    TrainableSasrecEncoder trainable(backend(), made, OptimizerOptions{}, 5, kTokens);
+    SasrecActivations kept(backend(), kShape, kTokens, SasrecActivations::Keep::kAll);
+    made.load(model.dense);  // over the random start
     const Batch batch = upload(histories);
     const Tensor<StepState> state = at_step(3);
+    const DropoutPass pass{.rate = rate, .state = state};
     const auto weights = Random(12).normals(kTokens * kDim);
     std::vector<float> rows = item_table(model).to_host();
     const auto loss = [&] {
       const Tensor<float> items = tensor(rows, kDim);
-      const auto h = download(made->forward({items, batch.items}, batch.sequences(),
-                                            batch.positions, state, {.training = true}));
+      const auto h = download(
+          made.forward({items, batch.items}, batch.sequences(), batch.positions, pass, kept));
       double sum = 0.0;
       for (size_t i = 0; i < h.size(); ++i) sum += static_cast<double>(weights[i]) * h[i];
       return sum;
     };
     loss();
     Tensor<float> gradient = tensor(weights, kDim), by_items = poisoned<float>(kTokens, kDim);
-    made->backward(batch.sequences(), batch.positions, state, gradient, by_items);
+    trainable.backward(batch.sequences(), batch.positions, pass, kept, gradient, by_items);
     const auto got = by_items.to_host();
     // The loss sums 132 values of about 1 with float errors of about 1e-6 each: 1e-5; over 2 h =
     // 4e-3 that is 3e-3. Truncation errs by h^2 times a third derivative of up to about 1e3.

@@ -77,7 +77,8 @@ class Rig {
   void backward(const std::vector<float>& gradient) {
     backend_.begin_step(state_, spec_.optimizer.adam);
     const Tensor<float> device(backend_, std::span<const float>(gradient), spec_.config.dim);
-    embedding_->backward(device, state_);
+    embedding_->backward(device);
+    embedding_->step(state_);
     backend_.synchronize();
   }
   void train(const std::vector<int32_t>& ids, int steps) {

@@ -1,2 +1,2 @@
-// The precompiled header that every test program shares is compiled for this one, which does nothing.
+// The precompiled header that every test program shares is compiled for this one; it does nothing.
 int main() {}

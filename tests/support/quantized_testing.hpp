@@ -66,7 +66,9 @@ class QuantizedFixture : public OnEveryBackend {
   /// gradient (B, d) of the last forward.
   void backward(const std::vector<float>& gradient) {
     backend().begin_step(state_, spec_.optimizer.adam);
-    embedding_->backward(tensor(gradient, kTableDim), state_);
+    const Tensor<float> device = tensor(gradient, kTableDim);
+    embedding_->backward(device);
+    embedding_->step(state_);
     backend().synchronize();
   }
   void train(int steps, uint64_t seed, int lowest_id = 0, int highest_id = kTableRows - 1) {

@@ -179,7 +179,8 @@ class MgqeEmbeddingTest : public OnEveryBackend {
     Tensor<float> gradient =
         tensor(Random(5).normals(static_cast<int64_t>(ids.size()) * kDim), kDim);
     backend().begin_step(state(), AdamOptions{0.5});
-    embedding.backward(gradient, state());
+    embedding.backward(gradient);
+    embedding.step(state());
   }
   UniqueIds unique(View<const int32_t> ids) {
     unique_ = std::make_unique<UniqueBuffer>(backend(), ids.size());

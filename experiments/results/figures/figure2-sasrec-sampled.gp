@@ -8,10 +8,10 @@ set pointintervalbox 0
 set format y "%g"
 set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
 $p0s0 << EOD
-100 0.819868 0
+100 0.82043 0.00300535
 EOD
 $p0s1 << EOD
-17.182 0.82053 0
+17.182 0.820695 0.00484214
 EOD
 set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'
 set bmargin 6.4
@@ -22,6 +22,8 @@ set ylabel "sampled HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.819028:0.82137]
-plot $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+set yrange [0.814737:0.826654]
+plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p0s1 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p0s1 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"

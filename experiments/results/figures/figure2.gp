@@ -55,10 +55,10 @@ $p1s2 << EOD
 15.1022 0.0793598 0.00297561
 EOD
 $p2s0 << EOD
-100 0.25447 0
+100 0.250232 0.00760879
 EOD
 $p2s1 << EOD
-17.182 0.247517 0
+17.182 0.245629 0.00393142
 EOD
 $p3s0 << EOD
 12.5 16.0452 0.34501
@@ -142,8 +142,10 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.247054:0.254933]
-plot $p2s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+set yrange [0.240956:0.258583]
+plot $p2s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p2s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p2s1 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p2s1 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
 set size 0.5,0.4688
 set origin 0.5,0.0625

@@ -1,6 +1,6 @@
 // One functor per elementwise formula, written once for every device. Each is called with an index;
-// a back end only decides who calls it (an OpenMP loop, a grid-stride kernel). fma is explicit
-// where it is meant, because contraction is off everywhere.
+// a back end only decides who calls it (a loop shared by threads, a grid-stride kernel). fma is
+// explicit where it is meant, because contraction is off everywhere.
 #pragma once
 
 #include <cmath>
