@@ -85,21 +85,32 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   if (ranks.leads()) print_summary(*task, result);
 }
 
-void evaluate(const std::string& path, const nlohmann::json& flags) {
-  const Artifact artifact = read_artifact(path);
+/// Ranks share the work, and each has the rows that --shard gives it of large tables.
+void evaluate(Launch& launch, const std::string& path, const nlohmann::json& flags) {
+  Artifact artifact;
   Config config;
-  update_from_json(config, artifact.config, path);
-  config.run.seed = artifact.seed;
-  config.run.device = artifact.device;
-  update_from_json(config, flags, "command line");
-  resolve(config);
-  validate(config);
-  const std::unique_ptr<Backend> backend = make_backend(config.run.device);
-  const std::unique_ptr<Task> task = make_task(*backend, config);
-  if (task->fingerprint() != artifact.data_fingerprint)
-    input_error(path, ": was trained on other data than --data ", config.data.name,
-                " gives here: its ids would not match; name the data it was trained on");
-  std::cout << task->evaluate(artifact.model, Split::kTest).json.dump(2) << std::endl;
+  std::unique_ptr<Backend> backend;
+  agree(launch.ranks(), [&] {
+    artifact = read_artifact(path);
+    update_from_json(config, artifact.config, path);
+    config.run.seed = artifact.seed;
+    config.run.device = artifact.device;
+    update_from_json(config, flags, "command line");
+    resolve(config);
+    validate(config);
+    backend = make_backend(launch.device(config.run.device));
+  });
+  launch.join(*backend);
+  Communicator& ranks = backend->communicator();
+  std::unique_ptr<Task> task;
+  agree(ranks, [&] {
+    task = make_task(*backend, config);
+    if (task->fingerprint() != artifact.data_fingerprint)
+      input_error(path, ": was trained on other data than --data ", config.data.name,
+                  " gives here: its ids would not match; name the data it was trained on");
+  });
+  const nlohmann::ordered_json figures = task->evaluate(artifact.model, Split::kTest).json;
+  if (ranks.leads()) std::cout << figures.dump(2) << std::endl;
 }
 
 void run(Launch& launch, int argc, char** argv) {
@@ -170,7 +181,7 @@ void run(Launch& launch, int argc, char** argv) {
         train(launch, config, checkpoints, command);
     });
   }
-  if (*evaluate_command) evaluate(artifact, evaluate_options.given());
+  if (*evaluate_command) evaluate(launch, artifact, evaluate_options.given());
   if (*inspect_command) {
     if (inspect_as_json)
       std::cout << inspect_json(inspected).dump(2) << std::endl;
