@@ -90,13 +90,13 @@ class CudaBackend final : public Elementwise<CudaBackend> {
                     View<float> item_gradient, View<float> weight_gradient) override;
   void accumulate(View<const float> x, View<double> sum) override;
 
-  void rank_all(const RankQuery& query, Histories excluded, RankCounts counts) override;
-  void rank_candidates(const RankQuery& query, View<const int32_t> candidates,
-                       RankCounts counts) override;
-  void rank_all_scores(View<const float> scores, View<const int32_t> positives, Histories excluded,
-                       RankCounts counts) override;
-  void rank_candidate_scores(View<const float> scores, View<const int32_t> positives,
-                             View<const int32_t> candidates, RankCounts counts) override;
+  void count_codes(View<const uint8_t> codes, View<int32_t> counts) override;
+  void count_items(const RankQuery& query, Histories excluded, RankCounts counts) override;
+  void count_candidates(const RankQuery& query, View<const int32_t> candidates,
+                        RankCounts counts) override;
+  void count_scores(const ScoreQuery& query, Histories excluded, RankCounts counts) override;
+  void count_candidate_scores(const ScoreQuery& query, View<const int32_t> candidates,
+                              RankCounts counts) override;
 
   /// The backend's stream, with its device made current for the calling thread.
   cudaStream_t stream() const {

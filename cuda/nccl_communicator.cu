@@ -146,6 +146,12 @@ class NcclCommunicator final : public Communicator {
   std::vector<std::string> do_gather(const std::string& mine) override {
     return host_->gather(mine);
   }
+  void do_collect(std::span<const uint8_t> mine, std::span<const int64_t> sizes,
+                  const TakePiece& take) override {
+    host_->collect(mine, sizes, [&](int rank, int64_t first, std::span<const uint8_t> piece) {
+      if (rank > 0) take(rank, first, piece);  // rank 0's own it has taken
+    });
+  }
 
  private:
   /// What comes next here waits for the ops of `on` so far.

@@ -19,18 +19,9 @@ static_assert(kItemThreads * (kTileUsers / kPatch) == kRankThreads);
 inline constexpr int kItemStride = kTileItems + kPatch;
 inline constexpr int kUserStride = kTileUsers + kPatch;
 
-__device__ inline float score_of(const RankQuery& query, int64_t m, int64_t item) {
-  return ranking_score(query.users.row(m), query.items.row(item), query.items.cols);
-}
-
-/// positive_scores (M), and both counts to zero. A thread per user.
-__global__ void __launch_bounds__(kRankThreads)
-    positive_scores_kernel(RankQuery query, float* positive_scores, RankCounts counts) {
-  for (int64_t m = grid_thread(); m < query.users.rows; m += grid_threads()) {
-    positive_scores[m] = score_of(query, m, query.positives[m]);
-    counts.greater[m] = 0;
-    counts.ties[m] = 0;
-  }
+/// The score of the item that stands at `place` of the chunk.
+__device__ inline float score_at(const RankQuery& query, int64_t m, int64_t place) {
+  return ranking_score(query.users.row(m), query.items.row(place), query.items.cols);
 }
 
 /// tile (kTileDepth, stride): columns [depth, + kTileDepth) of rows [first, + kRows), transposed.
@@ -45,11 +36,10 @@ __device__ inline void load_transposed(View<const float> rows, int64_t first, in
   }
 }
 
-/// Adds the counts over all n items, positive and excluded ones included. Block (g, s): users
+/// Adds the counts over all items of the chunk, positive and excluded ones included. Block (g, s): users
 /// [g * kTileUsers, + kTileUsers), item tiles s, s + gridDim.y, ...
 __global__ void __launch_bounds__(kRankThreads)
-    count_all_kernel(RankQuery query, const float* __restrict__ positive_scores,
-                     RankCounts counts) {
+    count_all_kernel(RankQuery query, RankCounts counts) {
   using Vector = FloatVector<kPatch>;
   MGQE_SHARED_ARRAY(float, item_tile, kTileDepth* kItemStride);
   MGQE_SHARED_ARRAY(float, user_tile, kTileDepth* kUserStride);
@@ -61,7 +51,7 @@ __global__ void __launch_bounds__(kRankThreads)
   Standing standing[kPatch];
   float positive[kPatch];
   for (int m = 0; m < kPatch; ++m)
-    positive[m] = positive_scores[min(first_user + user_lane + m, users - 1)];
+    positive[m] = query.positives.scores[min(first_user + user_lane + m, users - 1)];
 
   for (int64_t first_item = static_cast<int64_t>(blockIdx.y) * kTileItems; first_item < items;
        first_item += static_cast<int64_t>(gridDim.y) * kTileItems) {
@@ -100,19 +90,22 @@ __global__ void __launch_bounds__(kRankThreads)
   }
 }
 
-/// Takes back from the counts over all items the positive and every excluded item but the positive
-/// (which stays a candidate, and is never counted against itself). A warp per user.
+/// Takes back from the counts over all items of the chunk the positive and every excluded item but
+/// the positive (which stays a candidate, and is never counted against itself). A warp per user.
 __global__ void __launch_bounds__(kRankThreads)
-    take_back_excluded_kernel(RankQuery query, Histories excluded,
-                              const float* __restrict__ positive_scores, RankCounts counts) {
+    take_back_excluded_kernel(RankQuery query, Histories excluded, RankCounts counts) {
   for (int64_t m = grid_warp(); m < query.users.rows; m += grid_warps()) {
-    const float positive_score = positive_scores[m];
-    const int32_t positive = query.positives[m];
+    const float positive_score = query.positives.scores[m];
+    const int32_t positive = query.positives.items[m];
     const int32_t* items = excluded.begin(m);
     Standing standing;
-    if (lane_index() == 0) standing.add(positive_score, positive_score);
-    for (int64_t i = lane_index(); i < excluded.length(m); i += kWarpSize)
-      if (items[i] != positive) standing.add(score_of(query, m, items[i]), positive_score);
+    if (lane_index() == 0 && query.chunk.place(positive) >= 0)
+      standing.add(positive_score, positive_score);
+    for (int64_t i = lane_index(); i < excluded.length(m); i += kWarpSize) {
+      const int64_t place = query.chunk.place(items[i]);
+      if (place >= 0 && items[i] != positive)
+        standing.add(score_at(query, m, place), positive_score);
+    }
     standing.greater = warp_sum(standing.greater);
     standing.ties = warp_sum(standing.ties);
     if (lane_index() == 0) {
@@ -122,20 +115,22 @@ __global__ void __launch_bounds__(kRankThreads)
   }
 }
 
-/// Counts over row m of candidates (M, C), -1 standing for none. A warp per user.
+/// Adds the counts over those of row m of candidates (M, C) that are in the chunk; -1 stands for
+/// none. A warp per user.
 __global__ void __launch_bounds__(kRankThreads)
-    rank_candidates_kernel(RankQuery query, View<const int32_t> candidates, RankCounts counts) {
+    count_candidates_kernel(RankQuery query, View<const int32_t> candidates, RankCounts counts) {
   for (int64_t m = grid_warp(); m < query.users.rows; m += grid_warps()) {
-    const float positive_score = score_of(query, m, query.positives[m]);
+    const float positive_score = query.positives.scores[m];
     const int32_t* items = candidates.row(m);
     Standing standing;
     for (int64_t i = lane_index(); i < candidates.cols; i += kWarpSize)
-      if (items[i] >= 0) standing.add(score_of(query, m, items[i]), positive_score);
+      if (const int64_t place = query.chunk.place(items[i]); place >= 0)
+        standing.add(score_at(query, m, place), positive_score);
     standing.greater = warp_sum(standing.greater);
     standing.ties = warp_sum(standing.ties);
     if (lane_index() == 0) {
-      counts.greater[m] = standing.greater;
-      counts.ties[m] = standing.ties;
+      counts.greater[m] += standing.greater;
+      counts.ties[m] += standing.ties;
     }
   }
 }

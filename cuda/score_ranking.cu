@@ -1,7 +1,7 @@
 // Ranking of scores that a backbone computed itself.
 //
-// rank_all_scores: a warp per user first writes what has to be taken back (the positive itself and
-// the excluded items), then blocks of (slice of the catalogue, user) add what they count. Bytes: 4
+// count_scores: a warp per user first takes back what will be counted too much (the positive itself
+// and the excluded items), then blocks of (slice of the chunk, user) add what they count. Bytes: 4
 // (n + excluded) a user, read once; no flops. Any M, n; one user fills the GPU as well as many do,
 // so a backbone need hold no more than one user's row of scores.
 //
@@ -19,24 +19,24 @@ constexpr int64_t kMaxGridY = 65535;
 
 }  // namespace
 
-void CudaBackend::rank_all_scores(View<const float> scores, View<const int32_t> positives,
-                                  Histories excluded, RankCounts counts) {
-  const int64_t users = scores.rows;
-  if (users == 0) return;
+void CudaBackend::count_scores(const ScoreQuery& query, Histories excluded, RankCounts counts) {
+  const int64_t users = query.scores.rows;
+  if (users == 0 || query.chunk.rows == 0) return;
   const int64_t resident = resident_blocks(kScoreThreads);
-  MGQE_LAUNCH(begin_score_counts_kernel, grid_for(users, kUsersPerBlock, resident), kScoreThreads,
-              0, stream(), scores, positives, excluded, counts);
-  const dim3 grid(grid_for(scores.cols, kScoreThreads * kScoresPerThread, resident),
+  MGQE_LAUNCH(take_back_scores_kernel, grid_for(users, kUsersPerBlock, resident), kScoreThreads, 0,
+              stream(), query, excluded, counts);
+  const dim3 grid(grid_for(query.scores.cols, kScoreThreads * kScoresPerThread, resident),
                   grid_for(users, 1, kMaxGridY));
-  MGQE_LAUNCH(count_scores_kernel, grid, kScoreThreads, 0, stream(), scores, positives, counts);
+  MGQE_LAUNCH(count_scores_kernel, grid, kScoreThreads, 0, stream(), query, counts);
 }
 
-void CudaBackend::rank_candidate_scores(View<const float> scores, View<const int32_t> positives,
-                                        View<const int32_t> candidates, RankCounts counts) {
-  if (scores.rows == 0) return;
+void CudaBackend::count_candidate_scores(const ScoreQuery& query, View<const int32_t> candidates,
+                                         RankCounts counts) {
+  const int64_t users = query.scores.rows;
+  if (users == 0) return;
   MGQE_LAUNCH(count_candidate_scores_kernel,
-              grid_for(scores.rows, kUsersPerBlock, resident_blocks(kScoreThreads)), kScoreThreads,
-              0, stream(), scores, positives, candidates, counts);
+              grid_for(users, kUsersPerBlock, resident_blocks(kScoreThreads)), kScoreThreads, 0,
+              stream(), query, candidates, counts);
 }
 
 }  // namespace mgqe

@@ -9,37 +9,39 @@ namespace mgqe {
 
 inline constexpr int kScoreThreads = 256;
 
-/// counts (M) = minus what count_scores_kernel will count too much: the positive and every excluded
-/// item but the positive. A warp per user.
+/// counts (M) less what count_scores_kernel counts too much: the positive and every excluded item
+/// but the positive, as far as they are in the chunk. A warp per user.
 __global__ void __launch_bounds__(kScoreThreads)
-    begin_score_counts_kernel(View<const float> scores, View<const int32_t> positives,
-                              Histories excluded, RankCounts counts) {
-  for (int64_t m = grid_warp(); m < scores.rows; m += grid_warps()) {
-    const float* row = scores.row(m);
-    const int32_t positive = positives[m];
+    take_back_scores_kernel(ScoreQuery query, Histories excluded, RankCounts counts) {
+  for (int64_t m = grid_warp(); m < query.scores.rows; m += grid_warps()) {
+    const float* row = query.scores.row(m);
+    const int32_t positive = query.positives.items[m];
+    const float positive_score = query.positives.scores[m];
     const int32_t* items = excluded.begin(m);
     Standing taken;
-    if (lane_index() == 0) taken.add(row[positive], row[positive]);
-    for (int64_t i = lane_index(); i < excluded.length(m); i += kWarpSize)
-      if (items[i] != positive) taken.add(row[items[i]], row[positive]);
+    if (lane_index() == 0 && query.chunk.place(positive) >= 0)
+      taken.add(positive_score, positive_score);
+    for (int64_t i = lane_index(); i < excluded.length(m); i += kWarpSize) {
+      const int64_t place = query.chunk.place(items[i]);
+      if (place >= 0 && items[i] != positive) taken.add(row[place], positive_score);
+    }
     taken.greater = warp_sum(taken.greater);
     taken.ties = warp_sum(taken.ties);
     if (lane_index() == 0) {
-      counts.greater[m] = -taken.greater;
-      counts.ties[m] = -taken.ties;
+      counts.greater[m] -= taken.greater;
+      counts.ties[m] -= taken.ties;
     }
   }
 }
 
-/// Adds the counts over all n scores. Blocks (slice, user), repeated down both.
+/// Adds the counts over all scores of the chunk. Blocks (slice, user), repeated down both.
 __global__ void __launch_bounds__(kScoreThreads)
-    count_scores_kernel(View<const float> scores, View<const int32_t> positives,
-                        RankCounts counts) {
-  for (int64_t m = blockIdx.y; m < scores.rows; m += gridDim.y) {
-    const float* row = scores.row(m);
-    const float positive = row[positives[m]];
+    count_scores_kernel(ScoreQuery query, RankCounts counts) {
+  for (int64_t m = blockIdx.y; m < query.scores.rows; m += gridDim.y) {
+    const float* row = query.scores.row(m);
+    const float positive = query.positives.scores[m];
     Standing slice;
-    for (int64_t i = grid_thread(); i < scores.cols; i += grid_threads())
+    for (int64_t i = grid_thread(); i < query.scores.cols; i += grid_threads())
       slice.add(row[i], positive);
     const int greater = block_sum<kScoreThreads>(slice.greater);
     const int ties = block_sum<kScoreThreads>(slice.ties);
@@ -49,22 +51,24 @@ __global__ void __launch_bounds__(kScoreThreads)
   }
 }
 
-/// Counts over row m of candidates (M, C), -1 standing for none. A warp per user.
+/// Adds the counts over those of row m of candidates (M, C) that are in the chunk; -1 stands for
+/// none. A warp per user.
 __global__ void __launch_bounds__(kScoreThreads)
-    count_candidate_scores_kernel(View<const float> scores, View<const int32_t> positives,
-                                  View<const int32_t> candidates, RankCounts counts) {
-  for (int64_t m = grid_warp(); m < scores.rows; m += grid_warps()) {
-    const float* row = scores.row(m);
+    count_candidate_scores_kernel(ScoreQuery query, View<const int32_t> candidates,
+                                  RankCounts counts) {
+  for (int64_t m = grid_warp(); m < query.scores.rows; m += grid_warps()) {
+    const float* row = query.scores.row(m);
     const int32_t* items = candidates.row(m);
-    const float positive = row[positives[m]];
+    const float positive = query.positives.scores[m];
     Standing found;
     for (int64_t i = lane_index(); i < candidates.cols; i += kWarpSize)
-      if (items[i] >= 0) found.add(row[items[i]], positive);
+      if (const int64_t place = query.chunk.place(items[i]); place >= 0)
+        found.add(row[place], positive);
     found.greater = warp_sum(found.greater);
     found.ties = warp_sum(found.ties);
     if (lane_index() == 0) {
-      counts.greater[m] = found.greater;
-      counts.ties[m] = found.ties;
+      counts.greater[m] += found.greater;
+      counts.ties[m] += found.ties;
     }
   }
 }

@@ -143,21 +143,32 @@ class EvaluateCommand {
 
   bool given() const { return command_->parsed(); }
 
-  void run() const {
-    const Artifact artifact = read_artifact(path_);
+  /// Ranks share the work, and each has the rows that --shard gives it of large tables.
+  void run(Launch& launch) const {
+    Artifact artifact;
     Config config;
-    update_from_json(config, artifact.config, path_);
-    config.run.seed = artifact.seed;
-    config.run.device = artifact.device;
-    update_from_json(config, options_.given(), "command line");
-    resolve(config);
-    validate(config);
-    const std::unique_ptr<Backend> backend = make_backend(config.run.device);
-    const std::unique_ptr<Task> task = make_task(*backend, config);
-    if (task->fingerprint() != artifact.data_fingerprint)
-      input_error(path_, ": was trained on other data than --data ", config.data.name,
-                  " gives here: its ids would not match; name the data it was trained on");
-    std::cout << task->evaluate(artifact.model, Split::kTest).json.dump(2) << std::endl;
+    std::unique_ptr<Backend> backend;
+    agree(launch.ranks(), [&] {
+      artifact = read_artifact(path_);
+      update_from_json(config, artifact.config, path_);
+      config.run.seed = artifact.seed;
+      config.run.device = artifact.device;
+      update_from_json(config, options_.given(), "command line");
+      resolve(config);
+      validate(config);
+      backend = make_backend(launch.device(config.run.device));
+    });
+    launch.join(*backend);
+    Communicator& ranks = backend->communicator();
+    std::unique_ptr<Task> task;
+    agree(ranks, [&] {
+      task = make_task(*backend, config);
+      if (task->fingerprint() != artifact.data_fingerprint)
+        input_error(path_, ": was trained on other data than --data ", config.data.name,
+                    " gives here: its ids would not match; name the data it was trained on");
+    });
+    const nlohmann::ordered_json figures = task->evaluate(artifact.model, Split::kTest).json;
+    if (ranks.leads()) std::cout << figures.dump(2) << std::endl;
   }
 
  private:
@@ -262,7 +273,7 @@ void run(Launch& launch, int argc, char** argv) {
     if (train.given()) train.resolve_options(launch.size());
   });
   if (train.given()) train.run(launch, argc, argv);
-  if (evaluate.given()) evaluate.run();
+  if (evaluate.given()) evaluate.run(launch);
   if (inspect.given()) inspect.run();
   if (report.given()) report.run();
   if (derive.given()) derive.run();

@@ -180,19 +180,22 @@ OpCase rank_all_case(int64_t users, int64_t items) {
         : users(normals(backend, seed, 1, M, kDim)),
           items(normals(backend, seed, 2, n, kDim)),
           positives(backend, std::span<const int32_t>(draw_ids("uniform", n, M, seed))),
+          positive_scores(backend, M),
           offsets(backend, M + 1),
           greater(backend, M),
           ties(backend, M) {}
     Tensor<float> users, items;
     Tensor<int32_t> positives;
-    Tensor<int64_t> offsets;  // nothing is excluded
+    Tensor<float> positive_scores;  // 0: how many items beat it costs the same
+    Tensor<int64_t> offsets;        // nothing is excluded
     Tensor<int32_t> greater, ties;
   };
   const auto prepare = [=](Backend& backend, uint64_t seed) {
     auto data = std::make_shared<Data>(backend, seed, users, items);
     const auto run = [=, &backend] {
-      backend.rank_all(RankQuery{data->users, data->items, data->positives},
-                       Histories{data->offsets, {}}, RankCounts{data->greater, data->ties});
+      const Positives positives{data->positives, data->positive_scores};
+      backend.count_items(RankQuery{data->users, data->items, {0, items}, positives},
+                          Histories{data->offsets, {}}, RankCounts{data->greater, data->ties});
     };
     return Workload{run, rank_all_cost(users, items, kDim), {}};
   };

@@ -37,8 +37,9 @@ namespace {
   throw Error(detail::concat(file, ":", line, ": ", call, ": ", text));
 }
 
-constexpr int kRowsTag = 1;
+constexpr int kRowsTag = 1, kCollectTag = 2;
 constexpr int64_t kMessageBytes = int64_t{1} << 30;
+constexpr int64_t kPieceBytes = int64_t{16} << 20;  // of do_collect: what rank 0 keeps beside
 constexpr auto kSpin = std::chrono::microseconds(100);
 constexpr auto kNap = std::chrono::microseconds(20);
 
@@ -147,6 +148,31 @@ class MpiCommunicator final : public Communicator {
       begin += static_cast<size_t>(bytes);
     }
     return texts;
+  }
+
+  void do_collect(std::span<const uint8_t> mine, std::span<const int64_t> sizes,
+                  const TakePiece& take) override {
+    const Watchdog::Waiting waiting(*watchdog_, "rank 0's collection of a table");
+    if (rank_ > 0) {
+      const auto bytes = static_cast<int64_t>(mine.size());
+      for (int64_t first = 0; first < bytes; first += kPieceBytes) {
+        const int64_t here = std::min(bytes - first, kPieceBytes);
+        MGQE_MPI(MPI_Isend(mine.data() + first, static_cast<int>(here), MPI_BYTE, 0, kCollectTag,
+                           world_, &requests_.emplace_back()));
+        wait(requests_);
+      }
+      return;
+    }
+    std::vector<uint8_t> piece(static_cast<size_t>(
+        std::min(kPieceBytes, *std::max_element(sizes.begin(), sizes.end()))));
+    for (int r = 1; r < size_; ++r)
+      for (int64_t first = 0; first < sizes[r]; first += kPieceBytes) {
+        const int64_t here = std::min(sizes[r] - first, kPieceBytes);
+        MGQE_MPI(MPI_Irecv(piece.data(), static_cast<int>(here), MPI_BYTE, r, kCollectTag, world_,
+                           &requests_.emplace_back()));
+        wait(requests_);
+        take(r, first, {piece.data(), static_cast<size_t>(here)});
+      }
   }
 
  private:

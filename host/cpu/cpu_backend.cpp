@@ -92,6 +92,16 @@ void CpuBackend::frequency_order(View<const int64_t> counts, View<int32_t> order
                    [&](int32_t a, int32_t b) { return counts[a] > counts[b]; });
 }
 
+void CpuBackend::count_codes(View<const uint8_t> codes, View<int32_t> counts) {
+  const int64_t subspaces = codes.cols;
+  // A thread has its subspaces alone, so that no two count into the same place.
+  parallel_pieces(subspaces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t r = 0; r < codes.rows; ++r)
+      for (int64_t j = begin; j < end; ++j)
+        if (const uint8_t code = codes.row(r)[j]; code < counts.cols) ++counts.row(j)[code];
+  });
+}
+
 void CpuBackend::accumulate(View<const float> x, View<double> sum) {
   double total = 0.0;
   for (int64_t i = 0; i < x.size(); ++i) total += x[i];

@@ -76,9 +76,10 @@ class CpuBackend : public Elementwise<CpuBackend> {
                     View<float> item_gradient, View<float> weight_gradient) override;
   void accumulate(View<const float> x, View<double> sum) override;
 
-  void rank_all(const RankQuery& query, Histories excluded, RankCounts counts) override;
-  void rank_candidates(const RankQuery& query, View<const int32_t> candidates,
-                       RankCounts counts) override;
+  void count_codes(View<const uint8_t> codes, View<int32_t> counts) override;
+  void count_items(const RankQuery& query, Histories excluded, RankCounts counts) override;
+  void count_candidates(const RankQuery& query, View<const int32_t> candidates,
+                        RankCounts counts) override;
 
   int fma_workers() const override { return omp_get_max_threads(); }
   int64_t run_fma_chains(int64_t steps, float factor, float addend, View<float> sums) override;

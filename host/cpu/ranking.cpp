@@ -55,9 +55,8 @@ void count_tile(const float* HWY_RESTRICT tile, int64_t d, int valid, const floa
   }
 }
 
-/// Adds to counts (zeroed before) over all n items, the positive included, for users [begin, end).
-void count_all_items(const RankQuery& query, const float* positive_scores, RankCounts counts,
-                     int64_t begin, int64_t end) {
+/// Adds to counts over all items of the chunk, the positive included, for users [begin, end).
+void count_all_items(const RankQuery& query, RankCounts counts, int64_t begin, int64_t end) {
   const Tag tag;
   const int lanes = static_cast<int>(hn::Lanes(tag));
   const int tile_items = kVectors * lanes;
@@ -76,7 +75,7 @@ void count_all_items(const RankQuery& query, const float* positive_scores, RankC
       const int64_t here = std::min<int64_t>(kUsers, end - m);
       for (int64_t s = 0; s < kUsers; ++s) {  // a short group repeats its last user
         users[s] = query.users.row(m + std::min(s, here - 1));
-        scores[s] = positive_scores[m + std::min(s, here - 1)];
+        scores[s] = query.positives.scores[m + std::min(s, here - 1)];
       }
       count_tile(tile, d, valid, users, scores, greater, ties);
       for (int64_t s = 0; s < here; ++s) {
@@ -100,54 +99,44 @@ namespace {
 
 constexpr int64_t kUserGrain = 8;
 
-/// Adds `sign` to the count an item belongs to. NaN counts as greater.
-inline void count_item(const RankQuery& query, int64_t m, float positive_score, int32_t item,
-                       int sign, RankCounts counts) {
-  const float score = ranking_score(query.users.row(m), query.items.row(item), query.items.cols);
-  if (!(score <= positive_score)) counts.greater[m] += sign;
-  if (score == positive_score) counts.ties[m] += sign;
-}
-
-inline float positive_score(const RankQuery& query, int64_t m) {
-  return ranking_score(query.users.row(m), query.items.row(query.positives[m]), query.items.cols);
+/// Adds `sign` to the count an item of the chunk belongs to; others are left out. NaN counts as
+/// greater.
+inline void count_item(const RankQuery& query, int64_t m, int32_t item, int sign,
+                       RankCounts counts) {
+  const int64_t place = query.chunk.place(item);
+  if (place < 0) return;
+  const float positive = query.positives.scores[m];
+  const float score = ranking_score(query.users.row(m), query.items.row(place), query.items.cols);
+  if (!(score <= positive)) counts.greater[m] += sign;
+  if (score == positive) counts.ties[m] += sign;
 }
 
 }  // namespace
 
-void CpuBackend::rank_all(const RankQuery& query, Histories excluded, RankCounts counts) {
+void CpuBackend::count_items(const RankQuery& query, Histories excluded, RankCounts counts) {
   const int64_t users = query.users.rows;
   MGQE_CHECK(query.items.cols <= kMaxDim, "dimension ", query.items.cols);
-  std::vector<float> scores(static_cast<size_t>(users));
-  parallel_ranges(users, kUserGrain, [&](int64_t begin, int64_t end) {
-    for (int64_t m = begin; m < end; ++m) {
-      scores[m] = positive_score(query, m);
-      counts.greater[m] = counts.ties[m] = 0;
-    }
-  });
   const auto count_all = HWY_DYNAMIC_DISPATCH(count_all_items);
-  parallel_pieces(users, kUserGrain, [&](int64_t begin, int64_t end) {
-    count_all(query, scores.data(), counts, begin, end);
-  });
+  parallel_pieces(users, kUserGrain,
+                  [&](int64_t begin, int64_t end) { count_all(query, counts, begin, end); });
   // Take back the positive itself, then every excluded item but the positive.
   parallel_ranges(users, kUserGrain, [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m) {
-      count_item(query, m, scores[m], query.positives[m], -1, counts);
+      const int32_t positive = query.positives.items[m];
+      count_item(query, m, positive, -1, counts);
       const int32_t* item = excluded.begin(m);
       for (int64_t i = 0; i < excluded.length(m); ++i)
-        if (item[i] != query.positives[m]) count_item(query, m, scores[m], item[i], -1, counts);
+        if (item[i] != positive) count_item(query, m, item[i], -1, counts);
     }
   });
 }
 
-void CpuBackend::rank_candidates(const RankQuery& query, View<const int32_t> candidates,
-                                 RankCounts counts) {
+void CpuBackend::count_candidates(const RankQuery& query, View<const int32_t> candidates,
+                                  RankCounts counts) {
   parallel_ranges(query.users.rows, kUserGrain, [&](int64_t begin, int64_t end) {
     for (int64_t m = begin; m < end; ++m) {
-      const float score = positive_score(query, m);
-      counts.greater[m] = counts.ties[m] = 0;
       const int32_t* row = candidates.row(m);
-      for (int64_t i = 0; i < candidates.cols; ++i)
-        if (row[i] >= 0) count_item(query, m, score, row[i], 1, counts);
+      for (int64_t i = 0; i < candidates.cols; ++i) count_item(query, m, row[i], 1, counts);
     }
   });
 }

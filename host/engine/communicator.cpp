@@ -105,6 +105,17 @@ std::vector<std::string> Communicator::gather(const std::string& mine) {
   return all;
 }
 
+void Communicator::collect(std::span<const uint8_t> mine, std::span<const int64_t> sizes,
+                           const TakePiece& take) {
+  MGQE_CHECK(sizes.size() == static_cast<size_t>(size()) &&
+                 sizes[static_cast<size_t>(rank())] == static_cast<int64_t>(mine.size()),
+             sizes.size(), " sizes for ", size(), " ranks, ", mine.size(), " bytes given");
+  if (leads()) take(0, 0, mine);
+  if (alone()) return;
+  count(Traffic::kControl, leads() ? 0 : static_cast<int64_t>(mine.size()),
+        [&] { do_collect(mine, sizes, take); });
+}
+
 namespace {
 
 class Solo final : public Communicator {
@@ -125,6 +136,9 @@ class Solo final : public Communicator {
     std::copy(to.begin(), to.end(), from.begin());
   }
   std::vector<std::string> do_gather(const std::string& mine) override { return {mine}; }
+  void do_collect(std::span<const uint8_t>, std::span<const int64_t>, const TakePiece&) override {
+    nobody();
+  }
 
  private:
   [[noreturn]] static void nobody() { throw Error("one rank has nobody to exchange rows with"); }

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -81,6 +82,12 @@ class Communicator {
   void exchange(Traffic what, std::span<const int64_t> to, std::span<int64_t> from);
   /// Every rank's text, in rank order.
   std::vector<std::string> gather(const std::string& mine);
+  /// Rank 0 takes every rank's bytes, its own too: rank after rank, and those of a rank piece by
+  /// piece, so that it never holds more than a piece it has no use for. sizes (N) are what the ranks
+  /// give; `take` is called on rank 0 alone.
+  using TakePiece = std::function<void(int rank, int64_t first, std::span<const uint8_t> piece)>;
+  void collect(std::span<const uint8_t> mine, std::span<const int64_t> sizes,
+               const TakePiece& take);
   virtual void barrier() = 0;
 
   /// Ends every rank's process, with one line that says why.
@@ -112,6 +119,9 @@ class Communicator {
   virtual void do_all_gather(View<const uint8_t> mine, Segments receive) = 0;
   virtual void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) = 0;
   virtual std::vector<std::string> do_gather(const std::string& mine) = 0;
+  /// Of the other ranks' bytes; a rank that has none makes no call.
+  virtual void do_collect(std::span<const uint8_t> mine, std::span<const int64_t> sizes,
+                          const TakePiece& take) = 0;
 
  private:
   template <class Call>

@@ -25,6 +25,7 @@ struct RowSharding {
   MGQE_HD int64_t rows_below(int64_t end) const {
     return end <= rank ? 0 : (end - rank + ranks - 1) / ranks;
   }
+  MGQE_HD bool owns(int64_t global) const { return global % ranks == rank; }
   MGQE_HD int64_t global(int64_t local) const { return local * ranks + rank; }
 
   /// Numbers rows by (owner, local row), each owner's from a multiple of most_rows(): sorted, they

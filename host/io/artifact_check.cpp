@@ -19,7 +19,7 @@ std::string table_defect(const PackedTable& table) {
   if (std::string defect = shape_defect(table); !defect.empty()) return defect;
   const PackedScheme* scheme = find_scheme(table.scheme);
   const std::vector<ArraySpec> specs = scheme->expected_arrays(table);
-  for (const auto& [name, dtype, shape] : specs) {
+  for (const auto& [name, dtype, shape, first_row] : specs) {
     const auto found = table.arrays.find(name);
     if (found == table.arrays.end()) return fmt::format("array {} is missing", name);
     if (found->second.dtype != dtype || found->second.shape != shape)

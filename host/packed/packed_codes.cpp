@@ -54,7 +54,8 @@ class Coded final : public PackedScheme {
       specs.push_back({table.codebook_name(i), DType::kF32, {table.tiers[i].centroids, table.dim}});
     for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i)
       specs.push_back(
-          {codes_name(i), DType::kU8, {table.tier_rows(i), layout_of(table.tiers[i]).row_bytes}});
+          {codes_name(i), DType::kU8, {table.tier_rows(i), layout_of(table.tiers[i]).row_bytes},
+           table.tier_begin(i)});
     return specs;
   }
 
@@ -90,21 +91,6 @@ class Coded final : public PackedScheme {
       bits += table.tier_rows(i) * (8 * layout.row_bytes - layout.row_bits);
     }
     return bits;
-  }
-
-  void decode(Backend& backend, const PackedTable& table, View<float> rows) const override {
-    for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i) {
-      if (table.tier_rows(i) == 0) continue;
-      const PackedTier& tier = table.tiers[i];
-      const CodeLayout layout = layout_of(tier);
-      const Tensor<float> codebook(backend, table.arrays.at(table.codebook_name(i)).as<float>(),
-                                   table.dim);
-      // A row of single-centroid codes has no bytes; a tensor has at least one column.
-      Tensor<uint8_t> packed(backend, table.tier_rows(i), std::max<int64_t>(layout.row_bytes, 1));
-      if (layout.row_bytes > 0) packed.assign(table.arrays.at(codes_name(i)).as<uint8_t>());
-      backend.decode(packed, layout.bits, tier.subspaces, codebook,
-                     rows.slice(table.tier_begin(i), table.tier_rows(i)));
-    }
   }
 
  private:

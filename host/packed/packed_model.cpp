@@ -27,10 +27,4 @@ std::vector<ArraySpec> expected_arrays(const PackedTable& table) {
   return scheme_of(table).expected_arrays(table);
 }
 
-Tensor<float> decode_table(Backend& backend, const PackedTable& table) {
-  Tensor<float> rows(backend, table.rows, table.dim);
-  scheme_of(table).decode(backend, table, rows);
-  return rows;
-}
-
 }  // namespace mgqe

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "host/base/host_array.hpp"
-#include "host/engine/backend.hpp"
 #include "host/packed/quant_math.hpp"
 
 namespace mgqe {
@@ -62,13 +61,14 @@ struct ArraySpec {
   std::string name;
   DType dtype;
   std::vector<int64_t> shape;
+  /// Its row r is that of id first_row + r, which lives where the id's row does when a table is
+  /// sharded over ranks; kShared: no id's, and every rank has it whole.
+  int64_t first_row = kShared;
+  static constexpr int64_t kShared = -1;
 };
 
 /// Every array of the table, from its scheme and fields alone.
 std::vector<ArraySpec> expected_arrays(const PackedTable& table);
-
-/// The table as it is looked up: (rows, dim) f32 in the backend's memory.
-Tensor<float> decode_table(Backend& backend, const PackedTable& table);
 
 struct PackedModel {
   std::string backbone;                       // "gmf"

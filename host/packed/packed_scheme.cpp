@@ -2,28 +2,19 @@
 #include "host/packed/packed_scheme.hpp"
 
 #include <cmath>
-#include <numeric>
 
 #include <fmt/format.h>
 
 namespace mgqe {
 namespace {
 
-Tensor<float> to_device(Backend& backend, const HostArray& array, int64_t cols) {
-  return Tensor<float>(backend, array.as<float>(), cols);
-}
-
 /// 32 n d
 class Full final : public PackedScheme {
   std::string name() const override { return "full"; }
   std::vector<ArraySpec> expected_arrays(const PackedTable& table) const override {
-    return {{"table", DType::kF32, {table.rows, table.dim}}};
+    return {{"table", DType::kF32, {table.rows, table.dim}, 0}};
   }
   int64_t formula_bits(const PackedTable& table) const override { return table.full_bits(); }
-  void decode(Backend& backend, const PackedTable& table, View<float> rows) const override {
-    backend.upload(rows.data, table.arrays.at("table").bytes.data(),
-                   table.arrays.at("table").bytes.size());
-  }
 };
 
 /// 32 (n r + r d)
@@ -33,16 +24,11 @@ class LowRank final : public PackedScheme {
     return {{"rank", &PackedTable::rank, kMaxTableDim}};
   }
   std::vector<ArraySpec> expected_arrays(const PackedTable& table) const override {
-    return {{"factor", DType::kF32, {table.rows, table.rank}},
+    return {{"factor", DType::kF32, {table.rows, table.rank}, 0},
             {"basis", DType::kF32, {table.rank, table.dim}}};
   }
   int64_t formula_bits(const PackedTable& table) const override {
     return 32 * (table.rows * table.rank + table.rank * table.dim);
-  }
-  void decode(Backend& backend, const PackedTable& table, View<float> rows) const override {
-    const Tensor<float> factor = to_device(backend, table.arrays.at("factor"), table.rank);
-    const Tensor<float> basis = to_device(backend, table.arrays.at("basis"), table.dim);
-    backend.matmul(factor, basis, rows);
   }
 };
 
@@ -53,7 +39,7 @@ class ScalarQuantized final : public PackedScheme {
     return {{"bits", &PackedTable::bits, kMaxCellBits}};
   }
   std::vector<ArraySpec> expected_arrays(const PackedTable& table) const override {
-    return {{"cells", DType::kU8, {table.rows, row_bytes(table)}},
+    return {{"cells", DType::kU8, {table.rows, row_bytes(table)}, 0},
             {"low", DType::kF32, {table.dim}},
             {"high", DType::kF32, {table.dim}}};
   }
@@ -70,12 +56,6 @@ class ScalarQuantized final : public PackedScheme {
   }
   int64_t padding_bits(const PackedTable& table) const override {
     return table.rows * (8 * row_bytes(table) - table.bits * table.dim);
-  }
-  void decode(Backend& backend, const PackedTable& table, View<float> rows) const override {
-    const Tensor<uint8_t> cells(backend, table.arrays.at("cells").as<uint8_t>(), row_bytes(table));
-    const Tensor<float> low = to_device(backend, table.arrays.at("low"), 1);
-    const Tensor<float> high = to_device(backend, table.arrays.at("high"), 1);
-    backend.decode_cells(cells, static_cast<int>(table.bits), low, high, rows);
   }
 
   static int64_t row_bytes(const PackedTable& table) {
@@ -94,15 +74,6 @@ class Hashed final : public PackedScheme {
   }
   int64_t formula_bits(const PackedTable& table) const override {
     return 32 * table.buckets * table.dim;
-  }
-  void decode(Backend& backend, const PackedTable& table, View<float> rows) const override {
-    std::vector<int32_t> all(static_cast<size_t>(table.rows));
-    std::iota(all.begin(), all.end(), 0);
-    const Tensor<int32_t> ids(backend, std::span<const int32_t>(all));
-    Tensor<int32_t> buckets(backend, table.rows);
-    const Tensor<float> shared = to_device(backend, table.arrays.at("table"), table.dim);
-    backend.hash_ids(ids, table.buckets, buckets);
-    backend.gather(shared, buckets, rows);
   }
 };
 

@@ -1,6 +1,6 @@
 // PackedScheme: all there is to know of how one scheme packs a table. Whatever reads, writes,
-// sizes, checks or decodes a PackedTable asks the table's scheme; a new scheme is one class and one
-// entry in packed_scheme.cpp.
+// sizes or checks a PackedTable asks the table's scheme; a new scheme is one class and one entry in
+// packed_scheme.cpp. What decodes its arrays on a device is in models/packing/decoder.cpp.
 #pragma once
 
 #include <string>
@@ -39,8 +39,6 @@ class PackedScheme {
 
   virtual int64_t formula_bits(const PackedTable& table) const = 0;
   virtual int64_t padding_bits(const PackedTable&) const { return 0; }
-  /// rows (table.rows, table.dim) as they are looked up.
-  virtual void decode(Backend& backend, const PackedTable& table, View<float> rows) const = 0;
 };
 
 /// Null where no scheme has the name.

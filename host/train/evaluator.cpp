@@ -56,9 +56,12 @@ RankBatch Evaluator::Chunk::batch() const {
            history_last.view()}};
 }
 
-const Evaluator::Targets& Evaluator::targets(Split split, int64_t chunk_users) {
+const Evaluator::Targets& Evaluator::targets(Split split, const Ranker& ranker) {
   auto& made = split == Split::kValid ? valid_ : test_;
-  if (!made || made->chunk_users != chunk_users) made = make_targets(split, chunk_users);
+  const int64_t chunk_users = ranker.max_users();
+  const bool together = ranker.together();
+  if (!made || made->chunk_users != chunk_users || made->together != together)
+    made = make_targets(split, chunk_users, together);
   return *made;
 }
 
@@ -105,16 +108,18 @@ std::vector<int32_t> Evaluator::choose_candidates(Split split,
   return candidates;
 }
 
-Evaluator::Targets Evaluator::make_targets(Split split, int64_t chunk_users) const {
+Evaluator::Targets Evaluator::make_targets(Split split, int64_t chunk_users,
+                                            bool together) const {
   const std::vector<int32_t> users = choose_users(split);
   MGQE_CHECK(!users.empty(), "no user has a held-out item in this split");
   Targets targets;
   targets.chunk_users = chunk_users;
+  targets.together = together;
   for (const int32_t user : users) targets.positives.push_back(held_out(split, user));
   const Communicator& ranks = backend_.communicator();
   for (size_t first = 0; first < users.size(); first += static_cast<size_t>(chunk_users)) {
     const auto number = static_cast<int64_t>(first) / chunk_users;
-    if (number % ranks.size() != ranks.rank()) continue;
+    if (!together && number % ranks.size() != ranks.rank()) continue;
     const size_t last = std::min(users.size(), first + static_cast<size_t>(chunk_users));
     targets.chunks.push_back(make_chunk(split, {users.begin() + static_cast<int64_t>(first),
                                                 users.begin() + static_cast<int64_t>(last)}));
@@ -172,7 +177,7 @@ void Evaluator::add_histories(Split split, const std::vector<int32_t>& users, Ch
 }
 
 Evaluation Evaluator::evaluate(Ranker& ranker, Split split) {
-  const Targets& all = targets(split, ranker.max_users());
+  const Targets& all = targets(split, ranker);
   const auto users = static_cast<int64_t>(all.positives.size());
   Tensor<int32_t> sampled_greater(backend_, users), sampled_ties(backend_, users);
   Tensor<int32_t> full_greater(backend_, users), full_ties(backend_, users);

@@ -42,14 +42,15 @@ class Evaluator {
 
     RankBatch batch() const;
   };
-  /// What one split asks; made at first use, for one size of chunks.
+  /// What one split asks; made at first use, for one kind of ranker.
   struct Targets {
     int64_t chunk_users = 0;
+    bool together = false;
     std::vector<int32_t> positives;
-    std::vector<Chunk> chunks;  // of this rank: the ranks take turns
+    std::vector<Chunk> chunks;  // of this rank: the ranks take turns, or together go through all
   };
-  const Targets& targets(Split split, int64_t chunk_users);
-  Targets make_targets(Split split, int64_t chunk_users) const;
+  const Targets& targets(Split split, const Ranker& ranker);
+  Targets make_targets(Split split, int64_t chunk_users, bool together) const;
   Chunk make_chunk(Split split, const std::vector<int32_t>& users) const;
   void add_histories(Split split, const std::vector<int32_t>& users, Chunk& chunk) const;
   std::vector<int32_t> choose_users(Split split) const;

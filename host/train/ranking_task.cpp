@@ -3,6 +3,8 @@
 #include "host/config/choices.hpp"
 #include "host/io/console/logging.hpp"
 #include "host/train/task.hpp"
+#include "models/features/placement.hpp"
+#include "models/packing/packed_share.hpp"
 
 namespace mgqe {
 namespace {
@@ -16,9 +18,8 @@ bool reads_sequences(const Config& config) {
 class RankingTask final : public Task {
  public:
   RankingTask(Backend& backend, Dataset dataset, const Config& config)
-      : backend_(backend),
+      : Task(backend, config),
         dataset_(std::move(dataset)),
-        config_(config),
         evaluator_(backend, dataset_, evaluator_options(config)) {}
 
   Catalogue catalogue() const override { return {dataset_.users, dataset_.items, 0.0}; }
@@ -32,7 +33,7 @@ class RankingTask final : public Task {
 
   /// Chosen by full-ranking NDCG@10 on validation; without validation items by sampled HR@10 on
   /// test, as the NCF authors do.
-  EvaluationResult evaluate(const PackedModel& model, Split split) override {
+  EvaluationResult evaluate(const DevicePackedModel& model, Split split) override {
     const auto ranker = make_ranker(backend_, model);
     const Evaluation figures = evaluator_.evaluate(*ranker, split);
     return {to_json(figures),
@@ -74,13 +75,17 @@ class RankingTask final : public Task {
   uint64_t fingerprint() const override { return dataset_.fingerprint; }
 
  private:
-  Backend& backend_;
   Dataset dataset_;
-  Config config_;
   Evaluator evaluator_;
 };
 
 }  // namespace
+
+EvaluationResult Task::evaluate(const PackedModel& model, Split split) {
+  const PackedShare share =
+      share_of(model, placed_tables(backend_.communicator(), config_, model));
+  return evaluate(upload(backend_, share), split);
+}
 
 EvaluatorOptions evaluator_options(const Config& config) {
   return {config.run.seed, config.run.candidates, config.run.evaluate_users,

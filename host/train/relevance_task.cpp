@@ -17,9 +17,8 @@ struct HeldOutPairs {
 class RelevanceTask final : public Task {
  public:
   RelevanceTask(Backend& backend, RelevanceDataset dataset, const Config& config)
-      : backend_(backend),
+      : Task(backend, config),
         dataset_(std::move(dataset)),
-        config_(config),
         baselines_(relevance_baselines(dataset_)) {
     for (const Split split : {Split::kValid, Split::kTest}) {
       const ScoredPairs& pairs = pairs_of(split);
@@ -37,7 +36,7 @@ class RelevanceTask final : public Task {
   }
   Split selection() const override { return Split::kValid; }
 
-  EvaluationResult evaluate(const PackedModel& model, Split split) override {
+  EvaluationResult evaluate(const DevicePackedModel& model, Split split) override {
     const HeldOutPairs& pairs = held_out(split);
     make_pair_scorer(backend_, model)->score(pairs.left, pairs.right, pairs.predictions);
     const std::vector<float> predictions = pairs.predictions.to_host();
@@ -91,9 +90,7 @@ class RelevanceTask final : public Task {
   }
   HeldOutPairs& held_out(Split split) { return split == Split::kValid ? valid_ : test_; }
 
-  Backend& backend_;
   RelevanceDataset dataset_;
-  Config config_;
   RelevanceBaselines baselines_;
   HeldOutPairs valid_, test_;
 };

@@ -10,13 +10,14 @@
 #include <nlohmann/json.hpp>
 
 #include "host/train/training_loop.hpp"
+#include "models/packing/packed_share.hpp"
 
 namespace mgqe {
 
 struct RunState {
   struct Best {
     int epoch = 0;  // 0: none yet
-    PackedModel model;
+    PackedShare model;  // this rank's rows
     std::map<std::string, std::vector<TierReport>> tiers;
     EvaluationResult judgement;
   };

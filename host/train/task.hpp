@@ -22,13 +22,18 @@ struct EvaluationResult {
 
 class Task {
  public:
+  Task(Backend& backend, const Config& config) : backend_(backend), config_(config) {}
   virtual ~Task() = default;
 
   virtual Catalogue catalogue() const = 0;
   virtual std::unique_ptr<BatchSource> make_batch_source() const = 0;
   /// The split that the best epoch is chosen on.
   virtual Split selection() const = 0;
-  virtual EvaluationResult evaluate(const PackedModel& model, Split split) = 0;
+  /// Among ranks all of them call it, each with the rows that it has of sharded tables, and get the
+  /// same.
+  virtual EvaluationResult evaluate(const DevicePackedModel& model, Split split) = 0;
+  /// Of a whole model in host memory; each rank uploads the rows that config gives it.
+  EvaluationResult evaluate(const PackedModel& model, Split split);
 
   /// Headings of EvaluationResult::columns.
   virtual std::vector<std::string> columns() const = 0;
@@ -39,6 +44,10 @@ class Task {
   virtual nlohmann::ordered_json data() const = 0;
   virtual std::map<std::string, OriginalIds> ids() const = 0;
   virtual uint64_t fingerprint() const = 0;
+
+ protected:
+  Backend& backend_;
+  Config config_;
 };
 
 std::unique_ptr<Task> make_ranking_task(Backend& backend, Dataset dataset, const Config& config);

@@ -105,14 +105,16 @@ nlohmann::ordered_json Trainer::run() {
   }
   checkpointer_->begin([this] { return take_checkpoint(); });
 
-  // The test figures come from the packed model, as `mgqe evaluate` computes them.
+  // The test figures come from what the artifact holds, as `mgqe evaluate` computes them.
   Stopwatch watch(state_.evaluate_seconds);
-  const EvaluationResult test = task_.evaluate(state_.best.model, Split::kTest);
+  const EvaluationResult test =
+      task_.evaluate(upload(backend_, state_.best.model), Split::kTest);
   watch.lap();
 
   checkpointer_->finish();
+  const Artifact artifact = make_artifact();
   if (!ranks_.leads()) return {};
-  const SizeReport size = write_artifact(out_ / "model.safetensors", make_artifact());
+  const SizeReport size = write_artifact(out_ / "model.safetensors", artifact);
   nlohmann::ordered_json result = make_result(size, test);
   write_file_atomically(out_ / kResult, result.dump(2) + "\n");
   return result;
@@ -172,12 +174,12 @@ void Trainer::check_finite(double loss) {
 void Trainer::evaluate_epoch(int epoch) {
   const Stopwatch watch(state_.evaluate_seconds);
   const ProfileRange range(backend_, "evaluation");
-  PackedModel packed = loop_.model().pack();
+  const DevicePackedModel packed = loop_.model().pack();
   last_evaluation_ = task_.evaluate(packed, task_.selection());
   RunState::Best& best = state_.best;
   ++state_.without_better;
   if (best.epoch > 0 && !(last_evaluation_.score > best.judgement.score)) return;
-  best = {epoch, std::move(packed), loop_.model().tier_reports(), last_evaluation_};
+  best = {epoch, download(packed), loop_.model().tier_reports(), last_evaluation_};
   state_.without_better = 0;
 }
 
@@ -218,7 +220,10 @@ Checkpoint Trainer::take_checkpoint() {
   manifest.training = mgqe::to_json(state_);
   manifest.world_size = ranks_.size();
   checkpoint.arrays = loop_.checkpoint_arrays(manifest.arrays);
-  if (state_.best.epoch > 0 && ranks_.leads()) checkpoint.best = make_artifact();
+  if (state_.best.epoch > 0) {
+    Artifact best = make_artifact();
+    if (ranks_.leads()) checkpoint.best = std::move(best);
+  }
   return checkpoint;
 }
 
@@ -234,7 +239,10 @@ std::string Trainer::resume() {
   const TrainingLoop::Position& at = state_.position;
   agree(ranks_, [&] { loop_.restore(at, found->arrays); });
   MGQE_CHECK(found->best.has_value() == (state_.best.epoch > 0), "best epoch ", state_.best.epoch);
-  if (found->best) state_.best.model = std::move(found->best->model);
+  if (found->best) {
+    auto placed = placed_tables(ranks_, config_, found->best->model);
+    state_.best.model = share_of(std::move(found->best->model), std::move(placed));
+  }
   const int wrote = found->manifest.world_size;
   return fmt::format("from step {}, {} of {} in epoch {}{}", at.steps, at.epoch_steps,
                      loop_.steps_per_epoch(), at.epoch,
@@ -269,9 +277,10 @@ double Trainer::examples_per_second() const {
          static_cast<double>(state_.train_loss.size()) / state_.train_seconds;
 }
 
+/// Whole on rank 0, which writes it; every rank gives its rows.
 Artifact Trainer::make_artifact() const {
   Artifact artifact;
-  artifact.model = state_.best.model;
+  artifact.model = collect(ranks_, state_.best.model);
   artifact.ids = task_.ids();
   artifact.config = mgqe::to_json(config_);
   artifact.seed = config_.run.seed;

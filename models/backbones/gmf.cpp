@@ -46,14 +46,14 @@ const Backbone kGmf = {
       return std::make_unique<PairModel>(backend, config, catalogue,
                                          make_interaction(backend, config, config.train.batch));
     },
-    .make_ranker = [](Backend& backend, const PackedModel& model) -> std::unique_ptr<Ranker> {
+    .make_ranker = [](Backend& backend, const DevicePackedModel& model) -> std::unique_ptr<Ranker> {
       return std::make_unique<GmfRanker>(backend, model);
     },
     .make_relevance_model = [](Backend& backend, const Config& config,
                                const Catalogue& catalogue) -> std::unique_ptr<Model> {
       return std::make_unique<RelevanceModel>(backend, config, catalogue, make_interaction);
     },
-    .make_pair_scorer = [](Backend& backend, const PackedModel& model)
+    .make_pair_scorer = [](Backend& backend, const DevicePackedModel& model)
         -> std::unique_ptr<PairScorer> { return make_gmf_pair_scorer(backend, model); },
 };
 

@@ -83,7 +83,7 @@ void SideTables::update(const std::vector<int>& tables, View<const StepState> st
   }
 }
 
-void SideTables::pack(PackedModel& model) {
+void SideTables::pack(DevicePackedModel& model) {
   for (size_t t = 0; t < tables_.size(); ++t) model.tables.emplace(names_[t], tables_[t]->pack());
 }
 

@@ -64,7 +64,7 @@ class SideTables {
   const UniqueIds& unique() const { return batch_.unique; }
   std::span<const int64_t> rank_rows() const { return rank_rows_; }
 
-  void pack(PackedModel& model);
+  void pack(DevicePackedModel& model);
   void tier_reports(std::map<std::string, std::vector<TierReport>>& reports) const;
   void visit(const TensorVisitor& visitor);
 

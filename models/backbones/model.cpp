@@ -9,6 +9,7 @@
 #include "models/backbones/gmf.hpp"
 #include "models/backbones/neumf.hpp"
 #include "models/backbones/sasrec.hpp"
+#include "models/packing/packed_share.hpp"
 
 namespace mgqe {
 namespace {
@@ -137,15 +138,62 @@ std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
              : backbone.make_model(backend, mine, catalogue);
 }
 
-std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model) {
+std::unique_ptr<Ranker> make_ranker(Backend& backend, const DevicePackedModel& model) {
   return find_backbone(model.backbone).make_ranker(backend, model);
 }
 
-std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel& model) {
+std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const DevicePackedModel& model) {
   const Backbone& backbone = find_backbone(model.backbone);
   if (backbone.make_pair_scorer == nullptr)
     input_error("a ", model.backbone, " artifact cannot score pairs of items");
   return backbone.make_pair_scorer(backend, model);
+}
+
+namespace {
+
+DevicePackedModel upload_whole(Backend& backend, const PackedModel& model) {
+  std::map<std::string, RowSharding> whole;
+  for (const auto& [name, table] : model.tables)
+    whole.emplace(name, RowSharding::whole(table.rows));
+  return upload(backend, {model, whole});
+}
+
+class UploadedRanker final : public Ranker {
+ public:
+  UploadedRanker(Backend& backend, const PackedModel& model)
+      : model_(upload_whole(backend, model)), ranker_(make_ranker(backend, model_)) {}
+  int64_t max_users() const override { return ranker_->max_users(); }
+  bool together() const override { return ranker_->together(); }
+  void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override {
+    ranker_->rank(batch, sampled, full);
+  }
+
+ private:
+  DevicePackedModel model_;
+  std::unique_ptr<Ranker> ranker_;
+};
+
+class UploadedPairScorer final : public PairScorer {
+ public:
+  UploadedPairScorer(Backend& backend, const PackedModel& model)
+      : model_(upload_whole(backend, model)), scorer_(make_pair_scorer(backend, model_)) {}
+  void score(View<const int32_t> left, View<const int32_t> right, View<float> scores) override {
+    scorer_->score(left, right, scores);
+  }
+
+ private:
+  DevicePackedModel model_;
+  std::unique_ptr<PairScorer> scorer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model) {
+  return std::make_unique<UploadedRanker>(backend, model);
+}
+
+std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel& model) {
+  return std::make_unique<UploadedPairScorer>(backend, model);
 }
 
 int64_t pair_lookups(const Config& config, int64_t pairs) {

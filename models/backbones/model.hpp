@@ -55,8 +55,8 @@ class Model {
   /// and no one else counts its calls.
   virtual void train_step(const Batch& batch, View<const StepState> state,
                           View<double> loss_sum) = 0;
-  /// The model as it is served.
-  virtual PackedModel pack() = 0;
+  /// The model as it is served: this rank's rows, on the device, valid until the next step.
+  virtual DevicePackedModel pack() = 0;
   /// By table name, of the last pack().
   virtual std::map<std::string, std::vector<TierReport>> tier_reports() const = 0;
   /// Every trainable array and its optimizer state.
@@ -92,10 +92,10 @@ struct Backbone {
   /// Look-ups in each table of a batch of so many examples: pairs, or sequences.
   int64_t (*lookups)(const Config& config, int64_t examples);
   std::unique_ptr<Model> (*make_model)(Backend&, const Config&, const Catalogue&);
-  std::unique_ptr<Ranker> (*make_ranker)(Backend&, const PackedModel&);
+  std::unique_ptr<Ranker> (*make_ranker)(Backend&, const DevicePackedModel&);
   /// Item-to-item relevance; null where it makes no sense.
   std::unique_ptr<Model> (*make_relevance_model)(Backend&, const Config&, const Catalogue&);
-  std::unique_ptr<PairScorer> (*make_pair_scorer)(Backend&, const PackedModel&);
+  std::unique_ptr<PairScorer> (*make_pair_scorer)(Backend&, const DevicePackedModel&);
 };
 
 /// InputError that lists the known ones when there is none of that name.
@@ -120,6 +120,10 @@ void validate_backbone(const Config& config);
 /// The model that config names, for its task, with fresh parameters from config.run.seed.
 std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
                                   const Catalogue& catalogue);
+/// The model must outlive what scores by it.
+std::unique_ptr<Ranker> make_ranker(Backend& backend, const DevicePackedModel& model);
+std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const DevicePackedModel& model);
+/// The same from host memory, whole on this rank; they keep what they upload.
 std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model);
 std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel& model);
 

@@ -71,14 +71,14 @@ const Backbone kNeumf = {
         return std::make_unique<PretrainedNeumf>(backend, config, catalogue, std::move(neumf));
       return std::make_unique<PairModel>(backend, config, catalogue, std::move(neumf));
     },
-    .make_ranker = [](Backend& backend, const PackedModel& model) -> std::unique_ptr<Ranker> {
+    .make_ranker = [](Backend& backend, const DevicePackedModel& model) -> std::unique_ptr<Ranker> {
       return std::make_unique<NeumfRanker>(backend, model);
     },
     .make_relevance_model = [](Backend& backend, const Config& config,
                                const Catalogue& catalogue) -> std::unique_ptr<Model> {
       return std::make_unique<RelevanceModel>(backend, config, catalogue, make_interaction);
     },
-    .make_pair_scorer = [](Backend& backend, const PackedModel& model)
+    .make_pair_scorer = [](Backend& backend, const DevicePackedModel& model)
         -> std::unique_ptr<PairScorer> { return make_neumf_pair_scorer(backend, model); },
 };
 

@@ -57,8 +57,8 @@ void PairModel::train_objective(PairObjective& objective, const std::vector<int>
   objective.step(state);
 }
 
-PackedModel PairModel::pack() {
-  PackedModel packed;
+DevicePackedModel PairModel::pack() {
+  DevicePackedModel packed;
   packed.backbone = backbone_;
   packed.task = "ranking";
   users_.pack(packed);

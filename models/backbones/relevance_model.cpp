@@ -98,8 +98,8 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
   predictor_.interaction().step(state);
 }
 
-PackedModel RelevanceModel::pack() {
-  PackedModel packed;
+DevicePackedModel RelevanceModel::pack() {
+  DevicePackedModel packed;
   packed.backbone = backbone_;
   packed.task = "relevance";
   items_.pack(packed);

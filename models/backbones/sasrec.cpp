@@ -48,7 +48,7 @@ const Backbone kSasrec = {
                   int64_t sequences) { return 3 * sequences * config.model.max_length; },
     .make_model = [](Backend& backend, const Config& config, const Catalogue& catalogue)
         -> std::unique_ptr<Model> { return std::make_unique<Sasrec>(backend, config, catalogue); },
-    .make_ranker = [](Backend& backend, const PackedModel& model) -> std::unique_ptr<Ranker> {
+    .make_ranker = [](Backend& backend, const DevicePackedModel& model) -> std::unique_ptr<Ranker> {
       return std::make_unique<SasrecRanker>(backend, model);
     },
     .make_relevance_model = nullptr,
@@ -116,8 +116,8 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
   trainable_.step(state);
 }
 
-PackedModel Sasrec::pack() {
-  PackedModel packed;
+DevicePackedModel Sasrec::pack() {
+  DevicePackedModel packed;
   packed.backbone = kSasrec.name;
   packed.task = "ranking";
   items_.pack(packed);

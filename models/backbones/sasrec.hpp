@@ -17,7 +17,7 @@ class Sasrec final : public Model {
 
   void prepare(Backend& on, const Batch& batch) override;
   void train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) override;
-  PackedModel pack() override;
+  DevicePackedModel pack() override;
   std::map<std::string, std::vector<TierReport>> tier_reports() const override;
   void visit(const TensorVisitor& visitor) override;
 

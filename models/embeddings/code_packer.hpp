@@ -12,6 +12,9 @@ namespace mgqe {
 using EncodeRows = std::function<void(RowSet rows, View<uint8_t> codes, View<float> decoded,
                                       View<float> squared_error)>;
 
+/// Rows encoded at a time: bounds the extra device memory.
+inline constexpr int64_t kPackChunk = 1 << 18;
+
 /// Rows of one tier, all encoded with the same codebook, each by the rank that has it.
 struct TierToPack {
   RowSharding sharding;  // of the table
@@ -22,12 +25,11 @@ struct TierToPack {
 };
 
 struct PackedCodes {
-  HostArray codes;  // u8 (rows, packed_row_bytes(D_i, bits_i))
+  DeviceArray codes;  // u8 (rows of this rank, packed_row_bytes(D_i, bits_i))
   TierReport report;
 };
 
-/// Every row of the tier is encoded anew, a chunk at a time; `encode` knows this rank's rows. The
-/// whole tier on every rank.
+/// Every row of this rank's is encoded anew, a chunk at a time; the report is of all ranks' rows.
 PackedCodes pack_tier(Backend& backend, const TierToPack& tier, const EncodeRows& encode);
 
 }  // namespace mgqe

@@ -113,23 +113,20 @@ void DpqSxEmbedding::visit(const TensorVisitor& visitor) {
   values_.visit(visitor);
 }
 
-PackedTable DpqSxEmbedding::pack() {
-  PackedTable packed;
-  packed.scheme = "dpq_sx";
-  packed.rows = sharding_.rows;
-  packed.dim = queries_.values.cols();
-  packed.tiers = {{packed.rows, tiers_.centroids[0], subspaces_}};
-  packed.arrays.emplace(
-      "codebook", HostArray(values_.values().to_host(), {values_.values().rows(), packed.dim}));
-  const TierToPack tier{sharding_, 0, packed.rows, tiers_.centroids[0], subspaces_, packed.dim};
+DevicePackedTable DpqSxEmbedding::pack() {
+  DevicePackedTable table = packed("dpq_sx", sharding_, queries_.values.cols());
+  const int64_t rows = table.form.rows, dim = table.form.dim;
+  table.form.tiers = {{rows, tiers_.centroids[0], subspaces_}};
+  table.arrays.emplace("codebook", DeviceArray::borrow<float>(values_.values().view()));
+  const TierToPack tier{sharding_, 0, rows, tiers_.centroids[0], subspaces_, dim};
   auto [codes, report] =
       pack_tier(backend_, tier,
                 [&](RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error) {
                   encode(rows, codes, near, squared_error);
                 });
-  packed.arrays.emplace("codes.0", std::move(codes));
+  table.arrays.emplace("codes.0", std::move(codes));
   reports_ = {report};
-  return packed;
+  return table;
 }
 
 }  // namespace mgqe

@@ -23,7 +23,7 @@ class DpqSxEmbedding final : public Embedding {
   void backward(View<const float> gradient) override;
   void step(View<const StepState> state) override;
   /// Reports measure the distance from queries to their keys.
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 

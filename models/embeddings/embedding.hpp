@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "host/config/config.hpp"
-#include "host/packed/packed_model.hpp"
 #include "models/embeddings/wire_codec.hpp"
 #include "models/optim/trainable.hpp"
 #include "models/optim/trainable_table.hpp"
 #include "models/optim/unique_buffer.hpp"
+#include "models/packing/device_table.hpp"
 
 namespace mgqe {
 
@@ -74,14 +74,27 @@ class Embedding {
   /// How the rows of a rank's share travel.
   WireCodec& wire() { return *wire_; }
 
-  /// The table as it is served, all of it on every rank. Every row is encoded anew, seen in
-  /// training or not.
-  virtual PackedTable pack() = 0;
+  /// The table as it is served: this rank's rows, on the device. Every row is encoded anew, seen in
+  /// training or not. Where packing changes nothing the arrays are training's own, so what is packed
+  /// is valid until the next step.
+  virtual DevicePackedTable pack() = 0;
   /// Of the last pack(); empty where nothing is quantized.
   virtual std::vector<TierReport> tier_reports() const { return {}; }
   virtual void visit(const TensorVisitor& visitor) = 0;
 
  protected:
+  /// A packed table without arrays, to be filled.
+  DevicePackedTable packed(const std::string& scheme, const RowSharding& sharding,
+                           int64_t dim) const {
+    DevicePackedTable table;
+    table.form.scheme = scheme;
+    table.form.rows = sharding.rows;
+    table.form.dim = dim;
+    table.sharding = sharding;
+    table.memory = &backend_;
+    return table;
+  }
+
   Backend& backend_;
 
  private:

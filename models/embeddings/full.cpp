@@ -23,15 +23,10 @@ void FullEmbedding::step(View<const StepState> state) {
   table_.step(unique_, gradient_, state, rank_rows_);
 }
 
-PackedTable FullEmbedding::pack() {
-  PackedTable packed;
-  packed.scheme = "full";
-  packed.rows = sharding_.rows;
-  packed.dim = table_.dim();
-  packed.arrays.emplace(
-      "table", HostArray(collect_table(backend_.communicator(), sharding_, table_.to_host()),
-                         {packed.rows, packed.dim}));
-  return packed;
+DevicePackedTable FullEmbedding::pack() {
+  DevicePackedTable table = packed("full", sharding_, table_.dim());
+  table.arrays.emplace("table", table_.stored());
+  return table;
 }
 
 }  // namespace mgqe

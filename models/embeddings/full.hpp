@@ -12,7 +12,7 @@ class FullEmbedding final : public Embedding {
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient) override { gradient_ = gradient; }
   void step(View<const StepState> state) override;
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
   View<const float> rows() const { return table_.values; }

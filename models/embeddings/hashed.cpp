@@ -15,21 +15,18 @@ HashedEmbedding::HashedEmbedding(Backend& backend, const EmbeddingSpec& spec)
 Lookup HashedEmbedding::forward(const IdBatch& ids) {
   const int64_t buckets = table_.values.rows();
   const View<int32_t> hashed = buckets_.view().slice(0, ids.ids.size());
-  backend_.hash_ids(ids.ids, buckets, hashed);
+  backend_.hash_ids(RowSet::of(ids.ids), buckets, hashed);
   unique_ = unique_buffer_.deduplicate(hashed, buckets);
   return {table_.values, hashed};
 }
 
 void HashedEmbedding::step(View<const StepState> state) { table_.step(unique_, gradient_, state); }
 
-PackedTable HashedEmbedding::pack() {
-  PackedTable packed;
-  packed.scheme = "hashed";
-  packed.rows = rows_;
-  packed.dim = table_.values.cols();
-  packed.buckets = table_.values.rows();
-  packed.arrays.emplace("table", HostArray(table_.values.to_host(), {packed.buckets, packed.dim}));
-  return packed;
+DevicePackedTable HashedEmbedding::pack() {
+  DevicePackedTable table = packed("hashed", RowSharding::whole(rows_), table_.dim());
+  table.form.buckets = table_.rows();
+  table.arrays.emplace("table", table_.stored());
+  return table;
 }
 
 }  // namespace mgqe

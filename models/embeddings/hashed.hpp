@@ -13,7 +13,7 @@ class HashedEmbedding final : public Embedding {
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient) override { gradient_ = gradient; }
   void step(View<const StepState> state) override;
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { table_.visit(visitor); }
 
  private:

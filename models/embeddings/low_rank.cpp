@@ -51,17 +51,12 @@ void LowRankEmbedding::step(View<const StepState> state) {
   basis_.step(state);
 }
 
-PackedTable LowRankEmbedding::pack() {
-  PackedTable packed;
-  packed.scheme = "low_rank";
-  packed.rows = sharding_.rows;
-  packed.dim = basis_.values().cols();
-  packed.rank = basis_.values().rows();
-  packed.arrays.emplace(
-      "factor", HostArray(collect_table(backend_.communicator(), sharding_, factor_.to_host()),
-                          {packed.rows, packed.rank}));
-  packed.arrays.emplace("basis", HostArray(basis_.values().to_host(), {packed.rank, packed.dim}));
-  return packed;
+DevicePackedTable LowRankEmbedding::pack() {
+  DevicePackedTable table = packed("low_rank", sharding_, basis_.values().cols());
+  table.form.rank = basis_.values().rows();
+  table.arrays.emplace("factor", factor_.stored());
+  table.arrays.emplace("basis", DeviceArray::borrow<float>(basis_.values().view()));
+  return table;
 }
 
 void LowRankEmbedding::visit(const TensorVisitor& visitor) {

@@ -14,7 +14,7 @@ class LowRankEmbedding final : public Embedding {
   Lookup forward(const IdBatch& ids) override;
   void backward(View<const float> gradient) override;
   void step(View<const StepState> state) override;
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override;
 
  private:

@@ -131,18 +131,15 @@ void MgqeEmbedding::visit(const TensorVisitor& visitor) {
   for (Quantizer& quantizer : quantizers_) quantizer.visit(visitor);
 }
 
-PackedTable MgqeEmbedding::pack() {
-  PackedTable packed;
-  packed.scheme = config_.scheme;
-  packed.rows = sharding_.rows;
-  packed.dim = config_.dim;
-  packed.private_codebooks = is_private();
+DevicePackedTable MgqeEmbedding::pack() {
+  DevicePackedTable table = packed(config_.scheme, sharding_, config_.dim);
+  table.form.private_codebooks = is_private();
   reports_.clear();
   for (Quantizer& quantizer : quantizers_) quantizer.refresh();
   for (int i = 0; i < tiers_.count; ++i) {
     Quantizer& quantizer = quantizer_of(i);
-    packed.tiers.push_back({tiers_.end[i], tiers_.centroids[i], quantizer.subspaces()});
-    packed.arrays.try_emplace(packed.codebook_name(i), quantizer.packed_codebook());
+    table.form.tiers.push_back({tiers_.end[i], tiers_.centroids[i], quantizer.subspaces()});
+    table.arrays.try_emplace(table.form.codebook_name(i), quantizer.packed_codebook());
     const TierToPack tier{sharding_,           tiers_.begin(i),       tiers_.end[i],
                           tiers_.centroids[i], quantizer.subspaces(), config_.dim};
     auto [codes, report] = pack_tier(
@@ -151,10 +148,10 @@ PackedTable MgqeEmbedding::pack() {
           const View<const float> queries = queries_.fetch(rows);
           quantizer.encode(queries, rows, codes, decoded, squared_error);
         });
-    packed.arrays.emplace("codes." + std::to_string(i), std::move(codes));
+    table.arrays.emplace("codes." + std::to_string(i), std::move(codes));
     reports_.push_back(report);
   }
-  return packed;
+  return table;
 }
 
 }  // namespace mgqe

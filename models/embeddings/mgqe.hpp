@@ -39,7 +39,7 @@ class MgqeEmbedding final : public Embedding {
   void backward(View<const float> gradient) override;
   void step(View<const StepState> state) override;
   void prepare_backward() override;
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   std::vector<TierReport> tier_reports() const override { return reports_; }
   void visit(const TensorVisitor& visitor) override;
 

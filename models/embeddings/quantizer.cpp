@@ -85,10 +85,6 @@ void Quantizer::start_from_kmeans(View<const float> queries, int iterations) {
   kmeans(backend_, queries, tiers_, subspaces_, iterations, sharded_, codebook_.values());
 }
 
-HostArray Quantizer::packed_codebook() const {
-  return {codebook_.values().to_host(), {codebook_.values().rows(), codebook_.values().cols()}};
-}
-
 void Quantizer::visit(const TensorVisitor& visitor) {
   codebook_.visit(visitor);
   if (normalized_) visitor(name_ + ".distance_moments", running_);

@@ -29,7 +29,7 @@ void over_ranks(Communicator& ranks, Tensor<float>& values, bool greatest) {
 
 }  // namespace
 
-PackedTable ScalarQuantizedEmbedding::pack() {
+DevicePackedTable ScalarQuantizedEmbedding::pack() {
   const View<const float> rows = full_.rows();
   Tensor<float> partials(backend_, 2 * range_chunks(rows.rows), rows.cols);
   Tensor<float> low(backend_, rows.cols), high(backend_, rows.cols);
@@ -40,17 +40,12 @@ PackedTable ScalarQuantizedEmbedding::pack() {
   Tensor<uint8_t> cells(backend_, rows.rows, row_bytes);
   backend_.pack_cells(rows, low, high, bits_, cells);
 
-  PackedTable packed;
-  packed.scheme = "scalar_quantized";
-  packed.rows = full_.sharding().rows;
-  packed.dim = rows.cols;
-  packed.bits = bits_;
-  packed.arrays.emplace("cells", HostArray(collect_rows(backend_.communicator(), full_.sharding(),
-                                                        0, packed.rows, cells.to_host(), row_bytes),
-                                           {packed.rows, row_bytes}));
-  packed.arrays.emplace("low", HostArray(low.to_host(), {rows.cols}));
-  packed.arrays.emplace("high", HostArray(high.to_host(), {rows.cols}));
-  return packed;
+  DevicePackedTable table = packed("scalar_quantized", full_.sharding(), rows.cols);
+  table.form.bits = bits_;
+  table.arrays.emplace("cells", std::move(cells));
+  table.arrays.emplace("low", std::move(low));
+  table.arrays.emplace("high", std::move(high));
+  return table;
 }
 
 }  // namespace mgqe

@@ -13,7 +13,7 @@ class ScalarQuantizedEmbedding final : public Embedding {
   Lookup forward(const IdBatch& ids) override { return full_.forward(ids); }
   void backward(View<const float> gradient) override { full_.backward(gradient); }
   void step(View<const StepState> state) override { full_.step(state); }
-  PackedTable pack() override;
+  DevicePackedTable pack() override;
   void visit(const TensorVisitor& visitor) override { full_.visit(visitor); }
 
  private:

@@ -23,7 +23,7 @@ class ShardedEmbedding final : public Embedding {
   /// Of the rows owned, from the gradients sent.
   void backward(View<const float>) override;
   void step(View<const StepState> state) override { share_->step(state); }
-  PackedTable pack() override { return share_->pack(); }
+  DevicePackedTable pack() override { return share_->pack(); }
   std::vector<TierReport> tier_reports() const override { return share_->tier_reports(); }
   void visit(const TensorVisitor& visitor) override { share_->visit(visitor); }
 

@@ -1,5 +1,7 @@
 #include "models/features/placement.hpp"
 
+#include "models/features/evaluation_plan.hpp"
+
 #include <algorithm>
 #include <cstdio>
 
@@ -106,6 +108,19 @@ bool shards_rows(int ranks, const Config& config, int64_t rows) {
   return true;
 }
 
+RowSharding placed_rows(const Communicator& ranks, const Config& config, int64_t rows) {
+  if (!shards_rows(ranks.size(), config, rows)) return RowSharding::whole(rows);
+  return {rows, ranks.size(), ranks.rank()};
+}
+
+std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, const Config& config,
+                                                 const PackedModel& model) {
+  std::map<std::string, RowSharding> placed;
+  for (const auto& [name, table] : model.tables)
+    placed.emplace(name, placed_rows(ranks, config, table.rows));
+  return placed;
+}
+
 std::string describe_placement(int ranks, const Config& config, const Catalogue& catalogue) {
   std::string text;
   for (const Entity entity : {Entity::kUser, Entity::kItem}) {
@@ -159,6 +174,7 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
   }
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
   plan.lines.push_back({"batches", batches});
+  plan.lines.push_back({"evaluation", evaluation_bytes(ranks, config, catalogue)});
   return plan;
 }
 

@@ -13,11 +13,18 @@ int64_t table_bytes(const Config& config, int64_t rows, int64_t dim);
 inline constexpr int64_t kWholeBytes = int64_t{64} << 20;
 bool shards_rows(int ranks, const Config& config, int64_t rows);
 
-/// What the arrays of one rank take, that with most rows. Layers and scratch of a step's ops are
+/// Of a side of so many rows, the rows that this rank has.
+RowSharding placed_rows(const Communicator& ranks, const Config& config, int64_t rows);
+/// The same of every table of a packed model.
+std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, const Config& config,
+                                                 const PackedModel& model);
+
+/// What the arrays of one rank take, that with most rows, in training and in an evaluation between
+/// two epochs or of the best one at the end. Layers and scratch of a step's ops are
 /// not counted: with tables so large that one must count, they are small.
 struct MemoryPlan {
   struct Line {
-    std::string what;  // "item rows, sharded", "item optimizer", "codebooks", "batches"
+    std::string what;  // "item rows, sharded", "item optimizer", "codebooks", "batches", "evaluation"
     int64_t bytes;
   };
   std::vector<Line> lines;

@@ -24,6 +24,10 @@ struct SasrecActivations {
   };
   SasrecActivations(Backend& backend, const SasrecShape& shape, int64_t max_tokens, Keep keep);
 
+  /// Floats a token takes of Keep::kLast.
+  static int64_t floats_of_token(int64_t dim, int heads) {
+    return 2 * dim + 2 + TransformerActivations::floats_of_token(dim, heads);
+  }
   TransformerActivations& of_block(size_t block) {
     return blocks[std::min(block, blocks.size() - 1)];
   }

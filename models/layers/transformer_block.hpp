@@ -21,6 +21,7 @@ struct DropoutPass {
 /// again, and what a backward needs.
 struct TransformerActivations {
   TransformerActivations(Backend& backend, int64_t max_tokens, int64_t dim, int heads);
+  static int64_t floats_of_token(int64_t dim, int heads) { return 9 * dim + heads + 4; }
 
   Tensor<float> normed, q, k, v, attended;                 // (T, d)
   Tensor<float> log_sums;                                  // (T, heads)

@@ -9,6 +9,7 @@
 
 #include "host/base/host_array.hpp"
 #include "models/optim/optimizer.hpp"
+#include "models/packing/device_table.hpp"
 
 namespace mgqe {
 
@@ -23,6 +24,11 @@ class TrainableTable {
   int64_t rows() const { return sharding_.local_rows(); }
   int64_t dim() const { return in_bfloat16() ? stored_.cols() : values.cols(); }
   std::vector<float> to_host() const;  // (rows, d)
+  /// This rank's rows as they are stored, floats or bfloat16: valid until the next step.
+  DeviceArray stored() const {
+    return in_bfloat16() ? DeviceArray::borrow<Bfloat16>(stored_.view())
+                         : DeviceArray::borrow<float>(values.view());
+  }
   /// A whole table under its name; a column as a vector.
   void pack(ArrayMap& arrays) const;
   void visit(const TensorVisitor& visitor);

@@ -9,7 +9,7 @@ namespace {
 
 class GmfPairs final : public PairForward {
  public:
-  GmfPairs(Backend& backend, const PackedModel& model)
+  GmfPairs(Backend& backend, const DevicePackedModel& model)
       : layer_(backend, packed_dim(model, "item", "")) {
     layer_.weights.load(model.dense);
   }
@@ -24,26 +24,25 @@ class GmfPairs final : public PairForward {
 
 }  // namespace
 
-GmfRanker::GmfRanker(Backend& backend, const PackedModel& model)
+GmfRanker::GmfRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items)
     : backend_(backend),
-      users_(decode_table(backend, packed_table(model, "user"))),
-      items_(decode_table(backend, packed_table(model, "item"))),
-      user_vectors_(backend, max_users(), users_.cols()) {
-  const Tensor<float> weights(backend, packed_array(model, "gmf.weights"));
-  if (weights.rows() != users_.cols() + 1 || items_.cols() != users_.cols())
+      together_(any_sharded(model)),
+      users_(backend, packed_table(model, "user"), {.ids = max_users()}),
+      items_(backend, packed_table(model, "item"), {max_users(), 0}, together_, chunk_items),
+      weights_(backend, packed_array(model, "gmf.weights")),
+      user_vectors_(backend, max_users(), users_.dim()) {
+  if (weights_.rows() != users_.dim() + 1 || items_.dim() != users_.dim())
     input_error("the artifact's gmf.weights and tables do not fit each other");
-  backend.scale_columns(users_, weights.view().slice(0, users_.cols()), users_);
 }
 
 void GmfRanker::rank(const RankBatch& batch, RankCounts sampled, RankCounts full) {
   const View<float> vectors = user_vectors_.view().slice(0, batch.users.size());
-  backend_.gather(users_, batch.users, vectors);
-  const RankQuery query{vectors, items_, batch.positives};
-  backend_.rank_candidates(query, batch.candidates, sampled);
-  backend_.rank_all(query, batch.excluded, full);
+  users_.fetch(batch.users, vectors);
+  backend_.scale_columns(vectors, weights_.view().slice(0, vectors.cols), vectors);
+  items_.rank(vectors, batch, sampled, full);
 }
 
-std::unique_ptr<PairScorer> make_gmf_pair_scorer(Backend& backend, const PackedModel& model) {
+std::unique_ptr<PairScorer> make_gmf_pair_scorer(Backend& backend, const DevicePackedModel& model) {
   return std::make_unique<RelevanceScorer>(backend, model, std::vector<std::string>{"item"},
                                            std::make_unique<GmfPairs>(backend, model));
 }

@@ -4,25 +4,28 @@
 
 #include <memory>
 
-#include "host/packed/packed_model.hpp"
-#include "models/scorers/scorer.hpp"
+#include "models/scorers/item_scan.hpp"
 
 namespace mgqe {
 
 class GmfRanker final : public Ranker {
  public:
-  GmfRanker(Backend& backend, const PackedModel& model);
+  GmfRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items = kItemChunk);
 
-  int64_t max_users() const override { return 2048; }
+  static constexpr int64_t kMaxUsers = 2048;
+  int64_t max_users() const override { return kMaxUsers; }
+  bool together() const override { return together_; }
   void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
 
  private:
   Backend& backend_;
-  Tensor<float> users_;         // (users, d), scaled by w
-  Tensor<float> items_;         // (items, d)
-  Tensor<float> user_vectors_;  // (max users, d) of the last batch
+  bool together_;
+  PackedRows users_;
+  ItemScan items_;
+  Tensor<float> weights_;       // (d + 1)
+  Tensor<float> user_vectors_;  // (max users, d) of the last batch, scaled by w
 };
 
-std::unique_ptr<PairScorer> make_gmf_pair_scorer(Backend& backend, const PackedModel& model);
+std::unique_ptr<PairScorer> make_gmf_pair_scorer(Backend& backend, const DevicePackedModel& model);
 
 }  // namespace mgqe

@@ -9,12 +9,9 @@
 namespace mgqe {
 namespace {
 
-constexpr int64_t kItemChunk = 4096;
-constexpr int64_t kMaxUsers = 256;  // of a batch: their rows are gathered at a time
-
 class NeumfPairs final : public PairForward {
  public:
-  NeumfPairs(Backend& backend, const PackedModel& model, int64_t max_pairs)
+  NeumfPairs(Backend& backend, const DevicePackedModel& model, int64_t max_pairs)
       : gmf_(backend, packed_dim(model, "gmf.item", "gmf.")),
         mlp_(backend, packed_dim(model, "mlp.item", "mlp.")),
         scratch_(backend, mlp_.tower.dim(), max_pairs) {
@@ -36,80 +33,101 @@ class NeumfPairs final : public PairForward {
 
 }  // namespace
 
-NeumfRanker::NeumfRanker(Backend& backend, const PackedModel& model)
+NeumfRanker::NeumfRanker(Backend& backend, const DevicePackedModel& model)
     : backend_(backend),
-      gmf_users_(decode_table(backend, packed_table(model, "gmf.user"))),
-      mlp_users_(decode_table(backend, packed_table(model, "mlp.user"))),
-      gmf_items_(decode_table(backend, packed_table(model, "gmf.item"))),
-      mlp_items_(decode_table(backend, packed_table(model, "mlp.item"))),
+      together_(any_sharded(model)),
+      chunk_(std::min(kProductRows, packed_table(model, "gmf.item").form.rows)),
+      chunks_(backend.communicator(), packed_table(model, "gmf.item"), together_, chunk_),
+      gmf_users_(backend, packed_table(model, "gmf.user"), {.ids = kMaxUsers}),
+      mlp_users_(backend, packed_table(model, "mlp.user"), {.ids = kMaxUsers}),
+      gmf_items_(backend, packed_table(model, "gmf.item"), {.decode = chunk_, .ids = kMaxUsers}),
+      mlp_items_(backend, packed_table(model, "mlp.item"), {.decode = chunk_, .ids = kMaxUsers}),
+      gmf_weights_(backend, packed_array(model, "gmf.weights")),
       mlp_weights_(backend, packed_array(model, "mlp.output")),
-      tower_(backend, packed_dim(model, "mlp.item", "mlp.")),
-      items_(gmf_items_.rows()),
-      chunk_(std::min(kItemChunk, items_)) {
+      tower_(backend, packed_dim(model, "mlp.item", "mlp.")) {
   const int64_t dim = packed_dim(model, "gmf.item", "gmf."), mlp_dim = tower_.dim();
   tower_.load(model.dense);
-  const Tensor<float> gmf_weights(backend, packed_array(model, "gmf.weights"));
-  if (gmf_weights.rows() != dim + 1 || mlp_weights_.rows() != tower_.outputs() ||
-      mlp_items_.rows() != items_ || mlp_users_.rows() != gmf_users_.rows())
+  if (gmf_weights_.rows() != dim + 1 || mlp_weights_.rows() != tower_.outputs() ||
+      mlp_items_.rows() != gmf_items_.rows() || mlp_users_.rows() != gmf_users_.rows())
     input_error("the artifact's tables and weights do not fit each other");
-  backend.scale_columns(gmf_users_, gmf_weights.view().slice(0, dim), gmf_users_);
-
-  ones_ =
-      Tensor<float>(backend, std::vector<float>(static_cast<size_t>(std::max(dim, mlp_dim)), 1.0f));
-  const int64_t filled_up = (items_ + chunk_ - 1) / chunk_ * chunk_;
-  Tensor<float> left(backend, mlp_users_.rows(), mlp_dim), right(backend, filled_up, mlp_dim),
-      gmf(backend, filled_up, dim);
-  tower_.project_left(mlp_users_, left);
-  tower_.project_right(mlp_items_, right.view().slice(0, items_));
-  backend.scale_columns(gmf_items_, ones_.view().slice(0, dim), gmf.view().slice(0, items_));
-  mlp_users_ = std::move(left);
-  mlp_items_ = std::move(right);
-  gmf_items_ = std::move(gmf);
-
+  user_gmf_ = Tensor<float>(backend, kMaxUsers, dim);
+  user_rows_ = Tensor<float>(backend, kMaxUsers, mlp_dim);
+  user_mlp_ = Tensor<float>(backend, kMaxUsers, mlp_dim);
+  item_gmf_ = Tensor<float>(backend, chunk_, dim);
+  item_rows_ = Tensor<float>(backend, chunk_, mlp_dim);
+  item_mlp_ = Tensor<float>(backend, chunk_, mlp_dim);
   first_ = Tensor<float>(backend, chunk_, mlp_dim);
   second_ = Tensor<float>(backend, chunk_, tower_.middle.outputs());
   third_ = Tensor<float>(backend, chunk_, tower_.outputs());
-  scores_ = Tensor<float>(backend, filled_up);
-  user_gmf_ = Tensor<float>(backend, kMaxUsers, dim);
-  user_mlp_ = Tensor<float>(backend, kMaxUsers, mlp_dim);
+  no_bias_ = Tensor<float>(backend, mlp_dim);
+  base_ = Tensor<float>(backend, chunk_);
+  scores_ = Tensor<float>(backend, chunk_);
+  positive_scores_ = Tensor<float>(backend, kMaxUsers);
 }
 
-int64_t NeumfRanker::max_users() const { return kMaxUsers; }
+void NeumfRanker::fetch_users(View<const int32_t> users) {
+  const View<float> gmf = user_gmf_.view().slice(0, users.size());
+  gmf_users_.fetch(users, gmf);
+  backend_.scale_columns(gmf, gmf_weights_.view().slice(0, gmf.cols), gmf);
+  mlp_users_.fetch(users, user_rows_.view().slice(0, users.size()));
+  tower_.project_left(user_rows_, user_mlp_);
+}
 
-View<const float> NeumfRanker::score_user(int64_t user) {
-  const int64_t mlp_dim = mlp_items_.cols();
-  const View<const float> gmf(user_gmf_.view().row(user), gmf_items_.cols());
-  const View<const float> mlp(user_mlp_.view().row(user), mlp_dim);
-  for (int64_t begin = 0; begin < items_; begin += chunk_) {
-    const View<float> out = scores_.view().slice(begin, chunk_);
-    backend_.scale_columns(mlp_items_.view().slice(begin, chunk_), ones_.view().slice(0, mlp_dim),
-                           first_);
-    backend_.add_bias_relu(mlp, first_);
-    tower_.finish(first_, second_, third_);
-    backend_.matmul(third_, mlp_weights_, out);
-    backend_.matmul(gmf_items_.view().slice(begin, chunk_), gmf, out, true);
+void NeumfRanker::finish(View<float> out) {
+  tower_.finish(first_, second_, third_);
+  backend_.matmul(third_, mlp_weights_, out);
+}
+
+void NeumfRanker::score_positives(View<const int32_t> positives) {
+  for (int64_t begin = 0; begin < positives.size(); begin += chunk_) {
+    const int64_t here = std::min(chunk_, positives.size() - begin);
+    const View<const int32_t> items = positives.slice(begin, here);
+    const View<float> first = first_.view().slice(0, here);
+    gmf_items_.fetch(items, item_gmf_.view().slice(0, here));
+    mlp_items_.fetch(items, item_rows_.view().slice(0, here));
+    tower_.project_right(item_rows_, item_mlp_);
+    backend_.add(item_mlp_.view().slice(0, here), user_mlp_.view().slice(begin, here), first);
+    backend_.add_bias_relu(no_bias_, first);
+    finish(base_);
+    for (int64_t m = 0; m < here; ++m) {  // user m's score stands at row m of its own product
+      const View<const float> gmf(user_gmf_.view().row(begin + m), item_gmf_.cols());
+      backend_.copy_values(base_, scores_);
+      backend_.matmul(item_gmf_, gmf, scores_, true);
+      backend_.copy_values(scores_.view().slice(m, 1), positive_scores_.view().slice(begin + m, 1));
+    }
   }
-  return {scores_.data(), 1, items_};
 }
 
 void NeumfRanker::rank(const RankBatch& batch, RankCounts sampled, RankCounts full) {
   const int64_t users = batch.users.size();
-  backend_.gather(gmf_users_, batch.users, user_gmf_.view().slice(0, users));
-  backend_.gather(mlp_users_, batch.users, user_mlp_.view().slice(0, users));
-  for (int64_t m = 0; m < users; ++m) {
-    const View<const float> scores = score_user(m);
-    const View<const int32_t> positive = batch.positives.slice(m, 1);
-    const auto of_user = [m](RankCounts counts) {
-      return RankCounts{counts.greater.slice(m, 1), counts.ties.slice(m, 1)};
-    };
-    backend_.rank_candidate_scores(scores, positive, batch.candidates.slice(m, 1),
-                                   of_user(sampled));
-    const Histories excluded{batch.excluded.offsets.slice(m, 2), batch.excluded.items};
-    backend_.rank_all_scores(scores, positive, excluded, of_user(full));
-  }
+  fetch_users(batch.users);
+  score_positives(batch.positives);
+  zero_counts(backend_, sampled);
+  zero_counts(backend_, full);
+  chunks_.for_each([&](int64_t begin, const ItemChunk& chunk) {
+    gmf_items_.decode(begin, item_gmf_.view().slice(0, chunk.rows));
+    mlp_items_.decode(begin, item_rows_.view().slice(0, chunk.rows));
+    tower_.project_right(item_rows_, item_mlp_);
+    for (int64_t m = 0; m < users; ++m) {
+      const View<const float> gmf(user_gmf_.view().row(m), item_gmf_.cols());
+      backend_.copy_values(item_mlp_, first_);
+      backend_.add_bias_relu({user_mlp_.view().row(m), item_mlp_.cols()}, first_);
+      finish(scores_);
+      backend_.matmul(item_gmf_, gmf, scores_, true);
+      const Positives positive{batch.positives.slice(m, 1), positive_scores_.view().slice(m, 1)};
+      const ScoreQuery query{{scores_.data(), 1, chunk.rows}, chunk, positive};
+      const auto of_user = [m](RankCounts counts) {
+        return RankCounts{counts.greater.slice(m, 1), counts.ties.slice(m, 1)};
+      };
+      backend_.count_candidate_scores(query, batch.candidates.slice(m, 1), of_user(sampled));
+      const Histories excluded{batch.excluded.offsets.slice(m, 2), batch.excluded.items};
+      backend_.count_scores(query, excluded, of_user(full));
+    }
+  });
 }
 
-std::unique_ptr<PairScorer> make_neumf_pair_scorer(Backend& backend, const PackedModel& model) {
+std::unique_ptr<PairScorer> make_neumf_pair_scorer(Backend& backend,
+                                                   const DevicePackedModel& model) {
   return std::make_unique<RelevanceScorer>(
       backend, model, std::vector<std::string>{"gmf.item", "mlp.item"},
       std::make_unique<NeumfPairs>(backend, model, 2 * RelevanceScorer::kChunk));

@@ -1,12 +1,13 @@
 #include "models/scorers/relevance_scorer.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "models/scorers/served_model.hpp"
 
 namespace mgqe {
 
-RelevanceScorer::RelevanceScorer(Backend& backend, const PackedModel& model,
+RelevanceScorer::RelevanceScorer(Backend& backend, const DevicePackedModel& model,
                                  const std::vector<std::string>& tables,
                                  std::unique_ptr<PairForward> pairs)
     : backend_(backend),
@@ -15,8 +16,13 @@ RelevanceScorer::RelevanceScorer(Backend& backend, const PackedModel& model,
       biases_(backend, packed_array(model, kRelevanceBiases)),
       mean_(packed_array(model, kRelevanceMean).front()),
       ids_(backend, 2 * kChunk) {
-  for (const std::string& name : tables)
-    tables_.push_back(decode_table(backend, packed_table(model, name)));
+  for (const std::string& name : tables) {
+    tables_.emplace_back(backend, packed_table(model, name), PackedRows::Room{.ids = 2 * kChunk});
+    rows_.emplace_back(backend, 2 * kChunk, tables_.back().dim());
+  }
+  std::vector<int32_t> numbers(2 * kChunk);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  numbers_ = Tensor<int32_t>(backend, numbers);
 }
 
 void RelevanceScorer::score(View<const int32_t> left, View<const int32_t> right,
@@ -27,7 +33,11 @@ void RelevanceScorer::score(View<const int32_t> left, View<const int32_t> right,
     const View<int32_t> ids = ids_.view().slice(0, 2 * pairs);
     backend_.concatenate(l, r, ids);
     std::vector<Lookup> items;
-    for (const Tensor<float>& table : tables_) items.push_back({table, ids});
+    for (size_t t = 0; t < tables_.size(); ++t) {
+      const View<float> rows = rows_[t].view().slice(0, 2 * pairs);
+      tables_[t].fetch(ids, rows);
+      items.push_back({rows, numbers_.view().slice(0, 2 * pairs)});
+    }
     const View<float> out = scores.slice(first, pairs);
     orders_.forward(*pairs_, items, out);
     backend_.add_item_biases(biases_, mean_, l, r, out);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "host/packed/packed_model.hpp"
 #include "models/layers/pair_forward.hpp"
+#include "models/packing/packed_rows.hpp"
 #include "models/scorers/scorer.hpp"
 
 namespace mgqe {
@@ -24,7 +24,7 @@ class RelevanceScorer final : public PairScorer {
 
   /// tables: names of those that `pairs` looks up, in its order; it has room for both orders of
   /// kChunk pairs.
-  RelevanceScorer(Backend& backend, const PackedModel& model,
+  RelevanceScorer(Backend& backend, const DevicePackedModel& model,
                   const std::vector<std::string>& tables, std::unique_ptr<PairForward> pairs);
   void score(View<const int32_t> left, View<const int32_t> right, View<float> scores) override;
 
@@ -32,10 +32,12 @@ class RelevanceScorer final : public PairScorer {
   Backend& backend_;
   std::unique_ptr<PairForward> pairs_;
   BothOrders orders_;
-  std::vector<Tensor<float>> tables_;  // (n, d)
-  Tensor<float> biases_;               // (n)
+  std::vector<PackedRows> tables_;
+  std::vector<Tensor<float>> rows_;  // (2 kChunk, d) of the last pairs, a table each
+  Tensor<float> biases_;             // (n)
   float mean_;
-  Tensor<int32_t> ids_;  // (2 kChunk) [left; right]
+  Tensor<int32_t> ids_;      // (2 kChunk) [left; right]
+  Tensor<int32_t> numbers_;  // (2 kChunk) 0, 1, 2, ...
 };
 
 }  // namespace mgqe

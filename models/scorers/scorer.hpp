@@ -1,4 +1,4 @@
-// A backbone as it is served, from the arrays of a PackedModel: Ranker orders a catalogue for its
+// A backbone as it is served, from the arrays of a packed model: Ranker orders a catalogue for its
 // users, PairScorer scores pairs of items. They hold weights alone.
 #pragma once
 
@@ -28,6 +28,9 @@ class Ranker {
   virtual ~Ranker() = default;
   /// Users it can take in one batch; bounds its scratch memory.
   virtual int64_t max_users() const = 0;
+  /// Whether a table is sharded over ranks. Then all ranks rank the same batches in the same order,
+  /// and counts are of each rank's items, to be summed; else each ranks users of its own.
+  virtual bool together() const = 0;
   /// sampled (M): how the positives stand among their candidates; full (M): in the catalogue.
   virtual void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) = 0;
 };
@@ -35,7 +38,8 @@ class Ranker {
 class PairScorer {
  public:
   virtual ~PairScorer() = default;
-  /// scores (B) of the item pairs.
+  /// scores (B) of the item pairs. Where the table is sharded over ranks, all of them call it with
+  /// the same pairs.
   virtual void score(View<const int32_t> left, View<const int32_t> right, View<float> scores) = 0;
 };
 

@@ -2,25 +2,32 @@
 
 namespace mgqe {
 
-const PackedTable& packed_table(const PackedModel& model, const std::string& name) {
+const DevicePackedTable& packed_table(const DevicePackedModel& model, const std::string& name) {
   const auto found = model.tables.find(name);
   if (found == model.tables.end()) input_error("the artifact lacks the table ", name);
   return found->second;
 }
 
-std::span<const float> packed_array(const PackedModel& model, const std::string& name) {
+bool any_sharded(const DevicePackedModel& model) {
+  for (const auto& [name, table] : model.tables)
+    if (table.sharded()) return true;
+  return false;
+}
+
+std::span<const float> packed_array(const DevicePackedModel& model, const std::string& name) {
   const auto found = model.dense.find(name);
   if (found == model.dense.end() || found->second.dtype != DType::kF32 || found->second.size() == 0)
     input_error("the artifact lacks the array ", name);
   return found->second.as<float>();
 }
 
-int64_t packed_dim(const PackedModel& model, const std::string& name, const std::string& prefix) {
-  const int64_t dim = packed_table(model, name).dim;
+int64_t packed_dim(const DevicePackedModel& model, const std::string& name,
+                   const std::string& prefix) {
+  const int64_t dim = packed_table(model, name).form.dim;
   for (const auto& [other, table] : model.tables)
-    if (other.starts_with(prefix) && table.dim != dim)
-      input_error("the artifact's tables differ in dimension: ", other, " has ", table.dim, ", ",
-                  name, " has ", dim);
+    if (other.starts_with(prefix) && table.form.dim != dim)
+      input_error("the artifact's tables differ in dimension: ", other, " has ", table.form.dim,
+                  ", ", name, " has ", dim);
   return dim;
 }
 

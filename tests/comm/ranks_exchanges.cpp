@@ -7,6 +7,7 @@
 #include "host/base/philox.hpp"
 #include "host/cpu/cpu_backend.hpp"
 #include "models/features/placement.hpp"
+#include "models/packing/packed_share.hpp"
 #include "tests/support/ranks_testing.hpp"
 
 namespace mgqe {
@@ -185,9 +186,10 @@ TEST_F(Exchanges, DrawingLeavesTheBatchUnderWayAlone) {
 /// Counts what is taken of it.
 class CountedMemory : public CpuBackend {
  public:
-  int64_t taken = 0;
+  int64_t taken = 0, peak = 0;
   void* allocate(size_t bytes) override {
     taken += static_cast<int64_t>(bytes);
+    peak = std::max(peak, taken);
     void* const pointer = CpuBackend::allocate(bytes);
     sizes_[pointer] = static_cast<int64_t>(bytes);
     return pointer;
@@ -202,7 +204,8 @@ class CountedMemory : public CpuBackend {
   std::map<void*, int64_t> sizes_;
 };
 
-/// What the plan promises is taken: by a model of tables and their batches alone, after a step.
+/// What the plan promises is taken: by a model of tables and their batches alone, after a step, and
+/// by the evaluations that follow it.
 TEST_F(Exchanges, ThePlanIsWhatAModelTakes) {
   if (among_ranks->name() != "cpu") GTEST_SKIP() << "counts what is taken of a CPU";
   std::vector<Case> all;
@@ -246,10 +249,40 @@ TEST_F(Exchanges, ThePlanIsWhatAModelTakes) {
     const Batch batch{{left, right, targets}, {}, config.train.batch, share.first};
     model->prepare(backend, batch);
     model->train_step(batch, state, loss);
+    backend.peak = 0;
+    PackedShare best;
+    {
+      const DevicePackedModel packed = model->pack();
+      const auto ranker = make_ranker(backend, packed);
+      best = download(packed);
+    }
+    {
+      const DevicePackedModel packed = upload(backend, best);
+      const auto ranker = make_ranker(backend, packed);
+    }
     const auto planned = static_cast<double>(plan_memory(n(), config, catalogue).total());
-    EXPECT_NEAR(planned / static_cast<double>(backend.taken), 1.0, 0.05)
-        << planned << " planned, " << backend.taken << " taken";
+    EXPECT_NEAR(planned / static_cast<double>(backend.peak), 1.0, 0.05)
+        << planned << " planned, " << backend.peak << " taken";
   }
+}
+
+/// Rank 0 takes what every rank gives, in pieces that cut rows anywhere.
+TEST_F(Exchanges, RankZeroCollects) {
+  std::vector<int64_t> sizes;
+  for (int r = 0; r < n(); ++r) sizes.push_back(r == 1 ? (int64_t{33} << 20) + 5 : 3 * r);
+  std::vector<uint8_t> mine(static_cast<size_t>(sizes[static_cast<size_t>(me())]));
+  const auto byte = [](int rank, int64_t i) { return static_cast<uint8_t>(7 * rank + i % 251); };
+  for (size_t i = 0; i < mine.size(); ++i) mine[i] = byte(me(), static_cast<int64_t>(i));
+  std::vector<int64_t> taken(sizes.size(), 0);
+  int64_t wrong = 0;
+  ranks().collect(mine, sizes, [&](int rank, int64_t first, std::span<const uint8_t> piece) {
+    EXPECT_EQ(first, taken[static_cast<size_t>(rank)]);
+    for (size_t i = 0; i < piece.size(); ++i)
+      wrong += piece[i] != byte(rank, first + static_cast<int64_t>(i));
+    taken[static_cast<size_t>(rank)] += static_cast<int64_t>(piece.size());
+  });
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(taken, me() == 0 ? sizes : std::vector<int64_t>(sizes.size(), 0));
 }
 
 TEST_F(Exchanges, OneFailureIsEveryonesAndSaysWhose) {

@@ -51,6 +51,33 @@ TEST(RowSharding, ATierOfTheTableIsATierOfTheShare) {
 
 class ExchangeOpsTest : public OnEveryBackend {};
 
+/// Rows that owners give and others leave 0 add up to every row, to the bit.
+TEST_P(ExchangeOpsTest, OwnedRowsAddUp) {
+  constexpr int64_t kRows = 11, kDim = 5;
+  constexpr int kRanks = 3;
+  Random random(4);
+  const auto table = random.normals(kRows * kDim);
+  const std::vector<int32_t> ids = {10, 0, 4, 4, 7, 2};
+  const Tensor<int32_t> ids_device = tensor(ids);
+  std::vector<float> sum(ids.size() * kDim, 0.0f);
+  for (int r = 0; r < kRanks; ++r) {
+    const RowSharding sharding{kRows, kRanks, r};
+    std::vector<float> share;
+    for (int64_t l = 0; l < sharding.local_rows(); ++l)
+      share.insert(share.end(), table.begin() + sharding.global(l) * kDim,
+                   table.begin() + (sharding.global(l) + 1) * kDim);
+    Tensor<int32_t> local = poisoned<int32_t>(static_cast<int64_t>(ids.size()));
+    Tensor<float> rows = poisoned<float>(static_cast<int64_t>(ids.size()), kDim);
+    backend().local_rows(ids_device, sharding, local);
+    backend().gather(tensor(share, kDim), local, rows);
+    backend().keep_owned(ids_device, sharding, rows);
+    const auto host = rows.to_host();
+    for (size_t i = 0; i < host.size(); ++i) sum[i] += host[i];
+  }
+  for (size_t i = 0; i < sum.size(); ++i)
+    EXPECT_EQ(sum[i], table[ids[i / kDim] * kDim + i % kDim]) << "look-up " << i / kDim;
+}
+
 TEST_P(ExchangeOpsTest, SharesOfATableAreFilledLikeTheWhole) {
   constexpr int64_t kRows = 11, kDim = 5;
   Tensor<float> whole = poisoned<float>(kRows, kDim);

@@ -318,6 +318,18 @@ TEST_P(Quantize, PackedCodesDecodeToTheirCentroids) {
     }
 }
 
+TEST_P(Quantize, CodesAreCountedBySubspace) {
+  Random random(12);
+  constexpr int kRows = 5000, kSubspaces = 6, kCentroids = 9;
+  const auto codes = random.integers<uint8_t>(kRows * kSubspaces, 0, kCentroids);  // one too many
+  std::vector<int32_t> expected(kSubspaces * kCentroids, 2);
+  Tensor<int32_t> counts = tensor(expected, kCentroids);  // chunks add to those before
+  for (int i = 0; i < kRows * kSubspaces; ++i)
+    if (codes[i] < kCentroids) ++expected[i % kSubspaces * kCentroids + codes[i]];
+  backend().count_codes(tensor(codes, kSubspaces), counts);
+  EXPECT_EQ(counts.to_host(), expected);
+}
+
 MGQE_ON_EVERY_BACKEND(Quantize);
 
 TEST(CodeBits, IsTheCeilingOfLog2) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "host/train/metrics.hpp"
+#include "tests/support/chunks.hpp"
 #include "tests/support/testing.hpp"
 
 namespace mgqe::testing {
@@ -16,7 +17,37 @@ float score(const float* user, const float* item, int dim) {
   return sum;
 }
 
-class Ranking : public OnEveryBackend {};
+struct Counts {
+  std::vector<int32_t> greater, ties;
+  bool operator==(const Counts&) const = default;
+};
+
+class Ranking : public OnEveryBackend {
+ protected:
+  /// Scores of the positives, as evaluation finds them before it sees the first chunk.
+  Tensor<float> positive_scores(View<const float> users, View<const float> items,
+                                View<const int32_t> positives) {
+    Tensor<float> rows(backend(), users.rows, users.cols), scores(backend(), users.rows);
+    backend().gather(items, positives, rows);
+    backend().score_pairs(users, rows, scores);
+    return scores;
+  }
+  /// What `count` adds of every chunk to counts that begin at 0.
+  template <class Count>
+  Counts over_chunks(const std::vector<float>& users, const std::vector<float>& items, int64_t dim,
+                     const std::vector<int32_t>& positives, const std::vector<ItemChunk>& chunks,
+                     const Count& count) {
+    const Tensor<float> u = tensor(users, dim), q = tensor(items, dim);
+    const Tensor<int32_t> p = tensor(positives);
+    const Tensor<float> scores = positive_scores(u, q, p);
+    Tensor<int32_t> greater(backend(), p.rows()), ties(backend(), p.rows());
+    for (const ItemChunk& chunk : chunks) {
+      const Tensor<float> rows = tensor(rows_of(items, dim, chunk), dim);
+      count(RankQuery{u, rows, chunk, {p, scores}}, RankCounts{greater, ties});
+    }
+    return {greater.to_host(), ties.to_host()};
+  }
+};
 
 TEST_P(Ranking, AllItemsButTheExcluded) {
   Random random(1);
@@ -36,26 +67,27 @@ TEST_P(Ranking, AllItemsButTheExcluded) {
       excluded.insert(excluded.end(), seen.begin(), seen.end());
       offsets.push_back(static_cast<int64_t>(excluded.size()));
     }
-    const Tensor<float> u_device = tensor(u, dim), q_device = tensor(q, dim);
-    const Tensor<int32_t> p_device = tensor(positives), e_device = tensor(excluded);
+    const Tensor<int32_t> e_device = tensor(excluded);
     const Tensor<int64_t> o_device = tensor(offsets);
-    Tensor<int32_t> greater = poisoned<int32_t>(users), ties = poisoned<int32_t>(users);
-    backend().rank_all({u_device, q_device, p_device}, {o_device, e_device}, {greater, ties});
-    const auto g = greater.to_host(), t = ties.to_host();
+    Counts expected{std::vector<int32_t>(users), std::vector<int32_t>(users)};
     for (int m = 0; m < users; ++m) {
       const float positive = score(&u[m * dim], &q[positives[m] * dim], dim);
-      int expected_greater = 0, expected_ties = 0;
       for (int i = 0; i < items; ++i) {
         if (i == positives[m] ||
             std::binary_search(excluded.data() + offsets[m], excluded.data() + offsets[m + 1], i))
           continue;
         const float s = score(&u[m * dim], &q[i * dim], dim);
-        expected_greater += s > positive;
-        expected_ties += s == positive;
+        expected.greater[m] += s > positive;
+        expected.ties[m] += s == positive;
       }
-      EXPECT_EQ(g[m], expected_greater) << items << " items, user " << m;
-      EXPECT_EQ(t[m], expected_ties) << items << " items, user " << m;
     }
+    for (const Cut& cut : cuts_of(items))
+      EXPECT_EQ(over_chunks(u, q, dim, positives, cut.chunks,
+                            [&](const RankQuery& query, RankCounts counts) {
+                              backend().count_items(query, {o_device, e_device}, counts);
+                            }),
+                expected)
+          << items << " items, " << cut.name;
   }
 }
 
@@ -66,38 +98,38 @@ TEST_P(Ranking, Candidates) {
   const auto positives = random.integers<int32_t>(users, 0, items - 1);
   auto candidates = random.integers<int32_t>(users * count, 0, items - 1);
   for (int m = 0; m < users; m += 2) candidates[m * count + count - 1] = -1;
-  Tensor<int32_t> greater = poisoned<int32_t>(users), ties = poisoned<int32_t>(users);
-  const Tensor<float> u_device = tensor(u, dim), q_device = tensor(q, dim);
-  const Tensor<int32_t> p_device = tensor(positives);
-  backend().rank_candidates({u_device, q_device, p_device}, tensor(candidates, count),
-                            {greater, ties});
-  const auto g = greater.to_host(), t = ties.to_host();
+  Counts expected{std::vector<int32_t>(users), std::vector<int32_t>(users)};
   for (int m = 0; m < users; ++m) {
     const float positive = score(&u[m * dim], &q[positives[m] * dim], dim);
-    int expected_greater = 0, expected_ties = 0;
     for (int i = 0; i < count; ++i) {
       const int32_t item = candidates[m * count + i];
       if (item < 0) continue;
       const float s = score(&u[m * dim], &q[item * dim], dim);
-      expected_greater += s > positive;
-      expected_ties += s == positive;
+      expected.greater[m] += s > positive;
+      expected.ties[m] += s == positive;
     }
-    EXPECT_EQ(g[m], expected_greater);
-    EXPECT_EQ(t[m], expected_ties);
   }
+  const Tensor<int32_t> c_device = tensor(candidates, count);
+  for (const Cut& cut : cuts_of(items))
+    EXPECT_EQ(over_chunks(u, q, dim, positives, cut.chunks,
+                          [&](const RankQuery& query, RankCounts counts) {
+                            backend().count_candidates(query, c_device, counts);
+                          }),
+              expected)
+        << cut.name;
 }
 
 TEST_P(Ranking, BrokenScoresNeverLookGood) {
   const int items = 20;
-  const Tensor<float> u = tensor<float>({NAN, 1.0f}, 1);
-  const Tensor<float> q = tensor(std::vector<float>(items, 1.0f), 1);
-  const Tensor<int32_t> positives = tensor<int32_t>({3, 3});
   const Tensor<int64_t> offsets = tensor<int64_t>({0, 2, 2});
   const Tensor<int32_t> excluded = tensor<int32_t>({0, 3});
-  Tensor<int32_t> greater = poisoned<int32_t>(2), ties = poisoned<int32_t>(2);
-  backend().rank_all({u, q, positives}, {offsets, excluded}, {greater, ties});
-  EXPECT_EQ(greater.to_host(), (std::vector<int32_t>{items - 2, 0}));
-  EXPECT_EQ(ties.to_host(), (std::vector<int32_t>{0, items - 1}));
+  for (const Cut& cut : cuts_of(items))
+    EXPECT_EQ(over_chunks({NAN, 1.0f}, std::vector<float>(items, 1.0f), 1, {3, 3}, cut.chunks,
+                          [&](const RankQuery& query, RankCounts counts) {
+                            backend().count_items(query, {offsets, excluded}, counts);
+                          }),
+              (Counts{{items - 2, 0}, {0, items - 1}}))
+        << cut.name;
 }
 
 MGQE_ON_EVERY_BACKEND(Ranking);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "tests/support/chunks.hpp"
 #include "tests/support/testing.hpp"
 
 namespace mgqe::testing {
@@ -22,9 +23,26 @@ void add(Counts& counts, size_t m, float score, float positive) {
 
 class ScoreRanking : public OnEveryBackend {
  protected:
-  Counts rank_all(const std::vector<float>& scores, const std::vector<int32_t>& positives,
-                  const std::vector<std::set<int32_t>>& excluded) {
+  /// What `count` adds of every chunk to counts that begin at 0.
+  template <class Count>
+  Counts over_chunks(const std::vector<float>& scores, const std::vector<int32_t>& positives,
+                     const std::vector<ItemChunk>& chunks, const Count& count) {
     const auto users = static_cast<int64_t>(positives.size());
+    const int64_t items = static_cast<int64_t>(scores.size()) / users;
+    std::vector<float> of_positives;
+    for (int64_t m = 0; m < users; ++m) of_positives.push_back(scores[m * items + positives[m]]);
+    const Tensor<int32_t> p = tensor(positives);
+    const Tensor<float> p_scores = tensor(of_positives);
+    Tensor<int32_t> greater(backend(), users), ties(backend(), users);
+    for (const ItemChunk& chunk : chunks) {
+      const Tensor<float> columns = tensor(columns_of(scores, items, chunk), chunk.rows);
+      count(ScoreQuery{columns, chunk, {p, p_scores}}, RankCounts{greater, ties});
+    }
+    return {greater.to_host(), ties.to_host()};
+  }
+  Counts count_all(const std::vector<float>& scores, const std::vector<int32_t>& positives,
+                   const std::vector<std::set<int32_t>>& excluded,
+                   const std::vector<ItemChunk>& chunks) {
     std::vector<int64_t> offsets = {0};
     std::vector<int32_t> items;
     for (const auto& of_user : excluded) {
@@ -33,19 +51,18 @@ class ScoreRanking : public OnEveryBackend {
     }
     const Tensor<int64_t> o = tensor(offsets);
     const Tensor<int32_t> e = tensor(items);
-    Tensor<int32_t> greater = poisoned<int32_t>(users), ties = poisoned<int32_t>(users);
-    backend().rank_all_scores(tensor(scores, static_cast<int64_t>(scores.size()) / users),
-                              tensor(positives), {o, e}, {greater, ties});
-    return {greater.to_host(), ties.to_host()};
+    return over_chunks(scores, positives, chunks, [&](const ScoreQuery& query, RankCounts counts) {
+      backend().count_scores(query, {o, e}, counts);
+    });
   }
-  Counts rank_candidates(const std::vector<float>& scores, const std::vector<int32_t>& positives,
-                         const std::vector<int32_t>& candidates) {
-    const auto users = static_cast<int64_t>(positives.size());
-    Tensor<int32_t> greater = poisoned<int32_t>(users), ties = poisoned<int32_t>(users);
-    backend().rank_candidate_scores(
-        tensor(scores, static_cast<int64_t>(scores.size()) / users), tensor(positives),
-        tensor(candidates, static_cast<int64_t>(candidates.size()) / users), {greater, ties});
-    return {greater.to_host(), ties.to_host()};
+  Counts count_candidates(const std::vector<float>& scores, const std::vector<int32_t>& positives,
+                          const std::vector<int32_t>& candidates,
+                          const std::vector<ItemChunk>& chunks) {
+    const auto width = static_cast<int64_t>(candidates.size() / positives.size());
+    const Tensor<int32_t> c = tensor(candidates, width);
+    return over_chunks(scores, positives, chunks, [&](const ScoreQuery& query, RankCounts counts) {
+      backend().count_candidate_scores(query, c, counts);
+    });
   }
 };
 
@@ -65,7 +82,9 @@ TEST_P(ScoreRanking, AllItemsButTheExcluded) {
       for (int i = 0; i < items; ++i)
         if (i != positives[m] && !excluded[m].contains(i))
           add(expected, m, scores[m * items + i], scores[m * items + positives[m]]);
-    EXPECT_EQ(rank_all(scores, positives, excluded), expected) << users << " x " << items;
+    for (const Cut& cut : cuts_of(items))
+      EXPECT_EQ(count_all(scores, positives, excluded, cut.chunks), expected)
+          << users << " x " << items << ", " << cut.name;
   }
 }
 
@@ -83,7 +102,8 @@ TEST_P(ScoreRanking, Candidates) {
     for (int i = 0; i < count; ++i)
       if (const int32_t item = candidates[m * count + i]; item >= 0)
         add(expected, m, scores[m * items + item], scores[m * items + positives[m]]);
-  EXPECT_EQ(rank_candidates(scores, positives, candidates), expected);
+  for (const Cut& cut : cuts_of(items))
+    EXPECT_EQ(count_candidates(scores, positives, candidates, cut.chunks), expected) << cut.name;
 }
 
 TEST_P(ScoreRanking, BrokenScoresNeverLookGood) {
@@ -93,10 +113,13 @@ TEST_P(ScoreRanking, BrokenScoresNeverLookGood) {
   scores[items + 3] = NAN;                  // a broken positive
   scores[2 * items + 7] = NAN;              // a broken candidate
   const std::vector<int32_t> positives = {3, 3, 3};
-  EXPECT_EQ(rank_all(scores, positives, {{0, 3}, {0}, {0}}),
-            (Counts{{items - 2, items - 2, 1}, {0, 0, items - 3}}));
-  EXPECT_EQ(rank_candidates(scores, positives, {0, 7, -1, 0, 7, -1, 0, 7, -1}),
-            (Counts{{2, 2, 1}, {0, 0, 1}}));
+  for (const Cut& cut : cuts_of(items)) {
+    SCOPED_TRACE(cut.name);
+    EXPECT_EQ(count_all(scores, positives, {{0, 3}, {0}, {0}}, cut.chunks),
+              (Counts{{items - 2, items - 2, 1}, {0, 0, items - 3}}));
+    EXPECT_EQ(count_candidates(scores, positives, {0, 7, -1, 0, 7, -1, 0, 7, -1}, cut.chunks),
+              (Counts{{2, 2, 1}, {0, 0, 1}}));
+  }
 }
 
 MGQE_ON_EVERY_BACKEND(ScoreRanking);

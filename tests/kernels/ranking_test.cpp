@@ -3,6 +3,7 @@
 #include <set>
 
 #include "tests/kernels/kernel_testing.hpp"
+#include "tests/support/chunks.hpp"
 // Kernel bodies come after the harness.
 #include "cuda/ranking_kernel.cuh"
 
@@ -42,8 +43,24 @@ struct Problem {
     for (int64_t i = 0; i < d; ++i) sum = std::fma(users.row(m)[i], items.row(item)[i], sum);
     return sum;
   }
-  RankQuery query() const { return {users, items, positives}; }
+  std::vector<float> positive_scores() const {
+    std::vector<float> scores;
+    for (int64_t m = 0; m < users_count; ++m) scores.push_back(score(m, positives[m]));
+    return scores;
+  }
+  std::vector<ItemChunk> whole() const { return {{0, items_count, 1}}; }
 };
+
+/// Calls launch(query) for every chunk.
+template <class Launch>
+void over_chunks(const Problem& problem, const std::vector<ItemChunk>& chunks,
+                 const Launch& launch) {
+  const Buffer<float> positive_scores(problem.positive_scores());
+  for (const ItemChunk& chunk : chunks) {
+    const Buffer<float> rows(testing::rows_of(problem.items.values(), problem.d, chunk), problem.d);
+    launch(RankQuery{problem.users, rows, chunk, {problem.positives, positive_scores}});
+  }
+}
 
 struct Counts {
   std::vector<int32_t> greater, ties;
@@ -64,7 +81,7 @@ Counts expected_over_all(const Problem& problem) {
   return counts;
 }
 
-void expect_ranked_over_all(const Problem& problem) {
+void expect_ranked_over_all(const Problem& problem, const std::vector<ItemChunk>& chunks) {
   const int64_t M = problem.users_count;
   std::vector<int64_t> offsets = {0};
   std::vector<int32_t> list;
@@ -79,15 +96,13 @@ void expect_ranked_over_all(const Problem& problem) {
   for (const uint64_t seed : kScheduleSeeds) {
     SCOPED_TRACE(::testing::Message() << M << " users, " << problem.items_count << " items, d "
                                       << problem.d << ", seed " << seed);
-    const Buffer<float> positive_scores(M);
-    const Buffer<int32_t> greater(M), ties(M);
+    const Buffer<int32_t> greater(std::vector<int32_t>(M, 0)), ties(std::vector<int32_t>(M, 0));
     const RankCounts counts{greater, ties};
-    simt::launch(1, kRankThreads, 0, seed, positive_scores_kernel, problem.query(),
-                 positive_scores.data(), counts);
-    simt::launch(dim3(blocks_of(M, kTileUsers), static_cast<unsigned>(seed)), kRankThreads, 0, seed,
-                 count_all_kernel, problem.query(), positive_scores.data(), counts);
-    simt::launch(2, kRankThreads, 0, seed, take_back_excluded_kernel, problem.query(), excluded,
-                 positive_scores.data(), counts);
+    over_chunks(problem, chunks, [&](const RankQuery& query) {
+      simt::launch(dim3(blocks_of(M, kTileUsers), static_cast<unsigned>(seed)), kRankThreads, 0,
+                   seed, count_all_kernel, query, counts);
+      simt::launch(2, kRankThreads, 0, seed, take_back_excluded_kernel, query, excluded, counts);
+    });
     expect_same_bits(greater.values(), expected.greater);
     expect_same_bits(ties.values(), expected.ties);
   }
@@ -97,7 +112,15 @@ TEST(RankAllKernels, MatchANaiveCount) {
   for (const int64_t M : {1, 31, 33})
     for (const int64_t n : {1, 63, 64, 65, 200})
       for (const int64_t d : {1, 3, 32, 33, 64, 100})
-        expect_ranked_over_all(Problem(M, n, d, (n + d) % 2 == 0, 10 * M + n + d));
+        expect_ranked_over_all(Problem(M, n, d, (n + d) % 2 == 0, 10 * M + n + d), {{0, n, 1}});
+}
+
+TEST(RankAllKernels, CountTheSameInAnyCut) {
+  const Problem problem(33, 90, 17, true, 5);
+  for (const testing::Cut& cut : testing::cuts_of(90)) {
+    SCOPED_TRACE(cut.name);
+    expect_ranked_over_all(problem, cut.chunks);
+  }
 }
 
 TEST(RankAllKernels, CountScoresThatDoNotCompareAsGreater) {
@@ -105,7 +128,7 @@ TEST(RankAllKernels, CountScoresThatDoNotCompareAsGreater) {
   problem.items.row(11)[2] = NAN;                    // one bad item: above everyone's positive
   problem.users.row(4)[0] = NAN;                     // one bad user: all items above
   problem.items.row(problem.positives[7])[1] = NAN;  // a bad positive
-  expect_ranked_over_all(problem);
+  expect_ranked_over_all(problem, problem.whole());
   const Counts counts = expected_over_all(problem);
   EXPECT_GE(counts.greater[0], 1);
   const auto candidates = [&](int64_t m) {
@@ -116,7 +139,7 @@ TEST(RankAllKernels, CountScoresThatDoNotCompareAsGreater) {
   EXPECT_EQ(counts.greater[7], candidates(7));
 }
 
-TEST(RankCandidatesKernel, MatchesANaiveCount) {
+TEST(CountCandidatesKernel, MatchesANaiveCount) {
   for (const int64_t M : {1, 5, 40})
     for (const int64_t width : {1, 32, 33, 100})
       for (const bool whole : {true, false}) {
@@ -131,11 +154,16 @@ TEST(RankCandidatesKernel, MatchesANaiveCount) {
               expected.add(m, problem.score(m, candidates.row(m)[i]),
                            problem.score(m, problem.positives[m]));
         for (const uint64_t seed : kScheduleSeeds) {
-          const Buffer<int32_t> greater(M), ties(M);
-          simt::launch(3, kRankThreads, 0, seed, rank_candidates_kernel, problem.query(),
-                       candidates.view(), RankCounts{greater, ties});
-          expect_same_bits(greater.values(), expected.greater);
-          expect_same_bits(ties.values(), expected.ties);
+          for (const auto& chunks : {problem.whole(), testing::chunks_of(90, 31, 2)}) {
+            const Buffer<int32_t> greater(std::vector<int32_t>(M, 0));
+            const Buffer<int32_t> ties(std::vector<int32_t>(M, 0));
+            over_chunks(problem, chunks, [&](const RankQuery& query) {
+              simt::launch(3, kRankThreads, 0, seed, count_candidates_kernel, query,
+                           candidates.view(), RankCounts{greater, ties});
+            });
+            expect_same_bits(greater.values(), expected.greater);
+            expect_same_bits(ties.values(), expected.ties);
+          }
         }
       }
 }

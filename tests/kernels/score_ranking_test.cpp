@@ -2,6 +2,7 @@
 #include <set>
 
 #include "tests/kernels/kernel_testing.hpp"
+#include "tests/support/chunks.hpp"
 // Kernel bodies come after the harness.
 #include "cuda/score_ranking_kernel.cuh"
 
@@ -37,6 +38,21 @@ struct Problem {
   }
 };
 
+/// Calls launch(query) for every chunk.
+template <class Launch>
+void over_chunks(const Problem& problem, const std::vector<ItemChunk>& chunks,
+                 const Launch& launch) {
+  std::vector<float> of_positives;
+  for (int64_t m = 0; m < problem.users; ++m)
+    of_positives.push_back(problem.scores.row(m)[problem.positives[m]]);
+  const Buffer<float> positive_scores(of_positives);
+  for (const ItemChunk& chunk : chunks) {
+    const Buffer<float> columns(
+        testing::columns_of(problem.scores.values(), problem.items, chunk), chunk.rows);
+    launch(ScoreQuery{columns, chunk, {problem.positives, positive_scores}});
+  }
+}
+
 struct Counts {
   std::vector<int32_t> greater, ties;
   explicit Counts(int64_t users) : greater(users, 0), ties(users, 0) {}
@@ -47,7 +63,7 @@ struct Counts {
   }
 };
 
-void expect_counts(const Problem& problem) {
+void expect_counts(const Problem& problem, const std::vector<ItemChunk>& chunks) {
   Counts expected(problem.users);
   for (int64_t m = 0; m < problem.users; ++m)
     for (int32_t item = 0; item < problem.items; ++item)
@@ -60,12 +76,14 @@ void expect_counts(const Problem& problem) {
       SCOPED_TRACE(::testing::Message()
                    << problem.users << " users, " << problem.items << " items, seed " << seed
                    << ", grid " << grid.x << " x " << grid.y);
-      const Buffer<int32_t> greater(problem.users), ties(problem.users);
+      const Buffer<int32_t> greater(std::vector<int32_t>(problem.users, 0));
+      const Buffer<int32_t> ties(std::vector<int32_t>(problem.users, 0));
       const RankCounts counts{greater, ties};
-      simt::launch(1, kScoreThreads, 0, seed, begin_score_counts_kernel, problem.scores.view(),
-                   problem.positives.view(), Histories{offsets, excluded}, counts);
-      simt::launch(grid, kScoreThreads, 0, seed, count_scores_kernel, problem.scores.view(),
-                   problem.positives.view(), counts);
+      over_chunks(problem, chunks, [&](const ScoreQuery& query) {
+        simt::launch(1, kScoreThreads, 0, seed, take_back_scores_kernel, query,
+                     Histories{offsets, excluded}, counts);
+        simt::launch(grid, kScoreThreads, 0, seed, count_scores_kernel, query, counts);
+      });
       expect_same_bits(greater.values(), expected.greater);
       expect_same_bits(ties.values(), expected.ties);
     }
@@ -73,14 +91,22 @@ void expect_counts(const Problem& problem) {
 
 TEST(ScoreRankingKernels, MatchANaiveCountOverAll) {
   for (const int64_t users : {1, 9, 40})
-    for (const int64_t items : {1, 255, 256, 700}) expect_counts(Problem(users, items));
+    for (const int64_t items : {1, 255, 256, 700}) expect_counts(Problem(users, items), {{0, items, 1}});
+}
+
+TEST(ScoreRankingKernels, CountTheSameInAnyCut) {
+  const Problem problem(9, 60);
+  for (const testing::Cut& cut : testing::cuts_of(60)) {
+    SCOPED_TRACE(cut.name);
+    expect_counts(problem, cut.chunks);
+  }
 }
 
 TEST(ScoreRankingKernels, CountScoresThatDoNotCompareAsGreater) {
   const Problem problem(4, 300);
   problem.scores.row(0)[problem.positives[0] == 7 ? 8 : 7] = NAN;
   problem.scores.row(2)[problem.positives[2]] = NAN;
-  expect_counts(problem);
+  expect_counts(problem, {{0, 300, 1}});
 }
 
 TEST(ScoreRankingKernels, MatchANaiveCountOverCandidates) {
@@ -95,9 +121,12 @@ TEST(ScoreRankingKernels, MatchANaiveCountOverCandidates) {
           expected.add(m, problem.scores.row(m)[candidates.row(m)[i]],
                        problem.scores.row(m)[problem.positives[m]]);
     for (const uint64_t seed : kScheduleSeeds) {
-      const Buffer<int32_t> greater(11), ties(11);
-      simt::launch(1, kScoreThreads, 0, seed, count_candidate_scores_kernel, problem.scores.view(),
-                   problem.positives.view(), candidates.view(), RankCounts{greater, ties});
+      const Buffer<int32_t> greater(std::vector<int32_t>(11, 0));
+      const Buffer<int32_t> ties(std::vector<int32_t>(11, 0));
+      over_chunks(problem, testing::chunks_of(90, 31, 2), [&](const ScoreQuery& query) {
+        simt::launch(1, kScoreThreads, 0, seed, count_candidate_scores_kernel, query,
+                     candidates.view(), RankCounts{greater, ties});
+      });
       expect_same_bits(greater.values(), expected.greater);
       expect_same_bits(ties.values(), expected.ties);
     }

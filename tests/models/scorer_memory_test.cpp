@@ -1,5 +1,5 @@
-// What evaluation holds: a scorer's arrays are its decoded tables, its weights and the scratch of
-// one forward, to the byte. No optimizer state, no gradients, nothing kept for a backward; and a
+// What evaluation holds: a scorer's arrays are its packed tables, its weights, the rows of a batch
+// and the scratch of one forward, to the byte. No optimizer state, no gradients, nothing kept for a backward; and a
 // call takes no more.
 #include <map>
 
@@ -97,14 +97,20 @@ class ScorerMemory : public ::testing::Test {
 };
 
 TEST_F(ScorerMemory, GmfRanksFromItsTables) {
-  expect_ranker("gmf", [](int64_t users) { return (kUsers + kItems + users) * kDim; });
+  expect_ranker("gmf", [](int64_t users) {
+    const int64_t weights = kDim + 1;
+    return (kUsers + kItems) * kDim + weights +
+           users * (2 * kDim + 1);  // and positives' rows, scores
+  });
 }
 
 TEST_F(ScorerMemory, NeumfRanksFromTablesWeightsAndOneChunk) {
   expect_ranker("neumf", [](int64_t users) {
-    const int64_t tables = (kUsers + kItems) * (kDim + kMlpDim), ones = std::max(kDim, kMlpDim);
-    const int64_t chunk = kItems * (kHiddenLayers + 1);  // and the scores
-    return tables + kTower + kOutput + ones + chunk + users * (kDim + kMlpDim);
+    const int64_t tables = (kUsers + kItems) * (kDim + kMlpDim),
+                  weights = kDim + 1 + kTower + kOutput;
+    // Rows of both tables, projected, hidden layers; scores of the perceptron and of both halves.
+    const int64_t chunk = kItems * (kDim + 2 * kMlpDim + kHiddenLayers + 2), no_bias = kMlpDim;
+    return tables + weights + no_bias + chunk + users * (kDim + 2 * kMlpDim + 1);
   });
 }
 
@@ -112,24 +118,25 @@ TEST_F(ScorerMemory, SasrecRanksFromItemsWeightsAndOneBlocksScratch) {
   expect_ranker("sasrec", [](int64_t users) {
     const int64_t norm = 2 * kDim, linear = kDim * kDim + kDim;
     const int64_t weights = kMaxLength * kDim + kBlocks * (2 * norm + 5 * linear) + norm;
-    // A token: input, h, nine arrays of one block; sums of attention; statistics of three norms.
-    const int64_t scratch = users * kMaxLength * (11 * kDim + kHeads + 3 * 2);
-    return kItems * kDim + users * kDim + weights + scratch;
+    // A token: its row and number, input, h and nine arrays of one block; the attention's sums;
+    // three norms' statistics.
+    const int64_t scratch = users * kMaxLength * (kDim + 1 + 11 * kDim + kHeads + 3 * 2);
+    return kItems * kDim + users * (2 * kDim + 1) + weights + scratch;
   });
 }
 
 TEST_F(ScorerMemory, GmfScoresPairsFromItems) {
   const int64_t weights = kDim + 1, biases = kItems, average = 1;
   expect_pair_scorer("gmf", kItems * kDim + weights + biases + average +
-                                kScoreChunk * (1 + 2));  // logits; ids of both sides
+                                kScoreChunk * (1 + 2 * (kDim + 2)));  // logit; rows, ids, numbers
 }
 
 TEST_F(ScorerMemory, NeumfScoresPairsInBothOrders) {
   const int64_t weights = kDim + 1 + kTower + kOutput, biases = kItems, average = 2;
   const int64_t tower = 2 * kMlpDim + kHiddenLayers;  // a pair's rows and what follows from them
-  expect_pair_scorer("neumf",
-                     kItems * (kDim + kMlpDim) + weights + biases + average +
-                         2 * kScoreChunk * (tower + 1 + 2 + 1));  // logit, two swapped ids, an id
+  expect_pair_scorer("neumf", kItems * (kDim + kMlpDim) + weights + biases + average +
+                                  2 * kScoreChunk * (kDim + kMlpDim)         // rows as fetched
+                                  + 2 * kScoreChunk * (tower + 1 + 2 + 2));  // logit, swapped, ids
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ class ScalarQuantization : public OnEveryBackend {
         poisoned<uint8_t>(rows.rows(), packed_row_bytes(static_cast<int>(cols), bits));
     Tensor<float> decoded = poisoned<float>(rows.rows(), cols);
     backend().pack_cells(rows, low, high, bits, bytes);
-    backend().decode_cells(bytes, bits, low, high, decoded);
+    backend().decode_cells(bytes, RowSet::range(0, bytes.rows()), bits, low, high, decoded);
     return {bytes.to_host(), decoded.to_host()};
   }
 };
@@ -109,6 +109,25 @@ TEST_P(ScalarQuantization, WhatIsNoNumberGoesToAnEndBucket) {
   EXPECT_EQ(pack_and_decode({NAN, INFINITY}, none, 8).decoded, std::vector<float>(2, 0.0f));
 }
 
+TEST_P(ScalarQuantization, AnyRowsAreDecodedAlone) {
+  Random random(8);
+  const int64_t rows = 40, cols = 5;
+  const Ranges ranges{std::vector<float>(cols, -2.0f), std::vector<float>(cols, 2.0f)};
+  const auto values = random.normals(rows * cols);
+  const std::vector<float> all = pack_and_decode(values, ranges, 5).decoded;
+  const Tensor<float> x = tensor(values, cols), low = tensor(ranges.low), high = tensor(ranges.high);
+  Tensor<uint8_t> bytes = poisoned<uint8_t>(rows, packed_row_bytes(cols, 5));
+  backend().pack_cells(x, low, high, 5, bytes);
+  const std::vector<int32_t> ids = {39, 0, 7, 7};
+  const Tensor<int32_t> ids_device = tensor(ids);
+  Tensor<float> chosen = poisoned<float>(4, cols), range = poisoned<float>(3, cols);
+  backend().decode_cells(bytes, RowSet::of(ids_device.view()), 5, low, high, chosen);
+  backend().decode_cells(bytes, RowSet::range(11, 3), 5, low, high, range);
+  const auto c = chosen.to_host(), r = range.to_host();
+  for (int64_t i = 0; i < 4 * cols; ++i) EXPECT_EQ(c[i], all[ids[i / cols] * cols + i % cols]);
+  for (int64_t i = 0; i < 3 * cols; ++i) EXPECT_EQ(r[i], all[11 * cols + i]);
+}
+
 TEST_P(ScalarQuantization, TheWidestRangeDoesNotOverflow) {
   const std::vector<float> values = {-FLT_MAX, 0.0f, FLT_MAX};
   const Packed got = pack_and_decode(values, ranges_of(values, 1), 8);
@@ -118,13 +137,14 @@ TEST_P(ScalarQuantization, TheWidestRangeDoesNotOverflow) {
 
 TEST_P(ScalarQuantization, HashesAreTheSameEverywhere) {
   Tensor<int32_t> rows = poisoned<int32_t>(6);
-  backend().hash_ids(tensor<int32_t>({0, 1, 2, 3, 4, 5}), 1000, rows);
+  backend().hash_ids(RowSet::range(0, 6), 1000, rows);
   // splitmix64 of 0 to 5, mod 1000: packed tables of other builds rely on these.
   EXPECT_EQ(rows.to_host(), (std::vector<int32_t>{535, 465, 110, 53, 978, 618}));
   Tensor<int32_t> one = poisoned<int32_t>(1);
-  backend().hash_ids(tensor<int32_t>({2147483646}), 2147483647, one);
+  const Tensor<int32_t> last = tensor<int32_t>({2147483646});
+  backend().hash_ids(RowSet::of(last.view()), 2147483647, one);
   EXPECT_EQ(one.to_host()[0], 230669536);
-  backend().hash_ids(tensor<int32_t>({77}), 1, one);
+  backend().hash_ids(RowSet::range(77, 1), 1, one);
   EXPECT_EQ(one.to_host()[0], 0);
 }
 

@@ -125,6 +125,12 @@ class Late final : public Communicator {
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
     ranks_.exchange(Traffic::kForward, to, from);
   }
+  void do_collect(std::span<const uint8_t> mine, std::span<const int64_t> sizes,
+                  const TakePiece& take) override {
+    ranks_.collect(mine, sizes, [&](int rank, int64_t first, std::span<const uint8_t> piece) {
+      if (rank > 0) take(rank, first, piece);
+    });
+  }
   std::vector<std::string> do_gather(const std::string& mine) override {
     return ranks_.gather(mine);
   }

@@ -79,6 +79,9 @@ class Elementwise : public Backend {
   void gather(View<const float> table, View<const int32_t> ids, View<float> out) override {
     run_cells(out, Gather{table, ids, out});
   }
+  void copy_values(View<const float> rows, View<float> out) override {
+    run(out.size(), Copy{rows, out});
+  }
   void scale_columns(View<const float> rows, View<const float> weights, View<float> out) override {
     run_cells(out, ScaleColumns{rows, weights, out});
   }
@@ -94,12 +97,12 @@ class Elementwise : public Backend {
                   View<uint8_t> packed) override {
     run(packed.size(), PackCells{rows, low, high, bits, packed});
   }
-  void decode_cells(View<const uint8_t> packed, int bits, View<const float> low,
-                    View<const float> high, View<float> rows) override {
-    run(rows.size(), DecodeCells{packed, bits, low, high, rows});
+  void decode_cells(View<const uint8_t> packed, RowSet rows, int bits, View<const float> low,
+                    View<const float> high, View<float> out) override {
+    run(out.size(), DecodeCells{packed, rows, bits, low, high, out});
   }
-  void hash_ids(View<const int32_t> ids, int64_t buckets, View<int32_t> rows) override {
-    run(ids.size(), HashIds{ids, buckets, rows});
+  void hash_ids(RowSet ids, int64_t buckets, View<int32_t> rows) override {
+    run(rows.size(), HashIds{ids, buckets, rows});
   }
 
   void commitment_gradient(View<const float> queries, const UniqueIds& unique,
@@ -136,6 +139,13 @@ class Elementwise : public Backend {
   void narrow(View<const float> x, View<Bfloat16> out) override { run(x.size(), Narrow{x, out}); }
   void shard_ids(View<const int32_t> ids, const RowSharding& sharding, View<int32_t> out) override {
     run(ids.size(), ShardIds{ids, sharding, out});
+  }
+  void local_rows(View<const int32_t> ids, const RowSharding& sharding,
+                  View<int32_t> out) override {
+    run(ids.size(), LocalRows{ids, sharding, out});
+  }
+  void keep_owned(View<const int32_t> ids, const RowSharding& sharding, View<float> rows) override {
+    run_cells(rows, KeepOwned{ids, sharding, rows});
   }
   void route(const UniqueIds& sharded, const RowSharding& sharding, View<int32_t> ends,
              View<int32_t> local, View<int32_t> global, View<int32_t> lookups) override {
@@ -203,15 +213,16 @@ class Elementwise : public Backend {
     run(predictions.size(), AddItemBiases{biases, mean, left, right, predictions});
   }
 
-  // ---- ranking of given scores ------------------------------------------------------------------
-  void rank_all_scores(View<const float> scores, View<const int32_t> positives, Histories excluded,
-                       RankCounts counts) override {
-    run_rows(scores.rows, scores.cols, RankAllScores{scores, positives, excluded, counts});
+  // ---- ranking ----------------------------------------------------------------------------------
+  void score_pairs(View<const float> users, View<const float> rows, View<float> scores) override {
+    run_rows(scores.size(), rows.cols, ScorePairs{users, rows, scores});
   }
-  void rank_candidate_scores(View<const float> scores, View<const int32_t> positives,
-                             View<const int32_t> candidates, RankCounts counts) override {
-    run_rows(candidates.rows, candidates.cols,
-             RankCandidateScores{scores, positives, candidates, counts});
+  void count_scores(const ScoreQuery& query, Histories excluded, RankCounts counts) override {
+    run_rows(query.scores.rows, query.scores.cols, CountScores{query, excluded, counts});
+  }
+  void count_candidate_scores(const ScoreQuery& query, View<const int32_t> candidates,
+                              RankCounts counts) override {
+    run_rows(candidates.rows, candidates.cols, CountCandidateScores{query, candidates, counts});
   }
 
   /// f(row, column) over a matrix: here by splitting a flat index. A device to which the division

@@ -35,6 +35,24 @@ struct ShardIds {
   }
 };
 
+struct LocalRows {
+  View<const int32_t> ids;  // (B)
+  RowSharding sharding;
+  View<int32_t> out;  // (B)
+  MGQE_HD void operator()(int64_t b) const {
+    out[b] = sharding.owns(ids[b]) ? static_cast<int32_t>(ids[b] / sharding.ranks) : 0;
+  }
+};
+
+struct KeepOwned {
+  View<const int32_t> ids;  // (B)
+  RowSharding sharding;
+  View<float> rows;  // (B, d)
+  MGQE_HD void operator()(int64_t b, int64_t column) const {
+    if (!sharding.owns(ids[b])) rows.row(b)[column] = 0.0f;
+  }
+};
+
 /// ends[r] = distinct ids below the first that rank r + 1 owns.
 struct FindOwners {
   UniqueIds sharded;

@@ -138,53 +138,63 @@ struct AddItemBiases {
   }
 };
 
-/// How user m's positive stands among all n scores but its own and those of excluded items.
-struct RankAllScores {
-  View<const float> scores;       // (M, n)
-  View<const int32_t> positives;  // (M)
+struct ScorePairs {
+  View<const float> users, rows;  // (M, d)
+  View<float> scores;             // (M)
+  MGQE_HD void operator()(int64_t m) const {
+    scores[m] = ranking_score(users.row(m), rows.row(m), rows.cols);
+  }
+};
+
+/// Adds how user m's positive stands among the scores of a chunk but its own and those of excluded
+/// items.
+struct CountScores {
+  ScoreQuery query;
   Histories excluded;
   RankCounts counts;
   MGQE_HD void operator()(int64_t m) const {
-    const float* row = scores.row(m);
-    const int32_t positive = positives[m];
-    const float score = row[positive];
+    const float* row = query.scores.row(m);
+    const int32_t positive = query.positives.items[m];
+    const float score = query.positives.scores[m];
     int32_t not_better = 0, ties = 0;
-    for (int64_t i = 0; i < scores.cols; ++i) {
+    for (int64_t i = 0; i < query.scores.cols; ++i) {
       not_better += row[i] <= score;  // NaN is neither: it counts as better
       ties += row[i] == score;
     }
-    int32_t greater = static_cast<int32_t>(scores.cols) - not_better;
-    greater -= !(score <= score);
-    ties -= score == score;
+    int32_t greater = static_cast<int32_t>(query.scores.cols) - not_better;
+    if (query.chunk.place(positive) >= 0) {
+      greater -= !(score <= score);
+      ties -= score == score;
+    }
     const int32_t* item = excluded.begin(m);
     for (int64_t i = 0; i < excluded.length(m); ++i) {
-      if (item[i] == positive) continue;
-      greater -= !(row[item[i]] <= score);
-      ties -= row[item[i]] == score;
+      const int64_t place = query.chunk.place(item[i]);
+      if (place < 0 || item[i] == positive) continue;
+      greater -= !(row[place] <= score);
+      ties -= row[place] == score;
     }
-    counts.greater[m] = greater;
-    counts.ties[m] = ties;
+    counts.greater[m] += greater;
+    counts.ties[m] += ties;
   }
 };
 
 /// The same among the candidates of a row; -1 stands for none.
-struct RankCandidateScores {
-  View<const float> scores;        // (M, n)
-  View<const int32_t> positives;   // (M)
+struct CountCandidateScores {
+  ScoreQuery query;
   View<const int32_t> candidates;  // (M, C)
   RankCounts counts;
   MGQE_HD void operator()(int64_t m) const {
-    const float* row = scores.row(m);
-    const float score = row[positives[m]];
+    const float* row = query.scores.row(m);
+    const float score = query.positives.scores[m];
     int32_t greater = 0, ties = 0;
     for (int64_t i = 0; i < candidates.cols; ++i) {
-      const int32_t item = candidates.row(m)[i];
-      if (item < 0) continue;
-      greater += !(row[item] <= score);
-      ties += row[item] == score;
+      const int64_t place = query.chunk.place(candidates.row(m)[i]);
+      if (place < 0) continue;
+      greater += !(row[place] <= score);
+      ties += row[place] == score;
     }
-    counts.greater[m] = greater;
-    counts.ties[m] = ties;
+    counts.greater[m] += greater;
+    counts.ties[m] += ties;
   }
 };
 

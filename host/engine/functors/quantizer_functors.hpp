@@ -68,20 +68,21 @@ struct PackCells {
 };
 
 struct DecodeCells {
-  View<const uint8_t> packed;  // (m, row bytes)
+  View<const uint8_t> packed;  // (n, row bytes)
+  RowSet rows;
   int bits;
   View<const float> low, high;  // (d)
-  View<float> rows;             // (m, d)
+  View<float> out;              // (|rows|, d)
   MGQE_HD void operator()(int64_t i) const {
-    const int64_t r = i / rows.cols, j = i % rows.cols;
-    rows[i] = scalar_value(unpack_cell(packed.row(r), j, bits), low[j], high[j], bits);
+    const int64_t r = rows[i / out.cols], j = i % out.cols;
+    out[i] = scalar_value(unpack_cell(packed.row(r), j, bits), low[j], high[j], bits);
   }
 };
 
 // ---- hashing ------------------------------------------------------------------------------------
 
 struct HashIds {
-  View<const int32_t> ids;  // (m)
+  RowSet ids;
   int64_t buckets;
   View<int32_t> rows;  // (m)
   MGQE_HD void operator()(int64_t i) const {

@@ -23,6 +23,13 @@ class ExchangeOps {
   /// out (B) = sharding.sharded(ids (B)).
   virtual void shard_ids(View<const int32_t> ids, const RowSharding& sharding,
                          View<int32_t> out) = 0;
+  /// out (B): this rank's row of ids (B) of the whole table; 0 where another rank has it.
+  virtual void local_rows(View<const int32_t> ids, const RowSharding& sharding,
+                          View<int32_t> out) = 0;
+  /// rows (B, d): those of ids (B) that another rank has become 0, so that the ranks' sum has every
+  /// row as its owner gave it.
+  virtual void keep_owned(View<const int32_t> ids, const RowSharding& sharding,
+                          View<float> rows) = 0;
   /// Of the distinct sharded ids of a batch, which are grouped by owner: ends (N) = where each
   /// owner's end; by distinct id u: local (B) = its row at its owner, global (B) = its id, lookups
   /// (B) = how many look-ups have it.

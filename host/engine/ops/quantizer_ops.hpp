@@ -92,6 +92,9 @@ class QuantizerOps {
   virtual void softmax_backward(const SoftmaxRows& rows, View<const float> keys,
                                 View<const float> values, const SoftmaxGradients& gradients) = 0;
 
+  /// counts (D, K) += how often each code is chosen in each subspace of codes (m, D), one byte
+  /// each; a code of K or more is counted nowhere.
+  virtual void count_codes(View<const uint8_t> codes, View<int32_t> counts) = 0;
   /// codes (m, D), one byte each -> packed (m, packed_row_bytes(D, bits)).
   virtual void pack_codes(View<const uint8_t> codes, int bits, View<uint8_t> packed) = 0;
   /// out (|rows|, d): the rows of a packed table, by range or by ids; the tier comes from the id.
@@ -118,12 +121,13 @@ class QuantizerOps {
   /// to 16; low, high (d).
   virtual void pack_cells(View<const float> rows, View<const float> low, View<const float> high,
                           int bits, View<uint8_t> packed) = 0;
-  /// The inverse: rows (m, d) = the middles of the buckets.
-  virtual void decode_cells(View<const uint8_t> packed, int bits, View<const float> low,
-                            View<const float> high, View<float> rows) = 0;
+  /// The inverse, of a set of rows of packed (n, row bytes): out (|rows|, d) = the middles of the
+  /// buckets. The host knows the size of the set.
+  virtual void decode_cells(View<const uint8_t> packed, RowSet rows, int bits,
+                            View<const float> low, View<const float> high, View<float> out) = 0;
 
-  /// rows (m) = hash_bucket(ids[i], buckets).
-  virtual void hash_ids(View<const int32_t> ids, int64_t buckets, View<int32_t> rows) = 0;
+  /// rows (|ids|) = hash_bucket(ids[i], buckets). The host knows the size of the set.
+  virtual void hash_ids(RowSet ids, int64_t buckets, View<int32_t> rows) = 0;
 };
 
 }  // namespace mgqe

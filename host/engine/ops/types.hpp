@@ -136,11 +136,42 @@ struct SequenceTokens {
   View<int32_t> negatives;  // (T) item outside the user's training set
 };
 
-/// M users, each with the item it should have ranked first.
+/// A chunk of the catalogue, of consecutive items or of those that one rank has: row r of its
+/// arrays is that of item first + r stride.
+struct ItemChunk {
+  int64_t first = 0;
+  int64_t rows = 0;
+  int64_t stride = 1;
+
+  MGQE_HD int64_t item(int64_t row) const { return first + row * stride; }
+  /// The row of an item; -1 where it is in another chunk.
+  MGQE_HD int64_t place(int64_t item) const {
+    const int64_t offset = item - first;
+    if (offset < 0) return -1;
+    const int64_t row = stride == 1 ? offset : offset / stride;
+    return row < rows && row * stride == offset ? row : -1;
+  }
+};
+
+/// What M users should each have ranked first.
+struct Positives {
+  View<const int32_t> items;   // (M), of any chunk
+  View<const float> scores;    // (M)
+};
+
+/// M users against the items of a chunk, whose scores are ranking_score's.
 struct RankQuery {
-  View<const float> users;        // (M, d)
-  View<const float> items;        // (n, d)
-  View<const int32_t> positives;  // (M)
+  View<const float> users;  // (M, d)
+  View<const float> items;  // (c, d)
+  ItemChunk chunk;
+  Positives positives;
+};
+
+/// The same where a backbone has computed the scores.
+struct ScoreQuery {
+  View<const float> scores;  // (M, c)
+  ItemChunk chunk;
+  Positives positives;
 };
 
 /// How a positive stands among its candidates; the positive itself is not counted. A score that
