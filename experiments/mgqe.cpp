@@ -86,7 +86,7 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   if (ranks.leads()) print_summary(*task, result);
 }
 
-// ---- commands: each its options and what it does --------------------------------------------------
+// ---- commands: each its options and what it does ------------------------------------------------
 
 class TrainCommand {
  public:

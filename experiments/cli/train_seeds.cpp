@@ -8,6 +8,8 @@
 #include <omp.h>
 
 #include "host/base/check.hpp"
+#include "host/config/config.hpp"
+#include "host/engine/backend.hpp"
 #include "host/io/console/run_table.hpp"
 #include "host/jobs/seed_runs.hpp"
 #include "models/backbones/canonical.hpp"

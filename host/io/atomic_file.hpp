@@ -9,10 +9,10 @@
 namespace mgqe {
 
 /// Writes to a file of its own beside PATH, PATH.<something>.tmp, and on commit() puts it on disk
-/// and renames it to PATH, so that not even a power failure leaves a part, and of several that write
-/// the same PATH at once the last to commit stays whole. Destroyed without commit() it leaves no
-/// trace, and an older PATH stays as it was. Every failure is an InputError with the path and the
-/// system's reason.
+/// and renames it to PATH, so that not even a power failure leaves a part, and of several that
+/// write the same PATH at once the last to commit stays whole. Destroyed without commit() it leaves
+/// no trace, and an older PATH stays as it was. Every failure is an InputError with the path and
+/// the system's reason.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);

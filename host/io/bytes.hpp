@@ -17,8 +17,9 @@ class Bytes {
   Bytes() = default;
 
   /// The content of a file, mapped where the system can, so that what is not looked at is not read;
-  /// a pipe is read to its end. A mapped file must not be cut meanwhile: those of ours are replaced,
-  /// never written in place. InputError naming the path where it is missing or cannot be read.
+  /// a pipe is read to its end. A mapped file must not be cut meanwhile: those of ours are
+  /// replaced, never written in place. InputError naming the path where it is missing or cannot be
+  /// read.
   static Bytes map(const std::filesystem::path& path);
   /// The same, read into memory.
   static Bytes read(const std::filesystem::path& path);

@@ -47,7 +47,7 @@ struct Case {
 std::vector<Case> cases() {
   const auto tabs = [](const Bytes& file) { return read_delimited(file, '\t'); };
   const auto commas = [](const Bytes& file) { return read_delimited(file, ','); };
-  return {{"log", "7 10\n7 30\n7 20\n2 20\r\n2 40\n9 2147483647\n", read_sasrec_text},
+  return {{"log", "7 10\n7 30\n7 20\n2 20\r\n2 40\n9 214748\n", read_sasrec_text},
           {"ratings.dat", ratings(), read_ratings_dat},
           {"log.tsv", "u\ti\n1\t5\n1\t6\n2\tx\n", tabs},
           {"log.csv", "user,item,rating,time\na,5,1,9\na,6,2.5,-8\nb,5,3,7\n", commas}};
