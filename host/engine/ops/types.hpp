@@ -21,8 +21,7 @@ struct Lookup {
 };
 
 /// The distinct ids of a batch and who asked for them: sorted once, used by forward and backward;
-/// no op asks more of their order than that it is `order`'s. Among ranks a look-up may stand for
-/// many.
+/// ops ask no more of their order than that it is `order`'s. Among ranks one may stand for many.
 struct UniqueIds {
   View<int32_t> ids;      // (B) the first *count: ascending, or, of what a rank asks, by owner
   View<int32_t> offsets;  // (B + 1) look-ups of distinct id u: order[offsets[u] .. offsets[u+1])
