@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "host/config/choices.hpp"
 #include "models/embeddings/code_packer.hpp"
+#include "models/embeddings/scheme.hpp"
 #include "models/scorers/gmf_scorer.hpp"
 #include "models/scorers/neumf_scorer.hpp"
 #include "models/scorers/relevance_scorer.hpp"
@@ -25,48 +27,43 @@ struct Planned {
     return sharded() ? RowSharding{rows, ranks, 0} : RowSharding::whole(rows);
   }
   int64_t local_rows() const { return sharding().local_rows(); }
-  std::string scheme() const {
-    const std::string& tables = config.embedding.tables;
-    return tables == "both" || tables == (user ? "users" : "items") ? config.embedding.scheme
-                                                                    : "full";
+  std::string scheme_name() const {
+    const auto tables = choice<SchemeTables>(config.embedding.tables);
+    return tables == SchemeTables::kBoth || (tables == SchemeTables::kUsers) == user
+               ? config.embedding.scheme
+               : "full";
   }
-  bool coded() const {
-    return scheme() == "mgqe" || scheme() == "dpq_vq" || scheme() == "dpq_sx";
-  }
-  bool narrow() const { return config.train.row_type == "bf16"; }
+  const EmbeddingScheme& scheme() const { return find_embedding_scheme(scheme_name()); }
+  bool coded() const { return traits_of_scheme(scheme_name()).quantized; }
+  bool narrow() const { return choice<RowType>(config.train.row_type) == RowType::kBf16; }
 
   /// The arrays that a file has of it, which a test by the best epoch uploads.
   int64_t payload() const {
-    if (scheme() == "full") return local_rows() * dim * kFloat;
-    if (scheme() == "low_rank")
-      return (local_rows() + dim) * config.embedding.rank * kFloat;
-    if (scheme() == "hashed") return config.embedding.buckets * dim * kFloat;
-    if (scheme() == "scalar_quantized") return packed();
-    return packed() + codebooks() * dim * kFloat;
+    const PackedTable table = description();
+    int64_t bytes = 0;
+    for (const ArraySpec& array : expected_arrays(table)) {
+      int64_t values = 1;
+      for (const int64_t extent : array.shape) values *= extent;
+      bytes += values * (array.dtype == DType::kU8 ? 1 : kFloat);
+    }
+    return bytes;
   }
   /// What packing makes; other arrays are training's own.
   int64_t packed() const {
-    if (scheme() == "scalar_quantized")
-      return local_rows() *
-                 packed_row_bytes(static_cast<int>(dim), static_cast<int>(config.embedding.bits)) +
-             2 * dim * kFloat;
-    if (!coded()) return 0;
-    const Tiers tiers = make_tiers(config.embedding, rows);
-    const Tiers here = sharding().local(tiers);
-    int64_t bytes = 0;
-    for (int t = 0; t < tiers.count; ++t)
-      bytes += here.rows(t) * packed_row_bytes(subspaces(t), code_bits(tiers.centroids[t]));
-    return bytes;
+    if (scheme().packs_in_place) return 0;
+    return payload() - codebooks() * dim * kFloat;
   }
   /// While one of its tiers is packed.
   int64_t pack_scratch() const {
-    if (scheme() == "scalar_quantized") return 2 * range_chunks(local_rows()) * dim * kFloat;
-    if (!coded()) return 0;
+    if (!coded())
+      return scheme().pack_scratch_bytes == nullptr
+                 ? 0
+                 : scheme().pack_scratch_bytes(local_rows(), dim);
     const Tiers here = sharding().local(make_tiers(config.embedding, rows));
     int64_t most = 0;
     for (int t = 0; t < here.count; ++t)
-      most = std::max(most, std::min(here.rows(t), kPackChunk) *
-                                (subspaces(t) + (dim + 1) * kFloat));
+      most =
+          std::max(most, std::min(here.rows(t), kPackChunk) * (subspaces(t) + (dim + 1) * kFloat));
     return most;
   }
   /// Rows in bfloat16 are widened a chunk at a time; the room stays training's.
@@ -80,10 +77,11 @@ struct Planned {
   /// PackedRows with that room; `decodes`: range() is used, of a table that may store its rows so.
   int64_t reader(int64_t range, int64_t ids, bool decodes, bool uploaded) const {
     const int64_t most = std::max(range, ids);
-    const bool stored = scheme() == "full" && (uploaded || !narrow());
-    return (decodes && !stored ? range * dim * kFloat : 0) +
-           (scheme() == "low_rank" ? most * config.embedding.rank * kFloat : 0) +
-           (scheme() == "hashed" ? most * kId : 0) + (sharded() ? ids * kId : 0);
+    const bool stored = scheme().packs_rows && (uploaded || !narrow());
+    const int64_t scratch =
+        scheme().decode_bytes == nullptr ? 0 : scheme().decode_bytes(config.embedding);
+    return (decodes && !stored ? range * dim * kFloat : 0) + most * scratch +
+           (sharded() ? ids * kId : 0);
   }
 
  private:
@@ -91,12 +89,34 @@ struct Planned {
     const std::vector<int>& all = config.embedding.subspaces;
     return all.size() == 1 ? all[0] : all[static_cast<size_t>(tier)];
   }
+  bool private_codebooks() const {
+    return traits_of_scheme(scheme_name()).tiered &&
+           choice<Variant>(config.embedding.variant) != Variant::kSharedK;
+  }
   int64_t codebooks() const {
+    if (!coded()) return 0;
     const Tiers tiers = make_tiers(config.embedding, rows);
-    if (config.embedding.variant == "shared_k" || tiers.count == 1) return tiers.centroids[0];
+    if (!private_codebooks()) return tiers.centroids[0];
     int64_t centroids = 0;
     for (int t = 0; t < tiers.count; ++t) centroids += tiers.centroids[t];
     return centroids;
+  }
+  /// This rank's share of it as it is packed, but for the arrays.
+  PackedTable description() const {
+    const EmbeddingConfig& embedding = config.embedding;
+    PackedTable table;
+    table.scheme = scheme_name();
+    table.rows = local_rows();
+    table.dim = dim;
+    table.rank = embedding.rank;
+    table.bits = embedding.bits;
+    table.buckets = embedding.buckets;
+    if (!coded()) return table;
+    table.private_codebooks = private_codebooks();
+    const Tiers here = sharding().local(make_tiers(embedding, rows));
+    for (int t = 0; t < here.count; ++t)
+      table.tiers.push_back({here.end[t], here.centroids[t], subspaces(t)});
+    return table;
   }
 };
 
@@ -108,8 +128,9 @@ struct Plan {
   int64_t dim() const { return config.embedding.dim; }
   int64_t mlp_dim() const { return config.model.mlp_dim > 0 ? config.model.mlp_dim : dim(); }
   bool neumf() const { return config.model.name == "neumf"; }
-  bool relevance() const { return config.model.task == "relevance"; }
-  bool reads_users() const { return !relevance() && config.model.name != "sasrec"; }
+  bool relevance() const { return choice<TaskKind>(config.model.task) == TaskKind::kRelevance; }
+  bool sequences() const { return find_backbone(config.model.name).batch == BatchKind::kSequences; }
+  bool reads_users() const { return !relevance() && !sequences(); }
 
   std::vector<Planned> tables() const {
     std::vector<Planned> all;
@@ -127,8 +148,8 @@ struct Plan {
     const bool together =
         items.sharded() ||
         (reads_users() && Planned{config, ranks, true, catalogue.users, dim()}.sharded());
-    const int64_t rows = items.sharded() || !together ? items.local_rows()
-                                                      : (catalogue.items + ranks - 1) / ranks;
+    const int64_t rows =
+        items.sharded() || !together ? items.local_rows() : (catalogue.items + ranks - 1) / ranks;
     return std::clamp<int64_t>(rows, 1, size);
   }
 
@@ -146,13 +167,12 @@ struct Plan {
       return bytes + users * (d + 2 * m + 1) * kFloat +
              rows * (d + 2 * m + activations + 2) * kFloat;
     }
-    const bool sequences = config.model.name == "sasrec";
-    const int64_t users = sequences ? SasrecRanker::kMaxUsers : GmfRanker::kMaxUsers;
-    const int64_t tokens = sequences ? users * config.model.max_length : 0;
+    const int64_t users = sequences() ? SasrecRanker::kMaxUsers : GmfRanker::kMaxUsers;
+    const int64_t tokens = sequences() ? users * config.model.max_length : 0;
     for (const Planned& table : tables())
-      bytes += table.user ? table.reader(0, users, false, uploaded)
-                          : table.reader(chunk(kItemChunk), std::max(users, tokens), true,
-                                         uploaded);
+      bytes += table.user
+                   ? table.reader(0, users, false, uploaded)
+                   : table.reader(chunk(kItemChunk), std::max(users, tokens), true, uploaded);
     // Vectors, the positives' rows and scores; of a sequence its rows, numbers and activations.
     return bytes + users * (2 * dim() + 1) * kFloat +
            tokens * (dim() * kFloat + kId +
@@ -165,8 +185,7 @@ struct Plan {
       bytes += table.reader(0, 2 * pairs, false, uploaded) + 2 * pairs * table.dim * kFloat +
                (neumf() ? 2 * pairs * kId : 0);
     if (neumf())
-      bytes += 2 * pairs *
-               (3 * m + MlpTower::middle_width(m) + MlpTower::top_width(m)) * kFloat;
+      bytes += 2 * pairs * (3 * m + MlpTower::middle_width(m) + MlpTower::top_width(m)) * kFloat;
     return bytes;
   }
 };
@@ -182,8 +201,8 @@ int64_t evaluation_bytes(int ranks, const Config& config, const Catalogue& catal
     scratch = std::max(scratch, table.pack_scratch());
     room += table.pack_room();
   }
-  return room + std::max(packed + std::max(scratch, plan.scorer(false)),
-                         payload + plan.scorer(true));
+  return room +
+         std::max(packed + std::max(scratch, plan.scorer(false)), payload + plan.scorer(true));
 }
 
 }  // namespace mgqe
