@@ -14,6 +14,7 @@
 #include "host/io/console/logging.hpp"
 #include "host/io/console/run_table.hpp"
 #include "host/train/trainer.hpp"
+#include "models/backbones/canonical.hpp"
 #include "models/features/placement.hpp"
 
 namespace mgqe {
@@ -85,125 +86,198 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   if (ranks.leads()) print_summary(*task, result);
 }
 
-/// Ranks share the work, and each has the rows that --shard gives it of large tables.
-void evaluate(Launch& launch, const std::string& path, const nlohmann::json& flags) {
-  Artifact artifact;
-  Config config;
-  std::unique_ptr<Backend> backend;
-  agree(launch.ranks(), [&] {
-    artifact = read_artifact(path);
-    update_from_json(config, artifact.config, path);
-    config.run.seed = artifact.seed;
-    config.run.device = artifact.device;
-    update_from_json(config, flags, "command line");
-    resolve(config);
-    validate(config);
-    backend = make_backend(launch.device(config.run.device));
-  });
-  launch.join(*backend);
-  Communicator& ranks = backend->communicator();
-  std::unique_ptr<Task> task;
-  agree(ranks, [&] {
-    task = make_task(*backend, config);
-    if (task->fingerprint() != artifact.data_fingerprint)
-      input_error(path, ": was trained on other data than --data ", config.data.name,
-                  " gives here: its ids would not match; name the data it was trained on");
-  });
-  const nlohmann::ordered_json figures = task->evaluate(artifact.model, Split::kTest).json;
-  if (ranks.leads()) std::cout << figures.dump(2) << std::endl;
-}
+// ---- commands: each its options and what it does ------------------------------------------------
+
+class TrainCommand {
+ public:
+  explicit TrainCommand(CLI::App& app)
+      : command_(app.add_subcommand("train", "train a model and export it packed")),
+        options_(*command_, ConfigBase::kDefaults, [](const auto&, const auto&) { return true; }),
+        checkpoint_flags_(*command_),
+        seeds_(*command_) {
+    command_->footer(kTrainExamples);
+  }
+
+  bool given() const { return command_->parsed(); }
+
+  /// Refuses what cannot be run, before any rank begins.
+  void resolve_options(int ranks) {
+    config_ = options_.config();
+    checkpoints_ = checkpoint_flags_.options();
+    several_seeds_ = seeds_.given(options_.given());
+    if (several_seeds_ && ranks > 1)
+      input_error("--seeds starts processes of its own: give one --seed to ", ranks, " ranks");
+  }
+
+  void run(Launch& launch, int argc, char** argv) const {
+    const std::string command = command_line(argc, argv);
+    run_until_interrupted(command, launch.rank() == 0, [&] {
+      if (several_seeds_)
+        seeds_.run(config_, {argv, argv + argc}, checkpoints_.resume);
+      else
+        train(launch, config_, checkpoints_, command);
+    });
+  }
+
+ private:
+  CLI::App* command_;
+  ConfigOptions options_;
+  CheckpointFlags checkpoint_flags_;
+  SeedsOptions seeds_;
+  Config config_;
+  CheckpointOptions checkpoints_;
+  bool several_seeds_ = false;
+};
+
+class EvaluateCommand {
+ public:
+  explicit EvaluateCommand(CLI::App& app)
+      : command_(app.add_subcommand("evaluate", "test a packed artifact; prints JSON")),
+        artifact_option_(
+            command_->add_option("--artifact", path_, "model.safetensors of a run")->required()),
+        options_(*command_, ConfigBase::kRecorded, [](const auto& section, const auto& key) {
+          return section == "data" || (section == "run" && key != "out");
+        }) {
+    command_->footer(kEvaluateExamples);
+  }
+
+  bool given() const { return command_->parsed(); }
+
+  /// Ranks share the work, and each has the rows that --shard gives it of large tables.
+  void run(Launch& launch) const {
+    Artifact artifact;
+    Config config;
+    std::unique_ptr<Backend> backend;
+    agree(launch.ranks(), [&] {
+      artifact = read_artifact(path_);
+      update_from_json(config, artifact.config, path_);
+      config.run.seed = artifact.seed;
+      config.run.device = artifact.device;
+      update_from_json(config, options_.given(), "command line");
+      resolve(config);
+      validate(config);
+      backend = make_backend(launch.device(config.run.device));
+    });
+    launch.join(*backend);
+    Communicator& ranks = backend->communicator();
+    std::unique_ptr<Task> task;
+    agree(ranks, [&] {
+      task = make_task(*backend, config);
+      if (task->fingerprint() != artifact.data_fingerprint)
+        input_error(path_, ": was trained on other data than --data ", config.data.name,
+                    " gives here: its ids would not match; name the data it was trained on");
+    });
+    const nlohmann::ordered_json figures = task->evaluate(artifact.model, Split::kTest).json;
+    if (ranks.leads()) std::cout << figures.dump(2) << std::endl;
+  }
+
+ private:
+  CLI::App* command_;
+  std::string path_;
+  CLI::Option* artifact_option_;  // before the others in the help
+  ConfigOptions options_;
+};
+
+class InspectCommand {
+ public:
+  explicit InspectCommand(CLI::App& app)
+      : command_(
+            app.add_subcommand("inspect", "show what a file holds and the bytes of each part")) {
+    command_->footer("example:\n  mgqe inspect runs/mgqe/model.safetensors");
+    command_->add_option("file", path_, "an artifact or a checkpoint")->required();
+    command_->add_flag("--json", as_json_, "as JSON");
+  }
+
+  bool given() const { return command_->parsed(); }
+
+  void run() const {
+    if (as_json_)
+      std::cout << inspect_json(path_).dump(2) << std::endl;
+    else
+      std::cout << inspect(path_) << std::flush;
+  }
+
+ private:
+  CLI::App* command_;
+  std::string path_;
+  bool as_json_ = false;
+};
+
+class ReportCommand {
+ public:
+  explicit ReportCommand(CLI::App& app)
+      : command_(app.add_subcommand(
+            "report", "one table of many runs; runs that differ by seed are averaged")) {
+    command_->footer("example:\n  mgqe report runs/full runs/mgqe --markdown");
+    command_->add_option("runs", runs_, "folders of runs, or result.json files")->required();
+    command_->add_flag("--markdown", markdown_, "as a Markdown table");
+  }
+
+  bool given() const { return command_->parsed(); }
+  void run() const {
+    std::cout << report_table(read_results(runs_), canonical, markdown_) << std::flush;
+  }
+
+ private:
+  CLI::App* command_;
+  std::vector<std::string> runs_;
+  bool markdown_ = false;
+};
+
+/// Added last: it explains the others.
+class HelpCommand {
+ public:
+  explicit HelpCommand(CLI::App& app)
+      : app_(app), command_(app.add_subcommand("help", "explain a command and its options")) {
+    command_->add_option("command", topic_, kCommands);
+  }
+
+  bool given() const { return command_->parsed(); }
+
+  void run() const {
+    const auto commands = app_.get_subcommands([](const CLI::App*) { return true; });
+    const auto found = std::find_if(commands.begin(), commands.end(),
+                                    [&](const auto* known) { return known->get_name() == topic_; });
+    if (!topic_.empty() && found == commands.end())
+      input_error("help: no command ", topic_, ": ", kCommands);
+    const CLI::App* wanted = topic_.empty() ? &app_ : *found;
+    // Not app.help(): that would explain the command being run, which is `help`.
+    const std::string before = topic_.empty() ? "" : app_.get_name();
+    std::cout << app_.get_formatter()->make_help(wanted, before + " " + wanted->get_name(),
+                                                 CLI::AppFormatMode::Normal)
+              << std::flush;
+  }
+
+ private:
+  static constexpr const char* kCommands = "train, evaluate, inspect, report or derive-relevance";
+
+  CLI::App& app_;
+  CLI::App* command_;
+  std::string topic_;
+};
 
 void run(Launch& launch, int argc, char** argv) {
   CLI::App app("Multi-granular quantized embeddings: train, evaluate, export", "mgqe");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("mgqe, built from commit ") + build_commit());
-
-  CLI::App* train_command = app.add_subcommand("train", "train a model and export it packed");
-  train_command->footer(kTrainExamples);
-  const ConfigOptions train_options(*train_command, ConfigBase::kDefaults,
-                                    [](const auto&, const auto&) { return true; });
-  const CheckpointFlags checkpoint_flags(*train_command);
-  const SeedsOptions seeds(*train_command);
-
-  CLI::App* evaluate_command =
-      app.add_subcommand("evaluate", "test a packed artifact; prints JSON");
-  evaluate_command->footer(kEvaluateExamples);
-  std::string artifact;
-  evaluate_command->add_option("--artifact", artifact, "model.safetensors of a run")->required();
-  const ConfigOptions evaluate_options(
-      *evaluate_command, ConfigBase::kRecorded, [](const auto& section, const auto& key) {
-        return section == "data" || (section == "run" && key != "out");
-      });
-
-  CLI::App* inspect_command =
-      app.add_subcommand("inspect", "show what a file holds and the bytes of each part");
-  inspect_command->footer("example:\n  mgqe inspect runs/mgqe/model.safetensors");
-  std::string inspected;
-  bool inspect_as_json = false;
-  inspect_command->add_option("file", inspected, "an artifact or a checkpoint")->required();
-  inspect_command->add_flag("--json", inspect_as_json, "as JSON");
-
-  CLI::App* report_command =
-      app.add_subcommand("report", "one table of many runs; runs that differ by seed are averaged");
-  report_command->footer("example:\n  mgqe report runs/full runs/mgqe --markdown");
-  std::vector<std::string> reported;
-  bool markdown = false;
-  report_command->add_option("runs", reported, "folders of runs, or result.json files")->required();
-  report_command->add_flag("--markdown", markdown, "as a Markdown table");
-
+  TrainCommand train(app);
+  const EvaluateCommand evaluate(app);
+  const InspectCommand inspect(app);
+  const ReportCommand report(app);
   const DeriveRelevanceCommand derive(app);
-
-  CLI::App* help_command = app.add_subcommand("help", "explain a command and its options");
-  std::string topic;
-  help_command->add_option("command", topic,
-                           "train, evaluate, inspect, report or derive-relevance");
+  const HelpCommand help(app);
 
   if (launch.rank() > 0) log().set_level(spdlog::level::off);  // rank 0 says it
-  Config config;
-  CheckpointOptions checkpoints;
-  bool several_seeds = false;
   agree(launch.ranks(), [&] {
     parse_command_line(app, argc, argv);
-    if (!*train_command) return;
-    config = train_options.config();
-    checkpoints = checkpoint_flags.options();
-    several_seeds = seeds.given(train_options.given());
-    if (several_seeds && launch.size() > 1)
-      input_error("--seeds starts processes of its own: give one --seed to ", launch.size(),
-                  " ranks");
+    if (train.given()) train.resolve_options(launch.size());
   });
-  if (*train_command) {
-    const std::string command = command_line(argc, argv);
-    run_until_interrupted(command, launch.rank() == 0, [&] {
-      if (several_seeds)
-        seeds.run(config, {argv, argv + argc}, checkpoints.resume);
-      else
-        train(launch, config, checkpoints, command);
-    });
-  }
-  if (*evaluate_command) evaluate(launch, artifact, evaluate_options.given());
-  if (*inspect_command) {
-    if (inspect_as_json)
-      std::cout << inspect_json(inspected).dump(2) << std::endl;
-    else
-      std::cout << inspect(inspected) << std::flush;
-  }
-  if (*report_command) std::cout << report_table(read_results(reported), markdown) << std::flush;
+  if (train.given()) train.run(launch, argc, argv);
+  if (evaluate.given()) evaluate.run(launch);
+  if (inspect.given()) inspect.run();
+  if (report.given()) report.run();
   if (derive.given()) derive.run();
-  if (*help_command) {
-    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
-    const auto found = std::find_if(commands.begin(), commands.end(),
-                                    [&](const auto* known) { return known->get_name() == topic; });
-    if (!topic.empty() && found == commands.end())
-      input_error("help: no command ", topic,
-                  ": train, evaluate, inspect, report or derive-relevance");
-    const CLI::App* wanted = topic.empty() ? &app : *found;
-    // Not app.help(): that would explain the command being run, which is `help`.
-    const std::string before = topic.empty() ? "" : app.get_name();
-    std::cout << app.get_formatter()->make_help(wanted, before + " " + wanted->get_name(),
-                                                CLI::AppFormatMode::Normal)
-              << std::flush;
-  }
+  if (help.given()) help.run();
 }
 
 }  // namespace

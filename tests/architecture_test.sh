@@ -19,7 +19,7 @@ declare -A may=(
   [cuda]="host/base host/packed host/engine"
   [host/comm]="host/base host/packed host/engine"
   [host/io]="host/base host/packed host/engine host/config"
-  [host/data]="host/base host/packed host/engine host/config"
+  [host/data]="host/base host/packed host/engine host/config host/io"
   [models/packing]="host/base host/packed host/engine"
   [models/layers]="host/base host/packed host/engine"
   [models/scorers]="host/base host/packed host/engine models/layers models/packing"
@@ -46,6 +46,10 @@ done
 complain "every folder of host/ and models/ stands in the list of rooms" "$(
   find host models -name '*.?pp' | sed -E 's#^(host/[^/]+|models/[^/]+)/.*#\1#' | sort -u |
     while read -r room; do [ -n "${may[$room]+x}" ] || echo "$room"; done)"
+complain "every room has its line in the README.md of its floor" "$(
+  for room in "${!may[@]}"; do
+    [[ $room != */* ]] || grep -qF "| \`$room\` |" "${room%%/*}/README.md" || echo "$room"
+  done)"
 
 forbid() { # forbid RULE FOLDERS PATTERN
   # shellcheck disable=SC2086

@@ -5,6 +5,7 @@
 
 #include "experiments/grid/grid_points.hpp"
 #include "host/base/check.hpp"
+#include "models/backbones/model.hpp"
 
 namespace mgqe {
 namespace {
@@ -118,7 +119,7 @@ void distance_bn(Study& study) {
 void tables(Study& study) {
   study.add("both", as_usual);
   // Only where users and items have tables of their own.
-  if (study.task().is_relevance() || std::string(study.task().model) == "sasrec") return;
+  if (tables_of(task_config(study.task()), Entity::kUser).empty()) return;
   for (const char* which : {"users", "items"})
     study.add(which, [&](EmbeddingConfig& embedding) { embedding.tables = which; });
 }

@@ -43,8 +43,9 @@ class CollectedRuns {
 std::string line_of(const RunRecord& record);
 
 /// Joins the runs that lie in `folder` as files of their own to its JSON-lines files, and removes
-/// them there. Returns how many. Idempotent: a run that has been joined already is dropped where its
-/// figures are the same; InputError, with nothing changed, where they differ. One process at a time.
+/// them there. Returns how many. Idempotent: a run that has been joined already is dropped where
+/// its figures are the same; InputError, with nothing changed, where they differ. One process at a
+/// time.
 size_t collect(const std::filesystem::path& folder);
 
 }  // namespace mgqe

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/check.hpp"
+#include "host/config/scheme_traits.hpp"
 #include "models/backbones/model.hpp"
 
 namespace mgqe {
@@ -36,15 +37,16 @@ GridPoint make_point(const GridChoice& choice, const GridTask& task, std::string
 int usual_subspaces(const GridTask& task) { return task.dim >= 64 ? 32 : 16; }
 
 std::string usual_value(const GridTask& task, const std::string& scheme) {
-  return scheme == "full" ? fmt::format("d={}", task.dim)
-                          : fmt::format("D={}", usual_subspaces(task));
+  return traits_of_scheme(scheme).quantized ? fmt::format("D={}", usual_subspaces(task))
+                                            : fmt::format("d={}", task.dim);
 }
 
 Config usual_config(const GridTask& task, const std::string& scheme) {
   Config config = task_config(task);
   config.embedding.scheme = scheme;
-  const bool tiered = scheme == "mgqe";
-  if (tiered || scheme == "dpq_vq" || scheme == "dpq_sx") {
+  const SchemeTraits& traits = traits_of_scheme(scheme);
+  const bool tiered = traits.tiered;
+  if (traits.quantized) {
     config.embedding.subspaces = {usual_subspaces(task)};
     config.embedding.centroids = tiered ? std::vector{256, 64} : std::vector{256};
   }
@@ -102,9 +104,8 @@ const SizeAxis kAxes[] = {
 
 void add_usual(std::vector<GridPoint>& points, const GridChoice& choice, const GridTask& task,
                const std::string& scheme) {
-  const std::string value =
-      scheme == "full" ? fmt::format("d={}", task.dim) : fmt::format("D={}", usual_subspaces(task));
-  points.push_back(make_point(choice, task, scheme, value, usual_config(task, scheme)));
+  points.push_back(
+      make_point(choice, task, scheme, usual_value(task, scheme), usual_config(task, scheme)));
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ struct GridTask {
   /// Roughly what a run with a full table takes on one CPU thread: for order and budget until some
   /// run has been measured.
   double full_seconds;
-  /// Epochs where they are not the backbone's own: enough to show that a scheme works, not how well.
+  /// Epochs where they are not the backbone's own: enough to show that a scheme works, not how
+  /// well.
   int epochs = 0;
 
   bool is_relevance() const { return std::string(task) == "relevance"; }

@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/numerics.hpp"
+#include "host/config/choices.hpp"
+#include "host/config/scheme_traits.hpp"
 #include "host/data/hasher.hpp"
 #include "models/backbones/model.hpp"
 
@@ -27,65 +29,14 @@ Fields fields_of(const Config& config) {
   return fields;
 }
 
-bool is_quantized(const std::string& scheme) {
-  return scheme == "dpq_vq" || scheme == "dpq_sx" || scheme == "mgqe";
-}
-
 /// The fields that say how large a table of this scheme is: shown whatever their value.
 std::set<std::string> size_fields(const EmbeddingConfig& embedding) {
-  const std::string& scheme = embedding.scheme;
+  const SchemeTraits& traits = traits_of_scheme(embedding.scheme);
   std::set<std::string> fields = {"embedding.dim"};
-  if (scheme == "low_rank") fields.insert("embedding.rank");
-  if (scheme == "scalar_quantized") fields.insert("embedding.bits");
-  if (scheme == "hashed") fields.insert("embedding.buckets");
-  if (is_quantized(scheme)) fields.insert({"embedding.subspaces", "embedding.centroids"});
-  if (scheme == "mgqe" && !embedding.tiers.empty()) fields.insert("embedding.tiers");
+  for (const char* key : traits.sizes)
+    if (key != nullptr && (key != std::string("tiers") || !embedding.tiers.empty()))
+      fields.insert(fmt::format("embedding.{}", key));
   return fields;
-}
-
-void leave_out_unread(DataConfig& data, const DataConfig& defaults) {
-  DataConfig read = defaults;
-  read.name = data.name;
-  if (data.name == "auto" || data.name == "synthetic") {
-    read.synthetic_users = data.synthetic_users;
-    read.synthetic_items = data.synthetic_items;
-    read.synthetic_actions = data.synthetic_actions;
-    read.synthetic_seed = data.synthetic_seed;
-  }
-  if (data.name == "relevance-synthetic") {
-    read.synthetic_pair_items = data.synthetic_pair_items;
-    read.synthetic_pairs = data.synthetic_pairs;
-    read.synthetic_seed = data.synthetic_seed;
-  }
-  data = read;
-}
-
-/// Of tables on one side alone the other is full, which reads nothing but the dimension.
-void leave_out_unread(EmbeddingConfig& embedding, const EmbeddingConfig& defaults) {
-  EmbeddingConfig read = defaults;
-  const std::string& scheme = embedding.scheme;
-  read.scheme = scheme;
-  read.dim = embedding.dim;
-  read.init_stddev = embedding.init_stddev;
-  if (scheme != "full") read.tables = embedding.tables;
-  if (scheme == "low_rank") read.rank = embedding.rank;
-  if (scheme == "scalar_quantized") read.bits = embedding.bits;
-  if (scheme == "hashed") read.buckets = embedding.buckets;
-  if (is_quantized(scheme)) {
-    read.subspaces = embedding.subspaces;
-    read.centroids = embedding.centroids;
-    read.faithful = embedding.faithful;
-    read.codebook_weight = embedding.codebook_weight;
-    read.commitment_weight = embedding.commitment_weight;
-    read.distance_bn = embedding.distance_bn;
-    read.kmeans_start = embedding.kmeans_start;
-    read.grouping = embedding.grouping;
-  }
-  if (scheme == "mgqe") {
-    read.variant = embedding.variant;
-    read.tiers = embedding.tiers;
-  }
-  embedding = read;
 }
 
 template <class Value>
@@ -127,26 +78,6 @@ std::string name_with(const std::string& key, const Config& config) {
 }
 
 }  // namespace
-
-Config canonical(Config config) {
-  const Config defaults;
-  config.run.out = defaults.run.out;
-  config.run.device = defaults.run.device;
-  leave_out_unread(config.data, defaults.data);
-  leave_out_unread(config.embedding, defaults.embedding);
-  if (config.model.name != "sasrec") {
-    config.model.blocks = defaults.model.blocks;
-    config.model.heads = defaults.model.heads;
-    config.model.max_length = defaults.model.max_length;
-    config.model.dropout = defaults.model.dropout;
-  }
-  if (config.model.task == "relevance") {  // no negatives, no candidates: pairs have scores
-    config.train.negatives = defaults.train.negatives;
-    config.run.candidates = defaults.run.candidates;
-    config.run.evaluate_users = defaults.run.evaluate_users;
-  }
-  return config;
-}
 
 std::string run_key(const Config& config) { return key_of(canonical(config)); }
 

@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "host/config/config.hpp"
+#include "models/backbones/canonical.hpp"
 
 namespace mgqe {
 
-/// Sixteen hex digits of the hash of the numerics version and of every field of the canonical config,
-/// the seed among them, that differs from Config's own default.
+/// Sixteen hex digits of the hash of the numerics version and of every field of the canonical
+/// config, the seed among them, that differs from Config's own default.
 ///
 /// A field added later, with a default that changes nothing, leaves every key as it was. A default
 /// that is changed would leave keys as they are though the runs differ: raise kNumericsVersion with
@@ -26,10 +26,5 @@ std::string former_run_name(const Config& config);
 /// The flags of `mgqe train` that make this config, but for --out and --device: data, model, scheme
 /// with its sizes, seed, and what differs from the backbone's defaults.
 std::vector<std::string> run_flags(const Config& config);
-
-/// The config as far as it decides figures: what cannot change one has Config's own default. That
-/// is folder and device, and every field that the scheme, the backbone, the task or the data does
-/// not read: the rank of a table that is not low_rank, the tiers of one that has none.
-Config canonical(Config config);
 
 }  // namespace mgqe

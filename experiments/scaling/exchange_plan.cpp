@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include "experiments/scaling/zipf_pairs.hpp"
+#include "host/config/choices.hpp"
 #include "host/io/console/table.hpp"
+#include "models/embeddings/scheme.hpp"
 
 namespace mgqe::scaling {
 namespace {
@@ -29,10 +31,9 @@ T parse_number(const std::string& text, const std::string& value) {
 
 /// What one table's rows cost on the wire.
 int64_t wire_bytes(const EmbeddingConfig& embedding) {
-  const bool codes =
-      embedding.scheme == "mgqe" || embedding.scheme == "dpq_vq" || embedding.scheme == "dpq_sx";
-  return codes ? *std::max_element(embedding.subspaces.begin(), embedding.subspaces.end())
-               : embedding.dim * static_cast<int64_t>(sizeof(float));
+  const EmbeddingScheme& scheme = find_embedding_scheme(embedding.scheme);
+  return scheme.wire_bytes != nullptr ? scheme.wire_bytes(embedding, embedding.dim)
+                                      : embedding.dim * static_cast<int64_t>(sizeof(float));
 }
 
 nlohmann::ordered_json plan_ranks(int nodes, const ClusterSpec& cluster, const Config& config,
@@ -49,8 +50,10 @@ nlohmann::ordered_json plan_ranks(int nodes, const ClusterSpec& cluster, const C
     constexpr double kAsk = 2 * sizeof(int32_t);
     forward += elsewhere * (kAsk + static_cast<double>(wire_bytes(config.embedding)));
     forward_f32 += elsewhere * (kAsk + static_cast<double>(float_row));
-    backward += elsewhere * static_cast<double>(config.train.gradient_type == "bf16" ? float_row / 2
-                                                                                     : float_row);
+    backward += elsewhere *
+                static_cast<double>(choice<RowType>(config.train.gradient_type) == RowType::kBf16
+                                        ? float_row / 2
+                                        : float_row);
     if (!config.embedding.centroids.empty() && wire_bytes(config.embedding) < float_row)
       codebook += 2.0 * (ranks - 1) / ranks * config.embedding.centroids[0] *
                   static_cast<double>(float_row);

@@ -7,12 +7,15 @@ packages=(g++ make cmake git python3 curl unzip libcli11-dev nlohmann-json3-dev 
   libfmt-dev zlib1g-dev libhwy-dev libgtest-dev libboost-context-dev libopenmpi-dev openmpi-bin
   gnuplot-nox)
 
+# Not needed, but a second build takes minutes less with it.
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then packages+=(ccache); fi
+
 missing=()
 for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
   [ "$status" = "install ok installed" ] && continue
   # A tool that came by another way will do.
-  case $package in g++ | make | cmake | git | python3 | curl | unzip | gnuplot-nox)
+  case $package in g++ | make | cmake | git | python3 | curl | unzip | gnuplot-nox | ccache)
     command -v "${package%-nox}" >/dev/null && continue ;;
   esac
   missing+=("$package")

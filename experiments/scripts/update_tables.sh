@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Writes the tables of README.md and experiments/README.md anew from the committed JSON, each between
-# its pair of <!-- NAME --> and <!-- /NAME --> lines. With --check it only says whether they are up
-# to date.
+# Writes the tables of README.md and of the pages in experiments/results/ anew from the committed JSON,
+# each between its pair of <!-- NAME --> and <!-- /NAME --> lines. With --check it only says whether
+# they are up to date.
 # usage: experiments/scripts/update_tables.sh [--check] [BUILD_FOLDER]
 set -eu
 cd "$(dirname "$0")/../.."
@@ -11,21 +11,26 @@ schemes=${1:-build/release}/schemes
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# fill FILE NAME: replaces what stands between the marks NAME in FILE by standard input
+# fill NAME: replaces what stands between the marks NAME, on the one page that has them, by standard
+# input
 fill() {
   cat >"$work/table"
-  awk -v table="$work/table" -v open="<!-- $2 -->" -v close_mark="<!-- /$2 -->" '
+  local page
+  page=$(grep -lxF "<!-- $1 -->" README.md experiments/README.md experiments/results/*.md || true)
+  [ "$(wc -w <<<"$page")" -eq 1 ] ||
+    { echo "update_tables: the mark <!-- $1 --> stands on ${page:-no page}, not on one" >&2; exit 1; }
+  awk -v table="$work/table" -v open="<!-- $1 -->" -v close_mark="<!-- /$1 -->" '
     $0 == close_mark {inside = 0}
     !inside {print}
     $0 == open {inside = 1; print ""; while ((getline line < table) > 0) print line; print ""}
-  ' "$1" >"$work/fresh"
-  if cmp -s "$1" "$work/fresh"; then return; fi
+  ' "$page" >"$work/fresh"
+  if cmp -s "$page" "$work/fresh"; then return; fi
   if [ $check = 1 ]; then
-    diff -u "$1" "$work/fresh" >&2 || true
-    echo "$1 is out of date: run experiments/scripts/update_tables.sh" >&2
+    diff -u "$page" "$work/fresh" >&2 || true
+    echo "$page is out of date: run experiments/scripts/update_tables.sh" >&2
     exit 1
   fi
-  cp "$work/fresh" "$1"
+  cp "$work/fresh" "$page"
 }
 
 results=experiments/results
@@ -34,25 +39,25 @@ if [ -e $results/report.md ]; then
   { sed -n 3p $results/report.md
     echo
     echo "[![Quality against size: every scheme on every task]($results/figures/figure2.svg)]($results/report.md)"
-  } | fill README.md figure2
+  } | fill figure2
 fi
-# README shows the full table and the default MGQE of two backbones, experiments/README.md all rows.
-"$schemes" --table --only '^(gmf|sasrec)/(full-d64|mgqe-D32)$' | fill README.md results
-"$schemes" --table | fill experiments/README.md schemes
+# README shows the full table and the default MGQE of two backbones, quality.md all rows.
+"$schemes" --table --only '^(gmf|sasrec)/(full-d64|mgqe-D32)$' | fill results
+"$schemes" --table | fill schemes
 python3 experiments/scripts/compare_grouping.py --table $results/grouping_cpu.json |
-  fill experiments/README.md grouping
+  fill grouping
 python3 experiments/baselines/speed_table.py experiments/results/training_speed_*.json |
-  fill experiments/README.md training-speed
+  fill training-speed
 python3 experiments/scripts/compare_embeddings.py --table $results/embeddings_cpu.json |
-  fill experiments/README.md embeddings
+  fill embeddings
 if [ -e $results/ranks_cpu.json ]; then
   python3 experiments/scripts/compare_ranks.py --table $results/ranks_cpu.json |
-    fill experiments/README.md ranks
+    fill ranks
 fi
 if [ -e $results/rank_runs_cpu.jsonl ]; then
   python3 experiments/scripts/compare_rank_runs.py --table $results/rank_runs_cpu.jsonl |
-    fill experiments/README.md rank-runs
+    fill rank-runs
 fi
 shopt -s nullglob  # before the first measurement there is no such file
 python3 experiments/baselines/compare_ops.py --table $results/ops_*.json |
-  fill experiments/README.md ops
+  fill ops

@@ -23,6 +23,7 @@
 #include "host/cpu/attention_task.hpp"
 #include "host/cpu/cpu_backend.hpp"
 #include "host/cpu/matrix_product-inl.hpp"
+#include "host/cpu/runtime/lanes.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace mgqe {
@@ -30,11 +31,9 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int64_t kQueries = 48;  // of a block: a multiple of kTileRows
-constexpr int64_t kLanes = 16;    // of row sums, and what rows of scores are padded to
+// Row sums have kLanes lanes, and rows of scores are padded to whole ones.
 constexpr int kParts = kLanes / kProductLanes;
 using Part = hn::Vec<ProductTag>;
-
-constexpr int64_t whole_lanes(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 /// exp(x) to 2 ulp for x up to 80; 0 below -87.
 HWY_INLINE Part exponential(Part x) {
@@ -68,7 +67,7 @@ HWY_INLINE float sum_of(const Part (&parts)[kParts]) {
 inline void transpose(const float* from, int64_t from_row, int64_t length, int64_t width,
                       float* HWY_RESTRICT to, int64_t stride) {
   for (int64_t s = 0; s < stride; s += kLanes) {
-    const int64_t here = std::min(kLanes, length - s);
+    const int64_t here = std::min<int64_t>(kLanes, length - s);
     const float* HWY_RESTRICT rows = from + s * from_row;
     for (int64_t c = 0; c < width; ++c) {
       float* HWY_RESTRICT lane = to + c * stride + s;

@@ -7,6 +7,7 @@
 #include "host/data/interactions/ncf.hpp"
 #include "host/data/interactions/split.hpp"
 #include "host/data/locate.hpp"
+#include "host/data/text/text_reader.hpp"
 
 namespace mgqe {
 
@@ -17,22 +18,23 @@ std::string IdMap::name(int64_t id) const {
 
 namespace {
 
-Actions read_file(const std::filesystem::path& path) {
-  switch (detect_format(path)) {
+Actions read_file(const Bytes& file) {
+  switch (detect_format(file)) {
     case Format::kRatingsDat:
-      return read_ratings_dat(path);
+      return read_ratings_dat(file);
     case Format::kTabSeparated:
-      return read_delimited(path, '\t');
+      return read_delimited(file, '\t');
     case Format::kCommaSeparated:
-      return read_delimited(path, ',');
+      return read_delimited(file, ',');
     case Format::kSasrecText:
       break;
   }
-  return read_sasrec_text(path);
+  return read_sasrec_text(file);
 }
 
 Dataset load_file(const std::string& name, const std::filesystem::path& path, Backend& backend) {
-  return arrange(name, path.string(), read_file(path), HeldOut::kValidationAndTest, backend);
+  return arrange(name, path.string(), read_file(open_data_file(path)), HeldOut::kValidationAndTest,
+                 backend);
 }
 
 Dataset load_synthetic(const DataConfig& config, Backend& backend) {

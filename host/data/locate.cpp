@@ -35,13 +35,13 @@ fs::path find_video(const fs::path& folder) {
               "MGQE_DATA_DIR");
 }
 
-Format detect_format(const fs::path& path) {
-  TextReader reader(path);
-  std::string name = path.filename().string();
+Format detect_format(const Bytes& file) {
+  std::string name = fs::path(file.name()).filename().string();
   if (name.ends_with(".gz")) name.resize(name.size() - 3);
   if (name == "ratings.dat") return Format::kRatingsDat;
   if (name.ends_with(".tsv")) return Format::kTabSeparated;
   if (name.ends_with(".csv")) return Format::kCommaSeparated;
+  TextReader reader(file);
   std::string_view line;
   const bool double_colon = reader.next(line) && line.find("::") != std::string_view::npos;
   return double_colon ? Format::kRatingsDat : Format::kSasrecText;

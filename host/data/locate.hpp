@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "host/io/bytes.hpp"
+
 namespace mgqe {
 
 /// $MGQE_DATA_DIR, or data/ below the current folder, where experiments/scripts/fetch_data.sh puts
@@ -21,7 +23,7 @@ std::filesystem::path find_video(const std::filesystem::path& folder);
 enum class Format { kSasrecText, kRatingsDat, kTabSeparated, kCommaSeparated };
 
 /// By file name (ratings.dat, .tsv, .csv; each with or without .gz), else by "::" in the first
-/// line. Anything else is SASRec text. Opens the file: InputError when it cannot be read.
-Format detect_format(const std::filesystem::path& path);
+/// line. Anything else is SASRec text.
+Format detect_format(const Bytes& file);
 
 }  // namespace mgqe

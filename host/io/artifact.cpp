@@ -98,7 +98,7 @@ namespace {
 /// belongs to the backbone.
 class Unpacker {
  public:
-  Unpacker(const fs::path& path, SafetensorsFile file) : path_(path), file_(std::move(file)) {}
+  Unpacker(const std::string& name, SafetensorsFile file) : name_(name), file_(std::move(file)) {}
 
   Artifact unpack() {
     check_version();
@@ -126,7 +126,7 @@ class Unpacker {
  private:
   template <class... Parts>
   [[noreturn]] void refuse(const Parts&... parts) const {
-    input_error(path_.string(), ": not a valid mgqe artifact: ", parts...);
+    input_error(name_, ": not a valid mgqe artifact: ", parts...);
   }
 
   void check_version() {
@@ -239,19 +239,23 @@ class Unpacker {
     return ids;
   }
 
-  fs::path path_;
+  std::string name_;
   SafetensorsFile file_;
   int version_ = 0;
 };
 
 }  // namespace
 
-Artifact read_artifact(const fs::path& path, SizeReport* size) {
-  SafetensorsFile file = read_safetensors(path);
+Artifact read_artifact(const Bytes& bytes, SizeReport* size) {
+  SafetensorsFile file = read_safetensors(bytes);
   const int64_t header_bytes = file.header_bytes, file_bytes = file.file_bytes;
-  Artifact artifact = Unpacker(path, std::move(file)).unpack();
+  Artifact artifact = Unpacker(bytes.name(), std::move(file)).unpack();
   if (size != nullptr) *size = size_report(artifact, header_bytes, file_bytes);
   return artifact;
+}
+
+Artifact read_artifact(const fs::path& path, SizeReport* size) {
+  return read_artifact(Bytes::map(path), size);
 }
 
 }  // namespace mgqe

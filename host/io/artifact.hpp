@@ -20,6 +20,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host/io/bytes.hpp"
 #include "host/io/size_report.hpp"
 #include "host/packed/packed_model.hpp"
 
@@ -55,8 +56,9 @@ ArrayMap id_arrays(const std::map<std::string, OriginalIds>& ids);
 /// artifact is not consistent (see artifact_defect).
 SizeReport write_artifact(const std::filesystem::path& path, const Artifact& artifact);
 
-/// InputError, one line with the path, unless the file is an artifact of a version known here and
+/// InputError, one line with the name, unless the file is an artifact of a version known here and
 /// consistent throughout, codes included. `size` receives the sizes of the file read.
+Artifact read_artifact(const Bytes& bytes, SizeReport* size = nullptr);
 Artifact read_artifact(const std::filesystem::path& path, SizeReport* size = nullptr);
 
 /// The first thing that does not fit in tables and id maps, e.g. "user.codebook is f32 [64, 32]

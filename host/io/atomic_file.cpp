@@ -1,9 +1,12 @@
 #include "host/io/atomic_file.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "host/base/check.hpp"
@@ -14,9 +17,34 @@ namespace fs = std::filesystem;
 
 std::string system_message(int error) { return std::generic_category().message(error); }
 
-AtomicFile::AtomicFile(const fs::path& path) : path_(path), temporary_(path) {
-  temporary_ += ".tmp";
-  file_ = std::fopen(temporary_.c_str(), "wb");
+int sync_to_disk(const fs::path& path) {
+  const int fd = open(path.empty() ? "." : path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  const int error = fsync(fd) == 0 ? 0 : errno;
+  close(fd);
+  return error == EINVAL || error == ENOTSUP ? 0 : error;  // folders, on some file systems
+}
+
+namespace {
+
+/// A file beside `path` that nobody else has, open for writing; -1 with errno where there can be
+/// none. Process and count make names unique on one machine, O_EXCL among those that share a disk.
+int open_beside(const fs::path& path, fs::path& beside) {
+  static std::atomic<uint64_t> count{0};
+  int fd = -1;
+  do {
+    beside = path;
+    beside += fmt::format(".{}-{}.tmp", getpid(), count++);
+    fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (fd < 0 && errno == EEXIST);
+  return fd;
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
+  const int fd = open_beside(path, temporary_);
+  if (fd >= 0) file_ = fdopen(fd, "wb");
   if (file_ == nullptr) fail("cannot be written");
 }
 
@@ -32,11 +60,16 @@ void AtomicFile::write(const void* data, size_t bytes) {
 
 void AtomicFile::commit() {
   // Closing writes what is still buffered, so a full disk may show only here.
-  if (std::fclose(std::exchange(file_, nullptr)) == 0 &&
-      std::rename(temporary_.c_str(), path_.c_str()) == 0)
-    return;
-  const int error = errno;
-  std::remove(temporary_.c_str());
+  bool done = std::fflush(file_) == 0 && (fsync(fileno(file_)) == 0 || errno == EINVAL);
+  int error = done ? 0 : errno;
+  if (std::fclose(std::exchange(file_, nullptr)) != 0 && done) done = false, error = errno;
+  if (done && std::rename(temporary_.c_str(), path_.c_str()) != 0) done = false, error = errno;
+  if (done) {
+    error = sync_to_disk(path_.parent_path());
+  } else {
+    std::remove(temporary_.c_str());
+  }
+  if (error == 0) return;
   errno = error;
   fail("could not be written");
 }

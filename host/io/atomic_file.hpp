@@ -8,9 +8,11 @@
 
 namespace mgqe {
 
-/// Writes to PATH.tmp and renames it to PATH on commit(). Destroyed without commit() it leaves no
-/// trace, and an older PATH stays as it was. Every failure is an InputError with the path and the
-/// system's reason.
+/// Writes to a file of its own beside PATH, PATH.<something>.tmp, and on commit() puts it on disk
+/// and renames it to PATH, so that not even a power failure leaves a part, and of several that
+/// write the same PATH at once the last to commit stays whole. Destroyed without commit() it leaves
+/// no trace, and an older PATH stays as it was. Every failure is an InputError with the path and
+/// the system's reason.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::filesystem::path& path);
@@ -34,6 +36,10 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
 /// Makes `path` and its parents; InputError with the path and the reason when it cannot be made, is
 /// not a folder, or cannot be written to.
 void ensure_writable_directory(const std::filesystem::path& path);
+
+/// Waits until a file's content, or a folder's entries, are on disk; the errno, 0 when they are, or
+/// where the file system knows no such wait.
+int sync_to_disk(const std::filesystem::path& path);
 
 /// The system's message for an errno value, e.g. "No space left on device".
 std::string system_message(int error);

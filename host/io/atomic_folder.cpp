@@ -6,7 +6,6 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
@@ -23,15 +22,8 @@ constexpr const char* kUnfinished = ".tmp";
   input_error(path.string(), " ", what, ": ", system_message(error));
 }
 
-/// Waits until a file's content, or a folder's entries, are on disk.
-void sync_to_disk(const fs::path& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail(path, "could not be written", errno);
-  const int failure = fsync(fd) == 0 ? 0 : errno;
-  close(fd);
-  // Some file systems know no fsync of folders.
-  if (failure != 0 && failure != EINVAL && failure != ENOTSUP)
-    fail(path, "could not be written", failure);
+void require_on_disk(const fs::path& path) {
+  if (const int error = sync_to_disk(path); error != 0) fail(path, "could not be written", error);
 }
 
 fs::path with_suffix(fs::path path, const char* suffix) { return path += suffix; }
@@ -52,11 +44,11 @@ AtomicFolder::~AtomicFolder() {
 }
 
 void AtomicFolder::commit() {
-  for (const auto& entry : fs::directory_iterator(temporary_)) sync_to_disk(entry.path());
-  sync_to_disk(temporary_);
+  for (const auto& entry : fs::directory_iterator(temporary_)) require_on_disk(entry.path());
+  require_on_disk(temporary_);
   replace();
   committed_ = true;
-  sync_to_disk(path_.parent_path());
+  require_on_disk(path_.parent_path());
 }
 
 void AtomicFolder::replace() {

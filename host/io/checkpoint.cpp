@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/io/atomic_folder.hpp"
+#include "host/io/checksum.hpp"
 #include "host/io/safetensors.hpp"
 
 namespace mgqe {
@@ -37,21 +35,19 @@ std::string shard_name(int rank, int world_size) {
   return fmt::format("rank-{:04}-of-{:04}.safetensors", rank, world_size);
 }
 
-std::string hex(uint32_t crc) { return fmt::format("{:08x}", crc); }
+/// A file of a checkpoint; what keeps it from being read is damage.
+Bytes map_file(const fs::path& path) {
+  try {
+    return Bytes::map(path);
+  } catch (const InputError& error) {
+    throw DamagedCheckpoint(error.what());
+  }
+}
 
 /// Bytes and checksum of a file as it lies there.
 CheckpointFile look_at(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) damaged(path.string(), ": is missing or cannot be read");
-  CheckpointFile file{path.filename().string()};
-  std::vector<char> buffer(1 << 20);
-  for (uLong crc = crc32_z(0, nullptr, 0); stream; file.crc32 = static_cast<uint32_t>(crc)) {
-    stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    const auto bytes = static_cast<size_t>(stream.gcount());
-    if (bytes > 0) crc = crc32_z(crc, reinterpret_cast<const Bytef*>(buffer.data()), bytes);
-    file.bytes += static_cast<int64_t>(bytes);
-  }
-  return file;
+  const Bytes bytes = map_file(path);
+  return {path.filename().string(), bytes.size(), crc32_of(bytes.span())};
 }
 
 }  // namespace
@@ -168,12 +164,6 @@ namespace {
 
 // It stands before every text that a run could bring in. Its digits count as zeros.
 constexpr std::string_view kChecksumMark = "\"crc32\": \"";
-constexpr std::string_view kNoChecksum = "00000000";
-
-uint32_t crc_of(const std::string& text) {
-  return static_cast<uint32_t>(
-      crc32_z(crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(text.data()), text.size()));
-}
 
 const char* layout_name(ArrayLayout layout) {
   return layout == ArrayLayout::kRowsSharded ? "rows dealt" : "replicated";
@@ -199,15 +189,24 @@ ordered_json to_json(const CheckpointManifest& manifest) {
                             {"layout", layout_name(array.layout)}};
   for (const CheckpointFile& file : manifest.files)
     json["files"].push_back(
-        {{"name", file.name}, {"bytes", file.bytes}, {"crc32", hex(file.crc32)}});
+        {{"name", file.name}, {"bytes", file.bytes}, {"crc32", crc32_digits(file.crc32)}});
   return json;
 }
 
-DType dtype_named(const std::string& name) {
-  for (const DType dtype :
-       {DType::kF32, DType::kF64, DType::kBf16, DType::kU8, DType::kI32, DType::kI64, DType::kU64})
-    if (name == dtype_name(dtype)) return dtype;
-  throw Error("no type is named " + name);
+/// Throws where its shape is none, or overflows.
+CheckpointArray array_of(const std::string& name, const ordered_json& json) {
+  const auto dtype = find_dtype(json.at("dtype").get<std::string>());
+  if (!dtype) throw Error("array " + name + " is of no known type");
+  CheckpointArray array{*dtype, json.at("shape").get<std::vector<int64_t>>(),
+                        json.at("layout") == layout_name(ArrayLayout::kRowsSharded)
+                            ? ArrayLayout::kRowsSharded
+                            : ArrayLayout::kReplicated};
+  int64_t bytes = dtype_bytes(array.dtype);
+  bool fits = array.layout == ArrayLayout::kReplicated || !array.shape.empty();
+  for (const int64_t extent : array.shape)
+    fits = fits && extent >= 0 && !__builtin_mul_overflow(bytes, extent, &bytes);
+  if (!fits) throw Error("array " + name + " has an impossible shape");
+  return array;
 }
 
 /// Throws where a field is missing or of another type.
@@ -223,11 +222,7 @@ CheckpointManifest manifest_of(const ordered_json& json) {
   manifest.config = json::parse(json.at("config").dump());
   manifest.training = json.at("training");
   for (const auto& [name, array] : json.at("arrays").items())
-    manifest.arrays[name] = {dtype_named(array.at("dtype").get<std::string>()),
-                             array.at("shape").get<std::vector<int64_t>>(),
-                             array.at("layout") == layout_name(ArrayLayout::kRowsSharded)
-                                 ? ArrayLayout::kRowsSharded
-                                 : ArrayLayout::kReplicated};
+    manifest.arrays[name] = array_of(name, array);
   for (const auto& file : json.at("files"))
     manifest.files.push_back(
         {file.at("name").get<std::string>(), file.at("bytes").get<int64_t>(),
@@ -241,38 +236,43 @@ void write_manifest(const fs::path& folder, const CheckpointManifest& manifest) 
   std::string text =
       to_json(manifest).dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
   text.replace(text.find(kChecksumMark) + kChecksumMark.size(), kNoChecksum.size(),
-               hex(crc_of(text)));
+               crc32_digits(crc32_of(text)));
   write_file_atomically(folder / kManifest, text);
 }
 
-CheckpointManifest read_manifest(const fs::path& checkpoint) {
-  const fs::path path = checkpoint / kManifest;
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) damaged(path.string(), ": is missing or cannot be read");
-  std::string text{std::istreambuf_iterator<char>(stream), {}};
+CheckpointManifest parse_manifest(const Bytes& bytes) {
+  const std::string& where = bytes.name();
+  std::string text(bytes.text());
   const ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const size_t mark = text.find(kChecksumMark), digits = mark + kChecksumMark.size();
-  if (!json.is_object() || mark == std::string::npos || digits + kNoChecksum.size() > text.size())
-    damaged(path.string(), ": is not the manifest of a checkpoint, or damaged");
+  const size_t digits = find_checksum(text, kChecksumMark);
+  if (!json.is_object() || digits == std::string::npos)
+    damaged(where, ": is not the manifest of a checkpoint, or damaged");
   const std::string stored = text.substr(digits, kNoChecksum.size());
   text.replace(digits, kNoChecksum.size(), kNoChecksum);
-  if (hex(crc_of(text)) != stored)
-    damaged(path.string(), ": its checksum does not match its content: the file is damaged");
+  if (crc32_digits(crc32_of(text)) != stored)
+    damaged(where, ": its checksum does not match its content: the file is damaged");
   try {
-    if (json.at("format") != kFormat) damaged(path.string(), ": is not of an mgqe checkpoint");
+    if (json.at("format") != kFormat) damaged(where, ": is not of an mgqe checkpoint");
     const int version = json.at("version").get<int>();
     if (version > kCheckpointVersion)
-      input_error(path.string(), ": its version is ", version, ", this program reads up to ",
+      input_error(where, ": its version is ", version, ", this program reads up to ",
                   kCheckpointVersion, ": it was written by a newer one");
     CheckpointManifest manifest = manifest_of(json);
-    if (checkpoint_name(manifest.step) != checkpoint.filename())
-      damaged(path.string(), ": is of step ", manifest.step, ", which its folder is not named for");
+    if (manifest.world_size < 1) damaged(where, ": has a world_size of ", manifest.world_size);
     return manifest;
   } catch (const InputError&) {
     throw;
   } catch (const std::exception& error) {
-    damaged(path.string(), ": is not a manifest this program understands: ", error.what());
+    damaged(where, ": is not a manifest this program understands: ", error.what());
   }
+}
+
+CheckpointManifest read_manifest(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / kManifest;
+  CheckpointManifest manifest = parse_manifest(map_file(path));
+  if (checkpoint_name(manifest.step) != checkpoint.filename())
+    damaged(path.string(), ": is of step ", manifest.step, ", which its folder is not named for");
+  return manifest;
 }
 
 // ---- files --------------------------------------------------------------------------------------
@@ -330,16 +330,12 @@ ArrayMap read_shard(const fs::path& checkpoint, const CheckpointManifest& manife
   return std::move(shard.arrays);
 }
 
-}  // namespace
-
-namespace {
-
 void read_best(const fs::path& checkpoint, const CheckpointManifest& manifest, Checkpoint& read) {
   const CheckpointFile* best = listed(manifest, kBest);
   if (best == nullptr) return;
-  const CheckpointFile there = look_at(checkpoint / kBest);
-  compare(checkpoint / kBest, *best, there.bytes, there.crc32);
-  read.best = read_artifact(checkpoint / kBest);
+  const Bytes bytes = map_file(checkpoint / kBest);
+  compare(checkpoint / kBest, *best, bytes.size(), crc32_of(bytes.span()));
+  read.best = read_artifact(bytes);
 }
 
 /// What goes wrong in reading a file that is there is damage.

@@ -96,6 +96,8 @@ void write_checkpoint(const std::filesystem::path& folder, Checkpoint checkpoint
 
 /// DamagedCheckpoint where it is missing or damaged, InputError where a newer program wrote it.
 CheckpointManifest read_manifest(const std::filesystem::path& checkpoint);
+/// The same of the manifest's bytes alone, wherever they lie.
+CheckpointManifest parse_manifest(const Bytes& bytes);
 /// Every file, of however many ranks, against the manifest; arrays whole. DamagedCheckpoint that
 /// names the file.
 Checkpoint read_checkpoint(const std::filesystem::path& checkpoint, CheckpointManifest manifest);

@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <cstdio>
+#include <cstring>
 #include <limits>
-#include <memory>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <zlib.h>
 
 #include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
+#include "host/io/checksum.hpp"
 
 namespace mgqe {
 
@@ -31,7 +29,6 @@ constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the reference implementatio
 constexpr const char* kMetadata = "__metadata__";
 constexpr const char* kChecksum = "crc32";
 constexpr std::string_view kChecksumMark = "\"crc32\":\"";  // a JSON string cannot contain this
-constexpr std::string_view kNoChecksum = "00000000";
 
 struct DTypeEntry {
   DType dtype;
@@ -53,37 +50,32 @@ const DTypeEntry& entry_of(DType dtype) {
   return kDTypes[0];
 }
 
-uint32_t extend_crc(uint32_t crc, const void* data, size_t bytes) {
-  // zlib takes a null pointer to mean "start anew".
-  if (bytes == 0) return crc;
-  return static_cast<uint32_t>(crc32_z(crc, static_cast<const Bytef*>(data), bytes));
-}
-
-/// The checksum of A and B joined, from that of A and that of B, which has so many bytes.
-uint32_t join_crc(uint32_t a, uint32_t b, int64_t bytes_of_b) {
-  return static_cast<uint32_t>(crc32_combine(a, b, bytes_of_b));
-}
-
 /// Of the file: the length of the header, the header, and data of the given checksum.
-uint32_t file_crc(const std::string& header, uint32_t data_crc, int64_t data_bytes) {
+uint32_t file_crc(std::string_view header, uint32_t data_crc, int64_t data_bytes) {
   const uint64_t length = header.size();
-  const uint32_t front =
-      extend_crc(extend_crc(0, &length, sizeof length), header.data(), header.size());
-  return join_crc(front, data_crc, data_bytes);
-}
-
-/// Where the eight checksum digits stand in the header text; npos when it has none.
-size_t find_checksum(const std::string& header) {
-  const size_t mark = header.find(kChecksumMark);
-  if (mark == std::string::npos) return mark;
-  const size_t digits = mark + kChecksumMark.size();
-  return digits + kNoChecksum.size() <= header.size() ? digits : std::string::npos;
+  const std::string_view front(reinterpret_cast<const char*>(&length), sizeof length);
+  return join_crc32(crc32_of(header, crc32_of(front)), data_crc, data_bytes);
 }
 
 }  // namespace
 
 const char* dtype_name(DType dtype) { return entry_of(dtype).name; }
 int64_t dtype_bytes(DType dtype) { return entry_of(dtype).bytes; }
+
+std::optional<DType> find_dtype(std::string_view name) {
+  for (const DTypeEntry& entry : kDTypes)
+    if (entry.name == name) return entry.dtype;
+  return std::nullopt;
+}
+
+std::string dtype_names() {
+  std::string names;
+  for (size_t i = 0; i < kDTypes.size(); ++i) {
+    if (i > 0) names += i + 1 < kDTypes.size() ? ", " : " and ";
+    names += kDTypes[i].name;
+  }
+  return names;
+}
 
 // ---- writing ------------------------------------------------------------------------------------
 
@@ -129,11 +121,11 @@ FileBytes write_safetensors(const fs::path& path, const ArrayRefs& arrays,
   uint32_t data_crc = 0;
   int64_t data_bytes = 0;
   for (const auto& [name, array] : order) {
-    data_crc = extend_crc(data_crc, array->bytes.data(), array->bytes.size());
+    data_crc = crc32_of(array->bytes, data_crc);
     data_bytes += static_cast<int64_t>(array->bytes.size());
   }
-  const uint32_t crc = join_crc(extend_crc(0, header.data(), header.size()), data_crc, data_bytes);
-  header.replace(find_checksum(header), kNoChecksum.size(), fmt::format("{:08x}", crc));
+  const uint32_t crc = join_crc32(crc32_of(header), data_crc, data_bytes);
+  header.replace(find_checksum(header, kChecksumMark), kNoChecksum.size(), crc32_digits(crc));
 
   AtomicFile file(path);
   const uint64_t length = header.size();
@@ -161,14 +153,9 @@ namespace {
 
 class Reader {
  public:
-  explicit Reader(const fs::path& path) : path_(path) {
-    std::error_code error;
-    if (!fs::exists(path, error)) input_error(path.string(), ": no such file");
-    if (!fs::is_regular_file(path, error)) input_error(path.string(), ": not a file");
-    header_.file_bytes = static_cast<int64_t>(fs::file_size(path, error));
-    file_.reset(std::fopen(path.c_str(), "rb"));
-    if (file_ == nullptr) input_error(path.string(), ": cannot be read: ", system_message(errno));
-    read_header_text();
+  explicit Reader(Bytes bytes) : bytes_(std::move(bytes)) {
+    header_.file_bytes = bytes_.size();
+    find_header_text();
     parse_header();
     check_layout();
   }
@@ -177,15 +164,17 @@ class Reader {
 
   ArrayMap read_arrays() {
     ArrayMap arrays;
-    uint32_t data_crc = 0;
+    const std::span<const uint8_t> data =
+        bytes_.span().subspan(static_cast<size_t>(header_.header_bytes));
     for (const auto& [name, info] : file_order_) {
       HostArray& array = arrays[name];
       array.dtype = info->dtype;
       array.shape = info->shape;
-      array.bytes.resize(static_cast<size_t>(info->bytes()));
-      read(array.bytes.data(), array.bytes.size());
-      data_crc = extend_crc(data_crc, array.bytes.data(), array.bytes.size());
+      const auto part =
+          data.subspan(static_cast<size_t>(info->begin), static_cast<size_t>(info->bytes()));
+      array.bytes.assign(part.begin(), part.end());
     }
+    const uint32_t data_crc = crc32_of(data);
     if (!checksum_.empty()) check_crc(data_crc);
     crc_ = file_crc(text_, data_crc, data_bytes());
     return arrays;
@@ -194,46 +183,33 @@ class Reader {
   uint32_t crc() const { return crc_; }
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-
   template <class... Parts>
   [[noreturn]] void refuse(const Parts&... parts) const {
-    input_error(path_.string(), ": not a valid safetensors file: ", parts...);
+    input_error(bytes_.name(), ": not a valid safetensors file: ", parts...);
   }
 
   int64_t data_bytes() const { return header_.file_bytes - header_.header_bytes; }
 
   void check_crc(uint32_t data_crc) const {
-    std::string zeroed = text_;
-    const size_t digits = find_checksum(zeroed);
+    std::string zeroed(text_);
+    const size_t digits = find_checksum(zeroed, kChecksumMark);
     if (digits == std::string::npos) refuse("its checksum entry is malformed");
     zeroed.replace(digits, kNoChecksum.size(), kNoChecksum);
-    const uint32_t crc =
-        join_crc(extend_crc(0, zeroed.data(), zeroed.size()), data_crc, data_bytes());
-    if (checksum_ != fmt::format("{:08x}", crc))
+    if (checksum_ != crc32_digits(join_crc32(crc32_of(zeroed), data_crc, data_bytes())))
       refuse("its checksum does not match its content: the file is damaged");
   }
 
-  void read(void* data, size_t bytes) {
-    if (bytes > 0 && std::fread(data, 1, bytes, file_.get()) != bytes)
-      input_error(path_.string(), ": cannot be read: ",
-                  std::ferror(file_.get()) ? system_message(errno) : "it became shorter");
-  }
-
-  void read_header_text() {
+  void find_header_text() {
     if (header_.file_bytes < kLengthBytes)
       refuse("it has ", header_.file_bytes, " bytes, fewer than the 8 of a header length");
     uint64_t length = 0;
-    read(&length, sizeof length);
+    std::memcpy(&length, bytes_.span().data(), sizeof length);
     const int64_t rest = header_.file_bytes - kLengthBytes;
     if (length > static_cast<uint64_t>(rest))
       refuse("its header should have ", length, " bytes, but only ", rest, " follow");
     if (length > static_cast<uint64_t>(kMaxHeaderBytes))
       refuse("its header has ", length, " bytes, over the limit of ", kMaxHeaderBytes);
-    text_.resize(length);
-    read(text_.data(), text_.size());
+    text_ = bytes_.text().substr(kLengthBytes, length);
     header_.header_bytes = kLengthBytes + static_cast<int64_t>(length);
   }
 
@@ -263,12 +239,10 @@ class Reader {
         !value.contains("data_offsets") || !value["dtype"].is_string())
       refuse("tensor \"", name, "\" lacks dtype, shape or data_offsets");
     const std::string dtype = value["dtype"];
-    const auto* known = std::find_if(kDTypes.begin(), kDTypes.end(),
-                                     [&](const DTypeEntry& e) { return dtype == e.name; });
-    if (known == kDTypes.end())
-      refuse("tensor \"", name, "\" has dtype ", dtype,
-             "; F32, F64, U8, I32, I64 and U64 are supported");
-    info.dtype = known->dtype;
+    const std::optional<DType> known = find_dtype(dtype);
+    if (!known)
+      refuse("tensor \"", name, "\" has dtype ", dtype, "; ", dtype_names(), " are supported");
+    info.dtype = *known;
     info.shape = parse_extents(name, "shape", value["shape"]);
     const std::vector<int64_t> offsets = parse_extents(name, "data_offsets", value["data_offsets"]);
     if (offsets.size() != 2) refuse("tensor \"", name, "\" needs two data_offsets");
@@ -325,10 +299,9 @@ class Reader {
              fmt::format("{}", fmt::join(info.shape, ", ")), "] of ", dtype_name(info.dtype));
   }
 
-  fs::path path_;
-  std::unique_ptr<std::FILE, Close> file_;
-  std::string text_;      // the header's JSON
-  std::string checksum_;  // empty when the file has none
+  Bytes bytes_;
+  std::string_view text_;  // the header's JSON
+  std::string checksum_;   // empty when the file has none
   uint32_t crc_ = 0;
   SafetensorsHeader header_;
   std::vector<std::pair<std::string, const TensorInfo*>> file_order_;
@@ -336,8 +309,8 @@ class Reader {
 
 }  // namespace
 
-SafetensorsFile read_safetensors(const fs::path& path) {
-  Reader reader(path);
+SafetensorsFile read_safetensors(const Bytes& bytes) {
+  Reader reader(bytes);
   SafetensorsFile file;
   file.arrays = reader.read_arrays();
   file.metadata = reader.header().metadata;
@@ -347,6 +320,14 @@ SafetensorsFile read_safetensors(const fs::path& path) {
   return file;
 }
 
-SafetensorsHeader read_safetensors_header(const fs::path& path) { return Reader(path).header(); }
+SafetensorsFile read_safetensors(const fs::path& path) {
+  return read_safetensors(Bytes::map(path));
+}
+
+SafetensorsHeader read_safetensors_header(const Bytes& bytes) { return Reader(bytes).header(); }
+
+SafetensorsHeader read_safetensors_header(const fs::path& path) {
+  return read_safetensors_header(Bytes::map(path));
+}
 
 }  // namespace mgqe

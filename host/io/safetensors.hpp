@@ -10,9 +10,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "host/base/host_array.hpp"
+#include "host/io/bytes.hpp"
 
 namespace mgqe {
 
@@ -57,15 +60,20 @@ FileBytes write_safetensors(const std::filesystem::path& path, const ArrayRefs& 
 FileBytes write_safetensors(const std::filesystem::path& path, const ArrayMap& arrays,
                             const StringMap& metadata);
 
-/// InputError, one line with the path and what is wrong, unless the file is whole and consistent:
+/// InputError, one line with the name and what is wrong, unless the file is whole and consistent:
 /// header, shapes, offsets (contiguous, as the format asks) and checksum.
+SafetensorsFile read_safetensors(const Bytes& bytes);
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 
-/// The header alone, checked in the same way; the data is not read.
+/// The header alone, checked in the same way; the data is not looked at.
+SafetensorsHeader read_safetensors_header(const Bytes& bytes);
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
 
 /// "F32", "U8", ... as the format spells it.
 const char* dtype_name(DType dtype);
 int64_t dtype_bytes(DType dtype);
+/// The type of that name, and all names in one line.
+std::optional<DType> find_dtype(std::string_view name);
+std::string dtype_names();
 
 }  // namespace mgqe

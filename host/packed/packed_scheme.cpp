@@ -77,12 +77,13 @@ class Hashed final : public PackedScheme {
   }
 };
 
-const std::vector<const PackedScheme*>& schemes() {
+/// A new scheme is one line here.
+std::vector<const PackedScheme*>& schemes() {
   static const Full full;
   static const LowRank low_rank;
   static const ScalarQuantized scalar_quantized;
   static const Hashed hashed;
-  static const std::vector<const PackedScheme*> all = [] {
+  static std::vector<const PackedScheme*> all = [] {
     std::vector<const PackedScheme*> list = {&full, &low_rank, &scalar_quantized, &hashed};
     list.insert(list.end(), coded_schemes().begin(), coded_schemes().end());
     return list;
@@ -96,6 +97,12 @@ const PackedScheme* find_scheme(std::string_view name) {
   for (const PackedScheme* scheme : schemes())
     if (scheme->name() == name) return scheme;
   return nullptr;
+}
+
+void add_packed_scheme(const PackedScheme& scheme) {
+  MGQE_CHECK(find_scheme(scheme.name()) == nullptr,
+             "a scheme of that name is known: ", scheme.name());
+  schemes().push_back(&scheme);
 }
 
 std::string shape_defect(const PackedTable& table) {

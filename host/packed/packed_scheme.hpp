@@ -46,6 +46,9 @@ const PackedScheme* find_scheme(std::string_view name);
 /// "full, low_rank, ..." for people.
 std::string scheme_names();
 
+/// Adds a scheme, which must outlive every use.
+void add_packed_scheme(const PackedScheme& scheme);
+
 /// What is wrong with the scheme, the shape, the fields or the tiers of a table, in words; empty
 /// when nothing is. The table may be anything; only one without such a defect has expected arrays.
 std::string shape_defect(const PackedTable& table);

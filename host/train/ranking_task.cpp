@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "host/config/choices.hpp"
 #include "host/io/console/logging.hpp"
 #include "host/train/task.hpp"
 #include "models/features/placement.hpp"
@@ -96,7 +97,7 @@ std::unique_ptr<Task> make_ranking_task(Backend& backend, Dataset dataset, const
 }
 
 std::unique_ptr<Task> make_task(Backend& backend, Config& config) {
-  const bool relevance = config.model.task == "relevance";
+  const bool relevance = choice<TaskKind>(config.model.task) == TaskKind::kRelevance;
   if (relevance) {
     RelevanceDataset dataset = load_relevance(config.data, backend);
     if (config.data.name == "auto") config.data.name = dataset.name;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "host/config/choices.hpp"
 #include "models/backbones/pair_model.hpp"
 #include "models/backbones/relevance_model.hpp"
 #include "models/scorers/gmf_scorer.hpp"
@@ -14,12 +15,32 @@ std::unique_ptr<Interaction> make_interaction(Backend& backend, const Config& co
   return std::make_unique<Gmf>(backend, config);
 }
 
+std::vector<TableSpec> tables(const Config& config) {
+  const TableSpec users{"user",
+                        Entity::kUser,
+                        config.embedding.dim,
+                        "--dim",
+                        RandomStream::kUserTable,
+                        RandomStream::kUserCodebook};
+  const TableSpec items{"item",
+                        Entity::kItem,
+                        config.embedding.dim,
+                        "--dim",
+                        RandomStream::kItemTable,
+                        RandomStream::kItemCodebook};
+  if (choice<TaskKind>(config.model.task) == TaskKind::kRelevance) return {items};
+  return {users, items};
+}
+
 }  // namespace
 
 const Backbone kGmf = {
     .name = "gmf",
     .batch = BatchKind::kPairs,
     .set_defaults = [](Config&) {},
+    .validate = nullptr,
+    .tables = tables,
+    .lookups = pair_lookups,
     .make_model = [](Backend& backend, const Config& config,
                      const Catalogue& catalogue) -> std::unique_ptr<Model> {
       return std::make_unique<PairModel>(backend, config, catalogue,
@@ -38,8 +59,6 @@ const Backbone kGmf = {
 
 Gmf::Gmf(Backend& backend, const Config& config)
     : backend_(backend),
-      tables_{{"", config.embedding.dim, RandomStream::kUserTable, RandomStream::kUserCodebook,
-               RandomStream::kItemTable, RandomStream::kItemCodebook}},
       layer_(backend, config.embedding.dim),
       weights_(backend, layer_.weights, optimizer_options(config.train)) {
   const int64_t dim = config.embedding.dim;

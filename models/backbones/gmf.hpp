@@ -13,7 +13,6 @@ class Gmf final : public Interaction {
  public:
   Gmf(Backend& backend, const Config& config);
 
-  const std::vector<TableSpec>& tables() const override { return tables_; }
   bool symmetric() const override { return true; }
 
   void forward(Side left, Side right, View<float> logits) override;
@@ -26,7 +25,6 @@ class Gmf final : public Interaction {
 
  private:
   Backend& backend_;
-  std::vector<TableSpec> tables_;
   GmfLayer layer_;
   Trainable weights_;  // (d + 1), the bias last
 };

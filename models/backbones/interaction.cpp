@@ -1,29 +1,40 @@
 #include "models/backbones/interaction.hpp"
 
+#include "host/config/choices.hpp"
+#include "models/embeddings/scheme.hpp"
 #include "models/features/placement.hpp"
 
 namespace mgqe {
 
-SideTables::SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
-                       const std::string& entity, int64_t rows, int64_t max_lookups)
+namespace {
+
+/// A table that --tables leaves out is full.
+std::string scheme_of(const EmbeddingConfig& embedding, Entity entity) {
+  const SchemeTables left_out =
+      entity == Entity::kUser ? SchemeTables::kItems : SchemeTables::kUsers;
+  return choice<SchemeTables>(embedding.tables) == left_out ? "full" : embedding.scheme;
+}
+
+}  // namespace
+
+SideTables::SideTables(Backend& backend, const Config& config, Entity entity, int64_t rows,
+                       int64_t max_lookups)
     : ranks_(backend.communicator()),
       rows_(rows),
       unique_buffer_(backend, [&] { return UniqueBuffer(backend, max_lookups); }),
-      // Hashed tables count buckets themselves; dense Adam sums whole gradients.
-      counts_rank_rows_(!ranks_.alone() && config.embedding.scheme != "hashed" &&
-                        config.train.optimizer != "adam") {
+      // Tables of fewer rows than ids count them themselves; dense Adam sums whole gradients.
+      counts_rank_rows_(!ranks_.alone() &&
+                        find_embedding_scheme(config.embedding.scheme).stored_rows == nullptr &&
+                        !traits_of(choice<Optimizer>(config.train.optimizer)).touches_all_rows) {
   if (shards_rows(backend.communicator().size(), config, rows))
     exchange_ = std::make_unique<SparseAllToAll>(backend, rows, max_lookups);
-  const bool user = entity == "user";
-  for (const TableSpec& spec : specs) {
+  for (const TableSpec& spec : tables_of(config, entity)) {
     all_.push_back(static_cast<int>(names_.size()));
-    names_.push_back(spec.prefix + entity);
-    EmbeddingSpec embedding = embedding_spec(config, names_.back(), rows, max_lookups,
-                                             user ? spec.user_table : spec.item_table,
-                                             user ? spec.user_codebook : spec.item_codebook);
+    names_.push_back(spec.name);
+    EmbeddingSpec embedding =
+        embedding_spec(config, spec.name, rows, max_lookups, spec.rows, spec.codebook);
     embedding.config.dim = spec.dim;
-    const std::string& tables = config.embedding.tables;
-    if (tables != "both" && tables != (user ? "users" : "items")) embedding.config.scheme = "full";
+    embedding.config.scheme = scheme_of(config.embedding, entity);
     if (exchange_ != nullptr) {
       auto table = std::make_unique<ShardedEmbedding>(backend, embedding, *exchange_);
       sharded_.push_back(table.get());

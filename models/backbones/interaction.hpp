@@ -17,13 +17,6 @@ namespace mgqe {
 
 using SideGradient = std::span<const View<float>>;  // (B, d) each
 
-/// Tables of one kind that an interaction wants on each side.
-struct TableSpec {
-  std::string prefix;  // of its name: "" or "mlp."
-  int64_t dim;         // d
-  RandomStream user_table, user_codebook, item_table, item_codebook;
-};
-
 /// What one loss of B pairs trains: a logit and the weights behind it.
 class PairObjective : public PairForward {
  public:
@@ -36,9 +29,6 @@ class PairObjective : public PairForward {
 
 class Interaction : public PairObjective {
  public:
-  /// Those that its sides list, in this order.
-  virtual const std::vector<TableSpec>& tables() const = 0;
-
   virtual void pack(ArrayMap& arrays) const = 0;
   virtual void visit(const TensorVisitor& visitor) = 0;
 };
@@ -50,9 +40,9 @@ using MakeInteraction = std::unique_ptr<Interaction> (*)(Backend&, const Config&
 /// The embeddings of one side, one for each table of an interaction.
 class SideTables {
  public:
-  /// entity: "user" or "item"; max_lookups B.
-  SideTables(Backend& backend, const Config& config, const std::vector<TableSpec>& specs,
-             const std::string& entity, int64_t rows, int64_t max_lookups);
+  /// Those that config's backbone has of the entity; max_lookups B.
+  SideTables(Backend& backend, const Config& config, Entity entity, int64_t rows,
+             int64_t max_lookups);
 
   /// Sorts ids (B) once for every table, by ops of `on`. lookups: B of all ranks together.
   void prepare(Backend& on, View<const int32_t> ids, int64_t lookups);

@@ -1,6 +1,11 @@
 // The registry of backbones.
 #include "models/backbones/model.hpp"
 
+#include <algorithm>
+#include <type_traits>
+
+#include "host/config/choices.hpp"
+#include "host/config/scheme_traits.hpp"
 #include "models/backbones/gmf.hpp"
 #include "models/backbones/neumf.hpp"
 #include "models/backbones/sasrec.hpp"
@@ -10,30 +15,78 @@ namespace mgqe {
 namespace {
 
 /// A new backbone is one pair of files and one line here.
-const Backbone* const kBackbones[] = {
-    &kGmf,
-    &kNeumf,
-    &kSasrec,
-};
+std::vector<const Backbone*>& registry() {
+  static std::vector<const Backbone*> all = {
+      &kGmf,
+      &kNeumf,
+      &kSasrec,
+  };
+  return all;
+}
+
+/// "gmf or neumf": the backbones that an option is for.
+template <class Able>
+std::string backbones_that(const Able& able) {
+  std::vector<const char*> names;
+  for (const Backbone* backbone : registry())
+    if (able(*backbone)) names.push_back(backbone->name);
+  return alternatives(names);
+}
+
+bool has_users(const Config& config) { return !tables_of(config, Entity::kUser).empty(); }
+
+/// An option that is off unless it is given, given to a backbone that does not read it.
+void refuse_unread_options(const Config& config, const Backbone& backbone) {
+  const Config defaults;
+  visit_fields(config, [&](const std::string& section, const char* key, const char* flag,
+                           const auto& value, const char*) {
+    if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) {
+      if (section != "model" || value == 0 || reads(backbone, key)) return;
+      bool off_by_default = false;
+      visit_fields(defaults, [&](const std::string& other, const char* name, const char*,
+                                 const auto& standard, const char*) {
+        if constexpr (std::is_arithmetic_v<std::decay_t<decltype(standard)>>)
+          if (other == section && name == std::string(key)) off_by_default = standard == 0;
+      });
+      if (!off_by_default) return;
+      const auto able = [&](const Backbone& other) { return reads(other, key); };
+      input_error(flag, " is for --model ", backbones_that(able), ", not ", backbone.name);
+    }
+  });
+}
 
 }  // namespace
 
 std::string backbone_names() {
-  std::string names;
-  size_t left = std::size(kBackbones);
-  for (const Backbone* backbone : kBackbones) {
-    names += backbone->name;
-    --left;
-    names += left == 0 ? "" : left == 1 ? " or " : ", ";
-  }
-  return names;
+  return backbones_that([](const Backbone&) { return true; });
 }
 
 const Backbone& find_backbone(const std::string& name) {
-  for (const Backbone* backbone : kBackbones)
+  for (const Backbone* backbone : registry())
     if (name == backbone->name) return *backbone;
   input_error("--model ", name, " is unknown: choose ", backbone_names());
 }
+
+void register_backbone(const Backbone& backbone) {
+  for (const Backbone* other : registry())
+    MGQE_CHECK(std::string_view(other->name) != backbone.name,
+               "a backbone of that name is known: ", backbone.name);
+  registry().push_back(&backbone);
+}
+
+bool reads(const Backbone& backbone, std::string_view key) {
+  return key == "name" || key == "task" ||
+         std::any_of(backbone.options.begin(), backbone.options.end(),
+                     [&](const char* option) { return option != nullptr && key == option; });
+}
+
+std::vector<TableSpec> tables_of(const Config& config, Entity entity) {
+  std::vector<TableSpec> tables = find_backbone(config.model.name).tables(config);
+  std::erase_if(tables, [&](const TableSpec& table) { return table.entity != entity; });
+  return tables;
+}
+
+const char* name_of(Entity entity) { return entity == Entity::kUser ? "user" : "item"; }
 
 Config default_config(const std::string& backbone, const std::string& task,
                       const std::string& faithful) {
@@ -42,42 +95,36 @@ Config default_config(const std::string& backbone, const std::string& task,
   config.model.task = task;
   config.embedding.faithful = faithful;
   find_backbone(backbone).set_defaults(config);
-  if (task == "relevance") {
+  if (choice<TaskKind>(task) == TaskKind::kRelevance) {
     config.train.epochs = 100;
     config.train.patience = 5;
   }
-  if (faithful == "dpq-code") config.embedding.distance_bn = "tf";
+  if (choice<Faithful>(faithful) == Faithful::kDpqCode)
+    config.embedding.distance_bn = name_of(DistanceBn::kTf);
   return config;
 }
 
 void validate_backbone(const Config& config) {
   const Backbone& backbone = find_backbone(config.model.name);
-  if (config.model.task == "relevance" && backbone.make_relevance_model == nullptr) {
-    std::string able;
-    for (const Backbone* other : kBackbones)
-      if (other->make_relevance_model != nullptr)
-        able += (able.empty() ? "" : " or ") + std::string(other->name);
+  const bool relevance = choice<TaskKind>(config.model.task) == TaskKind::kRelevance;
+  if (relevance && backbone.make_relevance_model == nullptr)
     input_error("--task relevance scores pairs of items, which --model ", backbone.name,
-                " cannot: choose --model ", able);
-  }
-  if (config.embedding.tables != "both" &&
-      (backbone.batch == BatchKind::kSequences || config.model.task == "relevance"))
-    input_error(
-        "--tables ", config.embedding.tables, " parts users from items: ",
-        config.model.task == "relevance" ? "--task relevance" : "--model " + config.model.name,
-        " has a table of items alone");
+                " cannot: choose --model ", backbones_that([](const Backbone& other) {
+                  return other.make_relevance_model != nullptr;
+                }));
+  refuse_unread_options(config, backbone);
+  if (backbone.validate != nullptr) backbone.validate(config);
+  if (choice<SchemeTables>(config.embedding.tables) != SchemeTables::kBoth && !has_users(config))
+    input_error("--tables ", config.embedding.tables, " parts users from items: ",
+                relevance ? "--task relevance" : "--model " + config.model.name,
+                " has a table of items alone");
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
     input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
                 " takes 1, one a step of a sequence");
-  if (config.model.mlp_dim != 0 && config.model.name != "neumf")
-    input_error("--mlp-dim is for --model neumf, not ", config.model.name);
-  if (config.model.pretrain_epochs > 0 && config.model.name != "neumf")
-    input_error("--pretrain-epochs is for --model neumf, not ", config.model.name);
-  if (config.model.pretrain_epochs > 0 && config.model.task == "relevance")
-    input_error("--pretrain-epochs is for --task ranking, not relevance");
-  if (config.model.pretrain_epochs >= config.train.epochs)
-    input_error("--pretrain-epochs ", config.model.pretrain_epochs, " must be below --epochs ",
-                config.train.epochs, ", which counts them");
+  const SchemeTraits& scheme = traits_of_scheme(config.embedding.scheme);
+  for (const TableSpec& table : backbone.tables(config))
+    if (scheme.validate_dim != nullptr)
+      scheme.validate_dim(config.embedding, table.dim, table.dim_flag);
 }
 
 std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
@@ -86,8 +133,9 @@ std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
   const Backbone& backbone = find_backbone(config.model.name);
   Config mine = config;  // a model is as large as this rank's share of a batch asks
   mine.train.batch = BatchShare::most(backend.communicator(), config.train.batch);
-  return config.model.task == "relevance" ? backbone.make_relevance_model(backend, mine, catalogue)
-                                          : backbone.make_model(backend, mine, catalogue);
+  return choice<TaskKind>(config.model.task) == TaskKind::kRelevance
+             ? backbone.make_relevance_model(backend, mine, catalogue)
+             : backbone.make_model(backend, mine, catalogue);
 }
 
 std::unique_ptr<Ranker> make_ranker(Backend& backend, const DevicePackedModel& model) {
@@ -148,17 +196,9 @@ std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel
   return std::make_unique<UploadedPairScorer>(backend, model);
 }
 
-namespace {
-
-Optimizer optimizer_named(const std::string& name) {
-  if (name == "adam") return Optimizer::kAdam;
-  if (name == "rowwise_adagrad") return Optimizer::kRowwiseAdagrad;
-  if (name == "sgd") return Optimizer::kSgd;
-  MGQE_CHECK(name == "sparse_adam", name);
-  return Optimizer::kSparseAdam;
+int64_t pair_lookups(const Config& config, int64_t pairs) {
+  return choice<TaskKind>(config.model.task) == TaskKind::kRelevance ? 2 * pairs : pairs;
 }
-
-}  // namespace
 
 OptimizerOptions optimizer_options(const TrainConfig& config) {
   AdamOptions adam;
@@ -167,11 +207,11 @@ OptimizerOptions optimizer_options(const TrainConfig& config) {
   adam.beta2 = config.beta2;
   adam.epsilon = config.epsilon;
   return {adam,
-          optimizer_named(config.optimizer),
+          choice<Optimizer>(config.optimizer),
           config.l2,
           config.table_lr,
-          config.row_type == "bf16" ? RowType::kBf16 : RowType::kF32,
-          config.gradient_type == "bf16"};
+          choice<RowType>(config.row_type),
+          choice<RowType>(config.gradient_type) == RowType::kBf16};
 }
 
 EmbeddingSpec embedding_spec(const Config& config, std::string name, int64_t rows,

@@ -1,9 +1,12 @@
-// Model: a backbone and its embeddings in training. Backbone: the registry's entry that ties a name to them.
+// Model: a backbone and its embeddings in training. Backbone: the registry's entry that ties a name
+// to them.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/embeddings/embedding.hpp"
@@ -61,14 +64,33 @@ class Model {
 };
 
 enum class BatchKind { kPairs, kSequences };
+enum class Entity { kUser, kItem };
+
+/// One embedding table of a backbone.
+struct TableSpec {
+  std::string name;  // "user", "gmf.item"; of its arrays in artifacts and checkpoints too
+  Entity entity;
+  int64_t dim;           // d
+  const char* dim_flag;  // that sets it
+  RandomStream rows, codebook;
+};
 
 /// A backbone by name. A new one is a pair of files that defines one of these, and a line in
-/// models/backbones/model.cpp.
+/// models/backbones/model.cpp; or, from without, a call of register_backbone.
 struct Backbone {
   const char* name;
   BatchKind batch;  // what it trains on when it ranks
+  /// Keys of Config's section "model" that it reads, beside name and task. What others read is
+  /// refused where it is off (0) by default, and without effect elsewhere.
+  std::array<const char*, 6> options{};
   /// Hyper-parameters of its authors, over Config's own defaults.
   void (*set_defaults)(Config& config);
+  /// Refuses values of its options. Null where it has none.
+  void (*validate)(const Config& config);
+  /// Every table it has, of a task; those of users first. Sides list theirs in this order.
+  std::vector<TableSpec> (*tables)(const Config& config);
+  /// Look-ups in each table of a batch of so many examples: pairs, or sequences.
+  int64_t (*lookups)(const Config& config, int64_t examples);
   std::unique_ptr<Model> (*make_model)(Backend&, const Config&, const Catalogue&);
   std::unique_ptr<Ranker> (*make_ranker)(Backend&, const DevicePackedModel&);
   /// Item-to-item relevance; null where it makes no sense.
@@ -78,6 +100,14 @@ struct Backbone {
 
 /// InputError that lists the known ones when there is none of that name.
 const Backbone& find_backbone(const std::string& name);
+/// Adds a backbone, which must outlive every use.
+void register_backbone(const Backbone& backbone);
+/// Whether a run of that backbone depends on a key of section "model".
+bool reads(const Backbone& backbone, std::string_view key);
+/// The tables of one entity that config's backbone has.
+std::vector<TableSpec> tables_of(const Config& config, Entity entity);
+/// "user" or "item"
+const char* name_of(Entity entity);
 /// "gmf, neumf or sasrec"
 std::string backbone_names();
 
@@ -96,6 +126,9 @@ std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const DevicePacke
 /// The same from host memory, whole on this rank; they keep what they upload.
 std::unique_ptr<Ranker> make_ranker(Backend& backend, const PackedModel& model);
 std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel& model);
+
+/// Look-ups of a batch of pairs: two a pair in the one table of a relevance task.
+int64_t pair_lookups(const Config& config, int64_t pairs);
 
 OptimizerOptions optimizer_options(const TrainConfig& config);
 

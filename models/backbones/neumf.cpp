@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "host/config/choices.hpp"
+#include "host/config/scheme_traits.hpp"
 #include "models/backbones/relevance_model.hpp"
 #include "models/scorers/neumf_scorer.hpp"
 
@@ -22,12 +24,46 @@ uint64_t dense_key(const Config& config, uint64_t n) {
   return random_u64(stream_key(config.run.seed, RandomStream::kDense), n, 1);
 }
 
+std::vector<TableSpec> tables(const Config& config) {
+  const int64_t dim = config.embedding.dim, mlp = mlp_dim(config);
+  const char* mlp_flag = config.model.mlp_dim > 0 ? "--mlp-dim" : "--dim";
+  const std::vector<TableSpec> items = {
+      {"gmf.item", Entity::kItem, dim, "--dim", RandomStream::kItemTable,
+       RandomStream::kItemCodebook},
+      {"mlp.item", Entity::kItem, mlp, mlp_flag, RandomStream::kMlpItemTable,
+       RandomStream::kMlpItemCodebook}};
+  if (choice<TaskKind>(config.model.task) == TaskKind::kRelevance) return items;
+  std::vector<TableSpec> both = {{"gmf.user", Entity::kUser, dim, "--dim", RandomStream::kUserTable,
+                                  RandomStream::kUserCodebook},
+                                 {"mlp.user", Entity::kUser, mlp, mlp_flag,
+                                  RandomStream::kMlpUserTable, RandomStream::kMlpUserCodebook}};
+  both.insert(both.end(), items.begin(), items.end());
+  return both;
+}
+
+void validate_options(const Config& config) {
+  const ModelConfig& model = config.model;
+  if (model.mlp_dim < 0 || model.mlp_dim > kMaxDim)
+    input_error("--mlp-dim ", model.mlp_dim, " is out of range: 1 to ", kMaxDim,
+                ", or 0 for that of --dim");
+  check_not_negative("--pretrain-epochs", model.pretrain_epochs);
+  if (model.pretrain_epochs > 0 && choice<TaskKind>(model.task) == TaskKind::kRelevance)
+    input_error("--pretrain-epochs is for --task ranking, not relevance");
+  if (model.pretrain_epochs >= config.train.epochs)
+    input_error("--pretrain-epochs ", model.pretrain_epochs, " must be below --epochs ",
+                config.train.epochs, ", which counts them");
+}
+
 }  // namespace
 
 const Backbone kNeumf = {
     .name = "neumf",
     .batch = BatchKind::kPairs,
+    .options = {"mlp_dim", "pretrain_epochs"},
     .set_defaults = [](Config&) {},
+    .validate = validate_options,
+    .tables = tables,
+    .lookups = pair_lookups,
     .make_model = [](Backend& backend, const Config& config,
                      const Catalogue& catalogue) -> std::unique_ptr<Model> {
       auto neumf = std::make_unique<Neumf>(backend, config, config.train.batch);
@@ -48,10 +84,6 @@ const Backbone kNeumf = {
 
 Neumf::Neumf(Backend& backend, const Config& config, int64_t max_pairs)
     : backend_(backend),
-      tables_{{"gmf.", config.embedding.dim, RandomStream::kUserTable, RandomStream::kUserCodebook,
-               RandomStream::kItemTable, RandomStream::kItemCodebook},
-              {"mlp.", mlp_dim(config), RandomStream::kMlpUserTable, RandomStream::kMlpUserCodebook,
-               RandomStream::kMlpItemTable, RandomStream::kMlpItemCodebook}},
       pretrains_(config.model.pretrain_epochs > 0),
       gmf_(backend, config.embedding.dim),
       mlp_(backend, mlp_dim(config)),

@@ -22,7 +22,6 @@ class Neumf final : public Interaction {
  public:
   Neumf(Backend& backend, const Config& config, int64_t max_pairs);
 
-  const std::vector<TableSpec>& tables() const override { return tables_; }
   bool symmetric() const override { return false; }
 
   void forward(Side left, Side right, View<float> logits) override;
@@ -76,7 +75,6 @@ class Neumf final : public Interaction {
   Heads joined_heads() const;
 
   Backend& backend_;
-  std::vector<TableSpec> tables_;
   bool pretrains_;  // at any time
   bool joined_ = true;
   GmfHalf gmf_half_{*this};

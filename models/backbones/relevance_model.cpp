@@ -16,13 +16,13 @@ OptimizerOptions bias_options(const TrainConfig& config) {
 }  // namespace
 
 RelevancePredictor::RelevancePredictor(Backend& backend, std::unique_ptr<Interaction> interaction,
-                                       int64_t max_pairs)
+                                       const std::vector<TableSpec>& tables, int64_t max_pairs)
     : backend_(backend),
       interaction_(std::move(interaction)),
-      orders_(backend, interaction_->symmetric(), interaction_->tables().size(), max_pairs),
+      orders_(backend, interaction_->symmetric(), tables.size(), max_pairs),
       logit_gradient_(backend, orders_.copies() * max_pairs) {
   if (orders_.copies() == 1) return;
-  for (const TableSpec& table : interaction_->tables())
+  for (const TableSpec& table : tables)
     swapped_gradients_.emplace_back(backend, 2 * max_pairs, table.dim);
 }
 
@@ -53,9 +53,8 @@ RelevanceModel::RelevanceModel(Backend& backend, const Config& config, const Cat
       backbone_(config.model.name),
       mean_(static_cast<float>(catalogue.mean_target)),
       predictor_(backend, make_interaction(backend, config, 2 * config.train.batch),
-                 config.train.batch),
-      items_(backend, config, predictor_.interaction().tables(), "item", catalogue.items,
-             2 * config.train.batch),
+                 tables_of(config, Entity::kItem), config.train.batch),
+      items_(backend, config, Entity::kItem, catalogue.items, 2 * config.train.batch),
       biases_(backend, kRelevanceBiases, RowSharding::whole(catalogue.items), 1,
               bias_options(config.train)),
       ids_(backend, [&] { return Tensor<int32_t>(backend, 2 * config.train.batch); }),

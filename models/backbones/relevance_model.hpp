@@ -14,7 +14,9 @@ inline constexpr float kRelevanceScale = 100.0f;
 /// Predictions of B pairs from 2B look-ups of one item table, [left; right], and back.
 class RelevancePredictor {
  public:
-  RelevancePredictor(Backend& backend, std::unique_ptr<Interaction> interaction, int64_t max_pairs);
+  /// tables: of the items.
+  RelevancePredictor(Backend& backend, std::unique_ptr<Interaction> interaction,
+                     const std::vector<TableSpec>& tables, int64_t max_pairs);
 
   /// predictions (B) without mean and biases.
   void forward(Side items, View<float> predictions) {

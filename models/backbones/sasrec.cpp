@@ -1,14 +1,26 @@
 #include "models/backbones/sasrec.hpp"
 
+#include "host/config/scheme_traits.hpp"
 #include "host/engine/profile_range.hpp"
 #include "models/scorers/sasrec_scorer.hpp"
 
 namespace mgqe {
 namespace {
 
-std::vector<TableSpec> item_table(const Config& config) {
-  return {{"", config.embedding.dim, RandomStream::kUserTable, RandomStream::kUserCodebook,
-           RandomStream::kItemTable, RandomStream::kItemCodebook}};
+std::vector<TableSpec> tables(const Config& config) {
+  return {{"item", Entity::kItem, config.embedding.dim, "--dim", RandomStream::kItemTable,
+           RandomStream::kItemCodebook}};
+}
+
+void validate_options(const Config& config) {
+  const ModelConfig& model = config.model;
+  check_positive("--blocks", model.blocks);
+  if (model.heads < 1 || config.embedding.dim % model.heads != 0)
+    input_error("--heads ", model.heads, " does not divide --dim ", config.embedding.dim,
+                ": choose a divisor of ", config.embedding.dim);
+  if (model.max_length < 1 || model.max_length > 4096)
+    input_error("--max-length ", model.max_length, " is out of range: 1 to 4096");
+  check_fraction("--dropout", model.dropout);
 }
 
 SasrecShape shape_of(const Config& config) {
@@ -20,6 +32,7 @@ SasrecShape shape_of(const Config& config) {
 const Backbone kSasrec = {
     .name = "sasrec",
     .batch = BatchKind::kSequences,
+    .options = {"blocks", "heads", "max_length", "dropout"},
     .set_defaults =
         [](Config& config) {
           config.train.epochs = 200;
@@ -29,6 +42,10 @@ const Backbone kSasrec = {
           config.train.evaluate_every = 5;
           config.embedding.init_stddev = 0.02;  // about the authors' Glorot start of 3,416 x 64
         },
+    .validate = validate_options,
+    .tables = tables,
+    .lookups = [](const Config& config,
+                  int64_t sequences) { return 3 * sequences * config.model.max_length; },
     .make_model = [](Backend& backend, const Config& config, const Catalogue& catalogue)
         -> std::unique_ptr<Model> { return std::make_unique<Sasrec>(backend, config, catalogue); },
     .make_ranker = [](Backend& backend, const DevicePackedModel& model) -> std::unique_ptr<Ranker> {
@@ -42,7 +59,7 @@ Sasrec::Sasrec(Backend& backend, const Config& config, const Catalogue& catalogu
     : backend_(backend),
       dropout_(static_cast<float>(config.model.dropout)),
       max_tokens_(config.train.batch * config.model.max_length),
-      items_(backend, config, item_table(config), "item", catalogue.items, 3 * max_tokens_),
+      items_(backend, config, Entity::kItem, catalogue.items, 3 * max_tokens_),
       encoder_(backend, shape_of(config), stream_key(config.run.seed, RandomStream::kDropout)),
       trainable_(backend, encoder_, optimizer_options(config.train),
                  stream_key(config.run.seed, RandomStream::kDense), max_tokens_),

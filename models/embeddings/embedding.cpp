@@ -2,50 +2,10 @@
 
 #include <cmath>
 
-#include "models/embeddings/dpq_sx.hpp"
-#include "models/embeddings/full.hpp"
-#include "models/embeddings/hashed.hpp"
-#include "models/embeddings/low_rank.hpp"
-#include "models/embeddings/mgqe.hpp"
-#include "models/embeddings/scalar_quantized.hpp"
-
 namespace mgqe {
-namespace {
-
-struct Scheme {
-  const char* name;
-  std::unique_ptr<Embedding> (*make)(Backend& backend, const EmbeddingSpec& spec);
-};
-
-template <class Type>
-std::unique_ptr<Embedding> make(Backend& backend, const EmbeddingSpec& spec) {
-  return std::make_unique<Type>(backend, spec);
-}
-
-constexpr Scheme kSchemes[] = {
-    {"full", make<FullEmbedding>},
-    {"low_rank", make<LowRankEmbedding>},
-    {"scalar_quantized", make<ScalarQuantizedEmbedding>},
-    {"hashed", make<HashedEmbedding>},
-    {"dpq_vq", make<MgqeEmbedding>},  // of one tier
-    {"dpq_sx", make<DpqSxEmbedding>},
-    {"mgqe", make<MgqeEmbedding>},
-};
-
-}  // namespace
-
 Embedding::Embedding(Backend& backend, int64_t dim, std::unique_ptr<WireCodec> wire)
     : backend_(backend),
       wire_(wire != nullptr ? std::move(wire) : std::make_unique<FloatCodec>(backend, dim)) {}
-
-std::unique_ptr<Embedding> make_embedding(Backend& backend, const EmbeddingSpec& spec) {
-  std::string names;
-  for (const Scheme& scheme : kSchemes) {
-    if (spec.config.scheme == scheme.name) return scheme.make(backend, spec);
-    names += (names.empty() ? "" : ", ") + std::string(scheme.name);
-  }
-  input_error("--embedding ", spec.config.scheme, " is unknown: choose one of ", names);
-}
 
 Tiers make_tiers(const EmbeddingConfig& config, int64_t rows) {
   Tiers tiers;

@@ -62,8 +62,8 @@ class Embedding {
 
   /// Rows of the ids (B) as training sees them; valid until the next call.
   virtual Lookup forward(const IdBatch& ids) = 0;
-  /// After forward, before backward: gradients that need none of the loss's by the rows. Among ranks
-  /// it is called while those are on their way.
+  /// After forward, before backward: gradients that need none of the loss's by the rows. Among
+  /// ranks it is called while those are on their way.
   virtual void prepare_backward() {}
   /// gradient (B, d) of the task loss by look-up of the last forward: finds those of the scheme's
   /// own arrays, and stays as it is until step().

@@ -19,7 +19,7 @@ std::vector<Quantizer> make_quantizers(Backend& backend, const EmbeddingSpec& sp
   const std::vector<int>& subspaces = spec.config.subspaces;
   const std::string name = spec.name + ".codebook";
   std::vector<Quantizer> quantizers;
-  if (spec.config.variant == "shared_k") {
+  if (choice<Variant>(spec.config.variant) == Variant::kSharedK) {
     quantizers.emplace_back(backend, name, spec, tiers, subspaces[0], spec.codebook_key);
     return quantizers;
   }
@@ -59,6 +59,8 @@ class MgqeEmbedding::Codec final : public WireCodec {
 MgqeEmbedding::MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend, spec.config.dim, std::make_unique<Codec>(*this)),
       config_(spec.config),
+      variant_(choice<Variant>(config_.variant)),
+      searches_lookups_(choice<Grouping>(config_.grouping) == Grouping::kLookup),
       sharding_(spec.rows_here()),
       tiers_(make_tiers(spec.config, spec.rows)),
       queries_(backend, spec.name + ".queries", sharding_, spec.config.dim, spec.optimizer),
@@ -68,7 +70,7 @@ MgqeEmbedding::MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec)
   queries_.fill_normal(spec.table_key, config_.init_stddev);
   if (config_.commitment_weight > 0.0)
     gradient_ = Tensor<float>(backend, spec.max_lookups, config_.dim);
-  if (config_.grouping == "lookup") {
+  if (searches_lookups_) {
     std::vector<int32_t> counting(static_cast<size_t>(spec.max_lookups) + 1);
     std::iota(counting.begin(), counting.end(), 0);
     counting_ = Tensor<int32_t>(backend, std::span<const int32_t>(counting));
@@ -96,7 +98,7 @@ UniqueIds MgqeEmbedding::every_lookup(const IdBatch& batch) {
 Lookup MgqeEmbedding::forward(const IdBatch& ids) {
   const int64_t lookups = ids.ids.size();
   ids_ = ids;
-  rows_ = config_.grouping == "lookup" ? every_lookup(ids) : ids.unique;
+  rows_ = searches_lookups_ ? every_lookup(ids) : ids.unique;
   fetched_ = queries_.fetch(rows_);
   const View<float> decoded = decoded_.view().slice(0, lookups);
   const float scale = mean_square_scale(config_.codebook_weight);

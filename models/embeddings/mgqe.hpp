@@ -46,7 +46,7 @@ class MgqeEmbedding final : public Embedding {
  private:
   class Codec;
 
-  bool is_private() const { return config_.variant != "shared_k"; }
+  bool is_private() const { return variant_ != Variant::kSharedK; }
   Quantizer& quantizer_of(int tier) { return quantizers_[is_private() ? tier : 0]; }
   UniqueIds every_lookup(const IdBatch& batch);
   /// 2 weight / (B d): the derivative of weight times a mean of squares over B look-ups.
@@ -55,6 +55,8 @@ class MgqeEmbedding final : public Embedding {
   }
 
   EmbeddingConfig config_;
+  Variant variant_;
+  bool searches_lookups_;  // each on its own
   RowSharding sharding_;
   Tiers tiers_;                        // of the whole table
   TrainableTable queries_;             // (n, d)

@@ -1,6 +1,6 @@
-// WireCodec: how the rows of a table that is sharded over ranks travel from their owner to who looks
-// them up. Floats by default; a scheme whose rows are made of codes sends codes, D bytes instead of
-// 4 d, because the codebooks are everywhere.
+// WireCodec: how the rows of a table that is sharded over ranks travel from their owner to who
+// looks them up. Floats by default; a scheme whose rows are made of codes sends codes, D bytes
+// instead of 4 d, because the codebooks are everywhere.
 #pragma once
 
 #include "host/engine/backend.hpp"

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "host/config/choices.hpp"
+#include "models/embeddings/scheme.hpp"
+
 namespace mgqe {
 namespace {
 
@@ -12,44 +15,29 @@ constexpr int64_t kFloat = sizeof(float), kId = sizeof(int32_t);
 
 /// Bytes of a row of `width`.
 int64_t row_bytes(const TrainConfig& train, int64_t width) {
-  return train.row_type == "bf16" ? width * kFloat / 2 : width * kFloat;
+  return choice<RowType>(train.row_type) == RowType::kBf16 ? width * kFloat / 2 : width * kFloat;
 }
 
 /// Bytes that the optimizer keeps of it.
 int64_t state_bytes(const TrainConfig& train, int64_t width) {
-  if (train.optimizer == "sgd") return 0;
-  if (train.optimizer == "rowwise_adagrad") return kFloat;
-  return (train.optimizer == "adam" ? 3 : 2) * width * kFloat;  // dense Adam: and a gradient
+  const OptimizerTraits& optimizer = traits_of(choice<Optimizer>(train.optimizer));
+  return (optimizer.row_floats + optimizer.component_floats * width) * kFloat;
 }
 
-bool is_quantized(const std::string& scheme) {
-  return scheme == "mgqe" || scheme == "dpq_vq" || scheme == "dpq_sx";
+int64_t rows_of(const Catalogue& catalogue, Entity entity) {
+  return entity == Entity::kUser ? catalogue.users : catalogue.items;
 }
 
-/// One table of a side.
-struct Table {
-  std::string side;  // "user" or "item"
-  int64_t rows, dim;
-};
-
-std::vector<Table> tables_of(const Config& config, const Catalogue& catalogue) {
-  std::vector<Table> tables;
-  const bool two_sides = config.model.task == "ranking" && config.model.name != "sasrec";
-  const int64_t mlp = config.model.mlp_dim > 0 ? config.model.mlp_dim : config.embedding.dim;
-  for (const bool user : {true, false}) {
-    if (user && !two_sides) continue;
-    const int64_t rows = user ? catalogue.users : catalogue.items;
-    tables.push_back({user ? "user" : "item", rows, config.embedding.dim});
-    if (config.model.name == "neumf") tables.push_back({user ? "user" : "item", rows, mlp});
-  }
-  return tables;
-}
-
-/// Look-ups of one rank's batch in one side.
+/// Look-ups of one rank's batch in each table.
 int64_t lookups_of(const Config& config, int ranks) {
   const int64_t share = (config.train.batch + ranks - 1) / ranks;
-  if (config.model.name == "sasrec") return 3 * share * config.model.max_length;
-  return config.model.task == "relevance" ? 2 * share : share;
+  return find_backbone(config.model.name).lookups(config, share);
+}
+
+/// Of a scheme's own figure, or that of a full table.
+int64_t figure(int64_t (*own)(const EmbeddingConfig&, int64_t), const Config& config, int64_t value,
+               int64_t full) {
+  return own != nullptr ? own(config.embedding, value) : full;
 }
 
 /// What one table needs for a batch, beside its rows and their optimizer.
@@ -61,47 +49,37 @@ struct BatchBuffers {
   int64_t served;   // that all ranks together can ask of it, where the table is sharded
 
   int64_t bytes(int64_t dim) const {
-    const int64_t rows = lookups * dim * kFloat, served_rows = served * dim * kFloat;
-    const int64_t gradients = rows;
-    const int64_t own = scheme(sharded ? served : lookups, dim);
-    return gradients + own + (sharded ? exchange(rows, served_rows) : gather(dim)) + widened(dim);
+    const int64_t gradients = lookups * dim * kFloat;
+    return gradients + own(sharded ? served : lookups, dim) +
+           (sharded ? exchange(dim) : gather(dim)) + widened(dim);
   }
 
  private:
-  bool narrow() const { return config.train.gradient_type == "bf16"; }
-  bool low_rank() const { return config.embedding.scheme == "low_rank"; }
-  bool gathers() const { return !sharded && ranks > 1 && config.train.optimizer != "adam"; }
-  int64_t stored_width(int64_t dim) const { return low_rank() ? config.embedding.rank : dim; }
-
-  /// The scheme's, for so many look-ups.
-  int64_t scheme(int64_t count, int64_t dim) const {
-    const EmbeddingConfig& embedding = config.embedding;
-    if (low_rank()) return count * (dim + 2 * embedding.rank) * kFloat;
-    if (!is_quantized(embedding.scheme)) return 0;
-    const int64_t decoded = embedding.scheme == "dpq_sx"        ? 4
-                            : embedding.commitment_weight > 0.0 ? 2
-                                                                : 1;
-    return count * (decoded * dim * kFloat + codes());
+  const EmbeddingScheme& scheme() const { return find_embedding_scheme(config.embedding.scheme); }
+  bool narrow() const { return choice<RowType>(config.train.gradient_type) == RowType::kBf16; }
+  bool gathers() const {
+    return !sharded && ranks > 1 &&
+           !traits_of(choice<Optimizer>(config.train.optimizer)).touches_all_rows;
   }
-  int64_t codes() const {
-    const std::vector<int>& subspaces = config.embedding.subspaces;
-    return *std::max_element(subspaces.begin(), subspaces.end());
+  int64_t own(int64_t count, int64_t dim) const {
+    return count * figure(scheme().lookup_bytes, config, dim, 0);
   }
   /// Rows asked for and their summed gradients, the gradients of served rows, and what travels.
-  int64_t exchange(int64_t rows, int64_t served_rows) const {
+  int64_t exchange(int64_t dim) const {
+    const int64_t rows = lookups * dim * kFloat, served_rows = served * dim * kFloat;
     const int64_t wire =
-        is_quantized(config.embedding.scheme) ? (lookups + served) * codes() : rows + served_rows;
+        (lookups + served) * figure(scheme().wire_bytes, config, dim, dim * kFloat);
     return 2 * rows + served_rows + wire + (narrow() ? (rows + served_rows) / 2 : 0);
   }
   /// Every rank's ids and summed gradients.
   int64_t gather(int64_t dim) const {
     if (!gathers()) return 0;
-    const int64_t row = stored_width(dim) * kFloat;
+    const int64_t row = figure(scheme().stored_width, config, dim, dim) * kFloat;
     return (ranks + 1) * lookups * (narrow() ? row + row / 2 : row) + 5 * ranks * lookups * kId;
   }
   /// Rows stored in bfloat16 are widened for a batch, of all ranks where it touches them.
   int64_t widened(int64_t dim) const {
-    if (config.train.row_type != "bf16") return 0;
+    if (choice<RowType>(config.train.row_type) == RowType::kF32) return 0;
     return (sharded ? served : gathers() ? ranks * lookups : lookups) * dim * kFloat;
   }
 };
@@ -119,10 +97,11 @@ int64_t table_bytes(const Config& config, int64_t rows, int64_t dim) {
 }
 
 bool shards_rows(int ranks, const Config& config, int64_t rows) {
-  // The buckets of hashed tables are few, and every rank hashes for itself.
-  if (ranks == 1 || config.run.shard == "none" || config.embedding.scheme == "hashed") return false;
+  const Shard shard = choice<Shard>(config.run.shard);
+  if (ranks == 1 || shard == Shard::kNone || !traits_of_scheme(config.embedding.scheme).sharded)
+    return false;
   const bool large = table_bytes(config, rows, config.embedding.dim) > kWholeBytes;
-  if (config.run.shard == "auto" && !large) return false;
+  if (shard == Shard::kAuto && !large) return false;
   if (rows < ranks)
     input_error("--shard rows: a table of ", rows, " rows cannot be sharded over ", ranks,
                 " ranks: use fewer ranks or --shard none");
@@ -143,12 +122,12 @@ std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, cons
 }
 
 std::string describe_placement(int ranks, const Config& config, const Catalogue& catalogue) {
-  std::string text, last;
-  for (const Table& table : tables_of(config, catalogue)) {
-    if (table.side == last) continue;
-    last = table.side;
-    text += (text.empty() ? "" : ", ") + table.side +
-            (shards_rows(ranks, config, table.rows) ? " rows sharded" : " rows on every rank");
+  std::string text;
+  for (const Entity entity : {Entity::kUser, Entity::kItem}) {
+    if (tables_of(config, entity).empty()) continue;
+    const bool sharded = shards_rows(ranks, config, rows_of(catalogue, entity));
+    text += std::string(text.empty() ? "" : ", ") + name_of(entity) +
+            (sharded ? " rows sharded" : " rows on every rank");
   }
   return text;
 }
@@ -166,29 +145,32 @@ std::string MemoryPlan::text() const {
 }
 
 MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue) {
-  const EmbeddingConfig& embedding = config.embedding;
+  const EmbeddingScheme& scheme = find_embedding_scheme(config.embedding.scheme);
+  const OptimizerTraits& optimizer = traits_of(choice<Optimizer>(config.train.optimizer));
   const int64_t lookups = lookups_of(config, ranks);
   int64_t codebooks = 0, batches = 0;
-  std::string last;  // side
   MemoryPlan plan;
-  for (const Table& table : tables_of(config, catalogue)) {
-    const bool sharded = shards_rows(ranks, config, table.rows);
-    const int64_t here = embedding.scheme == "hashed" ? embedding.buckets
-                         : sharded                    ? (table.rows + ranks - 1) / ranks
-                                                      : table.rows;
-    const int64_t width = embedding.scheme == "low_rank" ? embedding.rank : table.dim;
-    plan.lines.push_back({table.side + (sharded ? " rows, sharded" : " rows"),
-                          here * row_bytes(config.train, width)});
-    plan.lines.push_back({table.side + " optimizer", here * state_bytes(config.train, width)});
-    if (is_quantized(embedding.scheme))
-      codebooks += 4 * 256 * table.dim * kFloat;  // with gradient and moments
+  for (const Entity entity : {Entity::kUser, Entity::kItem}) {
+    const std::string side = name_of(entity);
+    const std::vector<TableSpec> tables = tables_of(config, entity);
+    if (tables.empty()) continue;
+    const int64_t rows = rows_of(catalogue, entity);
+    const bool sharded = shards_rows(ranks, config, rows);
+    const int64_t share = sharded ? (rows + ranks - 1) / ranks : rows;
+    const int64_t here = figure(scheme.stored_rows, config, share, share);
     const int64_t served = sharded ? ranks * std::min(lookups, here) : 0;
-    batches += BatchBuffers{config, ranks, sharded, lookups, served}.bytes(table.dim);
+    for (const TableSpec& table : tables) {
+      const int64_t width = figure(scheme.stored_width, config, table.dim, table.dim);
+      plan.lines.push_back(
+          {side + (sharded ? " rows, sharded" : " rows"), here * row_bytes(config.train, width)});
+      plan.lines.push_back({side + " optimizer", here * state_bytes(config.train, width)});
+      codebooks += (2 + optimizer.dense_floats) *  // values, gradient, moments
+                   figure(scheme.codebook_floats, config, table.dim, 0) * kFloat;
+      batches += BatchBuffers{config, ranks, sharded, lookups, served}.bytes(table.dim);
+    }
     // Ids and counts of the step under way and the one being prepared, and of what others ask in
     // them; the tables of a side share these.
-    if (table.side != last)
-      batches += ((ranks > 1 ? 8 : 4) * lookups + (sharded ? 16 * lookups + 14 * served : 0)) * kId;
-    last = table.side;
+    batches += ((ranks > 1 ? 8 : 4) * lookups + (sharded ? 16 * lookups + 14 * served : 0)) * kId;
   }
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
   plan.lines.push_back({"batches", batches});

@@ -3,23 +3,10 @@
 
 #include <string>
 
+#include "host/config/choices.hpp"
 #include "models/optim/tensor_visitor.hpp"
 
 namespace mgqe {
-
-/// --optimizer. Dense arrays (codebooks among them) move by Adam, or by SGD under kSgd.
-enum class Optimizer {
-  kSparseAdam,      // tables: SparseAdam on touched rows
-  kAdam,            // tables: Adam on every row, every step
-  kRowwiseAdagrad,  // tables: Adagrad with one sum of squares a row, on touched rows
-  kSgd,             // everything: SGD, on touched rows of tables
-};
-
-/// --row-type: how the rows of tables are stored.
-enum class RowType {
-  kF32,
-  kBf16,  // widened for each batch, updated in f32, rounded stochastically; half the memory
-};
 
 /// How the weights of a run are updated.
 struct OptimizerOptions {

@@ -28,8 +28,8 @@ class ItemChunks {
   template <class Visit>
   void for_each(const Visit& visit) const {
     for (int64_t first = begin_; first < end_; first += size_)
-      visit(first, ItemChunk{sharding_.global(first), std::min(size_, end_ - first),
-                             sharding_.ranks});
+      visit(first,
+            ItemChunk{sharding_.global(first), std::min(size_, end_ - first), sharding_.ranks});
   }
 
  private:

@@ -126,7 +126,8 @@ void NeumfRanker::rank(const RankBatch& batch, RankCounts sampled, RankCounts fu
   });
 }
 
-std::unique_ptr<PairScorer> make_neumf_pair_scorer(Backend& backend, const DevicePackedModel& model) {
+std::unique_ptr<PairScorer> make_neumf_pair_scorer(Backend& backend,
+                                                   const DevicePackedModel& model) {
   return std::make_unique<RelevanceScorer>(
       backend, model, std::vector<std::string>{"gmf.item", "mlp.item"},
       std::make_unique<NeumfPairs>(backend, model, 2 * RelevanceScorer::kChunk));

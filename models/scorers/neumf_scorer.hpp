@@ -48,6 +48,7 @@ class NeumfRanker final : public Ranker {
   Tensor<float> positive_scores_;                  // (max users)
 };
 
-std::unique_ptr<PairScorer> make_neumf_pair_scorer(Backend& backend, const DevicePackedModel& model);
+std::unique_ptr<PairScorer> make_neumf_pair_scorer(Backend& backend,
+                                                   const DevicePackedModel& model);
 
 }  // namespace mgqe

@@ -13,7 +13,8 @@
 
 namespace mgqe {
 
-/// Names of the arrays that every relevance model has: "relevance.biases" (n), "relevance.mean" (1).
+/// Names of the arrays that every relevance model has: "relevance.biases" (n), "relevance.mean"
+/// (1).
 inline constexpr const char* kRelevanceBiases = "relevance.biases";
 inline constexpr const char* kRelevanceMean = "relevance.mean";
 
@@ -33,7 +34,7 @@ class RelevanceScorer final : public PairScorer {
   BothOrders orders_;
   std::vector<PackedRows> tables_;
   std::vector<Tensor<float>> rows_;  // (2 kChunk, d) of the last pairs, a table each
-  Tensor<float> biases_;               // (n)
+  Tensor<float> biases_;             // (n)
   float mean_;
   Tensor<int32_t> ids_;      // (2 kChunk) [left; right]
   Tensor<int32_t> numbers_;  // (2 kChunk) 0, 1, 2, ...

@@ -23,7 +23,8 @@ SasrecRanker::SasrecRanker(Backend& backend, const DevicePackedModel& model, int
       user_vectors_(backend, kMaxUsers, packed_table(model, "item").form.dim),
       encoder_(backend, served_shape(model)),
       scratch_(backend, encoder_.shape(), max_tokens(), SasrecActivations::Keep::kLast),
-      items_(backend, packed_table(model, "item"), {kMaxUsers, max_tokens()}, together_, chunk_items),
+      items_(backend, packed_table(model, "item"), {kMaxUsers, max_tokens()}, together_,
+             chunk_items),
       history_rows_(backend, max_tokens(), items_.dim()) {
   encoder_.load(model.dense);
   std::vector<int32_t> numbers(static_cast<size_t>(max_tokens()));

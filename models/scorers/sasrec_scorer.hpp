@@ -23,8 +23,8 @@ class SasrecRanker final : public Ranker {
   Tensor<float> user_vectors_;  // (max users, d)
   SasrecEncoder encoder_;
   SasrecActivations scratch_;
-  ItemScan items_;                // fetches as many rows as histories have tokens
-  Tensor<float> history_rows_;    // (T, d) of the last batch
+  ItemScan items_;                 // fetches as many rows as histories have tokens
+  Tensor<float> history_rows_;     // (T, d) of the last batch
   Tensor<int32_t> token_numbers_;  // (T) 0, 1, 2, ...
 };
 

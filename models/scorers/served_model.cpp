@@ -21,12 +21,13 @@ std::span<const float> packed_array(const DevicePackedModel& model, const std::s
   return found->second.as<float>();
 }
 
-int64_t packed_dim(const DevicePackedModel& model, const std::string& name, const std::string& prefix) {
+int64_t packed_dim(const DevicePackedModel& model, const std::string& name,
+                   const std::string& prefix) {
   const int64_t dim = packed_table(model, name).form.dim;
   for (const auto& [other, table] : model.tables)
     if (other.starts_with(prefix) && table.form.dim != dim)
-      input_error("the artifact's tables differ in dimension: ", other, " has ", table.form.dim, ", ",
-                  name, " has ", dim);
+      input_error("the artifact's tables differ in dimension: ", other, " has ", table.form.dim,
+                  ", ", name, " has ", dim);
   return dim;
 }
 

@@ -13,7 +13,9 @@ const DevicePackedTable& packed_table(const DevicePackedModel& model, const std:
 bool any_sharded(const DevicePackedModel& model);
 std::span<const float> packed_array(const DevicePackedModel& model, const std::string& name);
 
-/// d of the table of that name, which every other one whose name begins with `prefix` must have too.
-int64_t packed_dim(const DevicePackedModel& model, const std::string& name, const std::string& prefix);
+/// d of the table of that name, which every other one whose name begins with `prefix` must have
+/// too.
+int64_t packed_dim(const DevicePackedModel& model, const std::string& name,
+                   const std::string& prefix);
 
 }  // namespace mgqe

@@ -88,8 +88,7 @@ TEST(RefusalsDelimited, Lines) {
 }
 
 TEST(RefusalsDelimited, TooManyDistinctIds) {
-  const TemporaryFolder folder;
-  TextReader reader(folder.write("a.tsv", "1\n2\n1\nx\n"));
+  TextReader reader(Bytes::own("1\n2\n1\nx\n"));
   KeyTable table("user", 2);
   std::string_view line;
   for (int i = 0; i < 3; ++i) {
@@ -98,8 +97,7 @@ TEST(RefusalsDelimited, TooManyDistinctIds) {
   }
   reader.next(line);
   EXPECT_EQ(refusal([&] { table.number(reader, line); }),
-            folder.path("a.tsv") +
-                ":4: user \"x\" is one more than the 2 distinct ids that are supported");
+            "<memory>:4: user \"x\" is one more than the 2 distinct ids that are supported");
 }
 
 TEST(RefusalsData, NothingToTrainOrTest) {

@@ -8,7 +8,7 @@ namespace mgqe {
 namespace {
 
 std::vector<std::string> read_lines(const std::string& path) {
-  TextReader reader(path);
+  TextReader reader(open_data_file(path));
   std::vector<std::string> lines;
   for (std::string_view line; reader.next(line);) lines.emplace_back(line);
   return lines;
@@ -69,11 +69,11 @@ TEST(TextReader, OverlongLineIsRefused) {
 
 TEST(TextReader, MissingFileAndFolder) {
   const TemporaryFolder folder;
-  EXPECT_EQ(refusal([&] { TextReader reader(folder.path("none.txt")); }),
+  EXPECT_EQ(refusal([&] { open_data_file(folder.path("none.txt")); }),
             folder.path("none.txt") +
                 ": no such file: give the path of a data file, or one of the names ml-1m, ncf, "
                 "synthetic");
-  EXPECT_EQ(refusal([&] { TextReader reader(folder.path("")); }),
+  EXPECT_EQ(refusal([&] { open_data_file(folder.path("")); }),
             folder.path("") + ": is a folder: give the path of a data file in it");
 }
 

@@ -31,8 +31,10 @@ refused() { # refused PATTERN ARGUMENT...: find_package says so in one line
 }
 
 # ---- installed, and moved
-components=(library)
-[ -x "$build/bench_ops" ] && components+=(programs)
+components=(library programs)
+for program in "$source"/experiments/*.cpp; do # where only some are built, none is installed
+  [ -x "$build/$(basename "$program" .cpp)" ] || components=(library)
+done
 for component in "${components[@]}"; do
   cmake --install "$build" --prefix "$work/first" --component "$component" >"$work/log" 2>&1 ||
     fail "cmake --install" "$work/log"

@@ -1,5 +1,6 @@
 // Files appear whole or not at all; folders and logs that cannot be written are refused.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/io/atomic_file.hpp"
@@ -9,6 +10,7 @@
 namespace mgqe {
 namespace {
 
+using testing::FileLimit;
 using testing::read_text;
 using testing::refusal;
 using testing::ScratchFolder;
@@ -46,15 +48,60 @@ TEST(AtomicFile, RefusalsNameThePathAndTheReason) {
 }
 
 TEST(AtomicFile, FullDisk) {
-  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
   const ScratchFolder folder;
-  for (const size_t bytes : {size_t{5}, size_t{1} << 20}) {  // fails when closed; when written
-    std::filesystem::create_symlink("/dev/full", folder / "x.tmp");
+  write_text(folder / "x", "old");
+  for (const size_t bytes : {size_t{5}, size_t{1} << 20}) {  // fails when flushed; when written
     const std::string content(bytes, 'x');
-    EXPECT_CONTAINS(refusal([&] { write_file_atomically(folder / "x", content); }),
-                    "x could not be written: No space left on device");
-    EXPECT_EQ(folder.entries(), 0);
+    std::string message;
+    {
+      const FileLimit limit(4);
+      message = refusal([&] { write_file_atomically(folder / "x", content); });
+    }
+    EXPECT_CONTAINS(message, "x could not be written: File too large");
+    EXPECT_EQ(folder.entries(), 1);
+    EXPECT_EQ(read_text(folder / "x"), "old");
   }
+}
+
+TEST(AtomicFile, TwoThatWriteOneNameShareNothing) {
+  const ScratchFolder folder;
+  AtomicFile first(folder / "x");
+  AtomicFile second(folder / "x");
+  EXPECT_EQ(folder.entries(), 2);
+  first.write("first", 5);
+  second.write("2nd", 3);
+  first.commit();
+  EXPECT_EQ(read_text(folder / "x"), "first");
+  second.commit();
+  EXPECT_EQ(read_text(folder / "x"), "2nd");
+  EXPECT_EQ(folder.entries(), 1);
+}
+
+TEST(AtomicFile, ManyProcessesAtOnceLeaveOneWholeFile) {
+  constexpr int kWriters = 6, kRounds = 15;
+  constexpr size_t kBytes = 100'000;
+  const ScratchFolder folder;
+  std::vector<pid_t> writers;
+  for (int w = 0; w < kWriters; ++w) {
+    writers.push_back(fork());
+    if (writers.back() != 0) continue;
+    try {
+      const std::string mine(kBytes + static_cast<size_t>(w), static_cast<char>('a' + w));
+      for (int round = 0; round < kRounds; ++round) write_file_atomically(folder / "x", mine);
+      _exit(0);
+    } catch (const std::exception&) {
+      _exit(1);
+    }
+  }
+  for (const pid_t writer : writers) {
+    int status = -1;
+    waitpid(writer, &status, 0);
+    EXPECT_EQ(status, 0) << "a writer failed";
+    const std::string text = read_text(folder / "x");
+    ASSERT_GE(text.size(), kBytes);
+    EXPECT_EQ(text, std::string(kBytes + static_cast<size_t>(text[0] - 'a'), text[0]));
+  }
+  EXPECT_EQ(folder.entries(), 1);
 }
 
 TEST(Directory, IsMadeWithItsParents) {

@@ -124,6 +124,11 @@ TEST_P(Bfloat16Rows, MoveAsRowsOfFloatsAndAreRoundedToANeighbour) {
         up += got[i] == high;
       }
     }
+    ArrayMap packed;
+    narrow.pack(packed);
+    EXPECT_EQ(packed.at("table").shape, (std::vector<int64_t>{kRows, kDim}));
+    const auto served = packed.at("table").as<float>();
+    EXPECT_EQ(std::vector<float>(served.begin(), served.end()), narrow.to_host());
     // Fair on average: the share of each value's way is uniform.
     EXPECT_NEAR(static_cast<double>(up) / static_cast<double>(moved), 0.5, 0.03);
   }
@@ -219,6 +224,36 @@ TEST_P(Bfloat16Rows, AreQuantizedByTheTierOfTheirId) {
     EXPECT_EQ(gradients[i], gradients[i + 2]) << i;
   }
   EXPECT_EQ(decoded[2], decoded[5]);
+}
+
+// The biases of a relevance model are no rows: they stay floats, and a step moves them.
+TEST_P(Bfloat16Rows, LeaveTheBiasesOfRelevanceFloats) {
+  constexpr int64_t kItems = 20;
+  Config config = default_config("gmf", "relevance", "paper");
+  config.embedding.scheme = "full";
+  config.embedding.dim = 8;
+  config.train.optimizer = "rowwise_adagrad";
+  config.train.row_type = "bf16";
+  config.train.batch = 3;
+  resolve(config);
+  const auto model = make_model(backend(), config, {0, kItems, 0.5});
+  const Tensor<int32_t> left = tensor<int32_t>({1, 4, 7}), right = tensor<int32_t>({2, 4, 19});
+  const Tensor<float> targets = tensor<float>({0.0f, 1.0f, 0.9f});
+  const Batch batch{{left, right, targets}, {}, 3, 0};
+  Tensor<StepState> state(backend(), 1);
+  Tensor<double> loss(backend(), 1);
+  backend().begin_step(state, {});
+  model->prepare(backend(), batch);
+  model->train_step(batch, state, loss);
+  EXPECT_GT(loss.to_host()[0], 0.0);
+  const PackedModel packed = model->pack();
+  const HostArray& biases = packed.dense.at("relevance.biases");
+  ASSERT_EQ(biases.shape, (std::vector<int64_t>{kItems}));
+  for (int64_t i = 0; i < kItems; ++i)
+    EXPECT_EQ(biases.as<float>()[i] != 0.0f, i == 1 || i == 2 || i == 4 || i == 7 || i == 19) << i;
+  Tensor<float> scores(backend(), 3);
+  make_pair_scorer(backend(), packed)->score(left, right, scores);
+  for (const float score : scores.to_host()) EXPECT_TRUE(std::isfinite(score));
 }
 
 MGQE_ON_EVERY_BACKEND(Bfloat16Rows);

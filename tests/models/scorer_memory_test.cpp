@@ -99,13 +99,15 @@ class ScorerMemory : public ::testing::Test {
 TEST_F(ScorerMemory, GmfRanksFromItsTables) {
   expect_ranker("gmf", [](int64_t users) {
     const int64_t weights = kDim + 1;
-    return (kUsers + kItems) * kDim + weights + users * (2 * kDim + 1);  // and positives' rows, scores
+    return (kUsers + kItems) * kDim + weights +
+           users * (2 * kDim + 1);  // and positives' rows, scores
   });
 }
 
 TEST_F(ScorerMemory, NeumfRanksFromTablesWeightsAndOneChunk) {
   expect_ranker("neumf", [](int64_t users) {
-    const int64_t tables = (kUsers + kItems) * (kDim + kMlpDim), weights = kDim + 1 + kTower + kOutput;
+    const int64_t tables = (kUsers + kItems) * (kDim + kMlpDim),
+                  weights = kDim + 1 + kTower + kOutput;
     // Rows of both tables, projected, hidden layers; scores of the perceptron and of both halves.
     const int64_t chunk = kItems * (kDim + 2 * kMlpDim + kHiddenLayers + 2), no_bias = kMlpDim;
     return tables + weights + no_bias + chunk + users * (kDim + 2 * kMlpDim + 1);
@@ -133,7 +135,7 @@ TEST_F(ScorerMemory, NeumfScoresPairsInBothOrders) {
   const int64_t weights = kDim + 1 + kTower + kOutput, biases = kItems, average = 2;
   const int64_t tower = 2 * kMlpDim + kHiddenLayers;  // a pair's rows and what follows from them
   expect_pair_scorer("neumf", kItems * (kDim + kMlpDim) + weights + biases + average +
-                                  2 * kScoreChunk * (kDim + kMlpDim)  // rows as fetched
+                                  2 * kScoreChunk * (kDim + kMlpDim)         // rows as fetched
                                   + 2 * kScoreChunk * (tower + 1 + 2 + 2));  // logit, swapped, ids
 }
 

@@ -127,10 +127,10 @@ inline std::string story(const Dataset& dataset, const std::string& user_name) {
   return text;
 }
 
-/// Where real data lies: $MGQE_DATA_DIR, else beside the source tree; nothing where neither is.
+/// Where real data lies: $MGQE_DATA_DIR, else data/ of the source tree; nothing where neither is.
 inline std::optional<std::string> real_data_folder() {
   const char* folder = std::getenv("MGQE_DATA_DIR");
-  const std::string path = folder != nullptr ? folder : MGQE_SOURCE_DIR "/../shared/data";
+  const std::string path = folder != nullptr ? folder : MGQE_SOURCE_DIR "/data";
   if (!std::filesystem::is_directory(path)) return std::nullopt;
   return path;
 }

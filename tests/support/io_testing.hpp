@@ -1,6 +1,7 @@
 // Helpers of the host/io tests: a scratch folder, refusals, and small artifacts.
 #pragma once
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "host/base/check.hpp"
 #include "host/base/philox.hpp"
@@ -39,6 +41,25 @@ class ScratchFolder {
 
  private:
   fs::path path_;
+};
+
+/// While it lives, files of this process end after so many bytes, as on a full disk.
+class FileLimit {
+ public:
+  explicit FileLimit(rlim_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_ = {};
+  void (*handler_)(int) = SIG_DFL;
 };
 
 inline std::string read_text(const fs::path& path) {

@@ -1,189 +1,357 @@
-// An evaluation at the table's own scale: the figures do not depend on how the catalogue is cut, no
-// table is whole in floats, and what crosses the bus is known to the byte.
-#include <map>
+// What a figure is a figure of: both splits and both protocols of ranking, head and tail,
+// candidates and exclusions, against loops over every user and item; relevance against its own
+// pairs; and a run whose best epoch is not its last, judged again from the files it left.
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <set>
 
-#include <gtest/gtest.h>
+#include "host/train/trainer.hpp"
+#include "models/backbones/relevance_model.hpp"
+#include "tests/support/run_testing.hpp"
+#include "tests/support/testing.hpp"
 
-#include "host/cpu/cpu_backend.hpp"
-#include "host/train/evaluator.hpp"
-#include "host/train/task.hpp"
-#include "models/features/evaluation_plan.hpp"
-#include "models/packing/packed_share.hpp"
-#include "models/scorers/gmf_scorer.hpp"
-#include "models/scorers/sasrec_scorer.hpp"
-
-namespace mgqe {
+namespace mgqe::testing {
 namespace {
 
-/// A CPU that counts what is taken of it and what is copied to it and from it.
-class CountingBackend final : public CpuBackend {
- public:
-  int64_t held = 0, peak = 0, largest = 0, uploaded = 0, downloaded = 0;
+constexpr int kUsers = 60, kItems = 47, kDim = 3;
+constexpr int kHeadItems = 5;  // ceil(10% of 47)
 
-  void* allocate(size_t bytes) override {
-    void* const pointer = CpuBackend::allocate(bytes);
-    sizes_[pointer] = static_cast<int64_t>(bytes);
-    held += static_cast<int64_t>(bytes);
-    peak = std::max(peak, held);
-    largest = std::max(largest, static_cast<int64_t>(bytes));
-    return pointer;
-  }
-  void release(void* pointer) noexcept override {
-    held -= sizes_[pointer];
-    CpuBackend::release(pointer);
-  }
-  void upload(void* device, const void* host, size_t bytes) override {
-    uploaded += static_cast<int64_t>(bytes);
-    CpuBackend::upload(device, host, bytes);
-  }
-  void download(void* host, const void* device, size_t bytes) override {
-    downloaded += static_cast<int64_t>(bytes);
-    CpuBackend::download(host, device, bytes);
-  }
-  /// From here on.
-  void reset() {
-    peak = held;
-    largest = uploaded = downloaded = 0;
-  }
+HostArray floats(const std::vector<float>& values, std::vector<int64_t> shape) {
+  return {values, std::move(shape)};
+}
 
- private:
-  std::map<void*, int64_t> sizes_;
+/// A full table of small whole numbers: sums of products are exact, and scores tie often.
+PackedTable whole_numbers(Random& random, int64_t rows) {
+  PackedTable table;
+  table.scheme = "full";
+  table.rows = rows;
+  table.dim = kDim;
+  std::vector<float> values;
+  for (const int value : random.integers<int>(rows * kDim, -2, 2))
+    values.push_back(static_cast<float>(value));
+  table.arrays.emplace("table", floats(values, {rows, kDim}));
+  return table;
+}
+
+const std::vector<float> kWeights = {1.0f, 2.0f, -1.0f, 0.5f};  // the bias last
+
+PackedModel packed_gmf() {
+  Random random(7);
+  PackedModel model;
+  model.backbone = "gmf";
+  model.task = "ranking";
+  model.tables.emplace("user", whole_numbers(random, kUsers));
+  model.tables.emplace("item", whole_numbers(random, kItems));
+  model.dense.emplace("gmf.weights", floats(kWeights, {kDim + 1}));
+  return model;
+}
+
+/// Histories of 2 to 9 items, a validation and a test item each; some users lack one of the two,
+/// and some had used the item before.
+Dataset random_dataset() {
+  Random random(3);
+  Dataset data;
+  data.name = "random";
+  data.users = kUsers;
+  data.items = kItems;
+  data.train_offsets = data.sequence_offsets = {0};
+  for (int user = 0; user < kUsers; ++user) {
+    std::set<int32_t> history;
+    const int length = random.integers<int>(1, 2, 9)[0];
+    while (static_cast<int>(history.size()) < length)
+      history.insert(random.integers<int32_t>(1, 0, kItems - 1)[0]);
+    int32_t valid = 0, test = 0;
+    do valid = random.integers<int32_t>(1, 0, kItems - 1)[0];
+    while (user % 6 != 1 && history.contains(valid));
+    do test = random.integers<int32_t>(1, 0, kItems - 1)[0];
+    while (test == valid || (user % 6 != 2 && history.contains(test)));
+    if (user % 10 == 3) valid = -1;
+    if (user % 10 == 4) test = -1;
+    data.train_items.insert(data.train_items.end(), history.begin(), history.end());
+    data.train_offsets.push_back(static_cast<int64_t>(data.train_items.size()));
+    data.valid_item.push_back(valid);
+    data.test_item.push_back(test);
+  }
+  data.sequence_items = data.train_items;
+  data.sequence_offsets = data.train_offsets;
+  return data;
+}
+
+std::set<int32_t> history_of(const Dataset& data, int user) {
+  return {data.train_items.begin() + data.train_offsets[user],
+          data.train_items.begin() + data.train_offsets[user + 1]};
+}
+
+double score(const PackedModel& model, int user, int item) {
+  const auto users = model.tables.at("user").arrays.at("table").as<float>();
+  const auto items = model.tables.at("item").arrays.at("table").as<float>();
+  double sum = kWeights[kDim];
+  for (int c = 0; c < kDim; ++c)
+    sum += static_cast<double>(kWeights[c]) * users[user * kDim + c] * items[item * kDim + c];
+  return sum;
+}
+
+/// Means over users of the expected HR@10 and NDCG@10 where ties are broken at random.
+struct Means {
+  double hr = 0.0, ndcg = 0.0;
+  int users = 0;
+
+  void add(int better, int tied) {
+    users += 1;
+    for (int place = better; place <= better + tied; ++place) {
+      if (place >= 10) continue;
+      hr += 1.0 / (tied + 1);
+      ndcg += 1.0 / (tied + 1) / std::log2(place + 2.0);
+    }
+  }
+  void expect(const nlohmann::ordered_json& json, const std::string& where) const {
+    ASSERT_EQ(json.at("users").get<int>(), users) << where;
+    EXPECT_NEAR(json.at("hr@10").get<double>(), users == 0 ? 0.0 : hr / users, 1e-12) << where;
+    EXPECT_NEAR(json.at("ndcg@10").get<double>(), users == 0 ? 0.0 : ndcg / users, 1e-12) << where;
+  }
 };
 
-constexpr int kUsers = 2600, kItems = 300, kDim = 16;
-
-Config config_of(const std::string& backbone, const std::string& scheme) {
-  Config config = default_config(backbone, "ranking", "paper");
-  config.data.name = "synthetic";
-  config.data.synthetic_users = kUsers;
-  config.data.synthetic_items = kItems;
-  config.data.synthetic_actions = 8;
-  config.model.max_length = 8;
-  config.embedding.scheme = scheme;
-  config.embedding.dim = kDim;
-  config.embedding.rank = 4;
-  config.embedding.buckets = 70;
-  config.embedding.subspaces = {8};
-  config.embedding.centroids = scheme == "mgqe" ? std::vector<int>{16, 4} : std::vector<int>{16};
-  config.embedding.init_stddev = 0.3;
-  if (scheme == "mgqe") config.embedding.tiers = {0.2};
-  config.train.batch = 64;
-  config.run.candidates = 20;
-  resolve(config);
-  return config;
-}
-
-const std::vector<std::string> kSchemes = {"full",   "low_rank", "scalar_quantized", "hashed",
-                                           "dpq_vq", "dpq_sx",   "mgqe"};
-
-/// Few codes make many ties, across chunks too.
-TEST(Evaluation, IsTheSameForAnyChunks) {
-  for (const char* backbone : {"gmf", "sasrec"})
-    for (const std::string& scheme : kSchemes) {
-      Config config = config_of(backbone, scheme);
-      config.run.evaluate_users = 60;
-      CpuBackend backend;
-      const Dataset dataset = load_dataset(config.data, backend);
-      const auto model =
-          make_model(backend, config, {dataset.users, dataset.items, 0.0});
-      const DevicePackedModel packed = model->pack();
-      Evaluator evaluator(backend, dataset, evaluator_options(config));
-      std::vector<std::string> figures;
-      for (const int64_t chunk : {1, 7, 64, kItems}) {
-        std::unique_ptr<Ranker> ranker;
-        if (std::string(backbone) == "gmf")
-          ranker = std::make_unique<GmfRanker>(backend, packed, chunk);
-        else
-          ranker = std::make_unique<SasrecRanker>(backend, packed, chunk);
-        figures.push_back(to_json(evaluator.evaluate(*ranker, Split::kTest)).dump());
-      }
-      for (const std::string& figure : figures)
-        EXPECT_EQ(figure, figures.back()) << backbone << " of " << scheme;
+/// candidates(user) -> the items that the user's held-out one is ranked against.
+template <class Candidates>
+void expect_ranking(const nlohmann::ordered_json& json, const PackedModel& model,
+                    const std::vector<int32_t>& held_out, const Candidates& candidates,
+                    const std::string& where) {
+  Means all, head, tail;
+  for (int user = 0; user < kUsers; ++user) {
+    const int32_t positive = held_out[user];
+    if (positive < 0) continue;
+    int better = 0, tied = 0;
+    for (const int32_t item : candidates(user)) {
+      if (item == positive) continue;
+      better += score(model, user, item) > score(model, user, positive);
+      tied += score(model, user, item) == score(model, user, positive);
     }
+    all.add(better, tied);
+    (positive < kHeadItems ? head : tail).add(better, tied);
+  }
+  EXPECT_GT(head.users, 0) << where;
+  all.expect(json, where);
+  head.expect(json.at("head"), where + ", head");
+  tail.expect(json.at("tail"), where + ", tail");
 }
 
-TEST(Evaluation, NeverHoldsATableInFloats) {
-  for (const std::string& scheme : kSchemes) {
-    if (scheme == "full") continue;  // whose rows are floats already
-    const Config config = config_of("gmf", scheme);
-    CountingBackend backend;
-    const Dataset dataset = load_dataset(config.data, backend);
-    const auto model = make_model(backend, config, {dataset.users, dataset.items, 0.0});
-    const DevicePackedModel packed = model->pack();
-    Evaluator evaluator(backend, dataset, evaluator_options(config));
-    constexpr int64_t kChunk = 50;
-    GmfRanker first(backend, packed, kChunk);
-    evaluator.evaluate(first, Split::kTest);  // which asks the data its questions
-    backend.reset();
-    GmfRanker ranker(backend, packed, kChunk);
-    evaluator.evaluate(ranker, Split::kTest);
-    const int64_t batch = GmfRanker::kMaxUsers * kDim * int64_t{sizeof(float)};
-    EXPECT_LE(backend.largest, batch) << scheme;
-    EXPECT_LT(batch, kUsers * kDim * int64_t{sizeof(float)}) << "or it proves nothing of users";
-    // Of items a chunk: a ranker with larger chunks takes more by the difference alone.
-    const int64_t before = backend.held;
-    backend.reset();
-    GmfRanker larger(backend, packed, 2 * kChunk);
-    const int64_t grown = backend.held - before;
-    backend.reset();
-    GmfRanker same(backend, packed, kChunk);
-    EXPECT_EQ(grown - (backend.held - before - grown), kChunk * kDim * int64_t{sizeof(float)})
-        << scheme;
+class Evaluations : public OnEveryBackend {
+ protected:
+  nlohmann::ordered_json evaluate(const Dataset& data, Split split, int candidates,
+                                  uint64_t seed = 1) {
+    Config config;
+    config.run.candidates = candidates;
+    config.run.seed = seed;
+    const auto result = make_ranking_task(backend(), data, config)->evaluate(packed_gmf(), split);
+    // What the best epoch is chosen by.
+    EXPECT_EQ(result.score, split == Split::kValid ? result.json.at("full").at("ndcg@10")
+                                                   : result.json.at("sampled").at("hr@10"));
+    return result.json;
+  }
+};
+
+TEST_P(Evaluations, TheFullProtocolLeavesOutWhatTheUserHadSeenByThen) {
+  const Dataset data = random_dataset();
+  const PackedModel model = packed_gmf();
+  for (const Split split : {Split::kValid, Split::kTest}) {
+    const bool test = split == Split::kTest;
+    expect_ranking(
+        evaluate(data, split, 5).at("full"), model, test ? data.test_item : data.valid_item,
+        [&](int user) {
+          std::set<int32_t> seen = history_of(data, user);
+          if (test && data.valid_item[user] >= 0) seen.insert(data.valid_item[user]);
+          std::vector<int32_t> items;
+          for (int32_t item = 0; item < kItems; ++item)
+            if (!seen.contains(item)) items.push_back(item);
+          return items;
+        },
+        test ? "test" : "valid");
   }
 }
 
-/// Between two epochs: what packing reports, the dense weights there and back, and four counts a
-/// user. Codes and tables stay where they are.
-TEST(Evaluation, CrossesTheBusWithCountsAndWeightsAlone) {
-  for (const std::string& scheme : kSchemes) {
-    Config config = config_of("gmf", scheme);
-    CountingBackend backend;
-    const std::unique_ptr<Task> task = make_task(backend, config);
-    const auto model = make_model(backend, config, task->catalogue());
-    const int64_t users =
-        task->evaluate(model->pack(), Split::kTest).json["full"]["users"].get<int64_t>();
-    backend.reset();
-    task->evaluate(model->pack(), Split::kTest);
-    constexpr int64_t kWeights = (kDim + 1) * sizeof(float), kCount = sizeof(int32_t);
-    int64_t reports = 0;  // of both tables: D K counts a tier and a sum
-    for (const int centroids : config.embedding.centroids)
-      if (scheme == "mgqe" || scheme == "dpq_vq" || scheme == "dpq_sx")
-        reports += 2 * (8 * centroids * kCount + static_cast<int64_t>(sizeof(double)));
-    EXPECT_EQ(backend.downloaded, reports + kWeights + 4 * users * kCount) << scheme;
-    EXPECT_EQ(backend.uploaded, kWeights) << scheme;
+/// With as many candidates as there are, a draw of them is all of them: what the user never
+/// touched, in training, validation or test.
+TEST_P(Evaluations, SampledCandidatesAreWhatTheUserNeverTouched) {
+  const Dataset data = random_dataset();
+  const PackedModel model = packed_gmf();
+  for (const Split split : {Split::kValid, Split::kTest})
+    expect_ranking(
+        evaluate(data, split, 2 * kItems).at("sampled"), model,
+        split == Split::kTest ? data.test_item : data.valid_item,
+        [&](int user) {
+          std::set<int32_t> touched = history_of(data, user);
+          touched.insert({data.valid_item[user], data.test_item[user]});
+          std::vector<int32_t> items;
+          for (int32_t item = 0; item < kItems; ++item)
+            if (!touched.contains(item)) items.push_back(item);
+          return items;
+        },
+        split == Split::kTest ? "test" : "valid");
+}
+
+TEST_P(Evaluations, TheDataSetsOwnNegativesAreTheCandidates) {
+  Dataset data = random_dataset();
+  data.has_validation = false;
+  data.negatives_per_user = 12;
+  data.test_negatives = Random(5).integers<int32_t>(kUsers * 12, 0, kItems - 1);
+  for (size_t i = 0; i < data.test_negatives.size(); ++i)  // some have fewer; none has the positive
+    if (i % 7 == 0 || data.test_negatives[i] == data.test_item[i / 12]) data.test_negatives[i] = -1;
+  expect_ranking(
+      evaluate(data, Split::kTest, 99).at("sampled"), packed_gmf(), data.test_item,
+      [&](int user) {
+        std::vector<int32_t> items;
+        for (int i = 0; i < 12; ++i)
+          if (const int32_t item = data.test_negatives[user * 12 + i]; item >= 0)
+            items.push_back(item);
+        return items;
+      },
+      "own negatives");
+}
+
+/// C of m untouched items without replacement, each as likely as any other: the figure's mean over
+/// seeds is that of the hypergeometric distribution. Scores are made distinct, so nothing ties.
+TEST_P(Evaluations, SampledCandidatesAreDrawnUniformly) {
+  constexpr int kCandidates = 20, kSeeds = 60;
+  const Dataset data = random_dataset();
+  PackedModel model = packed_gmf();
+  auto& table = model.tables.at("item").arrays.at("table");
+  std::vector<float> order(kItems * kDim, 0.0f);  // item i scores u_0 (i * 29 mod 47)
+  for (int i = 0; i < kItems; ++i) order[i * kDim] = static_cast<float>(i * 29 % kItems);
+  table = floats(order, {kItems, kDim});
+  std::vector<float> ones(kUsers * kDim, 1.0f);
+  model.tables.at("user").arrays.at("table") = floats(ones, {kUsers, kDim});
+
+  double expected = 0.0, variance = 0.0;
+  int users = 0;
+  for (int user = 0; user < kUsers; ++user) {
+    const int32_t positive = data.test_item[user];
+    if (positive < 0) continue;
+    std::set<int32_t> touched = history_of(data, user);
+    touched.insert({data.valid_item[user], positive});
+    int better = 0, untouched = 0;
+    for (int32_t item = 0; item < kItems; ++item) {
+      if (touched.contains(item)) continue;
+      ++untouched;
+      better += order[item * kDim] > order[positive * kDim];
+    }
+    const auto log_choose = [](int n, int k) {
+      return std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0);
+    };
+    double hit = 0.0;
+    for (int drawn = 0; drawn < 10; ++drawn)
+      if (drawn <= better && kCandidates - drawn <= untouched - better)
+        hit += std::exp(log_choose(better, drawn) +
+                        log_choose(untouched - better, kCandidates - drawn) -
+                        log_choose(untouched, kCandidates));
+    expected += hit;
+    variance += hit * (1.0 - hit);
+    ++users;
+  }
+  double sum = 0.0;
+  std::set<double> figures;
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    Config config;
+    config.run.candidates = kCandidates;
+    config.run.seed = seed;
+    const auto json =
+        make_ranking_task(backend(), data, config)->evaluate(model, Split::kTest).json;
+    figures.insert(json.at("sampled").at("hr@10").get<double>());
+    sum += json.at("sampled").at("hr@10").get<double>();
+  }
+  EXPECT_GT(figures.size(), 3u);  // seeds draw anew
+  EXPECT_NEAR(sum / kSeeds, expected / users, 4.0 * std::sqrt(variance / kSeeds) / users);
+}
+
+TEST_P(Evaluations, RelevanceIsJudgedOnTheSplitsOwnPairs) {
+  Random random(11);
+  RelevanceDataset data;
+  data.name = "random";
+  data.items = kItems;
+  const auto fill = [&](ScoredPairs& pairs, int count) {
+    for (int p = 0; p < count; ++p) {
+      const auto items = random.integers<int32_t>(2, 0, kItems - 1);
+      pairs.add(items[0], items[1] == items[0] ? (items[0] + 1) % kItems : items[1],
+                static_cast<float>(random.integers<int>(1, -100, 100)[0]));
+    }
+  };
+  fill(data.train, 200);
+  fill(data.valid, 40);
+  fill(data.test, 30);
+  Random tables(7);
+  PackedModel model;
+  model.backbone = "gmf";
+  model.task = "relevance";
+  model.tables.emplace("item", whole_numbers(tables, kItems));
+  model.dense.emplace("gmf.weights", floats(kWeights, {kDim + 1}));
+  const std::vector<float> biases = tables.normals(kItems, 0.3f);
+  constexpr float kMean = 0.25f;
+  model.dense.emplace("relevance.biases", floats(biases, {kItems}));
+  model.dense.emplace("relevance.mean", floats({kMean}, {1}));
+  const auto items = model.tables.at("item").arrays.at("table").as<float>();
+
+  Config config;
+  config.model.task = "relevance";
+  const auto task = make_relevance_task(backend(), data, config);
+  for (const Split split : {Split::kValid, Split::kTest}) {
+    const ScoredPairs& pairs = split == Split::kValid ? data.valid : data.test;
+    double squares = 0.0;
+    for (int64_t p = 0; p < pairs.size(); ++p) {
+      double prediction = kMean + biases[pairs.left[p]] + biases[pairs.right[p]] + kWeights[kDim];
+      for (int c = 0; c < kDim; ++c)
+        prediction += static_cast<double>(kWeights[c]) * items[pairs.left[p] * kDim + c] *
+                      items[pairs.right[p] * kDim + c];
+      squares += std::pow(100.0 * prediction - pairs.score[p], 2);
+    }
+    const double rmse = std::sqrt(squares / static_cast<double>(pairs.size()));
+    const auto result = task->evaluate(model, split);
+    EXPECT_EQ(result.json.at("pairs").get<int64_t>(), pairs.size());
+    EXPECT_NEAR(result.json.at("rmse").get<double>(), rmse, 1e-5 * rmse);
+    EXPECT_EQ(result.score, -result.json.at("rmse").get<double>());
   }
 }
 
-/// Packing and scoring between epochs, and of the best epoch at the end, take what the plan says.
-TEST(Evaluation, TakesWhatThePlanSays) {
-  for (const char* backbone : {"gmf", "neumf", "sasrec"})
-    for (const std::string& scheme : kSchemes) {
-      if (std::string(backbone) != "gmf" && scheme != "mgqe" && scheme != "low_rank") continue;
-      Config config = config_of(backbone, scheme);
-      config.embedding.dim = 64;
-      config.embedding.buckets = 5000;
-      resolve(config);
-      CountingBackend backend;
-      const Catalogue catalogue{9000, 40000, 0.0};
-      const auto model = make_model(backend, config, catalogue);
-      const int64_t before = backend.held;
-      backend.reset();
-      PackedShare best;
-      {
-        const DevicePackedModel packed = model->pack();
-        const auto ranker = make_ranker(backend, packed);
-        best = download(packed);
-      }
-      {
-        const DevicePackedModel packed = upload(backend, best);
-        const auto ranker = make_ranker(backend, packed);
-      }
-      const auto planned = static_cast<double>(evaluation_bytes(1, config, catalogue));
-      EXPECT_NEAR(planned / static_cast<double>(backend.peak - before), 1.0, 0.05)
-          << backbone << " of " << scheme << ": " << planned << " planned, "
-          << backend.peak - before << " taken";
+/// A run that over-fits: what it reports as validation and test is what the artifact of its best
+/// epoch gives on each, and the best epoch is the one whose validation figure is best.
+TEST_P(Evaluations, TheBestEpochIsChosenOnValidationAndReportedOnTest) {
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("mgqe_best_epoch_" + std::string(GetParam()));
+  for (const bool relevance : {false, true}) {
+    std::filesystem::remove_all(folder);
+    Config config = small_config("full", folder.string());
+    if (relevance) {
+      config.model.task = "relevance";
+      config.data.name = "relevance-synthetic";
+      config.data.synthetic_pair_items = 120;
+      config.data.synthetic_pairs = 1500;
     }
+    config.train.epochs = 12;
+    config.train.lr = 0.03;
+    Config given = config;
+    const auto task = make_task(backend(), given);
+    const auto result = Trainer(backend(), *task, given, "test").run();
+    const int best = result.at("best_epoch").get<int>();
+    ASSERT_LT(best, 12) << "it is to over-fit";
+
+    const PackedModel model = read_artifact(folder / "model.safetensors").model;
+    EXPECT_EQ(task->evaluate(model, Split::kValid).json, result.at("valid"));
+    EXPECT_EQ(task->evaluate(model, Split::kTest).json, result.at("test"));
+    EXPECT_NE(result.at("valid"), result.at("test"));
+
+    std::ifstream lines(folder / "metrics.jsonl");
+    std::vector<double> figures;
+    for (std::string line; std::getline(lines, line);) {
+      const auto valid = nlohmann::json::parse(line).at("valid");
+      figures.push_back(relevance ? -valid.at("rmse").get<double>()
+                                  : valid.at("full").at("ndcg@10").get<double>());
+    }
+    ASSERT_EQ(figures.size(), 12u);
+    EXPECT_EQ(std::max_element(figures.begin(), figures.end()) - figures.begin() + 1, best);
+  }
+  std::filesystem::remove_all(folder);
 }
+
+MGQE_ON_EVERY_BACKEND(Evaluations);
 
 }  // namespace
-}  // namespace mgqe
+}  // namespace mgqe::testing

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <vector>
 
 #include "host/config/config.hpp"
 #include "host/data/dataset.hpp"
+#include "host/io/bytes.hpp"
 
 namespace mgqe {
 
@@ -22,16 +22,16 @@ struct Actions {
 
 /// The SASRec authors' text, plain or gzip: "user item" a line, integers 1 to 2^31 - 1, each
 /// user's lines in time order.
-Actions read_sasrec_text(const std::filesystem::path& path);
+Actions read_sasrec_text(const Bytes& file);
 
 /// GroupLens's "user::item::rating::timestamp" lines, users and items integers 1 to 2^31 - 1.
 /// Items and users with under 5 actions are dropped (see ratings_dat.cpp for how they count).
-Actions read_ratings_dat(const std::filesystem::path& path);
+Actions read_ratings_dat(const Bytes& file);
 
 /// "user item [rating] [timestamp]" separated by `separator`, with or without a header. Users and
 /// items are opaque: 64-bit integers where a whole column holds only those, else strings. With a
 /// timestamp column (integers) actions are ordered by it, else by file order.
-Actions read_delimited(const std::filesystem::path& path, char separator);
+Actions read_delimited(const Bytes& file, char separator);
 
 /// Generated data; synthetic.cpp explains the model.
 Actions generate_synthetic(const DataConfig& config);

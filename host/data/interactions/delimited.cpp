@@ -36,8 +36,7 @@ bool names_times(std::string_view field) {
 
 class DelimitedParser {
  public:
-  DelimitedParser(const std::filesystem::path& path, char separator)
-      : reader_(path), separator_(separator) {}
+  DelimitedParser(const Bytes& file, char separator) : reader_(file), separator_(separator) {}
 
   Actions parse() {
     std::string_view line;
@@ -141,8 +140,8 @@ class DelimitedParser {
 
 }  // namespace
 
-Actions read_delimited(const std::filesystem::path& path, char separator) {
-  return DelimitedParser(path, separator).parse();
+Actions read_delimited(const Bytes& file, char separator) {
+  return DelimitedParser(file, separator).parse();
 }
 
 }  // namespace mgqe

@@ -41,8 +41,8 @@ class TestFiles {
       : dataset_(dataset), users_(invert(dataset.user_ids)), items_(invert(dataset.item_ids)) {}
 
   /// "user item rating timestamp" a line: every user's test item must be the sequence's last.
-  void check_ratings(const std::filesystem::path& path) const {
-    TextReader reader(path);
+  void check_ratings(const Bytes& file) const {
+    TextReader reader(file);
     std::vector<bool> seen(dataset_.users);
     for (std::string_view line; reader.next(line);) {
       const int32_t user = lookup(reader, take_tab_field(line), "user", users_);
@@ -53,8 +53,8 @@ class TestFiles {
   }
 
   /// "(user,item) negative negative ..." a line, separated by tabs.
-  void read_negatives(const std::filesystem::path& path) {
-    TextReader reader(path);
+  void read_negatives(const Bytes& file) {
+    TextReader reader(file);
     std::vector<bool> seen(dataset_.users);
     std::vector<int32_t> row;
     for (std::string_view line; reader.next(line);) {
@@ -129,23 +129,29 @@ class TestFiles {
 
 }  // namespace
 
+Dataset read_ncf(const NcfFiles& files, Backend& backend) {
+  Actions actions = read_sasrec_text(files.sequences);
+  // The sequence file counts from 1, the authors' test files from 0.
+  for (auto* ids : {&actions.user_ids.integers, &actions.item_ids.integers})
+    for (int64_t& id : *ids) --id;
+  Dataset dataset =
+      arrange("ncf", files.sequences.name(), std::move(actions), HeldOut::kTest, backend);
+  TestFiles test(dataset);
+  test.check_ratings(files.ratings);
+  test.read_negatives(files.negatives);
+  dataset.fingerprint = fingerprint_of(dataset);
+  return dataset;
+}
+
 Dataset load_ncf(const std::filesystem::path& folder, Backend& backend) {
   for (const char* file : {kSequenceFile, kRatingFile, kNegativeFile})
     if (!std::filesystem::exists(folder / file))
       input_error((folder / file).string(), ": no such file: --data ncf needs ", kSequenceFile,
                   ", ", kRatingFile, " and ", kNegativeFile,
                   " in ncf/ below $MGQE_DATA_DIR or data/");
-  const std::filesystem::path sequences = folder / kSequenceFile;
-  Actions actions = read_sasrec_text(sequences);
-  // The sequence file counts from 1, the authors' test files from 0.
-  for (auto* ids : {&actions.user_ids.integers, &actions.item_ids.integers})
-    for (int64_t& id : *ids) --id;
-  Dataset dataset = arrange("ncf", sequences.string(), std::move(actions), HeldOut::kTest, backend);
-  TestFiles files(dataset);
-  files.check_ratings(folder / kRatingFile);
-  files.read_negatives(folder / kNegativeFile);
-  dataset.fingerprint = fingerprint_of(dataset);
-  return dataset;
+  return read_ncf({open_data_file(folder / kSequenceFile), open_data_file(folder / kRatingFile),
+                   open_data_file(folder / kNegativeFile)},
+                  backend);
 }
 
 }  // namespace mgqe

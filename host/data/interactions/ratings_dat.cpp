@@ -67,9 +67,9 @@ void drop_rare(Actions& actions) {
 
 }  // namespace
 
-Actions read_ratings_dat(const std::filesystem::path& path) {
+Actions read_ratings_dat(const Bytes& file) {
   Actions actions;
-  TextReader reader(path);
+  TextReader reader(file);
   for (std::string_view line; reader.next(line);) {
     const auto [user, item, rating, time] = split_fields(reader, line);
     actions.users.push_back(parse_id(reader, user, "user"));
@@ -83,7 +83,7 @@ Actions read_ratings_dat(const std::filesystem::path& path) {
   const bool any = !actions.users.empty();
   drop_rare(actions);
   if (any && actions.users.empty())
-    input_error(path.string(), ": nothing is left without users and items under ", kMinActions,
+    input_error(file.name(), ": nothing is left without users and items under ", kMinActions,
                 " actions: give a larger file");
   return actions;
 }

@@ -22,9 +22,9 @@ std::string_view take_word(std::string_view& line) {
 
 }  // namespace
 
-Actions read_sasrec_text(const std::filesystem::path& path) {
+Actions read_sasrec_text(const Bytes& file) {
   Actions actions;
-  TextReader reader(path);
+  TextReader reader(file);
   for (std::string_view line; reader.next(line);) {
     actions.users.push_back(parse_id(reader, take_word(line), "user"));
     actions.items.push_back(parse_id(reader, take_word(line), "item"));

@@ -11,6 +11,7 @@
 #include "host/data/interactions/popularity.hpp"
 #include "host/data/locate.hpp"
 #include "host/data/relevance/relevance_source.hpp"
+#include "host/data/text/text_reader.hpp"
 
 namespace mgqe {
 
@@ -111,7 +112,7 @@ RelevanceDataset arrange_relevance(const std::string& name, RelevanceSource sour
 RelevanceDataset load_relevance(const DataConfig& config, Backend& backend) {
   RelevanceSource source = config.name == "relevance-synthetic"
                                ? generate_relevance(config)
-                               : read_relevance_file(locate(config.name));
+                               : read_relevance_file(open_data_file(locate(config.name)));
   return arrange_relevance(config.name, std::move(source), backend);
 }
 

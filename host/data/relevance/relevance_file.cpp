@@ -24,8 +24,7 @@ std::string_view trimmed(std::string_view field) {
 
 class RelevanceParser {
  public:
-  explicit RelevanceParser(const std::filesystem::path& path)
-      : path_(path.string()), reader_(path) {}
+  explicit RelevanceParser(const Bytes& file) : name_(file.name()), reader_(file) {}
 
   RelevanceSource parse() {
     bool has_line = next();
@@ -50,7 +49,7 @@ class RelevanceParser {
       source.pairs.right[p] = ends_[2 * p + 1];
     }
     if (source.pairs.size() < kMinScoredPairs)
-      input_error(path_, ": holds ", source.pairs.size(), " scored pairs: give ", kMinScoredPairs,
+      input_error(name_, ": holds ", source.pairs.size(), " scored pairs: give ", kMinScoredPairs,
                   " or more lines of \"item item score\"");
     refuse_repeats(source);
     return source;
@@ -116,13 +115,13 @@ class RelevanceParser {
     while (key(first) != *repeated) ++first;
     int64_t second = first + 1;
     while (key(second) != *repeated) ++second;
-    input_error(path_, ":", first_line_ + second, ": items ",
+    input_error(name_, ":", first_line_ + second, ": items ",
                 quoted(source.item_ids.name(pairs.left[second])), " and ",
                 quoted(source.item_ids.name(pairs.right[second])), " have a score in line ",
                 first_line_ + first, " already: give each pair once, in either order");
   }
 
-  std::string path_;
+  std::string name_;
   TextReader reader_;
   std::string_view line_;
   int64_t lines_ = 0;
@@ -136,8 +135,6 @@ class RelevanceParser {
 
 }  // namespace
 
-RelevanceSource read_relevance_file(const std::filesystem::path& path) {
-  return RelevanceParser(path).parse();
-}
+RelevanceSource read_relevance_file(const Bytes& file) { return RelevanceParser(file).parse(); }
 
 }  // namespace mgqe

@@ -1,11 +1,11 @@
 // From scored pairs as they come to a RelevanceDataset.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "host/data/relevance/relevance.hpp"
+#include "host/io/bytes.hpp"
 
 namespace mgqe {
 
@@ -20,7 +20,7 @@ struct RelevanceSource {
 /// "item item score" a line, separated by tabs, commas or spaces, plain or gzip; ids integers or
 /// strings, scores finite numbers. "#" lines and one header line may come first. Refused: an item
 /// with itself, an unordered pair twice, fewer than kMinScoredPairs pairs.
-RelevanceSource read_relevance_file(const std::filesystem::path& path);
+RelevanceSource read_relevance_file(const Bytes& file);
 
 /// Generated data; relevance_synthetic.cpp explains the model.
 RelevanceSource generate_relevance(const DataConfig& config);

@@ -1,7 +1,7 @@
 #include "host/data/text/text_reader.hpp"
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+#include <utility>
 
 namespace mgqe {
 
@@ -16,73 +16,59 @@ bool is_blank(std::string_view line) {
 
 }  // namespace
 
-TextReader::TextReader(const std::filesystem::path& path) : path_(path.string()) {
+Bytes open_data_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status))
-    input_error(path_,
+    input_error(path.string(),
                 ": no such file: give the path of a data file, or one of the names ml-1m, ncf,",
                 " synthetic");
   if (std::filesystem::is_directory(status))
-    input_error(path_, ": is a folder: give the path of a data file in it");
-  file_ = gzopen(path_.c_str(), "rb");
-  if (file_ == nullptr)
-    input_error(path_, ": cannot be opened: ", std::strerror(errno), "; make it readable");
-  gzbuffer(file_, kChunk);
+    input_error(path.string(), ": is a folder: give the path of a data file in it");
+  return Bytes::map(path);
 }
 
-TextReader::~TextReader() {
-  if (file_ != nullptr) gzclose_r(file_);
+TextReader::TextReader(Bytes text) : bytes_(std::move(text)) {
+  if (is_gzip(bytes_.span()))
+    gunzip_ = std::make_unique<Gunzip>(bytes_.span());
+  else
+    rest_ = bytes_.text();
 }
 
 std::string TextReader::where() const {
-  return line_ == 0 ? path_ : path_ + ":" + std::to_string(line_);
+  return line_ == 0 ? bytes_.name() : bytes_.name() + ":" + std::to_string(line_);
 }
 
 bool TextReader::refill() {
-  if (begin_ > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-  }
-  buffer_.resize(end_ + kChunk);
-  const int count = gzread(file_, buffer_.data() + end_, kChunk);
-  if (count > 0) {
-    end_ += static_cast<size_t>(count);
-    return true;
-  }
-  // At the end of a truncated stream gzread returns 0 like at a good end; only gzerror tells.
-  int code = Z_OK;
-  const char* message = gzerror(file_, &code);
-  if (code == Z_BUF_ERROR) fail("the gzip data ends early: the file is truncated; fetch it again");
-  if (code == Z_ERRNO) fail("cannot be read on: ", std::strerror(errno));
-  if (code != Z_OK) fail("damaged gzip data (", message, "); fetch the file again");
-  return false;
+  if (gunzip_ == nullptr) return false;
+  // The rest moves to the front; it never is longer than a line.
+  std::copy(rest_.begin(), rest_.end(), unpacked_.begin());
+  const size_t kept = rest_.size();
+  unpacked_.resize(kept + kChunk);
+  size_t count = 0;
+  const Gunzip::Outcome outcome = gunzip_->read(unpacked_.data() + kept, kChunk, count);
+  rest_ = std::string_view(unpacked_.data(), kept + count);
+  if (outcome == Gunzip::Outcome::kTruncated)
+    fail("the gzip data ends early: the file is truncated; fetch it again");
+  if (outcome == Gunzip::Outcome::kDamaged)
+    fail("damaged gzip data (", gunzip_->damage(), "); fetch the file again");
+  return count > 0;
 }
 
 bool TextReader::next_raw(std::string_view& line) {
   size_t searched = 0;
-  while (true) {
-    const size_t available = end_ - begin_ - searched;
-    const char* from = buffer_.data() + begin_ + searched;
-    const void* newline = available == 0 ? nullptr : std::memchr(from, '\n', available);
-    if (newline != nullptr) {
-      const size_t stop = static_cast<size_t>(static_cast<const char*>(newline) - buffer_.data());
-      line = std::string_view(buffer_.data() + begin_, stop - begin_);
-      begin_ = stop + 1;
-      break;
-    }
-    searched = end_ - begin_;
-    if (searched > kMaxLine)
-      input_error(path_, ":", line_ + 1, ": the line is over ", kMaxLine,
-                  " bytes long: expected text, one interaction a line");
-    if (!refill()) {
-      if (searched == 0) return false;
-      line = std::string_view(buffer_.data() + begin_, searched);
-      begin_ = end_;
-      break;
-    }
+  size_t newline = rest_.find('\n');
+  while (newline == std::string_view::npos) {
+    searched = rest_.size();
+    if (searched > kMaxLine || !refill()) break;
+    newline = rest_.find('\n', searched);
   }
+  if (newline == std::string_view::npos && rest_.empty()) return false;
+  line = rest_.substr(0, newline);
+  if (line.size() > kMaxLine)
+    input_error(bytes_.name(), ":", line_ + 1, ": the line is over ", kMaxLine,
+                " bytes long: expected text, one interaction a line");
+  rest_.remove_prefix(newline == std::string_view::npos ? rest_.size() : newline + 1);
   ++line_;
   if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (line.ends_with('\r')) line.remove_suffix(1);

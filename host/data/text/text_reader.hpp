@@ -1,32 +1,33 @@
-// Lines of a text file, plain or gzip, with the place of the current line for error messages.
+// Lines of a text, plain or gzip, of a file or of memory, with the place of the current line for
+// error messages.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <zlib.h>
-
 #include "host/base/check.hpp"
+#include "host/data/text/gunzip.hpp"
+#include "host/io/bytes.hpp"
 
 namespace mgqe {
 
+/// The bytes of a data file; InputError, with what to give instead, where there is none.
+Bytes open_data_file(const std::filesystem::path& path);
+
 class TextReader {
  public:
-  /// InputError when the file is missing or cannot be opened.
-  explicit TextReader(const std::filesystem::path& path);
-  ~TextReader();
-  TextReader(const TextReader&) = delete;
-  TextReader& operator=(const TextReader&) = delete;
+  explicit TextReader(Bytes text);
 
-  /// The next line without its ending, "\n" or "\r\n"; false at the end of the file. `line` is
+  /// The next line without its ending, "\n" or "\r\n"; false at the end of the text. `line` is
   /// valid until the next call. Blank lines may only trail; those, truncated or damaged gzip data
   /// and lines over kMaxLine bytes are InputErrors.
   bool next(std::string_view& line);
 
-  /// "path:line" of the last line read; the path alone before the first.
+  /// "name:line" of the last line read; the name alone before the first.
   std::string where() const;
   /// Throws InputError about the last line read.
   template <class... Parts>
@@ -38,13 +39,13 @@ class TextReader {
 
  private:
   bool next_raw(std::string_view& line);
-  /// Reads on behind the unconsumed rest; false when the file has no more.
+  /// Unpacks more behind the unconsumed rest; false when there is no more.
   bool refill();
 
-  std::string path_;
-  gzFile file_ = nullptr;
-  std::vector<char> buffer_;
-  size_t begin_ = 0, end_ = 0;  // unconsumed bytes of buffer_
+  Bytes bytes_;
+  std::unique_ptr<Gunzip> gunzip_;  // null: plain text, which is read where it lies
+  std::vector<char> unpacked_;
+  std::string_view rest_;  // unconsumed, of bytes_ or of unpacked_
   int64_t line_ = 0;
 };
 

@@ -20,10 +20,10 @@ struct Lookup {
   View<const int32_t> index;  // (B)
 };
 
-/// The distinct ids of a batch and who asked for them: sorted once, used by forward and backward.
-/// Between ranks one look-up may stand for many: a rank asks the owner of a row once.
+/// The distinct ids of a batch and who asked for them: sorted once, used by forward and backward;
+/// ops ask no more of their order than that it is `order`'s. Among ranks one may stand for many.
 struct UniqueIds {
-  View<int32_t> ids;      // (B) the first *count are the distinct ids, ascending
+  View<int32_t> ids;      // (B) the first *count: ascending, or, of what a rank asks, by owner
   View<int32_t> offsets;  // (B + 1) look-ups of distinct id u: order[offsets[u] .. offsets[u+1])
   View<int32_t> order;    // (B) look-up positions sorted by (id, position)
   View<int32_t> inverse;  // (B) look-up b is distinct id number inverse[b]

@@ -112,24 +112,24 @@ std::string config_text(const nlohmann::json& config) {
   return format_table({"config", "values"}, rows, {Align::kLeft, Align::kLeft});
 }
 
-std::string inspect_artifact(const fs::path& path, const SafetensorsHeader& header) {
+std::string inspect_artifact(const Bytes& file, const SafetensorsHeader& header) {
   SizeReport size;
-  const Artifact artifact = read_artifact(path, &size);
+  const Artifact artifact = read_artifact(file, &size);
   return fmt::format(
       "{}: {} version {}\n"
       "backbone {}, task {}, best epoch {}, seed {}, device {}, commit {}, data fingerprint "
       "{:016x}\n\n"
       "{}\n{}\n{}\n{}",
-      path.string(), kArtifactFormat, header.metadata.at("version"), artifact.model.backbone,
+      file.name(), kArtifactFormat, header.metadata.at("version"), artifact.model.backbone,
       artifact.model.task, artifact.best_epoch, artifact.seed, artifact.device, artifact.commit,
       artifact.data_fingerprint, scheme_table(artifact.model), size_table(size), part_table(header),
       config_text(artifact.config));
 }
 
-std::string inspect_plain(const fs::path& path, const SafetensorsHeader& header) {
+std::string inspect_plain(const Bytes& file, const SafetensorsHeader& header) {
   constexpr size_t kLongestValue = 100;
   std::string text =
-      fmt::format("{}: {} arrays\n\n{}", path.string(), header.tensors.size(), part_table(header));
+      fmt::format("{}: {} arrays\n\n{}", file.name(), header.tensors.size(), part_table(header));
   if (header.metadata.empty()) return text;
   std::vector<TableRow> rows;
   for (const auto& [key, value] : header.metadata)
@@ -170,18 +170,20 @@ ordered_json describe_table(const PackedTable& table) {
 }  // namespace
 
 std::string inspect(const fs::path& path) {
-  const SafetensorsHeader header = read_safetensors_header(path);
-  return is_artifact(header) ? inspect_artifact(path, header) : inspect_plain(path, header);
+  const Bytes file = Bytes::map(path);
+  const SafetensorsHeader header = read_safetensors_header(file);
+  return is_artifact(header) ? inspect_artifact(file, header) : inspect_plain(file, header);
 }
 
 ordered_json inspect_json(const fs::path& path) {
-  const SafetensorsHeader header = read_safetensors_header(path);
-  ordered_json json = {{"file", path.string()}, {"format", nullptr}};
+  const Bytes file = Bytes::map(path);
+  const SafetensorsHeader header = read_safetensors_header(file);
+  ordered_json json = {{"file", file.name()}, {"format", nullptr}};
   if (const auto format = header.metadata.find("format"); format != header.metadata.end())
     json["format"] = format->second;
   if (is_artifact(header)) {
     SizeReport size;
-    const Artifact artifact = read_artifact(path, &size);
+    const Artifact artifact = read_artifact(file, &size);
     json["version"] = std::stoi(header.metadata.at("version"));
     json["backbone"] = artifact.model.backbone;
     json["task"] = artifact.model.task;

@@ -31,11 +31,14 @@ Config config_of(const Json& result) {
   return config;
 }
 
-/// What runs of one row share: everything but seed, folder and device choice.
-std::string configuration_of(const Json& result) {
-  nlohmann::json config = to_json(config_of(result));
+/// What runs of one row share: all they read but the seed, and by which numerics and on which
+/// device they were made.
+std::string configuration_of(const Json& result, const WhatIsRead& what_is_read) {
+  nlohmann::json config = to_json(what_is_read(config_of(result)));
   for (const char* key : {"seed", "out", "device"}) config["run"].erase(key);
-  return config.dump() + result.at("device").dump();
+  return config.dump() + result.at("device").dump() +
+         std::to_string(result.value("numerics_version", 0)) +
+         std::to_string(result.value("ranks", 1));
 }
 
 std::string model_label(const Config& config) {
@@ -127,11 +130,12 @@ std::vector<Json> read_results(const std::vector<std::string>& paths) {
   return results;
 }
 
-std::string report_table(const std::vector<Json>& results, bool markdown) {
+std::string report_table(const std::vector<Json>& results, const WhatIsRead& what_is_read,
+                         bool markdown) {
   Groups ranking, relevance;
   for (const Json& result : results) {
     Groups& groups = result.at("test").contains("rmse") ? relevance : ranking;
-    const std::string key = configuration_of(result);
+    const std::string key = configuration_of(result, what_is_read);
     const auto found = std::find_if(groups.begin(), groups.end(),
                                     [&](const auto& group) { return group.first == key; });
     if (found == groups.end())

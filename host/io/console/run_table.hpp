@@ -1,10 +1,13 @@
 // One table of many runs, from their result.json files.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
+
+#include "host/config/config.hpp"
 
 namespace mgqe {
 
@@ -18,8 +21,12 @@ MeanInterval mean_interval(const std::vector<double>& values);
 /// The results of folders (their result.json) or files, in the order given.
 std::vector<nlohmann::ordered_json> read_results(const std::vector<std::string>& paths);
 
+/// A configuration as far as it decides figures, the rest at its defaults.
+using WhatIsRead = std::function<Config(const Config&)>;
+
 /// A row for each configuration; runs that differ by seed alone are averaged, with the half width
 /// of the 95% interval of the mean and the count of seeds.
-std::string report_table(const std::vector<nlohmann::ordered_json>& results, bool markdown);
+std::string report_table(const std::vector<nlohmann::ordered_json>& results,
+                         const WhatIsRead& what_is_read, bool markdown);
 
 }  // namespace mgqe

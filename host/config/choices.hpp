@@ -1,0 +1,117 @@
+// Fields of Config that take one of a few names: the enum behind each, and the one list of its
+// names. Config, JSON, flags and checkpoints hold the name; code that decides by it asks choice().
+// Schemes and backbones, which can be added to, have descriptors instead: scheme_traits.hpp,
+// models/backbones/model.hpp.
+#pragma once
+
+#include <array>
+#include <span>
+#include <string>
+
+#include "host/base/check.hpp"
+
+namespace mgqe {
+
+enum class TaskKind { kRanking, kRelevance };
+enum class SchemeTables { kBoth, kUsers, kItems };
+enum class Variant { kSharedK, kPrivateK, kPrivateD };
+enum class DistanceBn { kNone, kTf };
+enum class Grouping { kTier, kLookup };
+enum class Faithful { kPaper, kDpqCode };
+enum class Shard { kAuto, kRows, kNone };
+
+/// --optimizer. Dense arrays (codebooks among them) move by Adam, or by SGD under kSgd.
+enum class Optimizer {
+  kSparseAdam,      // tables: SparseAdam on touched rows
+  kAdam,            // tables: Adam on every row, every step
+  kRowwiseAdagrad,  // tables: Adagrad with one sum of squares a row, on touched rows
+  kSgd,             // everything: SGD, on touched rows of tables
+};
+
+/// --row-type: how the rows of tables are stored. --gradient-type: how they travel.
+enum class RowType {
+  kF32,
+  kBf16,  // widened for each batch, updated in f32, rounded stochastically; half the memory
+};
+
+/// Names in the order of the enum, and the flag that takes them.
+template <class Enum>
+struct Choices;
+
+template <>
+struct Choices<TaskKind> {
+  static constexpr const char* flag = "--task";
+  static constexpr std::array names = {"ranking", "relevance"};
+};
+template <>
+struct Choices<SchemeTables> {
+  static constexpr const char* flag = "--tables";
+  static constexpr std::array names = {"both", "users", "items"};
+};
+template <>
+struct Choices<Variant> {
+  static constexpr const char* flag = "--variant";
+  static constexpr std::array names = {"shared_k", "private_k", "private_d"};
+};
+template <>
+struct Choices<DistanceBn> {
+  static constexpr const char* flag = "--distance-bn";
+  static constexpr std::array names = {"none", "tf"};
+};
+template <>
+struct Choices<Grouping> {
+  static constexpr const char* flag = "--grouping";
+  static constexpr std::array names = {"tier", "lookup"};
+};
+template <>
+struct Choices<Faithful> {
+  static constexpr const char* flag = "--faithful";
+  static constexpr std::array names = {"paper", "dpq-code"};
+};
+template <>
+struct Choices<Shard> {
+  static constexpr const char* flag = "--shard";
+  static constexpr std::array names = {"auto", "rows", "none"};
+};
+template <>
+struct Choices<RowType> {
+  static constexpr const char* flag = "--row-type";
+  static constexpr std::array names = {"f32", "bf16"};
+};
+template <>
+struct Choices<Optimizer> {
+  static constexpr const char* flag = "--optimizer";
+  static constexpr std::array names = {"sparse_adam", "adam", "rowwise_adagrad", "sgd"};
+};
+
+/// "a, b or c"
+std::string alternatives(std::span<const char* const> names);
+
+/// The position of a name in a list; InputError with the flag and the list where it is in none.
+int position_of(const char* flag, const std::string& name, std::span<const char* const> names);
+
+/// InputError that lists the known names; `flag` where several take the same ones.
+template <class Enum>
+Enum choice(const std::string& name, const char* flag = Choices<Enum>::flag) {
+  return static_cast<Enum>(position_of(flag, name, Choices<Enum>::names));
+}
+
+template <class Enum>
+const char* name_of(Enum value) {
+  return Choices<Enum>::names[static_cast<size_t>(value)];
+}
+
+/// What an optimizer keeps of a table, and which rows it can move.
+struct OptimizerTraits {
+  Optimizer id;
+  int row_floats;         // kept of a row beside its components
+  int component_floats;   // kept of each component of a row: Adam's moments, a dense gradient
+  int dense_floats;       // kept of each weight of a dense array
+  bool touches_all_rows;  // every step; else those of the batch
+  bool bfloat16_rows;     // whether rows may be stored so: moments would be larger than they are
+};
+const OptimizerTraits& traits_of(Optimizer optimizer);
+/// "rowwise_adagrad or sgd"
+std::string bfloat16_optimizers();
+
+}  // namespace mgqe

@@ -1,0 +1,235 @@
+// The built-in schemes as the configuration sees them, and the registry.
+#include "host/config/scheme_traits.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <sstream>
+
+#include "host/config/choices.hpp"
+#include "host/packed/quant_math.hpp"
+
+namespace mgqe {
+namespace {
+
+void validate_tiers(const EmbeddingConfig& embedding, size_t count) {
+  const auto& tiers = embedding.tiers;
+  if (count > kMaxTiers) input_error("--tiers makes ", count, " tiers: at most ", kMaxTiers);
+  for (size_t i = 0; i < tiers.size(); ++i) {
+    if (!(tiers[i] > 0.0 && tiers[i] < 1.0))
+      input_error("--tiers ", tiers[i], " is out of range: cuts lie between 0 and 1");
+    if (i > 0 && !(tiers[i] > tiers[i - 1]))
+      input_error("--tiers ", tiers[i - 1], ",", tiers[i],
+                  " are out of order: cuts are cumulative fractions, ascending");
+  }
+}
+
+void validate_centroids(const std::vector<int>& centroids) {
+  for (size_t i = 0; i < centroids.size(); ++i) {
+    if (centroids[i] < 1 || centroids[i] > kMaxCentroids)
+      input_error("--centroids ", centroids[i], " is out of range: each is 1 to ", kMaxCentroids);
+    if (i > 0 && centroids[i] > centroids[i - 1])
+      input_error("--centroids rises from ", centroids[i - 1], " to ", centroids[i],
+                  ": rarer tiers may not use more centroids; sort them largest first");
+  }
+}
+
+void subspaces_divide(const EmbeddingConfig& embedding, int64_t dim, const char* flag) {
+  const bool other = dim != embedding.dim;
+  for (const int subspaces : embedding.subspaces)
+    if (subspaces < 1 || dim % subspaces != 0)
+      input_error("--subspaces ", subspaces, " does not divide ", flag, " ", dim,
+                  ": choose a divisor of ", dim,
+                  other ? " and of --dim " + std::to_string(embedding.dim) : "");
+}
+
+void validate_quantizer(const EmbeddingConfig& embedding) {
+  validate_centroids(embedding.centroids);
+  check_not_negative("--codebook-weight", embedding.codebook_weight);
+  check_not_negative("--commitment-weight", embedding.commitment_weight);
+  check_not_negative("--kmeans-start", embedding.kmeans_start);
+  choice<DistanceBn>(embedding.distance_bn);
+  choice<Grouping>(embedding.grouping);
+}
+
+/// One codebook size and one number of subspaces: dpq_vq and dpq_sx.
+void validate_single(const EmbeddingConfig& embedding) {
+  const std::string& scheme = embedding.scheme;
+  if (!embedding.tiers.empty())
+    input_error("--tiers is for --embedding mgqe: ", scheme, " encodes every id alike");
+  if (embedding.centroids.size() != 1)
+    input_error("--centroids has ", embedding.centroids.size(), " values: ", scheme, " takes one");
+  if (embedding.subspaces.size() != 1)
+    input_error("--subspaces has ", embedding.subspaces.size(), " values: ", scheme, " takes one");
+  validate_quantizer(embedding);
+}
+
+/// Options of vector quantization that the softmax variant has no part for.
+void validate_dpq_sx(const EmbeddingConfig& embedding) {
+  validate_single(embedding);
+  const auto refuse = [](bool given, const char* option) {
+    if (given) input_error(option, " is for --embedding dpq_vq or mgqe, not dpq_sx");
+  };
+  refuse(embedding.commitment_weight != 0.0, "--commitment-weight");
+  refuse(choice<DistanceBn>(embedding.distance_bn) != DistanceBn::kNone, "--distance-bn");
+  refuse(embedding.kmeans_start != 0, "--kmeans-start");
+  refuse(choice<Grouping>(embedding.grouping) != Grouping::kTier, "--grouping");
+}
+
+void validate_mgqe(const EmbeddingConfig& embedding) {
+  const std::string& variant = embedding.variant;
+  const bool by_dimension = choice<Variant>(variant) == Variant::kPrivateD;
+  const auto& per_tier = by_dimension ? embedding.subspaces : embedding.centroids;
+  const auto& single = by_dimension ? embedding.centroids : embedding.subspaces;
+  const char* per_tier_flag = by_dimension ? "--subspaces" : "--centroids";
+  const char* single_flag = by_dimension ? "--centroids" : "--subspaces";
+  if (choice<Variant>(variant) != Variant::kSharedK && embedding.tiers.empty())
+    input_error("--variant ", variant, " needs tiers: give --tiers (cuts, e.g. 0.1) and ",
+                per_tier_flag, " (one a tier)");
+  if (single.size() != 1)
+    input_error(single_flag, " has ", single.size(), " values: --variant ", variant,
+                " takes one for all tiers");
+  if (embedding.tiers.size() + 1 != per_tier.size())
+    input_error("--tiers has ", embedding.tiers.size(), " cuts and ", per_tier_flag, " ",
+                per_tier.size(), " values: give one cut fewer than ",
+                by_dimension ? "subspaces" : "centroids");
+  validate_tiers(embedding, per_tier.size());
+  validate_quantizer(embedding);
+}
+
+void resolve_mgqe(EmbeddingConfig& embedding) {
+  const bool by_dimension = choice<Variant>(embedding.variant) == Variant::kPrivateD;
+  const auto& per_tier = by_dimension ? embedding.subspaces : embedding.centroids;
+  if (embedding.tiers.empty() &&
+      (per_tier.size() == 2 || (!by_dimension && embedding.centroids.empty())))
+    embedding.tiers = {0.1};
+  if (embedding.centroids.empty() && !by_dimension && embedding.tiers.size() == 1)
+    embedding.centroids = {256, 64};
+}
+
+std::string code_label(const EmbeddingConfig& embedding) {
+  return " D=" + joined(embedding.subspaces) + " K=" + joined(embedding.centroids);
+}
+
+constexpr SchemeTraits kFull = {.name = "full", .bfloat16_rows = true};
+
+constexpr SchemeTraits kLowRank = {
+    .name = "low_rank",
+    .sizes = {"rank"},
+    .validate_dim =
+        [](const EmbeddingConfig& embedding, int64_t dim, const char* flag) {
+          if (embedding.rank < 1 || embedding.rank >= dim)
+            input_error("--rank ", embedding.rank, " is out of range: 1 to ", dim - 1, ", below ",
+                        flag, " ", dim);
+        },
+    .label = [](const EmbeddingConfig& e) { return " r=" + std::to_string(e.rank); },
+};
+
+constexpr SchemeTraits kScalarQuantized = {
+    .name = "scalar_quantized",
+    .sizes = {"bits"},
+    .validate =
+        [](const EmbeddingConfig& embedding) {
+          if (embedding.bits < 1 || embedding.bits > 16)
+            input_error("--bits ", embedding.bits, " is out of range: 1 to 16");
+        },
+    .label = [](const EmbeddingConfig& e) { return " b=" + std::to_string(e.bits); },
+};
+
+constexpr SchemeTraits kHashed = {
+    .name = "hashed",
+    .sharded = false,  // the buckets are few, and every rank hashes for itself
+    .sizes = {"buckets"},
+    .validate =
+        [](const EmbeddingConfig& embedding) {
+          if (embedding.buckets < 1 || embedding.buckets > 2'147'483'647)
+            input_error("--buckets ", embedding.buckets, " is out of range: 1 to 2147483647");
+        },
+    .label = [](const EmbeddingConfig& e) { return " m=" + std::to_string(e.buckets); },
+};
+
+constexpr SchemeTraits quantized(const char* name) {
+  return {.name = name,
+          .quantized = true,
+          .bfloat16_rows = true,
+          .sizes = {"subspaces", "centroids"},
+          .options = {"codebook_weight", "commitment_weight", "distance_bn", "kmeans_start",
+                      "grouping", "faithful"},
+          .validate = validate_single,
+          .validate_dim = subspaces_divide,
+          .label = code_label};
+}
+
+constexpr SchemeTraits kDpqVq = quantized("dpq_vq");
+
+constexpr SchemeTraits kDpqSx = [] {
+  SchemeTraits traits = quantized("dpq_sx");
+  traits.bfloat16_rows = false;
+  traits.validate = validate_dpq_sx;
+  return traits;
+}();
+
+constexpr SchemeTraits kMgqe = [] {
+  SchemeTraits traits = quantized("mgqe");
+  traits.tiered = true;
+  traits.sizes = {"subspaces", "centroids", "tiers"};
+  traits.options[6] = "variant";
+  traits.resolve = resolve_mgqe;
+  traits.validate = validate_mgqe;
+  return traits;
+}();
+
+/// A new scheme is one line here.
+std::vector<const SchemeTraits*>& registry() {
+  static std::vector<const SchemeTraits*> all = {
+      &kFull, &kLowRank, &kScalarQuantized, &kHashed, &kDpqVq, &kDpqSx, &kMgqe,
+  };
+  return all;
+}
+
+template <size_t N>
+bool contains(const std::array<const char*, N>& keys, std::string_view key) {
+  return std::any_of(keys.begin(), keys.end(),
+                     [&](const char* one) { return one != nullptr && key == one; });
+}
+
+}  // namespace
+
+bool SchemeTraits::is_size(std::string_view key) const {
+  return key == "dim" || contains(sizes, key);
+}
+
+bool SchemeTraits::reads(std::string_view key) const {
+  // Of tables on one side alone the other is full, which reads nothing but the dimension.
+  return key == "scheme" || key == "init_stddev" || is_size(key) || contains(options, key) ||
+         (key == "tables" && this != &kFull);
+}
+
+const std::vector<const SchemeTraits*>& scheme_traits() { return registry(); }
+
+const SchemeTraits& traits_of_scheme(const std::string& name) {
+  std::vector<const char*> names;
+  for (const SchemeTraits* traits : registry()) names.push_back(traits->name);
+  return *registry()[static_cast<size_t>(position_of("--embedding", name, names))];
+}
+
+std::string schemes_that(bool (*able)(const SchemeTraits&)) {
+  std::vector<const char*> names;
+  for (const SchemeTraits* traits : registry())
+    if (able(*traits)) names.push_back(traits->name);
+  return alternatives(names);
+}
+
+void add_scheme_traits(const SchemeTraits& traits) {
+  for (const SchemeTraits* other : registry())
+    MGQE_CHECK(std::string_view(other->name) != traits.name,
+               "a scheme of that name is known: ", traits.name);
+  registry().push_back(&traits);
+}
+
+std::string joined(const std::vector<int>& values) {
+  std::ostringstream text;
+  for (const int value : values) text << (text.tellp() > 0 ? "/" : "") << value;
+  return text.str();
+}
+
+}  // namespace mgqe

@@ -1,0 +1,60 @@
+#include "models/backbones/canonical.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "host/config/choices.hpp"
+#include "host/config/scheme_traits.hpp"
+#include "models/backbones/model.hpp"
+
+namespace mgqe {
+namespace {
+
+void leave_out_unread(DataConfig& data, const DataConfig& defaults) {
+  if (data.name == "auto") return;  // whatever it will be
+  DataConfig read = defaults;
+  read.name = data.name;
+  if (data.name == "synthetic") {
+    read.synthetic_users = data.synthetic_users;
+    read.synthetic_items = data.synthetic_items;
+    read.synthetic_actions = data.synthetic_actions;
+    read.synthetic_seed = data.synthetic_seed;
+  }
+  if (data.name == "relevance-synthetic") {
+    read.synthetic_pair_items = data.synthetic_pair_items;
+    read.synthetic_pairs = data.synthetic_pairs;
+    read.synthetic_seed = data.synthetic_seed;
+  }
+  data = read;
+}
+
+/// The fields of a section that are not read, at their defaults.
+template <class Reads>
+void leave_out_unread(Config& config, const std::string& section, const Reads& reads) {
+  nlohmann::json fields = to_json(config)[section];
+  const nlohmann::json defaults = to_json(Config{})[section];
+  for (auto& [key, value] : fields.items())
+    if (!reads(key)) value = defaults[key];
+  update_from_json(config, {{section, fields}}, "run");
+}
+
+}  // namespace
+
+Config canonical(Config config) {
+  const Config defaults;
+  config.run.out = defaults.run.out;
+  config.run.device = defaults.run.device;
+  leave_out_unread(config.data, defaults.data);
+  const SchemeTraits& scheme = traits_of_scheme(config.embedding.scheme);
+  const Backbone& backbone = find_backbone(config.model.name);
+  leave_out_unread(config, "embedding", [&](const std::string& key) { return scheme.reads(key); });
+  leave_out_unread(config, "model", [&](const std::string& key) { return reads(backbone, key); });
+  if (choice<TaskKind>(config.model.task) == TaskKind::kRelevance) {
+    // No negatives, no candidates: pairs have scores.
+    config.train.negatives = defaults.train.negatives;
+    config.run.candidates = defaults.run.candidates;
+    config.run.evaluate_users = defaults.run.evaluate_users;
+  }
+  return config;
+}
+
+}  // namespace mgqe

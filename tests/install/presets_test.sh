@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The presets are those that are promised, each to be built and tested too, and those that no other
+# test builds configure.
+set -eu
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for kind in configure build test; do
+  found=$(cmake --list-presets=$kind | grep -oE '^ +"[a-z]+"' | tr -d '" ' | sort | tr '\n' ' ')
+  [ "$found" = "asan ci cuda debug release tsan " ] || { echo "$kind presets: $found"; exit 1; }
+done
+configures() { # configures PRESET VARIABLE=VALUE...
+  local preset=$1
+  shift
+  cmake --preset "$preset" -B "$work/$preset" >"$work/log" 2>&1 ||
+    { echo "--preset $preset does not configure"; tail -5 "$work/log"; exit 1; }
+  for setting in "$@"; do
+    grep -q "^${setting%%=*}:[A-Z]*=${setting#*=}$" "$work/$preset/CMakeCache.txt" ||
+      { echo "--preset $preset: not with $setting"; exit 1; }
+  done
+}
+configures ci MGQE_WERROR=ON MGQE_TESTS=ON MGQE_CUDA=ON CMAKE_BUILD_TYPE=Release
+configures tsan MGQE_SANITIZE=thread MGQE_CUDA=OFF
+echo "presets: passed"
