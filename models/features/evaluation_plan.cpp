@@ -30,16 +30,13 @@ struct Planned {
     return tables == "both" || tables == (user ? "users" : "items") ? config.embedding.scheme
                                                                     : "full";
   }
-  bool coded() const {
-    return scheme() == "mgqe" || scheme() == "dpq_vq" || scheme() == "dpq_sx";
-  }
+  bool coded() const { return scheme() == "mgqe" || scheme() == "dpq_vq" || scheme() == "dpq_sx"; }
   bool narrow() const { return config.train.row_type == "bf16"; }
 
   /// The arrays that a file has of it, which a test by the best epoch uploads.
   int64_t payload() const {
     if (scheme() == "full") return local_rows() * dim * kFloat;
-    if (scheme() == "low_rank")
-      return (local_rows() + dim) * config.embedding.rank * kFloat;
+    if (scheme() == "low_rank") return (local_rows() + dim) * config.embedding.rank * kFloat;
     if (scheme() == "hashed") return config.embedding.buckets * dim * kFloat;
     if (scheme() == "scalar_quantized") return packed();
     return packed() + codebooks() * dim * kFloat;
@@ -65,8 +62,8 @@ struct Planned {
     const Tiers here = sharding().local(make_tiers(config.embedding, rows));
     int64_t most = 0;
     for (int t = 0; t < here.count; ++t)
-      most = std::max(most, std::min(here.rows(t), kPackChunk) *
-                                (subspaces(t) + (dim + 1) * kFloat));
+      most =
+          std::max(most, std::min(here.rows(t), kPackChunk) * (subspaces(t) + (dim + 1) * kFloat));
     return most;
   }
   /// Rows in bfloat16 are widened a chunk at a time; the room stays training's.
@@ -127,8 +124,8 @@ struct Plan {
     const bool together =
         items.sharded() ||
         (reads_users() && Planned{config, ranks, true, catalogue.users, dim()}.sharded());
-    const int64_t rows = items.sharded() || !together ? items.local_rows()
-                                                      : (catalogue.items + ranks - 1) / ranks;
+    const int64_t rows =
+        items.sharded() || !together ? items.local_rows() : (catalogue.items + ranks - 1) / ranks;
     return std::clamp<int64_t>(rows, 1, size);
   }
 
@@ -150,9 +147,9 @@ struct Plan {
     const int64_t users = sequences ? SasrecRanker::kMaxUsers : GmfRanker::kMaxUsers;
     const int64_t tokens = sequences ? users * config.model.max_length : 0;
     for (const Planned& table : tables())
-      bytes += table.user ? table.reader(0, users, false, uploaded)
-                          : table.reader(chunk(kItemChunk), std::max(users, tokens), true,
-                                         uploaded);
+      bytes += table.user
+                   ? table.reader(0, users, false, uploaded)
+                   : table.reader(chunk(kItemChunk), std::max(users, tokens), true, uploaded);
     // Vectors, the positives' rows and scores; of a sequence its rows, numbers and activations.
     return bytes + users * (2 * dim() + 1) * kFloat +
            tokens * (dim() * kFloat + kId +
@@ -165,8 +162,7 @@ struct Plan {
       bytes += table.reader(0, 2 * pairs, false, uploaded) + 2 * pairs * table.dim * kFloat +
                (neumf() ? 2 * pairs * kId : 0);
     if (neumf())
-      bytes += 2 * pairs *
-               (3 * m + MlpTower::middle_width(m) + MlpTower::top_width(m)) * kFloat;
+      bytes += 2 * pairs * (3 * m + MlpTower::middle_width(m) + MlpTower::top_width(m)) * kFloat;
     return bytes;
   }
 };
@@ -182,8 +178,8 @@ int64_t evaluation_bytes(int ranks, const Config& config, const Catalogue& catal
     scratch = std::max(scratch, table.pack_scratch());
     room += table.pack_room();
   }
-  return room + std::max(packed + std::max(scratch, plan.scorer(false)),
-                         payload + plan.scorer(true));
+  return room +
+         std::max(packed + std::max(scratch, plan.scorer(false)), payload + plan.scorer(true));
 }
 
 }  // namespace mgqe
