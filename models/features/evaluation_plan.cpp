@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/embeddings/code_packer.hpp"
+#include "models/embeddings/scheme.hpp"
 #include "models/scorers/gmf_scorer.hpp"
 #include "models/scorers/neumf_scorer.hpp"
 #include "models/scorers/relevance_scorer.hpp"
@@ -30,23 +31,25 @@ struct Planned {
     return tables == "both" || tables == (user ? "users" : "items") ? config.embedding.scheme
                                                                     : "full";
   }
-  bool coded() const { return scheme() == "mgqe" || scheme() == "dpq_vq" || scheme() == "dpq_sx"; }
+  bool coded() const { return traits_of_scheme(scheme()).quantized; }
   bool narrow() const { return config.train.row_type == "bf16"; }
+  const EmbeddingScheme& known() const { return find_embedding_scheme(scheme()); }
 
   /// The arrays that a file has of it, which a test by the best epoch uploads.
   int64_t payload() const {
-    if (scheme() == "full") return local_rows() * dim * kFloat;
-    if (scheme() == "low_rank") return (local_rows() + dim) * config.embedding.rank * kFloat;
-    if (scheme() == "hashed") return config.embedding.buckets * dim * kFloat;
-    if (scheme() == "scalar_quantized") return packed();
-    return packed() + codebooks() * dim * kFloat;
+    const EmbeddingConfig& embedding = config.embedding;
+    if (coded()) return packed() + known().codebook_floats(embedding, dim) * kFloat;
+    if (known().packed_bytes != nullptr) return packed();
+    const int64_t here =
+        known().stored_rows ? known().stored_rows(embedding, local_rows()) : local_rows();
+    if (known().stored_width == nullptr) return here * dim * kFloat;
+    const int64_t width = known().stored_width(embedding, dim);
+    return (here + dim) * width * kFloat;  // and the basis
   }
   /// What packing makes; other arrays are training's own.
   int64_t packed() const {
-    if (scheme() == "scalar_quantized")
-      return local_rows() *
-                 packed_row_bytes(static_cast<int>(dim), static_cast<int>(config.embedding.bits)) +
-             2 * dim * kFloat;
+    if (known().packed_bytes != nullptr)
+      return known().packed_bytes(config.embedding, local_rows(), dim);
     if (!coded()) return 0;
     const Tiers tiers = make_tiers(config.embedding, rows);
     const Tiers here = sharding().local(tiers);
@@ -57,7 +60,6 @@ struct Planned {
   }
   /// While one of its tiers is packed.
   int64_t pack_scratch() const {
-    if (scheme() == "scalar_quantized") return 2 * range_chunks(local_rows()) * dim * kFloat;
     if (!coded()) return 0;
     const Tiers here = sharding().local(make_tiers(config.embedding, rows));
     int64_t most = 0;
@@ -77,23 +79,20 @@ struct Planned {
   /// PackedRows with that room; `decodes`: range() is used, of a table that may store its rows so.
   int64_t reader(int64_t range, int64_t ids, bool decodes, bool uploaded) const {
     const int64_t most = std::max(range, ids);
-    const bool stored = scheme() == "full" && (uploaded || !narrow());
-    return (decodes && !stored ? range * dim * kFloat : 0) +
-           (scheme() == "low_rank" ? most * config.embedding.rank * kFloat : 0) +
-           (scheme() == "hashed" ? most * kId : 0) + (sharded() ? ids * kId : 0);
+    const bool looked_up = !coded() && known().packed_bytes == nullptr &&
+                           known().stored_rows == nullptr && known().stored_width == nullptr;
+    const bool stored = looked_up && (uploaded || !narrow());
+    const int64_t factor =
+        known().stored_width ? known().stored_width(config.embedding, dim) * kFloat : 0;
+    const int64_t bucket = known().stored_rows ? kId : 0;
+    return (decodes && !stored ? range * dim * kFloat : 0) + most * (factor + bucket) +
+           (sharded() ? ids * kId : 0);
   }
 
  private:
   int subspaces(int tier) const {
     const std::vector<int>& all = config.embedding.subspaces;
     return all.size() == 1 ? all[0] : all[static_cast<size_t>(tier)];
-  }
-  int64_t codebooks() const {
-    const Tiers tiers = make_tiers(config.embedding, rows);
-    if (config.embedding.variant == "shared_k" || tiers.count == 1) return tiers.centroids[0];
-    int64_t centroids = 0;
-    for (int t = 0; t < tiers.count; ++t) centroids += tiers.centroids[t];
-    return centroids;
   }
 };
 
