@@ -63,8 +63,15 @@ constexpr EmbeddingScheme kLowRank = {
 constexpr EmbeddingScheme kScalarQuantized = {
     .name = "scalar_quantized",
     .make = make<ScalarQuantizedEmbedding>,
+<<<<<<< HEAD
     .pack_scratch_bytes = [](int64_t rows,
                              int64_t dim) { return 2 * range_chunks(rows) * dim * kFloat; },
+=======
+    .packed_bytes =
+        [](const EmbeddingConfig& e, int64_t rows, int64_t dim) {
+          return rows * packed_row_bytes(static_cast<int>(dim), e.bits) + 2 * dim * kFloat;
+        },
+>>>>>>> v
 };
 
 constexpr EmbeddingScheme kHashed = {
@@ -116,12 +123,13 @@ const EmbeddingScheme& find_embedding_scheme(const std::string& name) {
   throw Error("the scheme " + name + " is known by name alone");
 }
 
-void register_scheme(const SchemeTraits& traits, const PackedScheme& packed,
+void register_scheme(const SchemeTraits& traits, const PackedScheme& packed, MakeDecoder decoder,
                      const EmbeddingScheme& scheme) {
   MGQE_CHECK(packed.name() == traits.name && std::string(scheme.name) == traits.name,
              "a scheme of three names: ", traits.name, ", ", packed.name(), ", ", scheme.name);
   add_scheme_traits(traits);
   add_packed_scheme(packed);
+  add_decoder(scheme.name, decoder);
   registry().push_back(&scheme);
 }
 

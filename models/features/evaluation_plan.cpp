@@ -33,6 +33,7 @@ struct Planned {
                ? config.embedding.scheme
                : "full";
   }
+<<<<<<< HEAD
   const EmbeddingScheme& scheme() const { return find_embedding_scheme(scheme_name()); }
   bool coded() const { return traits_of_scheme(scheme_name()).quantized; }
   bool narrow() const { return choice<RowType>(config.train.row_type) == RowType::kBf16; }
@@ -59,6 +60,38 @@ struct Planned {
       return scheme().pack_scratch_bytes == nullptr
                  ? 0
                  : scheme().pack_scratch_bytes(local_rows(), dim);
+=======
+  bool coded() const { return traits_of_scheme(scheme()).quantized; }
+  bool narrow() const { return config.train.row_type == "bf16"; }
+  const EmbeddingScheme& known() const { return find_embedding_scheme(scheme()); }
+
+  /// The arrays that a file has of it, which a test by the best epoch uploads.
+  int64_t payload() const {
+    const EmbeddingConfig& embedding = config.embedding;
+    if (coded()) return packed() + known().codebook_floats(embedding, dim) * kFloat;
+    if (known().packed_bytes != nullptr) return packed();
+    const int64_t here =
+        known().stored_rows ? known().stored_rows(embedding, local_rows()) : local_rows();
+    if (known().stored_width == nullptr) return here * dim * kFloat;
+    const int64_t width = known().stored_width(embedding, dim);
+    return (here + dim) * width * kFloat;  // and the basis
+  }
+  /// What packing makes; other arrays are training's own.
+  int64_t packed() const {
+    if (known().packed_bytes != nullptr)
+      return known().packed_bytes(config.embedding, local_rows(), dim);
+    if (!coded()) return 0;
+    const Tiers tiers = make_tiers(config.embedding, rows);
+    const Tiers here = sharding().local(tiers);
+    int64_t bytes = 0;
+    for (int t = 0; t < tiers.count; ++t)
+      bytes += here.rows(t) * packed_row_bytes(subspaces(t), code_bits(tiers.centroids[t]));
+    return bytes;
+  }
+  /// While one of its tiers is packed.
+  int64_t pack_scratch() const {
+    if (!coded()) return 0;
+>>>>>>> v
     const Tiers here = sharding().local(make_tiers(config.embedding, rows));
     int64_t most = 0;
     for (int t = 0; t < here.count; ++t)
@@ -77,10 +110,20 @@ struct Planned {
   /// PackedRows with that room; `decodes`: range() is used, of a table that may store its rows so.
   int64_t reader(int64_t range, int64_t ids, bool decodes, bool uploaded) const {
     const int64_t most = std::max(range, ids);
+<<<<<<< HEAD
     const bool stored = scheme().packs_rows && (uploaded || !narrow());
     const int64_t scratch =
         scheme().decode_bytes == nullptr ? 0 : scheme().decode_bytes(config.embedding);
     return (decodes && !stored ? range * dim * kFloat : 0) + most * scratch +
+=======
+    const bool looked_up = !coded() && known().packed_bytes == nullptr &&
+                           known().stored_rows == nullptr && known().stored_width == nullptr;
+    const bool stored = looked_up && (uploaded || !narrow());
+    const int64_t factor =
+        known().stored_width ? known().stored_width(config.embedding, dim) * kFloat : 0;
+    const int64_t bucket = known().stored_rows ? kId : 0;
+    return (decodes && !stored ? range * dim * kFloat : 0) + most * (factor + bucket) +
+>>>>>>> v
            (sharded() ? ids * kId : 0);
   }
 
@@ -89,6 +132,7 @@ struct Planned {
     const std::vector<int>& all = config.embedding.subspaces;
     return all.size() == 1 ? all[0] : all[static_cast<size_t>(tier)];
   }
+<<<<<<< HEAD
   bool private_codebooks() const {
     return traits_of_scheme(scheme_name()).tiered &&
            choice<Variant>(config.embedding.variant) != Variant::kSharedK;
@@ -118,6 +162,8 @@ struct Planned {
       table.tiers.push_back({here.end[t], here.centroids[t], subspaces(t)});
     return table;
   }
+=======
+>>>>>>> v
 };
 
 struct Plan {
@@ -127,19 +173,19 @@ struct Plan {
 
   int64_t dim() const { return config.embedding.dim; }
   int64_t mlp_dim() const { return config.model.mlp_dim > 0 ? config.model.mlp_dim : dim(); }
-  bool neumf() const { return config.model.name == "neumf"; }
+  /// Two tables a side: the perceptron scores by products over chunks of items.
+  bool neumf() const { return tables_of(config, Entity::kItem).size() == 2; }
   bool relevance() const { return choice<TaskKind>(config.model.task) == TaskKind::kRelevance; }
   bool sequences() const { return find_backbone(config.model.name).batch == BatchKind::kSequences; }
-  bool reads_users() const { return !relevance() && !sequences(); }
+  bool reads_users() const { return !tables_of(config, Entity::kUser).empty(); }
 
   std::vector<Planned> tables() const {
     std::vector<Planned> all;
-    for (const bool user : {true, false}) {
-      if (user && !reads_users()) continue;
-      const int64_t rows = user ? catalogue.users : catalogue.items;
-      all.push_back({config, ranks, user, rows, dim()});
-      if (neumf()) all.push_back({config, ranks, user, rows, mlp_dim()});
-    }
+    for (const Entity entity : {Entity::kUser, Entity::kItem})
+      for (const TableSpec& table : tables_of(config, entity)) {
+        const bool user = entity == Entity::kUser;
+        all.push_back({config, ranks, user, user ? catalogue.users : catalogue.items, table.dim});
+      }
     return all;
   }
   /// Rows of a rank's largest chunk of items.
