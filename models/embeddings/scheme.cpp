@@ -47,8 +47,7 @@ int64_t vector_quantized(const EmbeddingConfig& embedding, int64_t dim) {
   return (embedding.commitment_weight > 0.0 ? 2 : 1) * dim * kFloat + codes(embedding);
 }
 
-constexpr EmbeddingScheme kFull = {
-    .name = "full", .make = make<FullEmbedding>, .packs_in_place = true, .packs_rows = true};
+constexpr EmbeddingScheme kFull = {.name = "full", .make = make<FullEmbedding>};
 
 constexpr EmbeddingScheme kLowRank = {
     .name = "low_rank",
@@ -56,30 +55,21 @@ constexpr EmbeddingScheme kLowRank = {
     .stored_width = [](const EmbeddingConfig& e, int64_t) { return int64_t{e.rank}; },
     .lookup_bytes = [](const EmbeddingConfig& e,
                        int64_t dim) { return (dim + 2 * int64_t{e.rank}) * kFloat; },
-    .packs_in_place = true,
-    .decode_bytes = [](const EmbeddingConfig& e) { return e.rank * kFloat; },
 };
 
 constexpr EmbeddingScheme kScalarQuantized = {
     .name = "scalar_quantized",
     .make = make<ScalarQuantizedEmbedding>,
-<<<<<<< HEAD
-    .pack_scratch_bytes = [](int64_t rows,
-                             int64_t dim) { return 2 * range_chunks(rows) * dim * kFloat; },
-=======
     .packed_bytes =
         [](const EmbeddingConfig& e, int64_t rows, int64_t dim) {
           return rows * packed_row_bytes(static_cast<int>(dim), e.bits) + 2 * dim * kFloat;
         },
->>>>>>> v
 };
 
 constexpr EmbeddingScheme kHashed = {
     .name = "hashed",
     .make = make<HashedEmbedding>,
     .stored_rows = [](const EmbeddingConfig& e, int64_t) { return e.buckets; },
-    .packs_in_place = true,
-    .decode_bytes = [](const EmbeddingConfig&) { return int64_t{sizeof(int32_t)}; },
 };
 
 constexpr EmbeddingScheme kMgqe = {

@@ -30,15 +30,6 @@ struct EmbeddingScheme {
   int64_t (*packed_bytes)(const EmbeddingConfig& embedding, int64_t rows, int64_t dim) = nullptr;
   /// Weights of dense arrays beside the rows: codebooks.
   int64_t (*codebook_floats)(const EmbeddingConfig& embedding, int64_t dim) = nullptr;
-  /// Whether pack() hands out arrays that training has rather than making them; codebooks it always
-  /// does.
-  bool packs_in_place = false;
-  /// Whether those are the rows as they are looked up, so that no chunk of them is decoded.
-  bool packs_rows = false;
-  /// Bytes that packing a table needs meanwhile, of a scheme without codes.
-  int64_t (*pack_scratch_bytes)(int64_t rows, int64_t dim) = nullptr;
-  /// Scratch bytes of a row that is decoded.
-  int64_t (*decode_bytes)(const EmbeddingConfig& embedding) = nullptr;
 };
 
 /// InputError that lists the known ones.

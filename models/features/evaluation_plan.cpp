@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "host/config/choices.hpp"
 #include "models/embeddings/code_packer.hpp"
 #include "models/embeddings/scheme.hpp"
 #include "models/scorers/gmf_scorer.hpp"
@@ -27,40 +26,11 @@ struct Planned {
     return sharded() ? RowSharding{rows, ranks, 0} : RowSharding::whole(rows);
   }
   int64_t local_rows() const { return sharding().local_rows(); }
-  std::string scheme_name() const {
-    const auto tables = choice<SchemeTables>(config.embedding.tables);
-    return tables == SchemeTables::kBoth || (tables == SchemeTables::kUsers) == user
-               ? config.embedding.scheme
-               : "full";
+  std::string scheme() const {
+    const std::string& tables = config.embedding.tables;
+    return tables == "both" || tables == (user ? "users" : "items") ? config.embedding.scheme
+                                                                    : "full";
   }
-<<<<<<< HEAD
-  const EmbeddingScheme& scheme() const { return find_embedding_scheme(scheme_name()); }
-  bool coded() const { return traits_of_scheme(scheme_name()).quantized; }
-  bool narrow() const { return choice<RowType>(config.train.row_type) == RowType::kBf16; }
-
-  /// The arrays that a file has of it, which a test by the best epoch uploads.
-  int64_t payload() const {
-    const PackedTable table = description();
-    int64_t bytes = 0;
-    for (const ArraySpec& array : expected_arrays(table)) {
-      int64_t values = 1;
-      for (const int64_t extent : array.shape) values *= extent;
-      bytes += values * (array.dtype == DType::kU8 ? 1 : kFloat);
-    }
-    return bytes;
-  }
-  /// What packing makes; other arrays are training's own.
-  int64_t packed() const {
-    if (scheme().packs_in_place) return 0;
-    return payload() - codebooks() * dim * kFloat;
-  }
-  /// While one of its tiers is packed.
-  int64_t pack_scratch() const {
-    if (!coded())
-      return scheme().pack_scratch_bytes == nullptr
-                 ? 0
-                 : scheme().pack_scratch_bytes(local_rows(), dim);
-=======
   bool coded() const { return traits_of_scheme(scheme()).quantized; }
   bool narrow() const { return config.train.row_type == "bf16"; }
   const EmbeddingScheme& known() const { return find_embedding_scheme(scheme()); }
@@ -91,7 +61,6 @@ struct Planned {
   /// While one of its tiers is packed.
   int64_t pack_scratch() const {
     if (!coded()) return 0;
->>>>>>> v
     const Tiers here = sharding().local(make_tiers(config.embedding, rows));
     int64_t most = 0;
     for (int t = 0; t < here.count; ++t)
@@ -110,12 +79,6 @@ struct Planned {
   /// PackedRows with that room; `decodes`: range() is used, of a table that may store its rows so.
   int64_t reader(int64_t range, int64_t ids, bool decodes, bool uploaded) const {
     const int64_t most = std::max(range, ids);
-<<<<<<< HEAD
-    const bool stored = scheme().packs_rows && (uploaded || !narrow());
-    const int64_t scratch =
-        scheme().decode_bytes == nullptr ? 0 : scheme().decode_bytes(config.embedding);
-    return (decodes && !stored ? range * dim * kFloat : 0) + most * scratch +
-=======
     const bool looked_up = !coded() && known().packed_bytes == nullptr &&
                            known().stored_rows == nullptr && known().stored_width == nullptr;
     const bool stored = looked_up && (uploaded || !narrow());
@@ -123,7 +86,6 @@ struct Planned {
         known().stored_width ? known().stored_width(config.embedding, dim) * kFloat : 0;
     const int64_t bucket = known().stored_rows ? kId : 0;
     return (decodes && !stored ? range * dim * kFloat : 0) + most * (factor + bucket) +
->>>>>>> v
            (sharded() ? ids * kId : 0);
   }
 
@@ -132,38 +94,6 @@ struct Planned {
     const std::vector<int>& all = config.embedding.subspaces;
     return all.size() == 1 ? all[0] : all[static_cast<size_t>(tier)];
   }
-<<<<<<< HEAD
-  bool private_codebooks() const {
-    return traits_of_scheme(scheme_name()).tiered &&
-           choice<Variant>(config.embedding.variant) != Variant::kSharedK;
-  }
-  int64_t codebooks() const {
-    if (!coded()) return 0;
-    const Tiers tiers = make_tiers(config.embedding, rows);
-    if (!private_codebooks()) return tiers.centroids[0];
-    int64_t centroids = 0;
-    for (int t = 0; t < tiers.count; ++t) centroids += tiers.centroids[t];
-    return centroids;
-  }
-  /// This rank's share of it as it is packed, but for the arrays.
-  PackedTable description() const {
-    const EmbeddingConfig& embedding = config.embedding;
-    PackedTable table;
-    table.scheme = scheme_name();
-    table.rows = local_rows();
-    table.dim = dim;
-    table.rank = embedding.rank;
-    table.bits = embedding.bits;
-    table.buckets = embedding.buckets;
-    if (!coded()) return table;
-    table.private_codebooks = private_codebooks();
-    const Tiers here = sharding().local(make_tiers(embedding, rows));
-    for (int t = 0; t < here.count; ++t)
-      table.tiers.push_back({here.end[t], here.centroids[t], subspaces(t)});
-    return table;
-  }
-=======
->>>>>>> v
 };
 
 struct Plan {
@@ -173,19 +103,18 @@ struct Plan {
 
   int64_t dim() const { return config.embedding.dim; }
   int64_t mlp_dim() const { return config.model.mlp_dim > 0 ? config.model.mlp_dim : dim(); }
-  /// Two tables a side: the perceptron scores by products over chunks of items.
-  bool neumf() const { return tables_of(config, Entity::kItem).size() == 2; }
-  bool relevance() const { return choice<TaskKind>(config.model.task) == TaskKind::kRelevance; }
-  bool sequences() const { return find_backbone(config.model.name).batch == BatchKind::kSequences; }
-  bool reads_users() const { return !tables_of(config, Entity::kUser).empty(); }
+  bool neumf() const { return config.model.name == "neumf"; }
+  bool relevance() const { return config.model.task == "relevance"; }
+  bool reads_users() const { return !relevance() && config.model.name != "sasrec"; }
 
   std::vector<Planned> tables() const {
     std::vector<Planned> all;
-    for (const Entity entity : {Entity::kUser, Entity::kItem})
-      for (const TableSpec& table : tables_of(config, entity)) {
-        const bool user = entity == Entity::kUser;
-        all.push_back({config, ranks, user, user ? catalogue.users : catalogue.items, table.dim});
-      }
+    for (const bool user : {true, false}) {
+      if (user && !reads_users()) continue;
+      const int64_t rows = user ? catalogue.users : catalogue.items;
+      all.push_back({config, ranks, user, rows, dim()});
+      if (neumf()) all.push_back({config, ranks, user, rows, mlp_dim()});
+    }
     return all;
   }
   /// Rows of a rank's largest chunk of items.
@@ -213,8 +142,9 @@ struct Plan {
       return bytes + users * (d + 2 * m + 1) * kFloat +
              rows * (d + 2 * m + activations + 2) * kFloat;
     }
-    const int64_t users = sequences() ? SasrecRanker::kMaxUsers : GmfRanker::kMaxUsers;
-    const int64_t tokens = sequences() ? users * config.model.max_length : 0;
+    const bool sequences = config.model.name == "sasrec";
+    const int64_t users = sequences ? SasrecRanker::kMaxUsers : GmfRanker::kMaxUsers;
+    const int64_t tokens = sequences ? users * config.model.max_length : 0;
     for (const Planned& table : tables())
       bytes += table.user
                    ? table.reader(0, users, false, uploaded)
