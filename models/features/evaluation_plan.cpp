@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "host/config/choices.hpp"
 #include "models/embeddings/code_packer.hpp"
 #include "models/embeddings/scheme.hpp"
 #include "models/scorers/gmf_scorer.hpp"
@@ -27,12 +28,13 @@ struct Planned {
   }
   int64_t local_rows() const { return sharding().local_rows(); }
   std::string scheme() const {
-    const std::string& tables = config.embedding.tables;
-    return tables == "both" || tables == (user ? "users" : "items") ? config.embedding.scheme
-                                                                    : "full";
+    const auto tables = choice<SchemeTables>(config.embedding.tables);
+    const bool here = tables == SchemeTables::kBoth ||
+                      tables == (user ? SchemeTables::kUsers : SchemeTables::kItems);
+    return here ? config.embedding.scheme : "full";
   }
   bool coded() const { return traits_of_scheme(scheme()).quantized; }
-  bool narrow() const { return config.train.row_type == "bf16"; }
+  bool narrow() const { return choice<RowType>(config.train.row_type) == RowType::kBf16; }
   const EmbeddingScheme& known() const { return find_embedding_scheme(scheme()); }
 
   /// The arrays that a file has of it, which a test by the best epoch uploads.
@@ -102,19 +104,22 @@ struct Plan {
   const Catalogue& catalogue;
 
   int64_t dim() const { return config.embedding.dim; }
-  int64_t mlp_dim() const { return config.model.mlp_dim > 0 ? config.model.mlp_dim : dim(); }
-  bool neumf() const { return config.model.name == "neumf"; }
-  bool relevance() const { return config.model.task == "relevance"; }
-  bool reads_users() const { return !relevance() && config.model.name != "sasrec"; }
+  std::vector<TableSpec> tables_of_items() const { return tables_of(config, Entity::kItem); }
+  /// Of the perceptron's tables, which stand last.
+  int64_t mlp_dim() const { return tables_of_items().back().dim; }
+  /// With a perceptron, which has tables of its own: scores are products over chunks of items.
+  bool has_perceptron() const { return tables_of_items().size() > 1; }
+  bool relevance() const { return choice<TaskKind>(config.model.task) == TaskKind::kRelevance; }
+  bool reads_users() const { return !tables_of(config, Entity::kUser).empty(); }
+  bool sequences() const { return find_backbone(config.model.name).batch == BatchKind::kSequences; }
 
   std::vector<Planned> tables() const {
     std::vector<Planned> all;
-    for (const bool user : {true, false}) {
-      if (user && !reads_users()) continue;
-      const int64_t rows = user ? catalogue.users : catalogue.items;
-      all.push_back({config, ranks, user, rows, dim()});
-      if (neumf()) all.push_back({config, ranks, user, rows, mlp_dim()});
-    }
+    for (const Entity entity : {Entity::kUser, Entity::kItem})
+      for (const TableSpec& table : tables_of(config, entity)) {
+        const bool user = entity == Entity::kUser;
+        all.push_back({config, ranks, user, user ? catalogue.users : catalogue.items, table.dim});
+      }
     return all;
   }
   /// Rows of a rank's largest chunk of items.
@@ -132,7 +137,7 @@ struct Plan {
   int64_t scorer(bool uploaded) const {
     if (relevance()) return pair_scorer(uploaded);
     int64_t bytes = 0;
-    if (neumf()) {
+    if (has_perceptron()) {
       // Products over items have the rows of a whole chunk on every rank.
       const int64_t users = NeumfRanker::kMaxUsers, d = dim(), m = mlp_dim();
       const int64_t rows = std::min(NeumfRanker::kProductRows, catalogue.items);
@@ -142,9 +147,8 @@ struct Plan {
       return bytes + users * (d + 2 * m + 1) * kFloat +
              rows * (d + 2 * m + activations + 2) * kFloat;
     }
-    const bool sequences = config.model.name == "sasrec";
-    const int64_t users = sequences ? SasrecRanker::kMaxUsers : GmfRanker::kMaxUsers;
-    const int64_t tokens = sequences ? users * config.model.max_length : 0;
+    const int64_t users = sequences() ? SasrecRanker::kMaxUsers : GmfRanker::kMaxUsers;
+    const int64_t tokens = sequences() ? users * config.model.max_length : 0;
     for (const Planned& table : tables())
       bytes += table.user
                    ? table.reader(0, users, false, uploaded)
@@ -155,12 +159,12 @@ struct Plan {
                      SasrecActivations::floats_of_token(dim(), config.model.heads) * kFloat);
   }
   int64_t pair_scorer(bool uploaded) const {
-    const int64_t pairs = RelevanceScorer::kChunk, copies = neumf() ? 2 : 1, m = mlp_dim();
+    const int64_t pairs = RelevanceScorer::kChunk, copies = has_perceptron() ? 2 : 1, m = mlp_dim();
     int64_t bytes = catalogue.items * kFloat + 4 * pairs * kId + copies * pairs * kFloat;
     for (const Planned& table : tables())
       bytes += table.reader(0, 2 * pairs, false, uploaded) + 2 * pairs * table.dim * kFloat +
-               (neumf() ? 2 * pairs * kId : 0);
-    if (neumf())
+               (has_perceptron() ? 2 * pairs * kId : 0);
+    if (has_perceptron())
       bytes += 2 * pairs * (3 * m + MlpTower::middle_width(m) + MlpTower::top_width(m)) * kFloat;
     return bytes;
   }
