@@ -1,12 +1,11 @@
 // Ranking: how many items beat or tie each user's positive.
 //
-// count_items is a tiled matrix product whose result is only counted: 64 items x 32 users a block, a
-// 4 x 4 patch a thread, each score one fma chain in dimension order. All n items are counted, then
-// a warp per user takes back the excluded ones by computing their scores again, which costs less
-// than a look-up of every item in the user's list. Flops: 2 M n d; bytes: 4 d (n ceil(M / 32) + M)
-// through L2, 8 M written. Any M, n, d. A catalogue
-// larger than memory comes in chunks of n items, decoded one at a time; a user's lists are walked
-// for each. count_candidates: a warp per user, 4 d + 4 bytes a candidate of the chunk.
+// count_items is a tiled matrix product whose result is only counted: 64 items x 32 users a block,
+// a 4 x 4 patch a thread, each score one fma chain in dimension order. All n items of the chunk are
+// counted, then a warp per user takes back the excluded ones by computing their scores again, which
+// costs less than a look-up of every item in the user's list. Flops: 2 M n d; bytes: 4 d (n ceil(M
+// / 32) + M) through L2, 8 M read and written, and a user's list. Any M, n, d. count_candidates: a
+// warp per user, 4 d + 4 bytes a candidate of the chunk, 4 one of another.
 //
 // Weighed and left: scores from a library product (its order of additions differs with the item's
 // place in the tile, so equal items need not tie) and a stored (M, n) score matrix.

@@ -36,8 +36,8 @@ __device__ inline void load_transposed(View<const float> rows, int64_t first, in
   }
 }
 
-/// Adds the counts over all items of the chunk, positive and excluded ones included. Block (g, s): users
-/// [g * kTileUsers, + kTileUsers), item tiles s, s + gridDim.y, ...
+/// Adds the counts over all items of the chunk, positive and excluded ones included. Block (g, s):
+/// users [g * kTileUsers, + kTileUsers), item tiles s, s + gridDim.y, ...
 __global__ void __launch_bounds__(kRankThreads)
     count_all_kernel(RankQuery query, RankCounts counts) {
   using Vector = FloatVector<kPatch>;

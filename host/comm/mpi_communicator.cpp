@@ -163,8 +163,8 @@ class MpiCommunicator final : public Communicator {
       }
       return;
     }
-    std::vector<uint8_t> piece(static_cast<size_t>(
-        std::min(kPieceBytes, *std::max_element(sizes.begin(), sizes.end()))));
+    std::vector<uint8_t> piece(
+        static_cast<size_t>(std::min(kPieceBytes, *std::max_element(sizes.begin(), sizes.end()))));
     for (int r = 1; r < size_; ++r)
       for (int64_t first = 0; first < sizes[r]; first += kPieceBytes) {
         const int64_t here = std::min(sizes[r] - first, kPieceBytes);

@@ -83,8 +83,8 @@ class Communicator {
   /// Every rank's text, in rank order.
   std::vector<std::string> gather(const std::string& mine);
   /// Rank 0 takes every rank's bytes, its own too: rank after rank, and those of a rank piece by
-  /// piece, so that it never holds more than a piece it has no use for. sizes (N) are what the ranks
-  /// give; `take` is called on rank 0 alone.
+  /// piece, so that it never holds more than a piece it has no use for. sizes (N) are what the
+  /// ranks give; `take` is called on rank 0 alone.
   using TakePiece = std::function<void(int rank, int64_t first, std::span<const uint8_t> piece)>;
   void collect(std::span<const uint8_t> mine, std::span<const int64_t> sizes,
                const TakePiece& take);

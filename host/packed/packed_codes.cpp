@@ -53,9 +53,10 @@ class Coded final : public PackedScheme {
     for (int i = 0; i < codebooks(table); ++i)
       specs.push_back({table.codebook_name(i), DType::kF32, {table.tiers[i].centroids, table.dim}});
     for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i)
-      specs.push_back(
-          {codes_name(i), DType::kU8, {table.tier_rows(i), layout_of(table.tiers[i]).row_bytes},
-           table.tier_begin(i)});
+      specs.push_back({codes_name(i),
+                       DType::kU8,
+                       {table.tier_rows(i), layout_of(table.tiers[i]).row_bytes},
+                       table.tier_begin(i)});
     return specs;
   }
 

@@ -108,8 +108,7 @@ std::vector<int32_t> Evaluator::choose_candidates(Split split,
   return candidates;
 }
 
-Evaluator::Targets Evaluator::make_targets(Split split, int64_t chunk_users,
-                                            bool together) const {
+Evaluator::Targets Evaluator::make_targets(Split split, int64_t chunk_users, bool together) const {
   const std::vector<int32_t> users = choose_users(split);
   MGQE_CHECK(!users.empty(), "no user has a held-out item in this split");
   Targets targets;

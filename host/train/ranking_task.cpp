@@ -82,8 +82,7 @@ class RankingTask final : public Task {
 }  // namespace
 
 EvaluationResult Task::evaluate(const PackedModel& model, Split split) {
-  const PackedShare share =
-      share_of(model, placed_tables(backend_.communicator(), config_, model));
+  const PackedShare share = share_of(model, placed_tables(backend_.communicator(), config_, model));
   return evaluate(upload(backend_, share), split);
 }
 

@@ -16,7 +16,7 @@ namespace mgqe {
 
 struct RunState {
   struct Best {
-    int epoch = 0;  // 0: none yet
+    int epoch = 0;      // 0: none yet
     PackedShare model;  // this rank's rows
     std::map<std::string, std::vector<TierReport>> tiers;
     EvaluationResult judgement;

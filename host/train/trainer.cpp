@@ -107,8 +107,7 @@ nlohmann::ordered_json Trainer::run() {
 
   // The test figures come from what the artifact holds, as `mgqe evaluate` computes them.
   Stopwatch watch(state_.evaluate_seconds);
-  const EvaluationResult test =
-      task_.evaluate(upload(backend_, state_.best.model), Split::kTest);
+  const EvaluationResult test = task_.evaluate(upload(backend_, state_.best.model), Split::kTest);
   watch.lap();
 
   checkpointer_->finish();

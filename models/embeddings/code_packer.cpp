@@ -53,9 +53,9 @@ PackedCodes pack_tier(Backend& backend, const TierToPack& tier, const EncodeRows
   // D K counts and a sum are all that leaves the device.
   const std::vector<int32_t> counted = counts.to_host();
   std::vector<double> sums(counted.begin(), counted.end());
-  MGQE_CHECK(std::accumulate(sums.begin(), sums.end(), 0.0) ==
-                 static_cast<double>(rows * tier.subspaces),
-             "codes of ", tier.centroids, " or more");
+  MGQE_CHECK(
+      std::accumulate(sums.begin(), sums.end(), 0.0) == static_cast<double>(rows * tier.subspaces),
+      "codes of ", tier.centroids, " or more");
   sums.push_back(squared_error.to_host()[0]);
   if (tier.sharding.ranks > 1) sum_over_ranks(backend.communicator(), sums);
   const double error = sums.back();

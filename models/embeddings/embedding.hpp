@@ -75,8 +75,8 @@ class Embedding {
   WireCodec& wire() { return *wire_; }
 
   /// The table as it is served: this rank's rows, on the device. Every row is encoded anew, seen in
-  /// training or not. Where packing changes nothing the arrays are training's own, so what is packed
-  /// is valid until the next step.
+  /// training or not. Where packing changes nothing the arrays are training's own, so what is
+  /// packed is valid until the next step.
   virtual DevicePackedTable pack() = 0;
   /// Of the last pack(); empty where nothing is quantized.
   virtual std::vector<TierReport> tier_reports() const { return {}; }

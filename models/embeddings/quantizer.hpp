@@ -40,7 +40,9 @@ class Quantizer {
   /// Moves the centroids by k-means over the rows of its tiers.
   void start_from_kmeans(View<const float> queries, int iterations);
 
-  DeviceArray packed_codebook() const { return DeviceArray::borrow<float>(codebook_.values().view()); }
+  DeviceArray packed_codebook() const {
+    return DeviceArray::borrow<float>(codebook_.values().view());
+  }
   void visit(const TensorVisitor& visitor);
 
   int subspaces() const { return subspaces_; }

@@ -57,8 +57,14 @@ constexpr EmbeddingScheme kLowRank = {
                        int64_t dim) { return (dim + 2 * int64_t{e.rank}) * kFloat; },
 };
 
-constexpr EmbeddingScheme kScalarQuantized = {.name = "scalar_quantized",
-                                              .make = make<ScalarQuantizedEmbedding>};
+constexpr EmbeddingScheme kScalarQuantized = {
+    .name = "scalar_quantized",
+    .make = make<ScalarQuantizedEmbedding>,
+    .packed_bytes =
+        [](const EmbeddingConfig& e, int64_t rows, int64_t dim) {
+          return rows * packed_row_bytes(static_cast<int>(dim), e.bits) + 2 * dim * kFloat;
+        },
+};
 
 constexpr EmbeddingScheme kHashed = {
     .name = "hashed",
@@ -107,12 +113,13 @@ const EmbeddingScheme& find_embedding_scheme(const std::string& name) {
   throw Error("the scheme " + name + " is known by name alone");
 }
 
-void register_scheme(const SchemeTraits& traits, const PackedScheme& packed,
+void register_scheme(const SchemeTraits& traits, const PackedScheme& packed, MakeDecoder decoder,
                      const EmbeddingScheme& scheme) {
   MGQE_CHECK(packed.name() == traits.name && std::string(scheme.name) == traits.name,
              "a scheme of three names: ", traits.name, ", ", packed.name(), ", ", scheme.name);
   add_scheme_traits(traits);
   add_packed_scheme(packed);
+  add_decoder(scheme.name, decoder);
   registry().push_back(&scheme);
 }
 

@@ -1,12 +1,11 @@
 #include "models/features/placement.hpp"
 
-#include "models/features/evaluation_plan.hpp"
-
 #include <algorithm>
 #include <cstdio>
 
 #include "host/config/choices.hpp"
 #include "models/embeddings/scheme.hpp"
+#include "models/features/evaluation_plan.hpp"
 
 namespace mgqe {
 namespace {

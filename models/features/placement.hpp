@@ -24,7 +24,8 @@ std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, cons
 /// not counted: with tables so large that one must count, they are small.
 struct MemoryPlan {
   struct Line {
-    std::string what;  // "item rows, sharded", "item optimizer", "codebooks", "batches", "evaluation"
+    std::string
+        what;  // "item rows, sharded", "item optimizer", "codebooks", "batches", "evaluation"
     int64_t bytes;
   };
   std::vector<Line> lines;

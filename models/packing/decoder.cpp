@@ -78,7 +78,7 @@ class ScalarDecoder final : public TableDecoder {
  private:
   Backend& backend_;
   int bits_;
-  View<const uint8_t> cells_;      // (n, row bytes)
+  View<const uint8_t> cells_;     // (n, row bytes)
   View<const float> low_, high_;  // (d)
 };
 

@@ -48,8 +48,8 @@ std::vector<ArraySpec> local_arrays(const PackedTable& form, const RowSharding& 
   std::vector<ArraySpec> specs = expected_arrays(form);
   for (ArraySpec& spec : specs)
     if (spec.first_row != ArraySpec::kShared)
-      spec.shape[0] = sharding.rows_below(spec.first_row + spec.shape[0]) -
-                      sharding.rows_below(spec.first_row);
+      spec.shape[0] =
+          sharding.rows_below(spec.first_row + spec.shape[0]) - sharding.rows_below(spec.first_row);
   return specs;
 }
 

@@ -40,9 +40,9 @@ HostArray collect_array(Communicator& ranks, const ArraySpec& spec, const RowSha
   std::vector<int64_t> sizes;
   for (int r = 0; r < sharding.ranks; ++r) {
     const RowSharding theirs{sharding.rows, sharding.ranks, r};
-    sizes.push_back((theirs.rows_below(spec.first_row + spec.shape[0]) -
-                     theirs.rows_below(spec.first_row)) *
-                    row_bytes(spec));
+    sizes.push_back(
+        (theirs.rows_below(spec.first_row + spec.shape[0]) - theirs.rows_below(spec.first_row)) *
+        row_bytes(spec));
   }
   HostArray whole = ranks.leads() ? empty_array(spec) : HostArray();
   ranks.collect(mine.bytes, sizes, [&](int rank, int64_t first, std::span<const uint8_t> piece) {

@@ -1,7 +1,7 @@
-// NeuMF as it is served. Its ranker has no dot product to rank by, so scores are computed for a chunk
-// of items and one user at a time, and counted before the next user's: (users, items) never exists.
-// Of the first layer, x = relu(p W_left + b + q W_right), both summands are computed once a batch of
-// users and once a chunk of items.
+// NeuMF as it is served. Its ranker has no dot product to rank by, so scores are computed for a
+// chunk of items and one user at a time, and counted before the next user's: (users, items) never
+// exists. Of the first layer, x = relu(p W_left + b + q W_right), both summands are computed once a
+// batch of users and once a chunk of items.
 //
 // Items of equal codes have to tie wherever they stand, and a product may sum in another order for
 // another number of rows. So every product over items has the rows of a whole chunk, the last one

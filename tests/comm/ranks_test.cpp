@@ -144,6 +144,18 @@ TEST_P(Ranks, PackTheWholeModel) {
   const std::string judged = one.task->evaluate(expected, Split::kTest).json.dump();
   EXPECT_EQ(many.task->evaluate(here, Split::kTest).json.dump(), judged);
   EXPECT_EQ(many.task->evaluate(expected, Split::kTest).json.dump(), judged);
+  // Where one side alone is sharded, its rows come from their owners, and of a whole catalogue each
+  // rank ranks a stretch.
+  if (GetParam().scheme == "hashed" || GetParam().task == "relevance") return;
+  for (const char* side : {"user", "item"}) {
+    std::map<std::string, RowSharding> sharding;
+    for (const auto& [name, table] : expected.tables)
+      sharding[name] = name.ends_with(side)
+                           ? RowSharding{table.rows, ranks().size(), ranks().rank()}
+                           : RowSharding::whole(table.rows);
+    const DevicePackedModel mixed = upload(*among_ranks, share_of(expected, sharding));
+    EXPECT_EQ(many.task->evaluate(mixed, Split::kTest).json.dump(), judged) << side << " sharded";
+  }
 }
 
 /// What an exchange sends stays as it is until the exchange is finished, and what it brings is read

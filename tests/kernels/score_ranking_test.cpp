@@ -47,8 +47,8 @@ void over_chunks(const Problem& problem, const std::vector<ItemChunk>& chunks,
     of_positives.push_back(problem.scores.row(m)[problem.positives[m]]);
   const Buffer<float> positive_scores(of_positives);
   for (const ItemChunk& chunk : chunks) {
-    const Buffer<float> columns(
-        testing::columns_of(problem.scores.values(), problem.items, chunk), chunk.rows);
+    const Buffer<float> columns(testing::columns_of(problem.scores.values(), problem.items, chunk),
+                                chunk.rows);
     launch(ScoreQuery{columns, chunk, {problem.positives, positive_scores}});
   }
 }
@@ -91,7 +91,8 @@ void expect_counts(const Problem& problem, const std::vector<ItemChunk>& chunks)
 
 TEST(ScoreRankingKernels, MatchANaiveCountOverAll) {
   for (const int64_t users : {1, 9, 40})
-    for (const int64_t items : {1, 255, 256, 700}) expect_counts(Problem(users, items), {{0, items, 1}});
+    for (const int64_t items : {1, 255, 256, 700})
+      expect_counts(Problem(users, items), {{0, items, 1}});
 }
 
 TEST(ScoreRankingKernels, CountTheSameInAnyCut) {

@@ -1,6 +1,6 @@
 // What evaluation holds: a scorer's arrays are its packed tables, its weights, the rows of a batch
-// and the scratch of one forward, to the byte. No optimizer state, no gradients, nothing kept for a backward; and a
-// call takes no more.
+// and the scratch of one forward, to the byte. No optimizer state, no gradients, nothing kept for a
+// backward; and a call takes no more.
 #include <map>
 
 #include "host/cpu/cpu_backend.hpp"

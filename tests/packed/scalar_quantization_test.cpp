@@ -115,7 +115,8 @@ TEST_P(ScalarQuantization, AnyRowsAreDecodedAlone) {
   const Ranges ranges{std::vector<float>(cols, -2.0f), std::vector<float>(cols, 2.0f)};
   const auto values = random.normals(rows * cols);
   const std::vector<float> all = pack_and_decode(values, ranges, 5).decoded;
-  const Tensor<float> x = tensor(values, cols), low = tensor(ranges.low), high = tensor(ranges.high);
+  const Tensor<float> x = tensor(values, cols), low = tensor(ranges.low),
+                      high = tensor(ranges.high);
   Tensor<uint8_t> bytes = poisoned<uint8_t>(rows, packed_row_bytes(cols, 5));
   backend().pack_cells(x, low, high, 5, bytes);
   const std::vector<int32_t> ids = {39, 0, 7, 7};

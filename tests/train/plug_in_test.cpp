@@ -2,6 +2,7 @@
 // packed, written, read, evaluated, sized and placed, and their options refused, by the code that
 // serves the built-in ones.
 #include <filesystem>
+#include <numeric>
 
 #include "experiments/grid/run_key.hpp"
 #include "host/io/artifact.hpp"
@@ -38,7 +39,7 @@ class PackedRounded final : public PackedScheme {
   std::string name() const override { return "rounded"; }
   std::vector<PackedField> fields() const override { return {{"bits", &PackedTable::bits, 7}}; }
   std::vector<ArraySpec> expected_arrays(const PackedTable& table) const override {
-    return {{"cells", DType::kU8, {table.rows, table.dim}}, {"scale", DType::kF32, {1}}};
+    return {{"cells", DType::kU8, {table.rows, table.dim}, 0}, {"scale", DType::kF32, {1}}};
   }
   int64_t formula_bits(const PackedTable& table) const override {
     return table.rows * table.dim * table.bits + 32;
@@ -46,14 +47,33 @@ class PackedRounded final : public PackedScheme {
   int64_t padding_bits(const PackedTable& table) const override {
     return table.rows * table.dim * (8 - table.bits);
   }
-  void decode(Backend& backend, const PackedTable& table, View<float> rows) const override {
+};
+
+/// In host memory: what it decodes is small.
+class RoundedDecoder final : public TableDecoder {
+ public:
+  RoundedDecoder(Backend& backend, const DevicePackedTable& table)
+      : backend_(backend), table_(table) {}
+  void decode(RowSet rows, View<float> out) override {
+    const PackedTable table = table_;
     const auto cells = table.arrays.at("cells").as<uint8_t>();
     const float scale = table.arrays.at("scale").as<float>()[0];
+    std::vector<int32_t> ids(static_cast<size_t>(rows.capacity));
+    if (rows.ids != nullptr)
+      backend_.download(ids.data(), rows.ids, ids.size() * sizeof(int32_t));
+    else
+      std::iota(ids.begin(), ids.end(), static_cast<int32_t>(rows.first));
     std::vector<float> decoded;
-    for (const uint8_t cell : cells)
-      decoded.push_back(scale * static_cast<float>(cell - (1 << (table.bits - 1))));
-    backend.upload(rows.data, decoded.data(), decoded.size() * sizeof(float));
+    for (const int32_t id : ids)
+      for (int64_t c = 0; c < table.dim; ++c)
+        decoded.push_back(scale *
+                          static_cast<float>(cells[id * table.dim + c] - (1 << (table.bits - 1))));
+    backend_.upload(out.data, decoded.data(), decoded.size() * sizeof(float));
   }
+
+ private:
+  Backend& backend_;
+  const DevicePackedTable& table_;
 };
 
 class RoundedEmbedding final : public Embedding {
@@ -64,7 +84,7 @@ class RoundedEmbedding final : public Embedding {
   Lookup forward(const IdBatch& ids) override { return full_.forward(ids); }
   void backward(View<const float> gradient) override { full_.backward(gradient); }
   void step(View<const StepState> state) override { full_.step(state); }
-  PackedTable pack() override {
+  DevicePackedTable pack() override {
     PackedTable packed = full_.pack();
     packed.scheme = "rounded";
     packed.bits = bits_;
@@ -79,7 +99,7 @@ class RoundedEmbedding final : public Embedding {
     packed.arrays.clear();
     packed.arrays.emplace("cells", HostArray(cells, {packed.rows, packed.dim}));
     packed.arrays.emplace("scale", HostArray(std::vector<float>{scale}, {1}));
-    return packed;
+    return upload_table(backend_, packed, RowSharding::whole(packed.rows));
   }
   void visit(const TensorVisitor& visitor) override { full_.visit(visitor); }
 
@@ -160,7 +180,13 @@ class PlugIn : public OnEveryBackend {
   static void SetUpTestSuite() {
     static const PackedRounded packed;
     static const bool once = [] {
-      register_scheme(kRoundedTraits, packed, kRounded);
+      register_scheme(
+          kRoundedTraits, packed,
+          [](Backend& backend, const DevicePackedTable& table,
+             int64_t) -> std::unique_ptr<TableDecoder> {
+            return std::make_unique<RoundedDecoder>(backend, table);
+          },
+          kRounded);
       register_backbone(kDot);
       return true;
     }();

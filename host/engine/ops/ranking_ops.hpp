@@ -19,8 +19,7 @@ class RankingOps {
   virtual void scale_columns(View<const float> rows, View<const float> weights,
                              View<float> out) = 0;
   /// scores (M): ranking_score of user m (M, d) and row m (M, d), as the counting ops compute it.
-  virtual void score_pairs(View<const float> users, View<const float> rows,
-                           View<float> scores) = 0;
+  virtual void score_pairs(View<const float> users, View<const float> rows, View<float> scores) = 0;
   /// Adds every item of the chunk but user m's positive and its excluded ones; a positive that is
   /// excluded counts no differently.
   virtual void count_items(const RankQuery& query, Histories excluded, RankCounts counts) = 0;

@@ -154,8 +154,8 @@ struct ItemChunk {
 
 /// What M users should each have ranked first.
 struct Positives {
-  View<const int32_t> items;   // (M), of any chunk
-  View<const float> scores;    // (M)
+  View<const int32_t> items;  // (M), of any chunk
+  View<const float> scores;   // (M)
 };
 
 /// M users against the items of a chunk, whose scores are ranking_score's.
