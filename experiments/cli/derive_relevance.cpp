@@ -10,9 +10,6 @@
 
 namespace mgqe {
 
-namespace {
-
-/// An item's original id as a field of the file.
 std::string relevance_field(const IdMap& ids, int32_t item) {
   const std::string name = ids.name(item);
   if (name.find_first_of("\t\n") != std::string::npos || name.starts_with('#') ||
@@ -22,8 +19,6 @@ std::string relevance_field(const IdMap& ids, int32_t item) {
                 "a leading \"#\", or spaces at an end");
   return name;
 }
-
-}  // namespace
 
 std::string relevance_text(const Dataset& dataset, const ScoredPairs& pairs, uint64_t seed) {
   std::string text = fmt::format(

@@ -99,7 +99,7 @@ TEST_F(Nccl, RowsOfOneRankAreAskedOfItself) {
   std::vector<int64_t> rank_rows;
   exchange.prepare(*backend_, ids, rank_rows);
   EXPECT_EQ(rank_rows, std::vector<int64_t>{3});
-  ASSERT_EQ(exchange.asked_rows(), 3);
+  ASSERT_EQ(exchange.request_rows(), 3);
   const Tensor<float> sums = tensor(std::vector<float>{1, 2, 3, 4, 5, 6}, 2);
   const Tensor<float> back(*backend_, 3, 2), again(*backend_, 3, 2);
   const auto rows = [](const Tensor<float>& x) {

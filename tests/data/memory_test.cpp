@@ -2,6 +2,8 @@
 // anywhere, a text is read or refused in one line.
 #include <functional>
 
+#include <fmt/format.h>
+
 #include "host/data/interactions/actions.hpp"
 #include "host/data/interactions/ncf.hpp"
 #include "host/data/interactions/split.hpp"
@@ -32,8 +34,7 @@ std::string ratings() {
 
 std::string scores() {
   std::string text = "# item item score\n";
-  for (int64_t p = 0; p < kMinScoredPairs; ++p)
-    text += "i" + std::to_string(p) + "\tj" + std::to_string(p) + "\t0.5\n";
+  for (int64_t p = 0; p < kMinScoredPairs; ++p) text += fmt::format("i{}\tj{}\t0.5\n", p, p);
   return text;
 }
 

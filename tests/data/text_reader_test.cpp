@@ -54,7 +54,7 @@ TEST(TextReader, LinesAcrossBuffersStayWhole) {
     expected.push_back(std::string(1 + random() % 1000, static_cast<char>('a' + i % 26)));
     text += expected.back() + "\n";
   }
-  expected.push_back(std::string(900'000, 'z'));
+  expected.emplace_back(900'000, 'z');
   text += expected.back();
   EXPECT_EQ(read_lines(folder.write("long", text)), expected);
 }

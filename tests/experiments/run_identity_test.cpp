@@ -30,7 +30,7 @@ Config tiny_config(const std::string& backbone, const std::string& task,
 }
 
 /// The loss of an epoch and all that is measured of the packed model.
-std::string figures_of(const Config& config) {
+std::string figures_of(Config config) {
   const auto backend = make_backend("cpu");
   const auto task = make_task(*backend, config);
   TrainingLoop loop(*backend, *task, config);

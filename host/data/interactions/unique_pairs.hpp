@@ -32,7 +32,9 @@ std::vector<uint64_t> draw_unique_pairs(int64_t count, int64_t max_draws, const 
     const int64_t missing = std::min(count - known, max_draws - drawn);
     if (missing == 0) break;
     pairs.resize(known + missing);
+#ifdef _OPENMP
 #pragma omp parallel for schedule(static)
+#endif
     for (int64_t k = 0; k < missing; ++k) pairs[known + k] = draw(drawn + k);
     drawn += missing;
     std::sort(pairs.begin() + known, pairs.end());
