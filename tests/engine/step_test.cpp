@@ -19,6 +19,7 @@ Config small_config(const std::string& backbone, const std::string& scheme) {
   config.data.synthetic_actions = 14;
   config.embedding.scheme = scheme;
   config.embedding.dim = 8;
+  config.embedding.rank = 3;
   config.embedding.subspaces = {4};
   config.embedding.centroids = {scheme == "mgqe" ? std::vector<int>{16, 4} : std::vector<int>{16}};
   if (scheme == "mgqe") config.embedding.tiers = {0.1};

@@ -262,6 +262,7 @@ TEST(Bfloat16Plan, RowsTakeHalf) {
   Config config = default_config("gmf", "ranking", "paper");
   config.train.optimizer = "rowwise_adagrad";
   config.embedding.dim = 64;
+  resolve(config);
   EXPECT_EQ(table_bytes(config, 1000, 64), 1000 * (256 + 4));
   config.train.row_type = "bf16";
   EXPECT_EQ(table_bytes(config, 1000, 64), 1000 * (128 + 4));

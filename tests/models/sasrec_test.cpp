@@ -413,10 +413,10 @@ TEST_P(SasrecTest, ArtifactThatDoesNotFitIsRefused) {
 TEST(SasrecConfig, HeadsThatDoNotDivideTheDimensionAreRefused) {
   Config config = default_config("sasrec", "ranking", "paper");
   resolve(config);
-  validate(config);
+  validate_backbone(config);
   config.model.heads = 5;
   try {
-    validate(config);
+    validate_backbone(config);
     FAIL() << "was not refused";
   } catch (const InputError& error) {
     EXPECT_NE(std::string(error.what()).find("--heads 5 does not divide --dim 64"),

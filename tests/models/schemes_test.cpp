@@ -434,8 +434,8 @@ TEST_P(Schemes, UnknownNameIsRefusedWithTheNames) {
     ADD_FAILURE() << "accepted";
   } catch (const InputError& error) {
     EXPECT_STREQ(error.what(),
-                 "--embedding magic is unknown: choose one of full, low_rank, scalar_quantized, "
-                 "hashed, dpq_vq, dpq_sx, mgqe");
+                 "--embedding magic is unknown: choose full, low_rank, scalar_quantized, hashed, "
+                 "dpq_vq, dpq_sx or mgqe");
   }
 }
 

@@ -87,7 +87,7 @@ printf '\x55' | dd of="$last/rank-0000-of-0001.safetensors" bs=1 seek=5000 conv=
 refuse "a flipped byte" "rank-0000-of-0001.safetensors: .*checksum"
 fresh
 rm "$last/manifest.json"
-refuse "a missing manifest" "manifest.json: is missing"
+refuse "a missing manifest" "manifest.json: no such file"
 fresh
 python3 - "$last/manifest.json" <<'PY'
 import re, sys, zlib

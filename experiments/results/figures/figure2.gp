@@ -55,9 +55,16 @@ $p1s2 << EOD
 15.1022 0.0793598 0.00297561
 EOD
 $p2s0 << EOD
+25 0.152649 0
 100 0.250232 0.00760879
 EOD
 $p2s1 << EOD
+25.4684 0.20447 0
+EOD
+$p2s2 << EOD
+12.5585 0.236589 0
+EOD
+$p2s3 << EOD
 17.182 0.245629 0.00393142
 EOD
 $p3s0 << EOD
@@ -142,11 +149,13 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.240956:0.258583]
+set yrange [0.149235:0.261254]
 plot $p2s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p2s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
-  $p2s1 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p2s1 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
+  $p2s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
+  $p2s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
+  $p2s3 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
+  $p2s3 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
 set size 0.5,0.4688
 set origin 0.5,0.0625
 set title "item-to-item relevance, Steam"
