@@ -79,7 +79,10 @@ View<const float> TrainableTable::fetch(UniqueIds& unique) {
 
 View<const float> TrainableTable::fetch(RowSet& rows, Tensor<float>& room) {
   if (!in_bfloat16()) return values;
-  if (rows.capacity > room.rows()) room = Tensor<float>(backend_, rows.capacity, dim());
+  if (rows.capacity > room.rows()) {
+    room = {};  // before there is another, so that both are never held
+    room = Tensor<float>(backend_, rows.capacity, dim());
+  }
   const View<float> fetched = room.view().slice(0, rows.capacity);
   backend_.widen_rows(stored_, rows, fetched);
   rows.gathered = true;

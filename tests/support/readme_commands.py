@@ -28,7 +28,7 @@ NOT_RUN = {
     "experiments/scripts/quickstart.sh":
         "installs packages and builds everything; what it runs is executed here, line by line",
     "tests/run.sh": "builds everything and runs every test, this one too",
-    "cmake --preset release && cmake --build --preset release":
+    "cmake --preset release && cmake --build --preset release -j$(nproc)":
         "builds everything; .ci/run does so by tests/run.sh before any test",
     "ctest --test-dir build/release -L engine": "runs tests from a test; .ci/run runs them all by ctest",
     "build/release/figure2 --seeds 1..10": PLACE + "run small by grid_test",
