@@ -4,7 +4,6 @@
 #include <iostream>
 #include <regex>
 
-#include <omp.h>
 #include <unistd.h>
 
 #include "experiments/bench/ceilings.hpp"
@@ -12,6 +11,7 @@
 #include "experiments/bench/op_report.hpp"
 #include "experiments/bench/sampler.hpp"
 #include "experiments/cli/cli.hpp"
+#include "host/base/parallel.hpp"
 #include "host/base/version.hpp"
 #include "host/io/atomic_file.hpp"
 
@@ -102,9 +102,9 @@ std::vector<nlohmann::ordered_json> measure_all(const std::vector<OpCase>& cases
   show_progress(cases.size(), cases.size(), "");
   ceilings = probe.ceilings();
   const nlohmann::ordered_json run = {
-      {"device", backend.name()},         {"device_description", backend.description()},
-      {"threads", omp_get_max_threads()}, {"seed", options.seed},
-      {"commit", build_commit()},         {"command", command}};
+      {"device", backend.name()},  {"device_description", backend.description()},
+      {"threads", thread_count()}, {"seed", options.seed},
+      {"commit", build_commit()},  {"command", command}};
   std::vector<nlohmann::ordered_json> records;
   for (const OpResult& result : results) records.push_back(op_record(result, ceilings, run));
   return records;

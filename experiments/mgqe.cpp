@@ -156,6 +156,7 @@ class EvaluateCommand {
       update_from_json(config, options_.given(), "command line");
       resolve(config);
       validate(config);
+      validate_backbone(config);
       backend = make_backend(launch.device(config.run.device));
     });
     launch.join(*backend);
@@ -166,6 +167,7 @@ class EvaluateCommand {
       if (task->fingerprint() != artifact.data_fingerprint)
         input_error(path_, ": was trained on other data than --data ", config.data.name,
                     " gives here: its ids would not match; name the data it was trained on");
+      require_memory(*backend, plan_evaluation(ranks.size(), config, task->catalogue()));
     });
     const nlohmann::ordered_json figures = task->evaluate(artifact.model, Split::kTest).json;
     if (ranks.leads()) std::cout << figures.dump(2) << std::endl;

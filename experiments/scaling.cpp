@@ -212,8 +212,8 @@ void run(Launch& launch, int argc, char** argv) {
   });
   if (!options.plan.empty()) {
     if (launch.rank() > 0) return;
-    const Catalogue catalogue{config.model.task == "relevance" ? 0 : options.users, options.rows,
-                              0.0};
+    const Catalogue catalogue{config.model.task == TaskKind::kRelevance ? 0 : options.users,
+                              options.rows, 0.0};
     const auto plan = plan_exchange(ClusterSpec::parse(options.plan), config, catalogue);
     fmt::print("{}", plan_table(plan, config, catalogue));
     return write(options.json, {{"command", command_line(argc, argv)},

@@ -4,7 +4,7 @@
 #include <limits>
 #include <thread>
 
-#include <omp.h>
+#include "host/base/parallel.hpp"
 
 namespace mgqe::bench {
 namespace {
@@ -52,7 +52,7 @@ void NaiveAssign::run() {
       }
   };
   // Not an OpenMP loop: its threads go on spinning, on the cores of what is timed next.
-  const int64_t threads = omp_get_max_threads();
+  const int64_t threads = thread_count();
   std::vector<std::jthread> others;
   for (int64_t t = 1; t < threads; ++t)
     others.emplace_back([=] { run_rows(rows * t / threads, rows * (t + 1) / threads); });

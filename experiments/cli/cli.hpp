@@ -16,6 +16,7 @@
 #include "host/base/interruption.hpp"
 #include "host/comm/launch.hpp"
 #include "host/config/config.hpp"
+#include "host/config/scheme_traits.hpp"
 #include "host/io/console/progress.hpp"
 #include "models/backbones/model.hpp"
 
@@ -41,15 +42,31 @@ class ConfigOptions {
     visit_fields(defaults_, [&](const char* section, const char* key, const char* flag, auto& value,
                                 const char* help) {
       if (!wanted(section, key)) return;
+      using Value = std::decay_t<decltype(value)>;
       std::string description = help;
       if (flag == std::string("--model")) description += ": " + backbone_names();
-      CLI::Option* option = app.add_option(flag, value, description)->group(section);
-      std::string shown = nlohmann::json(value).dump();
-      if constexpr (is_list<std::decay_t<decltype(value)>>) {
-        option->delimiter(',');
+      if (flag == std::string("--embedding"))
+        description += ": " + schemes_that([](const SchemeTraits&) { return true; });
+      CLI::Option* option = nullptr;
+      std::string shown;
+      if constexpr (Choice<Value>) {
+        const auto read = [flag, &value](const std::string& name) {
+          value = choice<Value>(name, flag);
+        };
+        option = app.add_option_function<std::string>(flag, read, description);
+        option->type_name(fmt::format("{}", fmt::join(Choices<Value>::names, "|")));
+        shown = name_of(value);
+      } else if constexpr (is_list<Value>) {
+        option = app.add_option(flag, value, description)->delimiter(',');
         shown = fmt::format("{}", fmt::join(value, ","));
+      } else {
+        option = app.add_option(flag, value, description);
+        if constexpr (std::is_same_v<Value, std::string>)
+          shown = value;
+        else
+          shown = nlohmann::json(value).dump();
       }
-      if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::string>) shown = value;
+      option->group(section);
       if (base == ConfigBase::kDefaults) option->default_str(shown);
       given_.push_back([option, section, key, &value](nlohmann::json& json) {
         if (option->count() > 0) json[section][key] = value;

@@ -5,9 +5,9 @@
 #include <filesystem>
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include "host/base/check.hpp"
+#include "host/base/parallel.hpp"
 #include "host/config/config.hpp"
 #include "host/engine/backend.hpp"
 #include "host/io/console/run_table.hpp"
@@ -81,7 +81,7 @@ void SeedsOptions::run(const Config& config, const std::vector<std::string>& wor
   if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
   if (jobs_option_->count() > 0 && jobs_ < 1) input_error("--jobs ", jobs_, " must be 1 or more");
   const auto [jobs, threads] =
-      share_cores(jobs_, seeds.size(), runs_on_gpu(config.run.device), omp_get_max_threads());
+      share_cores(jobs_, seeds.size(), runs_on_gpu(config.run.device), thread_count());
 
   std::vector<std::string> shared = words;
   for (const char* option : {"--seeds", "--jobs", "--out"}) shared = without_option(shared, option);

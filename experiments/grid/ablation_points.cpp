@@ -49,9 +49,10 @@ void as_usual(EmbeddingConfig&) {}
 
 void variants(Study& study) {
   study.add("shared_k", as_usual);
-  study.add("private_k", [](EmbeddingConfig& embedding) { embedding.variant = "private_k"; });
+  study.add("private_k",
+            [](EmbeddingConfig& embedding) { embedding.variant = Variant::kPrivateK; });
   study.add("private_d", [&](EmbeddingConfig& embedding) {
-    embedding.variant = "private_d";
+    embedding.variant = Variant::kPrivateD;
     embedding.subspaces = {study.subspaces(), study.subspaces() / 2};
     embedding.centroids = {256};
   });
@@ -112,16 +113,16 @@ void kmeans_start(Study& study) {
 }
 
 void distance_bn(Study& study) {
-  for (const char* kind : {"none", "tf"})
-    study.add(kind, [&](EmbeddingConfig& embedding) { embedding.distance_bn = kind; });
+  for (const DistanceBn kind : {DistanceBn::kNone, DistanceBn::kTf})
+    study.add(name_of(kind), [&](EmbeddingConfig& embedding) { embedding.distance_bn = kind; });
 }
 
 void tables(Study& study) {
   study.add("both", as_usual);
   // Only where users and items have tables of their own.
   if (tables_of(task_config(study.task()), Entity::kUser).empty()) return;
-  for (const char* which : {"users", "items"})
-    study.add(which, [&](EmbeddingConfig& embedding) { embedding.tables = which; });
+  for (const SchemeTables which : {SchemeTables::kUsers, SchemeTables::kItems})
+    study.add(name_of(which), [&](EmbeddingConfig& embedding) { embedding.tables = which; });
 }
 
 void softmax(Study& study) {

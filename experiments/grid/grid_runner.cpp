@@ -5,11 +5,11 @@
 #include <memory>
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include "experiments/grid/run_claims.hpp"
 #include "experiments/grid/run_key.hpp"
 #include "host/base/check.hpp"
+#include "host/base/parallel.hpp"
 #include "host/engine/backend.hpp"
 #include "host/jobs/run_pool.hpp"
 
@@ -205,8 +205,7 @@ GridSummary run_grid(const std::vector<GridRun>& runs, const RunStore& store,
   store.sweep();
   const bool gpu = runs_on_gpu(options.device);
   GridSource source(runs, store, options, gpu);
-  const auto [jobs, threads] =
-      share_cores(options.jobs, source.waiting(), gpu, omp_get_max_threads());
+  const auto [jobs, threads] = share_cores(options.jobs, source.waiting(), gpu, thread_count());
   source.share(jobs);
   const auto [all, done, failed, waiting] = source.count();
   fmt::print("{} runs: {} stored in {}, {} to make, {} at a time with {} thread{} each\n", all,

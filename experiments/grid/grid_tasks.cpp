@@ -7,35 +7,52 @@
 
 namespace mgqe {
 
+namespace {
+
+/// SASRec's authors: short histories and more dropout on every data set but MovieLens.
+void short_histories(Config& config) {
+  config.model.max_length = 50;
+  config.model.dropout = 0.5;
+}
+
+/// Enough to show that a scheme works, not how well.
+void twenty_epochs(Config& config) { config.train.epochs = 20; }
+
+constexpr TaskKind kRanking = TaskKind::kRanking, kRelevance = TaskKind::kRelevance;
+
+}  // namespace
+
 const std::vector<GridTask>& grid_tasks() {
+  using enum SchemeRows;
   static const std::vector<GridTask> tasks = {
-      {"gmf", "GMF on MovieLens-1M", "ml-1m", "gmf", "ranking", 64, true, 50},
-      {"neumf", "NeuMF on MovieLens-1M", "ml-1m", "neumf", "ranking", 64, true, 200},
-      {"sasrec", "SASRec on MovieLens-1M", "ml-1m", "sasrec", "ranking", 64, true, 1800},
-      {"relevance", "item-to-item relevance, Steam", "steam", "gmf", "relevance", 32, true, 8},
-      {"video-gmf", "GMF on Amazon Video Games", "video", "gmf", "ranking", 64, false, 60},
-      {"video-sasrec", "SASRec on Amazon Video Games", "video", "sasrec", "ranking", 64, false,
-       1800},
+      {"gmf", "GMF on MovieLens-1M", "ml-1m", "gmf", kRanking, 64, true, 50, kEvery},
+      {"neumf", "NeuMF on MovieLens-1M", "ml-1m", "neumf", kRanking, 64, true, 200, kEvery},
+      {"sasrec", "SASRec on MovieLens-1M", "ml-1m", "sasrec", kRanking, 64, true, 1800, kMain},
+      {"relevance", "item-to-item relevance, Steam", "steam", "gmf", kRelevance, 32, true, 8,
+       kUsual},
+      {"video-gmf", "GMF on Amazon Video Games", "video", "gmf", kRanking, 64, false, 60, kNone},
+      {"video-sasrec", "SASRec on Amazon Video Games", "video", "sasrec", kRanking, 64, false, 1800,
+       kNone, short_histories},
       {"relevance-synthetic", "relevance, synthetic, 290,000 items", "relevance-synthetic", "gmf",
-       "relevance", 32, false, 300},
+       kRelevance, 32, false, 300, kNone},
   };
   return tasks;
 }
 
 const std::vector<GridTask>& scheme_tasks() {
+  using enum SchemeRows;
   static const std::vector<GridTask> tasks = [] {
     std::vector<GridTask> list;
     for (const GridTask& task : grid_tasks())
-      if (std::string(task.data) == "ml-1m" || std::string(task.name) == "relevance")
-        list.push_back(task);
+      if (task.rows != kNone) list.push_back(task);
     list.insert(list.end(), {{"sasrec-20", "SASRec on MovieLens-1M, 20 epochs", "ml-1m", "sasrec",
-                              "ranking", 64, true, 120, 20},
+                              kRanking, 64, true, 120, kBesidesMain, twenty_epochs},
                              {"relevance-neumf", "item-to-item relevance by NeuMF, Steam", "steam",
-                              "neumf", "relevance", 32, true, 15},
-                             {"ncf-gmf", "GMF on the NCF authors' split", "ncf", "gmf", "ranking",
-                              32, true, 27},
+                              "neumf", kRelevance, 32, true, 15, kMain},
+                             {"ncf-gmf", "GMF on the NCF authors' split", "ncf", "gmf", kRanking,
+                              32, true, 27, kFull},
                              {"ncf-neumf", "NeuMF on the NCF authors' split", "ncf", "neumf",
-                              "ranking", 32, true, 250}});
+                              kRanking, 32, true, 250, kNeumfAnchors}});
     return list;
   }();
   return tasks;
@@ -60,16 +77,11 @@ std::vector<GridTask> find_tasks(const std::vector<std::string>& names) {
 }
 
 Config task_config(const GridTask& task) {
-  Config config = default_config(task.model, task.task, "paper");
+  Config config = default_config(task.model, task.task);
   config.data.name = task.data;
   config.embedding.scheme = "full";
   config.embedding.dim = task.dim;
-  if (task.epochs > 0) config.train.epochs = task.epochs;
-  if (std::string(task.name) == "video-sasrec") {
-    // SASRec's authors: short histories and more dropout on every data set but MovieLens.
-    config.model.max_length = 50;
-    config.model.dropout = 0.5;
-  }
+  if (task.change != nullptr) task.change(config);
   return config;
 }
 

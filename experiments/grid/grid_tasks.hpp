@@ -8,12 +8,23 @@
 
 namespace mgqe {
 
+/// Which rows of the table of schemes a task has.
+enum class SchemeRows {
+  kNone,
+  kEvery,
+  kFull,
+  kMain,          // full, and mgqe at its usual size
+  kBesidesMain,   // the others
+  kUsual,         // every scheme but dpq_sx, at its usual size
+  kNeumfAnchors,  // full tables as the NCF authors have them
+};
+
 struct GridTask {
   const char* name;   // of --tasks
   const char* title;  // for people
   const char* data;
   const char* model;
-  const char* task;
+  TaskKind task;
   int64_t dim;  // d; sizes are measured against the full table of this dimension
   /// Whether figure 2 has every scheme at every size here, or only full, dpq_vq and mgqe at their
   /// usual one: the larger catalogues, which are there for head and tail.
@@ -21,11 +32,11 @@ struct GridTask {
   /// Roughly what a run with a full table takes on one CPU thread: for order and budget until some
   /// run has been measured.
   double full_seconds;
-  /// Epochs where they are not the backbone's own: enough to show that a scheme works, not how
-  /// well.
-  int epochs = 0;
+  SchemeRows rows;
+  /// What differs from the backbone's own settings. Null: nothing.
+  void (*change)(Config& config) = nullptr;
 
-  bool is_relevance() const { return std::string(task) == "relevance"; }
+  bool is_relevance() const { return task == TaskKind::kRelevance; }
 };
 
 /// Those of the report: figures, claims and ablations.

@@ -47,6 +47,8 @@ std::string flag_value(const Value& value) {
     return fmt::format("{}", fmt::join(parts, ","));
   } else if constexpr (std::is_same_v<Value, std::string>) {
     return value;
+  } else if constexpr (Choice<Value>) {
+    return name_of(value);
   } else {
     return nlohmann::json(value).dump();
   }

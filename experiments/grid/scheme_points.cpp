@@ -25,11 +25,12 @@ const Row kSchemes[] = {
     {"dpq_vq", "usual", "dpq_vq", as_usual},
     {"dpq_sx", "usual", "dpq_sx", as_usual},
     {"mgqe", "usual", "mgqe", as_usual},
-    {"mgqe", "private_k", "mgqe", [](Config& config) { config.embedding.variant = "private_k"; }},
+    {"mgqe", "private_k", "mgqe",
+     [](Config& config) { config.embedding.variant = Variant::kPrivateK; }},
     {"mgqe", "private_d", "mgqe",
      [](Config& config) {
        EmbeddingConfig& embedding = config.embedding;
-       embedding.variant = "private_d";
+       embedding.variant = Variant::kPrivateD;
        embedding.subspaces = {embedding.subspaces[0], embedding.subspaces[0] / 2};
        embedding.centroids = {256};
      }},
@@ -37,7 +38,7 @@ const Row kSchemes[] = {
 
 /// NeuMF as its authors train it: from its halves; and with their 32 predictive factors, which is a
 /// perceptron of 256-128-64-32.
-const Row kNcfAnchors[] = {
+const Row kNeumfAnchors[] = {
     {"full", "usual", "full", as_usual},
     {"full", "pre-trained", "full",
      [](Config& config) {
@@ -53,15 +54,26 @@ const Row kNcfAnchors[] = {
      }},
 };
 
-bool belongs(const GridTask& task, const Row& row) {
-  const std::string name = task.name, series = row.series, value = row.value;
-  const bool main = series == "full" || (series == "mgqe" && value == "usual");
-  if (name == "sasrec") return main;  // the others as sasrec-20
-  if (name == "sasrec-20") return !main;
-  if (name == "ncf-gmf") return series == "full";
-  if (name == "relevance-neumf") return main;
-  if (task.is_relevance()) return value == "usual" && series != "dpq_sx";
-  return true;
+bool belongs(SchemeRows rows, const Row& row) {
+  const std::string series = row.series;
+  const bool usual = std::string(row.value) == "usual";
+  const bool main = series == "full" || (series == "mgqe" && usual);
+  switch (rows) {
+    case SchemeRows::kEvery:
+      return true;
+    case SchemeRows::kFull:
+      return series == "full";
+    case SchemeRows::kMain:
+      return main;
+    case SchemeRows::kBesidesMain:
+      return !main;
+    case SchemeRows::kUsual:
+      return usual && series != "dpq_sx";
+    case SchemeRows::kNone:
+    case SchemeRows::kNeumfAnchors:
+      break;
+  }
+  return false;
 }
 
 }  // namespace
@@ -76,11 +88,11 @@ std::vector<GridPoint> scheme_points(const GridChoice& choice) {
     points.push_back(make_point(choice, task, row.series, value, config));
   };
   for (const GridTask& task : choice.tasks)
-    if (std::string(task.name) == "ncf-neumf")
-      for (const Row& row : kNcfAnchors) add(task, row);
+    if (task.rows == SchemeRows::kNeumfAnchors)
+      for (const Row& row : kNeumfAnchors) add(task, row);
     else
       for (const Row& row : kSchemes)
-        if (belongs(task, row)) add(task, row);
+        if (belongs(task.rows, row)) add(task, row);
   return points;
 }
 

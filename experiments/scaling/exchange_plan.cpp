@@ -50,10 +50,9 @@ nlohmann::ordered_json plan_ranks(int nodes, const ClusterSpec& cluster, const C
     constexpr double kAsk = 2 * sizeof(int32_t);
     forward += elsewhere * (kAsk + static_cast<double>(wire_bytes(config.embedding)));
     forward_f32 += elsewhere * (kAsk + static_cast<double>(float_row));
-    backward += elsewhere *
-                static_cast<double>(choice<RowType>(config.train.gradient_type) == RowType::kBf16
-                                        ? float_row / 2
-                                        : float_row);
+    backward +=
+        elsewhere * static_cast<double>(config.train.gradient_type == RowType::kBf16 ? float_row / 2
+                                                                                     : float_row);
     if (!config.embedding.centroids.empty() && wire_bytes(config.embedding) < float_row)
       codebook += 2.0 * (ranks - 1) / ranks * config.embedding.centroids[0] *
                   static_cast<double>(float_row);
@@ -125,7 +124,7 @@ std::string plan_table(const nlohmann::ordered_json& plan, const Config& config,
                     fmt::format("{:.2f}", 1e3 * row["exchange_seconds"].get<double>())});
   return fmt::format("A plan, not a measurement: {} users and {} items, {}, batch {}, {}\n\n",
                      catalogue.users, catalogue.items, scheme_label(config.embedding),
-                     config.train.batch, config.train.optimizer) +
+                     config.train.batch, name_of(config.train.optimizer)) +
          format_table({"nodes", "GPUs", "GiB a GPU", "forward MiB", "as f32 rows", "backward MiB",
                        "codebook MiB", "link ms"},
                       rows, {}) +

@@ -28,7 +28,8 @@ ZipfPairs::ZipfPairs(Backend& backend, const Config& config, const Catalogue& ca
       batch_(config.train.batch) {
   const uint64_t seed = config.run.seed;
   // Relevance: both sides are items.
-  const int64_t left_rows = config.model.task == "relevance" ? catalogue.items : catalogue.users;
+  const int64_t left_rows =
+      config.model.task == TaskKind::kRelevance ? catalogue.items : catalogue.users;
   std::vector<int32_t> left(static_cast<size_t>(share_.count)), right(left);
   std::vector<float> targets(left.size());
   for (int64_t step = 0; step < batches; ++step) {

@@ -5,7 +5,7 @@
 add_library(mgqe_flags INTERFACE)
 set(warnings -Wall -Wextra $<$<BOOL:${MGQE_WERROR}>:-Werror>)
 target_compile_options(mgqe_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:${warnings} -ffp-contract=off -fno-math-errno -fno-trapping-math>)
+  $<$<COMPILE_LANGUAGE:CXX>:${warnings} -fopenmp-simd -ffp-contract=off -fno-math-errno -fno-trapping-math>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(mgqe_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # ccache
 endif()

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 namespace mgqe {
 namespace {
 
@@ -28,6 +30,8 @@ int position_of(const char* flag, const std::string& name, std::span<const char*
     if (name == names[i]) return static_cast<int>(i);
   input_error(flag, " ", name, " is unknown: choose ", alternatives(names));
 }
+
+void set_text(nlohmann::json& json, const char* text) { json = text; }
 
 const OptimizerTraits& traits_of(Optimizer optimizer) {
   return kOptimizers[static_cast<size_t>(optimizer)];

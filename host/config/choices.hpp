@@ -1,12 +1,14 @@
-// Fields of Config that take one of a few names: the enum behind each, and the one list of its
-// names. Config, JSON, flags and checkpoints hold the name; code that decides by it asks choice().
-// Schemes and backbones, which can be added to, have descriptors instead: scheme_traits.hpp,
-// models/backbones/model.hpp.
+// Fields of Config that take one of a few names: the enum of each, and the one list of its names.
+// Flags, JSON and checkpoints hold the name; it becomes the enum where it is read, by choice(), and
+// nothing behind compares names. Schemes and backbones, which can be added to, have descriptors
+// instead: scheme_traits.hpp, models/backbones/model.hpp.
 #pragma once
 
 #include <array>
 #include <span>
 #include <string>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "host/base/check.hpp"
 
@@ -84,6 +86,11 @@ struct Choices<Optimizer> {
   static constexpr std::array names = {"sparse_adam", "adam", "rowwise_adagrad", "sgd"};
 };
 
+template <class Enum>
+concept Choice = requires {
+  Choices<Enum>::names;
+};
+
 /// "a, b or c"
 std::string alternatives(std::span<const char* const> names);
 
@@ -91,14 +98,21 @@ std::string alternatives(std::span<const char* const> names);
 int position_of(const char* flag, const std::string& name, std::span<const char* const> names);
 
 /// InputError that lists the known names; `flag` where several take the same ones.
-template <class Enum>
+template <Choice Enum>
 Enum choice(const std::string& name, const char* flag = Choices<Enum>::flag) {
   return static_cast<Enum>(position_of(flag, name, Choices<Enum>::names));
 }
 
-template <class Enum>
+template <Choice Enum>
 const char* name_of(Enum value) {
   return Choices<Enum>::names[static_cast<size_t>(value)];
+}
+
+/// In JSON a choice is its name.
+void set_text(nlohmann::json& json, const char* text);
+template <Choice Enum>
+void to_json(nlohmann::json& json, const Enum& value) {
+  set_text(json, name_of(value));
 }
 
 /// What an optimizer keeps of a table, and which rows it can move.

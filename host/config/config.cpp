@@ -23,26 +23,28 @@ nlohmann::json to_json(const Config& config) {
 void update_from_json(Config& config, const nlohmann::json& json, const std::string& where) {
   if (!json.is_object()) input_error(where, ": expected a JSON object of sections");
   nlohmann::json unread = json;
-  visit_fields(
-      config, [&](const char* section, const char* key, const char*, auto& value, const char*) {
-        const auto found = unread.find(section);
-        if (found == unread.end()) return;
-        if (!found->is_object()) input_error(where, ": \"", section, "\" must be a JSON object");
-        const auto field = found->find(key);
-        if (field == found->end()) return;
-        using Value = std::decay_t<decltype(value)>;
-        try {
-          // A list of one may be written as the value alone.
-          if constexpr (is_list<Value>)
-            value = field->is_array() ? field->template get<Value>()
-                                      : Value{field->template get<typename Value::value_type>()};
-          else
-            value = field->template get<Value>();
-        } catch (const nlohmann::json::exception&) {
-          input_error(where, ": ", section, ".", key, " has the wrong type: ", field->dump());
-        }
-        found->erase(key);
-      });
+  visit_fields(config, [&](const char* section, const char* key, const char* flag, auto& value,
+                           const char*) {
+    const auto found = unread.find(section);
+    if (found == unread.end()) return;
+    if (!found->is_object()) input_error(where, ": \"", section, "\" must be a JSON object");
+    const auto field = found->find(key);
+    if (field == found->end()) return;
+    using Value = std::decay_t<decltype(value)>;
+    try {
+      // A list of one may be written as the value alone.
+      if constexpr (is_list<Value>)
+        value = field->is_array() ? field->template get<Value>()
+                                  : Value{field->template get<typename Value::value_type>()};
+      else if constexpr (Choice<Value>)
+        value = choice<Value>(field->template get<std::string>(), flag);
+      else
+        value = field->template get<Value>();
+    } catch (const nlohmann::json::exception&) {
+      input_error(where, ": ", section, ".", key, " has the wrong type: ", field->dump());
+    }
+    found->erase(key);
+  });
   for (const auto& [section, fields] : unread.items()) {
     const bool known = to_json(Config{}).contains(section);
     if (known && fields.empty()) continue;
@@ -87,15 +89,13 @@ void validate_embedding(const EmbeddingConfig& embedding) {
   const SchemeTraits& traits = traits_of_scheme(embedding.scheme);
   if (embedding.dim < 1 || embedding.dim > kMaxDim)
     input_error("--dim ", embedding.dim, " is out of range: 1 to ", kMaxDim);
-  const SchemeTables tables = choice<SchemeTables>(embedding.tables);
-  if (tables != SchemeTables::kBoth && !traits.reads("tables"))
-    input_error("--tables ", embedding.tables,
+  if (embedding.tables != SchemeTables::kBoth && !traits.reads("tables"))
+    input_error("--tables ", name_of(embedding.tables),
                 " leaves the other tables full, and --embedding full is that already: choose "
                 "another scheme");
-  choice<Faithful>(embedding.faithful);
   check_positive("--init-stddev", embedding.init_stddev);
-  if (choice<Variant>(embedding.variant) != Variant::kSharedK && !traits.reads("variant"))
-    input_error("--variant ", embedding.variant, " is for --embedding ",
+  if (embedding.variant != Variant::kSharedK && !traits.reads("variant"))
+    input_error("--variant ", name_of(embedding.variant), " is for --embedding ",
                 schemes_that([](const SchemeTraits& other) { return other.reads("variant"); }),
                 ", not ", embedding.scheme);
   if (traits.validate != nullptr) traits.validate(embedding);
@@ -107,9 +107,6 @@ void validate_train(const TrainConfig& train) {
   check_positive("--batch", static_cast<double>(train.batch));
   if (train.batch > (int64_t{1} << 30)) input_error("--batch ", train.batch, " is over 2^30");
   if (train.negatives < 1) input_error("--negatives ", train.negatives, " must be 1 or more");
-  choice<Optimizer>(train.optimizer);
-  choice<RowType>(train.row_type);
-  choice<RowType>(train.gradient_type, "--gradient-type");
   check_positive("--lr", train.lr);
   check_not_negative("--table-lr", train.table_lr);
   check_positive("--epsilon", train.epsilon);
@@ -122,14 +119,14 @@ void validate_train(const TrainConfig& train) {
 
 /// Rows in bfloat16 are widened by the batch: what reads the table as a whole has no way to.
 void validate_row_type(const TrainConfig& train, const EmbeddingConfig& embedding) {
-  if (choice<RowType>(train.row_type) == RowType::kF32) return;
-  if (!traits_of(choice<Optimizer>(train.optimizer)).bfloat16_rows)
-    input_error("--row-type bf16 with --optimizer ", train.optimizer,
+  if (train.row_type == RowType::kF32) return;
+  if (!traits_of(train.optimizer).bfloat16_rows)
+    input_error("--row-type bf16 with --optimizer ", name_of(train.optimizer),
                 ", whose moments are larger than the rows: choose ", bfloat16_optimizers());
   if (!traits_of_scheme(embedding.scheme).bfloat16_rows)
     input_error("--row-type bf16 with --embedding ", embedding.scheme, ": choose ",
                 schemes_that([](const SchemeTraits& other) { return other.bfloat16_rows; }));
-  if (embedding.kmeans_start != 0 || choice<Grouping>(embedding.grouping) != Grouping::kTier)
+  if (embedding.kmeans_start != 0 || embedding.grouping != Grouping::kTier)
     input_error("--row-type bf16 is without --kmeans-start and --grouping lookup");
 }
 
@@ -137,12 +134,12 @@ void validate_row_type(const TrainConfig& train, const EmbeddingConfig& embeddin
 
 std::string scheme_label(const EmbeddingConfig& embedding) {
   const SchemeTraits& traits = traits_of_scheme(embedding.scheme);
-  const bool shared = choice<Variant>(embedding.variant) == Variant::kSharedK;
-  const bool both = choice<SchemeTables>(embedding.tables) == SchemeTables::kBoth;
-  return embedding.scheme + (shared ? "" : " " + embedding.variant) +
+  const bool shared = embedding.variant == Variant::kSharedK;
+  const bool both = embedding.tables == SchemeTables::kBoth;
+  return embedding.scheme + (shared ? "" : std::string(" ") + name_of(embedding.variant)) +
          " d=" + std::to_string(embedding.dim) +
          (traits.label != nullptr ? traits.label(embedding) : "") +
-         (both ? "" : " " + embedding.tables + " only");
+         (both ? "" : std::string(" ") + name_of(embedding.tables) + " only");
 }
 
 std::string options_beyond_paper(const EmbeddingConfig& embedding) {
@@ -152,8 +149,8 @@ std::string options_beyond_paper(const EmbeddingConfig& embedding) {
     text << (text.tellp() > 0 ? ", " : "") << name << ' ' << value;
   };
   if (embedding.commitment_weight > 0.0) add("commitment weight", embedding.commitment_weight);
-  if (choice<DistanceBn>(embedding.distance_bn) != DistanceBn::kNone)
-    add("distance batch-norm", embedding.distance_bn);
+  if (embedding.distance_bn != DistanceBn::kNone)
+    add("distance batch-norm", name_of(embedding.distance_bn));
   if (embedding.kmeans_start > 0) add("k-means start, iterations", embedding.kmeans_start);
   return text.str();
 }
@@ -168,10 +165,8 @@ void resolve(Config& config) {
 void validate(const Config& config) {
   const auto& [data, model, embedding, train, run] = config;
   validate_embedding(embedding);
-  choice<TaskKind>(model.task);
   validate_train(train);
   validate_row_type(train, embedding);
-  choice<Shard>(run.shard);
   if (run.candidates < 1) input_error("--candidates ", run.candidates, " must be 1 or more");
   if (run.evaluate_users < 0)
     input_error("--evaluate-users ", run.evaluate_users, " must be 0 (all) or more");

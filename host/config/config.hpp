@@ -8,6 +8,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "host/config/choices.hpp"
+
 namespace mgqe {
 
 template <class T>
@@ -27,7 +29,7 @@ struct DataConfig {
 
 struct ModelConfig {
   std::string name = "gmf";
-  std::string task = "ranking";
+  TaskKind task = TaskKind::kRanking;
   int64_t mlp_dim = 0;
   int pretrain_epochs = 0;
   int blocks = 2;
@@ -38,31 +40,31 @@ struct ModelConfig {
 
 struct EmbeddingConfig {
   std::string scheme = "mgqe";
-  std::string tables = "both";
+  SchemeTables tables = SchemeTables::kBoth;
   int64_t dim = 64;
   int rank = 16;
   int bits = 4;
   int64_t buckets = 1024;
-  std::string variant = "shared_k";
+  Variant variant = Variant::kSharedK;
   std::vector<int> subspaces = {32};
   std::vector<int> centroids;  // empty: resolve() takes the scheme's own
   std::vector<double> tiers;   // likewise
   double init_stddev = 0.01;
   double codebook_weight = 1.0;
   double commitment_weight = 0.0;
-  std::string distance_bn = "none";
+  DistanceBn distance_bn = DistanceBn::kNone;
   int kmeans_start = 0;
-  std::string grouping = "tier";
-  std::string faithful = "paper";
+  Grouping grouping = Grouping::kTier;
+  Faithful faithful = Faithful::kPaper;
 };
 
 struct TrainConfig {
   int epochs = 20;
   int64_t batch = 256;
   int negatives = 4;
-  std::string optimizer = "sparse_adam";
-  std::string row_type = "f32";
-  std::string gradient_type = "f32";
+  Optimizer optimizer = Optimizer::kSparseAdam;
+  RowType row_type = RowType::kF32;
+  RowType gradient_type = RowType::kF32;
   double lr = 1e-3;
   double table_lr = 0.0;
   double beta1 = 0.9;
@@ -79,7 +81,7 @@ struct RunConfig {
   std::string out;
   int candidates = 100;
   int64_t evaluate_users = 0;
-  std::string shard = "auto";
+  Shard shard = Shard::kAuto;
 };
 
 struct Config {
@@ -128,8 +130,7 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("model", "dropout", "--dropout", model.dropout, "sasrec: dropout rate");
 
   auto& embedding = config.embedding;
-  visit("embedding", "scheme", "--embedding", embedding.scheme,
-        "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx or mgqe");
+  visit("embedding", "scheme", "--embedding", embedding.scheme, "embedding scheme");
   visit("embedding", "tables", "--tables", embedding.tables,
         "tables of that scheme: both, users or items; the others are full");
   visit("embedding", "dim", "--dim", embedding.dim, "embedding dimension d");

@@ -47,8 +47,6 @@ void validate_quantizer(const EmbeddingConfig& embedding) {
   check_not_negative("--codebook-weight", embedding.codebook_weight);
   check_not_negative("--commitment-weight", embedding.commitment_weight);
   check_not_negative("--kmeans-start", embedding.kmeans_start);
-  choice<DistanceBn>(embedding.distance_bn);
-  choice<Grouping>(embedding.grouping);
 }
 
 /// One codebook size and one number of subspaces: dpq_vq and dpq_sx.
@@ -70,19 +68,19 @@ void validate_dpq_sx(const EmbeddingConfig& embedding) {
     if (given) input_error(option, " is for --embedding dpq_vq or mgqe, not dpq_sx");
   };
   refuse(embedding.commitment_weight != 0.0, "--commitment-weight");
-  refuse(choice<DistanceBn>(embedding.distance_bn) != DistanceBn::kNone, "--distance-bn");
+  refuse(embedding.distance_bn != DistanceBn::kNone, "--distance-bn");
   refuse(embedding.kmeans_start != 0, "--kmeans-start");
-  refuse(choice<Grouping>(embedding.grouping) != Grouping::kTier, "--grouping");
+  refuse(embedding.grouping != Grouping::kTier, "--grouping");
 }
 
 void validate_mgqe(const EmbeddingConfig& embedding) {
-  const std::string& variant = embedding.variant;
-  const bool by_dimension = choice<Variant>(variant) == Variant::kPrivateD;
+  const char* variant = name_of(embedding.variant);
+  const bool by_dimension = embedding.variant == Variant::kPrivateD;
   const auto& per_tier = by_dimension ? embedding.subspaces : embedding.centroids;
   const auto& single = by_dimension ? embedding.centroids : embedding.subspaces;
   const char* per_tier_flag = by_dimension ? "--subspaces" : "--centroids";
   const char* single_flag = by_dimension ? "--centroids" : "--subspaces";
-  if (choice<Variant>(variant) != Variant::kSharedK && embedding.tiers.empty())
+  if (embedding.variant != Variant::kSharedK && embedding.tiers.empty())
     input_error("--variant ", variant, " needs tiers: give --tiers (cuts, e.g. 0.1) and ",
                 per_tier_flag, " (one a tier)");
   if (single.size() != 1)
@@ -97,7 +95,7 @@ void validate_mgqe(const EmbeddingConfig& embedding) {
 }
 
 void resolve_mgqe(EmbeddingConfig& embedding) {
-  const bool by_dimension = choice<Variant>(embedding.variant) == Variant::kPrivateD;
+  const bool by_dimension = embedding.variant == Variant::kPrivateD;
   const auto& per_tier = by_dimension ? embedding.subspaces : embedding.centroids;
   if (embedding.tiers.empty() &&
       (per_tier.size() == 2 || (!by_dimension && embedding.centroids.empty())))

@@ -166,7 +166,7 @@ void CpuBackend::assign_with_gradient(View<const float> queries, const UniqueIds
                                       View<float> gradient) {
   const int64_t d = queries.cols, width = d / scratch.codes.cols, slabs = d / kSlabColumns;
   // Slabs must hold whole subspaces, and be shared out evenly.
-  if (d % kSlabColumns != 0 || kSlabColumns % width != 0 || slabs % omp_get_max_threads() != 0)
+  if (d % kSlabColumns != 0 || kSlabColumns % width != 0 || slabs % thread_count() != 0)
     return QuantizerOps::assign_with_gradient(queries, unique, codebook, tiers, scale, scratch,
                                               decoded, gradient);
   MGQE_CHECK(codebook.rows <= kMaxCentroids, codebook.rows, " centroids");

@@ -73,7 +73,7 @@ void CpuBackend::download(void* host, const void* device, size_t bytes) {
 void CpuBackend::zero(void* device, size_t bytes) { std::memset(device, 0, bytes); }
 
 std::string CpuBackend::description() const {
-  return processor_model() + ", " + std::to_string(omp_get_max_threads()) + " threads, " +
+  return processor_model() + ", " + std::to_string(thread_count()) + " threads, " +
          simd_level_name(simd_level());
 }
 

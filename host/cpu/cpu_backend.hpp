@@ -81,7 +81,7 @@ class CpuBackend : public Elementwise<CpuBackend> {
   void count_candidates(const RankQuery& query, View<const int32_t> candidates,
                         RankCounts counts) override;
 
-  int fma_workers() const override { return omp_get_max_threads(); }
+  int fma_workers() const override { return thread_count(); }
   int64_t run_fma_chains(int64_t steps, float factor, float addend, View<float> sums) override;
   void copy(View<const float> x, View<float> out) override;
   void fill(View<float> x, float value) override;

@@ -1,8 +1,10 @@
 // Whether the pieces of an artifact fit each other; said in words, because a file may be anything.
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
 
+#include "host/config/choices.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/safetensors.hpp"
 #include "host/packed/packed_scheme.hpp"
@@ -36,8 +38,9 @@ std::string table_defect(const PackedTable& table) {
 std::string artifact_defect(const Artifact& artifact) {
   const PackedModel& model = artifact.model;
   if (model.backbone.empty()) return "the backbone has no name";
-  if (model.task != "ranking" && model.task != "relevance")
-    return fmt::format("unknown task \"{}\"; ranking and relevance are known", model.task);
+  if (const auto& tasks = Choices<TaskKind>::names;
+      std::find(tasks.begin(), tasks.end(), model.task) == tasks.end())
+    return fmt::format("unknown task \"{}\": choose {}", model.task, alternatives(tasks));
   if (model.tables.empty()) return "it has no embedding table";
   std::set<std::string> entities;
   for (const auto& [name, table] : model.tables) {

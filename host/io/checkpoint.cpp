@@ -22,7 +22,6 @@ namespace {
 
 constexpr const char* kFormat = "mgqe-checkpoint";
 constexpr const char* kManifest = "manifest.json";
-constexpr const char* kBest = "best.safetensors";
 constexpr std::string_view kStepPrefix = "step-";
 constexpr size_t kStepDigits = 12;
 
@@ -289,8 +288,8 @@ CheckpointFile write_shard(const fs::path& folder, int rank, int world_size,
 }
 
 CheckpointFile write_best(const fs::path& folder, const Artifact& best) {
-  write_artifact(folder / kBest, best);
-  return look_at(folder / kBest);
+  write_artifact(folder / kBestFile, best);
+  return look_at(folder / kBestFile);
 }
 
 void write_checkpoint(const fs::path& folder, Checkpoint checkpoint) {
@@ -331,10 +330,10 @@ ArrayMap read_shard(const fs::path& checkpoint, const CheckpointManifest& manife
 }
 
 void read_best(const fs::path& checkpoint, const CheckpointManifest& manifest, Checkpoint& read) {
-  const CheckpointFile* best = listed(manifest, kBest);
+  const CheckpointFile* best = listed(manifest, kBestFile);
   if (best == nullptr) return;
-  const Bytes bytes = map_file(checkpoint / kBest);
-  compare(checkpoint / kBest, *best, bytes.size(), crc32_of(bytes.span()));
+  const Bytes bytes = map_file(checkpoint / kBestFile);
+  compare(checkpoint / kBestFile, *best, bytes.size(), crc32_of(bytes.span()));
   read.best = read_artifact(bytes);
 }
 

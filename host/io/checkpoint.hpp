@@ -23,6 +23,7 @@
 namespace mgqe {
 
 inline constexpr int kCheckpointVersion = 1;
+inline constexpr const char* kBestFile = "best.safetensors";
 
 /// A checkpoint that cannot be read as it was written: a file is missing, cut or changed.
 class DamagedCheckpoint : public InputError {

@@ -11,6 +11,7 @@
 #include "host/base/version.hpp"
 #include "host/comm/launch.hpp"
 #include "host/io/console/logging.hpp"
+#include "host/train/run_state.hpp"
 
 namespace mgqe {
 
@@ -116,19 +117,22 @@ void Checkpointer::begin_share(Checkpoint checkpoint) {
   });
   const fs::path made =
       ranks_.gather(ranks_.leads() ? making_->folder->temporary().string() : "").front();
-  share_ = std::async(std::launch::async, [this, made, moved = std::move(checkpoint)] {
-    if (moved.best) making_->best = write_best(made, *moved.best);
-    return write_shard(made, ranks_.rank(), ranks_.size(), moved.arrays);
+  share_ = std::async(std::launch::async, [made, rank = ranks_.rank(), ranks = ranks_.size(),
+                                           moved = std::move(checkpoint)] {
+    Share share;
+    if (moved.best) share.best = write_best(made, *moved.best);
+    share.shard = write_shard(made, rank, ranks, moved.arrays);
+    return share;
   });
 }
 
 /// AgreedError where a rank could not write its file: the folder goes.
 void Checkpointer::finish_shares() {
   Making making = *std::exchange(making_, std::nullopt);
-  CheckpointFile mine;
+  Share mine;
   agree(ranks_, [&] { mine = share_.get(); });
   const std::vector<std::string> files =
-      ranks_.gather(fmt::format("{} {} {}", mine.name, mine.bytes, mine.crc32));
+      ranks_.gather(fmt::format("{} {} {}", mine.shard.name, mine.shard.bytes, mine.shard.crc32));
   agree(ranks_, [&] {
     if (!ranks_.leads()) return;
     for (const std::string& text : files) {
@@ -136,7 +140,7 @@ void Checkpointer::finish_shares() {
       CheckpointFile& file = making.manifest.files.emplace_back();
       words >> file.name >> file.bytes >> file.crc32;
     }
-    if (making.best) making.manifest.files.push_back(*making.best);
+    if (mine.best) making.manifest.files.push_back(*mine.best);
     write_manifest(making.folder->temporary(), making.manifest);
     making.folder->commit();
     remove_old(making.manifest.step);
@@ -210,6 +214,17 @@ std::optional<Checkpoint> newest_checkpoint(
       "--resume: " + folder.string() + " has no checkpoint that is whole: " + first_damage;
   agree(ranks, [&] { input_error(what); });
   return std::nullopt;
+}
+
+void require_best(const CheckpointManifest& manifest) {
+  const int epoch = run_state_of(manifest.training).best.epoch;
+  const bool listed =
+      std::any_of(manifest.files.begin(), manifest.files.end(),
+                  [](const CheckpointFile& file) { return file.name == kBestFile; });
+  if (listed == (epoch > 0)) return;
+  throw DamagedCheckpoint(fmt::format("{}: the run's best epoch is {}, and {} is {}in its manifest",
+                                      checkpoint_name(manifest.step), epoch, kBestFile,
+                                      listed ? "" : "not "));
 }
 
 void require_same_run(const CheckpointManifest& manifest, const Config& config,

@@ -70,6 +70,10 @@ class Checkpointer {
   struct Making {
     std::unique_ptr<AtomicFolder> folder;  // rank 0's
     CheckpointManifest manifest;
+  };
+  /// The files that this rank writes.
+  struct Share {
+    CheckpointFile shard;
     std::optional<CheckpointFile> best;
   };
 
@@ -83,9 +87,9 @@ class Checkpointer {
   Communicator& ranks_;
   std::filesystem::path folder_;
   CheckpointOptions options_;
-  std::optional<Making> making_;       // among ranks
-  std::future<CheckpointFile> share_;  // this rank's
-  std::vector<uint64_t> kept_;         // steps, oldest first; the writing thread's while it writes
+  std::optional<Making> making_;  // among ranks
+  std::future<Share> share_;
+  std::vector<uint64_t> kept_;  // steps, oldest first; the writing thread's while it writes
   uint64_t last_step_;
   Clock::time_point last_time_ = Clock::now();
   std::future<void> written_;
@@ -98,6 +102,9 @@ class Checkpointer {
 std::optional<Checkpoint> newest_checkpoint(
     Communicator& ranks, const std::filesystem::path& folder,
     const std::function<void(const CheckpointManifest&)>& accept);
+
+/// DamagedCheckpoint where a run that has a best epoch is without its artifact.
+void require_best(const CheckpointManifest& manifest);
 
 /// Refuses a checkpoint of another run: other data, or a configuration that differs in more than
 /// --device, --out, --shard, --patience and --epochs, which may be raised. InputError that names

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "host/base/parallel.hpp"
 #include "models/optim/sparse_all_to_all.hpp"
 
 namespace mgqe {
@@ -92,19 +93,20 @@ std::vector<int32_t> Evaluator::choose_candidates(Split split,
   }
   candidates.assign(users.size() * options_.candidates, -1);
   const uint64_t key = stream_key(options_.seed, RandomStream::kEvaluation);
-  const auto count = static_cast<int64_t>(users.size());
-#pragma omp parallel for schedule(static)
-  for (int64_t m = 0; m < count; ++m) {
+  const auto draw_for = [&](int64_t m) {
     const std::vector<int32_t> touched = whole_history(dataset_, users[m]);
     const auto length = static_cast<int64_t>(touched.size());
     const int64_t untouched = dataset_.items - length;
-    if (untouched == 0) continue;
+    if (untouched == 0) return;
     const Permutation draw(static_cast<uint64_t>(untouched),
                            random_u64(key, users[m], split == Split::kTest));
     for (int64_t i = 0; i < std::min<int64_t>(options_.candidates, untouched); ++i)
       candidates[m * options_.candidates + i] =
           static_cast<int32_t>(nth_missing(touched.data(), length, draw(i)));
-  }
+  };
+  parallel_pieces(static_cast<int64_t>(users.size()), 16, [&](int64_t begin, int64_t end) {
+    for (int64_t m = begin; m < end; ++m) draw_for(m);
+  });
   return candidates;
 }
 

@@ -96,7 +96,7 @@ std::unique_ptr<Task> make_ranking_task(Backend& backend, Dataset dataset, const
 }
 
 std::unique_ptr<Task> make_task(Backend& backend, Config& config) {
-  const bool relevance = choice<TaskKind>(config.model.task) == TaskKind::kRelevance;
+  const bool relevance = config.model.task == TaskKind::kRelevance;
   if (relevance) {
     RelevanceDataset dataset = load_relevance(config.data, backend);
     if (config.data.name == "auto") config.data.name = dataset.name;

@@ -56,12 +56,12 @@ Json to_json(const RunState& state) {
                {"collapsed", state.collapsed},
                {"seconds", {{"train", state.train_seconds}, {"evaluate", state.evaluate_seconds}}},
                {"best", nullptr}};
-  const auto& [epoch, model, tiers, judgement] = state.best;
+  const auto& [epoch, model, tiers, evaluation] = state.best;
   if (epoch > 0)
     json["best"] = {{"epoch", epoch},
-                    {"judgement", judgement.json},
-                    {"score", judgement.score},
-                    {"columns", judgement.columns},
+                    {"judgement", evaluation.json},
+                    {"score", evaluation.score},
+                    {"columns", evaluation.columns},
                     {"tiers", to_json(tiers)}};
   return json;
 }
@@ -80,8 +80,8 @@ RunState run_state_of(const Json& json) try {
   json.at("seconds").at("evaluate").get_to(state.evaluate_seconds);
   if (const Json& best = json.at("best"); !best.is_null()) {
     best.at("epoch").get_to(state.best.epoch);
-    state.best.judgement = {best.at("judgement"), number_of(best.at("score")),
-                            numbers_of(best.at("columns"))};
+    state.best.evaluation = {best.at("judgement"), number_of(best.at("score")),
+                             numbers_of(best.at("columns"))};
     state.best.tiers = tiers_of(best.at("tiers"));
   }
   return state;

@@ -19,7 +19,7 @@ struct RunState {
     int epoch = 0;      // 0: none yet
     PackedShare model;  // this rank's rows
     std::map<std::string, std::vector<TierReport>> tiers;
-    EvaluationResult judgement;
+    EvaluationResult evaluation;
   };
   TrainingLoop::Position position;  // as of the checkpoint
   Best best;

@@ -37,7 +37,7 @@ class Task {
 
   /// Headings of EvaluationResult::columns.
   virtual std::vector<std::string> columns() const = 0;
-  /// Of one judgement, for people: a line or more, each ended.
+  /// Of one evaluation, for people: a line or more, each ended.
   virtual std::string summary(const nlohmann::ordered_json& test) const = 0;
   /// The data, for people and for result.json.
   virtual std::string description() const = 0;

@@ -177,7 +177,7 @@ void Trainer::evaluate_epoch(int epoch) {
   last_evaluation_ = task_.evaluate(packed, task_.selection());
   RunState::Best& best = state_.best;
   ++state_.without_better;
-  if (best.epoch > 0 && !(last_evaluation_.score > best.judgement.score)) return;
+  if (best.epoch > 0 && !(last_evaluation_.score > best.evaluation.score)) return;
   best = {epoch, download(packed), loop_.model().tier_reports(), last_evaluation_};
   state_.without_better = 0;
 }
@@ -232,12 +232,12 @@ std::string Trainer::resume() {
   std::optional<Checkpoint> found =
       newest_checkpoint(ranks_, folder, [this](const CheckpointManifest& manifest) {
         require_same_run(manifest, config_, task_.fingerprint());
+        require_best(manifest);
       });
   if (!found) return fmt::format("no checkpoint in {}: from the beginning", folder.string());
   state_ = run_state_of(found->manifest.training);
   const TrainingLoop::Position& at = state_.position;
   agree(ranks_, [&] { loop_.restore(at, found->arrays); });
-  MGQE_CHECK(found->best.has_value() == (state_.best.epoch > 0), "best epoch ", state_.best.epoch);
   if (found->best) {
     auto placed = placed_tables(ranks_, config_, found->best->model);
     state_.best.model = share_of(std::move(found->best->model), std::move(placed));
@@ -324,7 +324,7 @@ nlohmann::ordered_json Trainer::make_result(const SizeReport& size,
       {"train_loss", state_.train_loss},
       {"seconds", {{"train", state_.train_seconds}, {"evaluate", state_.evaluate_seconds}}},
       {"samples_per_second", examples_per_second()}};
-  if (task_.selection() == Split::kValid) result["valid"] = state_.best.judgement.json;
+  if (task_.selection() == Split::kValid) result["valid"] = state_.best.evaluation.json;
   return result;
 }
 

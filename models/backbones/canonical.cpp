@@ -48,7 +48,7 @@ Config canonical(Config config) {
   const Backbone& backbone = find_backbone(config.model.name);
   leave_out_unread(config, "embedding", [&](const std::string& key) { return scheme.reads(key); });
   leave_out_unread(config, "model", [&](const std::string& key) { return reads(backbone, key); });
-  if (choice<TaskKind>(config.model.task) == TaskKind::kRelevance) {
+  if (config.model.task == TaskKind::kRelevance) {
     // No negatives, no candidates: pairs have scores.
     config.train.negatives = defaults.train.negatives;
     config.run.candidates = defaults.run.candidates;

@@ -5,6 +5,7 @@
 #include "host/config/choices.hpp"
 #include "models/backbones/pair_model.hpp"
 #include "models/backbones/relevance_model.hpp"
+#include "models/features/evaluation_plan.hpp"
 #include "models/scorers/gmf_scorer.hpp"
 
 namespace mgqe {
@@ -28,7 +29,7 @@ std::vector<TableSpec> tables(const Config& config) {
                         "--dim",
                         RandomStream::kItemTable,
                         RandomStream::kItemCodebook};
-  if (choice<TaskKind>(config.model.task) == TaskKind::kRelevance) return {items};
+  if (config.model.task == TaskKind::kRelevance) return {items};
   return {users, items};
 }
 
@@ -55,6 +56,14 @@ const Backbone kGmf = {
     },
     .make_pair_scorer = [](Backend& backend, const DevicePackedModel& model)
         -> std::unique_ptr<PairScorer> { return make_gmf_pair_scorer(backend, model); },
+    .ranker_bytes =
+        [](const ScorerPlan& plan) {
+          // Users' vectors, the positives' rows and scores.
+          constexpr int64_t kUsers = GmfRanker::kMaxUsers;
+          return plan.scan_readers(kUsers, kUsers) +
+                 kUsers * (2 * plan.config.embedding.dim + 1) * int64_t{sizeof(float)};
+        },
+    .pair_scorer_bytes = [](const ScorerPlan& plan) { return plan.relevance_scorer(); },
 };
 
 Gmf::Gmf(Backend& backend, const Config& config)

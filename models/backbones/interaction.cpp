@@ -12,7 +12,7 @@ namespace {
 std::string scheme_of(const EmbeddingConfig& embedding, Entity entity) {
   const SchemeTables left_out =
       entity == Entity::kUser ? SchemeTables::kItems : SchemeTables::kUsers;
-  return choice<SchemeTables>(embedding.tables) == left_out ? "full" : embedding.scheme;
+  return embedding.tables == left_out ? "full" : embedding.scheme;
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ SideTables::SideTables(Backend& backend, const Config& config, Entity entity, in
       // Tables of fewer rows than ids count them themselves; dense Adam sums whole gradients.
       counts_rank_rows_(!ranks_.alone() &&
                         find_embedding_scheme(config.embedding.scheme).stored_rows == nullptr &&
-                        !traits_of(choice<Optimizer>(config.train.optimizer)).touches_all_rows) {
+                        !traits_of(config.train.optimizer).touches_all_rows) {
   if (shards_rows(backend.communicator().size(), config, rows))
     exchange_ = std::make_unique<SparseAllToAll>(backend, rows, max_lookups);
   for (const TableSpec& spec : tables_of(config, entity)) {

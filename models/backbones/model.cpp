@@ -88,25 +88,23 @@ std::vector<TableSpec> tables_of(const Config& config, Entity entity) {
 
 const char* name_of(Entity entity) { return entity == Entity::kUser ? "user" : "item"; }
 
-Config default_config(const std::string& backbone, const std::string& task,
-                      const std::string& faithful) {
+Config default_config(const std::string& backbone, TaskKind task, Faithful faithful) {
   Config config;
   config.model.name = backbone;
   config.model.task = task;
   config.embedding.faithful = faithful;
   find_backbone(backbone).set_defaults(config);
-  if (choice<TaskKind>(task) == TaskKind::kRelevance) {
+  if (task == TaskKind::kRelevance) {
     config.train.epochs = 100;
     config.train.patience = 5;
   }
-  if (choice<Faithful>(faithful) == Faithful::kDpqCode)
-    config.embedding.distance_bn = name_of(DistanceBn::kTf);
+  if (faithful == Faithful::kDpqCode) config.embedding.distance_bn = DistanceBn::kTf;
   return config;
 }
 
 void validate_backbone(const Config& config) {
   const Backbone& backbone = find_backbone(config.model.name);
-  const bool relevance = choice<TaskKind>(config.model.task) == TaskKind::kRelevance;
+  const bool relevance = config.model.task == TaskKind::kRelevance;
   if (relevance && backbone.make_relevance_model == nullptr)
     input_error("--task relevance scores pairs of items, which --model ", backbone.name,
                 " cannot: choose --model ", backbones_that([](const Backbone& other) {
@@ -114,8 +112,8 @@ void validate_backbone(const Config& config) {
                 }));
   refuse_unread_options(config, backbone);
   if (backbone.validate != nullptr) backbone.validate(config);
-  if (choice<SchemeTables>(config.embedding.tables) != SchemeTables::kBoth && !has_users(config))
-    input_error("--tables ", config.embedding.tables, " parts users from items: ",
+  if (config.embedding.tables != SchemeTables::kBoth && !has_users(config))
+    input_error("--tables ", name_of(config.embedding.tables), " parts users from items: ",
                 relevance ? "--task relevance" : "--model " + config.model.name,
                 " has a table of items alone");
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
@@ -133,7 +131,7 @@ std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
   const Backbone& backbone = find_backbone(config.model.name);
   Config mine = config;  // a model is as large as this rank's share of a batch asks
   mine.train.batch = BatchShare::most(backend.communicator(), config.train.batch);
-  return choice<TaskKind>(config.model.task) == TaskKind::kRelevance
+  return config.model.task == TaskKind::kRelevance
              ? backbone.make_relevance_model(backend, mine, catalogue)
              : backbone.make_model(backend, mine, catalogue);
 }
@@ -197,7 +195,7 @@ std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel
 }
 
 int64_t pair_lookups(const Config& config, int64_t pairs) {
-  return choice<TaskKind>(config.model.task) == TaskKind::kRelevance ? 2 * pairs : pairs;
+  return config.model.task == TaskKind::kRelevance ? 2 * pairs : pairs;
 }
 
 OptimizerOptions optimizer_options(const TrainConfig& config) {
@@ -207,11 +205,11 @@ OptimizerOptions optimizer_options(const TrainConfig& config) {
   adam.beta2 = config.beta2;
   adam.epsilon = config.epsilon;
   return {adam,
-          choice<Optimizer>(config.optimizer),
+          config.optimizer,
           config.l2,
           config.table_lr,
-          choice<RowType>(config.row_type),
-          choice<RowType>(config.gradient_type) == RowType::kBf16};
+          config.row_type,
+          config.gradient_type == RowType::kBf16};
 }
 
 EmbeddingSpec embedding_spec(const Config& config, std::string name, int64_t rows,

@@ -75,6 +75,8 @@ struct TableSpec {
   RandomStream rows, codebook;
 };
 
+struct ScorerPlan;  // models/features/evaluation_plan.hpp
+
 /// A backbone by name. A new one is a pair of files that defines one of these, and a line in
 /// models/backbones/model.cpp; or, from without, a call of register_backbone.
 struct Backbone {
@@ -96,6 +98,10 @@ struct Backbone {
   /// Item-to-item relevance; null where it makes no sense.
   std::unique_ptr<Model> (*make_relevance_model)(Backend&, const Config&, const Catalogue&);
   std::unique_ptr<PairScorer> (*make_pair_scorer)(Backend&, const DevicePackedModel&);
+  /// Bytes that those hold on the device beside packed tables and layers' weights: part of the plan
+  /// that a run is refused by. The second is null where make_pair_scorer is.
+  int64_t (*ranker_bytes)(const ScorerPlan& plan);
+  int64_t (*pair_scorer_bytes)(const ScorerPlan& plan);
 };
 
 /// InputError that lists the known ones when there is none of that name.
@@ -112,8 +118,8 @@ const char* name_of(Entity entity);
 std::string backbone_names();
 
 /// Config's defaults with those of its backbone, its task and its preset (--faithful).
-Config default_config(const std::string& backbone, const std::string& task,
-                      const std::string& faithful);
+Config default_config(const std::string& backbone, TaskKind task = TaskKind::kRanking,
+                      Faithful faithful = Faithful::kPaper);
 /// Refuses what the backbone cannot do, naming the flag. Reads no data.
 void validate_backbone(const Config& config);
 

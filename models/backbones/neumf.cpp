@@ -1,11 +1,14 @@
 #include "models/backbones/neumf.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "host/config/choices.hpp"
 #include "host/config/scheme_traits.hpp"
 #include "models/backbones/relevance_model.hpp"
+#include "models/features/evaluation_plan.hpp"
 #include "models/scorers/neumf_scorer.hpp"
+#include "models/scorers/relevance_scorer.hpp"
 
 namespace mgqe {
 namespace {
@@ -32,7 +35,7 @@ std::vector<TableSpec> tables(const Config& config) {
        RandomStream::kItemCodebook},
       {"mlp.item", Entity::kItem, mlp, mlp_flag, RandomStream::kMlpItemTable,
        RandomStream::kMlpItemCodebook}};
-  if (choice<TaskKind>(config.model.task) == TaskKind::kRelevance) return items;
+  if (config.model.task == TaskKind::kRelevance) return items;
   std::vector<TableSpec> both = {{"gmf.user", Entity::kUser, dim, "--dim", RandomStream::kUserTable,
                                   RandomStream::kUserCodebook},
                                  {"mlp.user", Entity::kUser, mlp, mlp_flag,
@@ -47,11 +50,37 @@ void validate_options(const Config& config) {
     input_error("--mlp-dim ", model.mlp_dim, " is out of range: 1 to ", kMaxDim,
                 ", or 0 for that of --dim");
   check_not_negative("--pretrain-epochs", model.pretrain_epochs);
-  if (model.pretrain_epochs > 0 && choice<TaskKind>(model.task) == TaskKind::kRelevance)
+  if (model.pretrain_epochs > 0 && model.task == TaskKind::kRelevance)
     input_error("--pretrain-epochs is for --task ranking, not relevance");
   if (model.pretrain_epochs >= config.train.epochs)
     input_error("--pretrain-epochs ", model.pretrain_epochs, " must be below --epochs ",
                 config.train.epochs, ", which counts them");
+}
+
+constexpr int64_t kFloat = sizeof(float), kId = sizeof(int32_t);
+
+/// Floats of h_1, h_2 and h_3 of one pair.
+int64_t hidden_floats(int64_t mlp) {
+  return mlp + MlpTower::middle_width(mlp) + MlpTower::top_width(mlp);
+}
+
+int64_t ranker_bytes(const ScorerPlan& plan) {
+  // Products over items have the rows of a whole chunk on every rank.
+  const int64_t users = NeumfRanker::kMaxUsers;
+  const int64_t rows = std::min(NeumfRanker::kProductRows, plan.catalogue.items);
+  const int64_t dim = plan.config.embedding.dim, mlp = mlp_dim(plan.config);
+  int64_t bytes = users * (dim + 2 * mlp + 1) * kFloat +
+                  rows * (dim + 2 * mlp + hidden_floats(mlp) + 2) * kFloat;
+  for (const TablePlan& table : plan.tables())
+    bytes += table.reader(table.entity == Entity::kUser ? 0 : rows, users, false, plan.uploaded);
+  return bytes;
+}
+
+int64_t pair_scorer_bytes(const ScorerPlan& plan) {
+  // Both orders of each pair, as numbers of rows of either table and through the layers.
+  const int64_t pairs = RelevanceScorer::kChunk, mlp = mlp_dim(plan.config);
+  return plan.relevance_scorer() + pairs * kFloat + 2 * 2 * pairs * kId +
+         2 * pairs * (2 * mlp + hidden_floats(mlp)) * kFloat;
 }
 
 }  // namespace
@@ -80,6 +109,8 @@ const Backbone kNeumf = {
     },
     .make_pair_scorer = [](Backend& backend, const DevicePackedModel& model)
         -> std::unique_ptr<PairScorer> { return make_neumf_pair_scorer(backend, model); },
+    .ranker_bytes = ranker_bytes,
+    .pair_scorer_bytes = pair_scorer_bytes,
 };
 
 Neumf::Neumf(Backend& backend, const Config& config, int64_t max_pairs)

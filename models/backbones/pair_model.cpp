@@ -60,7 +60,7 @@ void PairModel::train_objective(PairObjective& objective, const std::vector<int>
 DevicePackedModel PairModel::pack() {
   DevicePackedModel packed;
   packed.backbone = backbone_;
-  packed.task = "ranking";
+  packed.task = name_of(TaskKind::kRanking);
   users_.pack(packed);
   items_.pack(packed);
   interaction_->pack(packed.dense);

@@ -101,7 +101,7 @@ void RelevanceModel::train_step(const Batch& batch, View<const StepState> state,
 DevicePackedModel RelevanceModel::pack() {
   DevicePackedModel packed;
   packed.backbone = backbone_;
-  packed.task = "relevance";
+  packed.task = name_of(TaskKind::kRelevance);
   items_.pack(packed);
   predictor_.interaction().pack(packed.dense);
   biases_.pack(packed.dense);

@@ -1,7 +1,10 @@
 #include "models/backbones/sasrec.hpp"
 
+#include <algorithm>
+
 #include "host/config/scheme_traits.hpp"
 #include "host/engine/profile_range.hpp"
+#include "models/features/evaluation_plan.hpp"
 #include "models/scorers/sasrec_scorer.hpp"
 
 namespace mgqe {
@@ -25,6 +28,16 @@ void validate_options(const Config& config) {
 
 SasrecShape shape_of(const Config& config) {
   return {config.embedding.dim, config.model.heads, config.model.blocks, config.model.max_length};
+}
+
+int64_t ranker_bytes(const ScorerPlan& plan) {
+  // Users' vectors, the positives' rows and scores; of each token its row, number and activations.
+  const int64_t dim = plan.config.embedding.dim;
+  const int64_t users = SasrecRanker::kMaxUsers, tokens = users * plan.config.model.max_length;
+  const int64_t activations = SasrecActivations::floats_of_token(dim, plan.config.model.heads);
+  return plan.scan_readers(users, std::max(users, tokens)) +
+         (users * (2 * dim + 1) + tokens * (dim + activations)) * int64_t{sizeof(float)} +
+         tokens * int64_t{sizeof(int32_t)};
 }
 
 }  // namespace
@@ -53,6 +66,8 @@ const Backbone kSasrec = {
     },
     .make_relevance_model = nullptr,
     .make_pair_scorer = nullptr,
+    .ranker_bytes = ranker_bytes,
+    .pair_scorer_bytes = nullptr,
 };
 
 Sasrec::Sasrec(Backend& backend, const Config& config, const Catalogue& catalogue)
@@ -119,7 +134,7 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
 DevicePackedModel Sasrec::pack() {
   DevicePackedModel packed;
   packed.backbone = kSasrec.name;
-  packed.task = "ranking";
+  packed.task = name_of(TaskKind::kRanking);
   items_.pack(packed);
   encoder_.pack(packed.dense);
   return packed;

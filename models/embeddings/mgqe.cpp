@@ -19,7 +19,7 @@ std::vector<Quantizer> make_quantizers(Backend& backend, const EmbeddingSpec& sp
   const std::vector<int>& subspaces = spec.config.subspaces;
   const std::string name = spec.name + ".codebook";
   std::vector<Quantizer> quantizers;
-  if (choice<Variant>(spec.config.variant) == Variant::kSharedK) {
+  if (spec.config.variant == Variant::kSharedK) {
     quantizers.emplace_back(backend, name, spec, tiers, subspaces[0], spec.codebook_key);
     return quantizers;
   }
@@ -59,8 +59,8 @@ class MgqeEmbedding::Codec final : public WireCodec {
 MgqeEmbedding::MgqeEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend, spec.config.dim, std::make_unique<Codec>(*this)),
       config_(spec.config),
-      variant_(choice<Variant>(config_.variant)),
-      searches_lookups_(choice<Grouping>(config_.grouping) == Grouping::kLookup),
+      variant_(config_.variant),
+      searches_lookups_(config_.grouping == Grouping::kLookup),
       sharding_(spec.rows_here()),
       tiers_(make_tiers(spec.config, spec.rows)),
       queries_(backend, spec.name + ".queries", sharding_, spec.config.dim, spec.optimizer),

@@ -12,7 +12,7 @@ Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingS
       all_tiers_(tiers),
       tiers_(spec.rows_here().local(tiers)),
       subspaces_(subspaces),
-      normalized_(choice<DistanceBn>(spec.config.distance_bn) == DistanceBn::kTf),
+      normalized_(spec.config.distance_bn == DistanceBn::kTf),
       sharded_(spec.rows_here().ranks > 1),
       codebook_(
           backend,

@@ -31,7 +31,7 @@ int64_t code_bytes(const EmbeddingConfig& embedding, int64_t /*dim*/) { return c
 /// K_1 d of the codebook that tiers share, or d times the sum of K_i.
 int64_t codebooks(const EmbeddingConfig& embedding, int64_t dim) {
   const auto& centroids = embedding.centroids;
-  switch (choice<Variant>(embedding.variant)) {
+  switch (embedding.variant) {
     case Variant::kSharedK:
       break;
     case Variant::kPrivateK:

@@ -14,12 +14,12 @@ constexpr int64_t kFloat = sizeof(float), kId = sizeof(int32_t);
 
 /// Bytes of a row of `width`.
 int64_t row_bytes(const TrainConfig& train, int64_t width) {
-  return choice<RowType>(train.row_type) == RowType::kBf16 ? width * kFloat / 2 : width * kFloat;
+  return train.row_type == RowType::kBf16 ? width * kFloat / 2 : width * kFloat;
 }
 
 /// Bytes that the optimizer keeps of it.
 int64_t state_bytes(const TrainConfig& train, int64_t width) {
-  const OptimizerTraits& optimizer = traits_of(choice<Optimizer>(train.optimizer));
+  const OptimizerTraits& optimizer = traits_of(train.optimizer);
   return (optimizer.row_floats + optimizer.component_floats * width) * kFloat;
 }
 
@@ -55,10 +55,9 @@ struct BatchBuffers {
 
  private:
   const EmbeddingScheme& scheme() const { return find_embedding_scheme(config.embedding.scheme); }
-  bool narrow() const { return choice<RowType>(config.train.gradient_type) == RowType::kBf16; }
+  bool narrow() const { return config.train.gradient_type == RowType::kBf16; }
   bool gathers() const {
-    return !sharded && ranks > 1 &&
-           !traits_of(choice<Optimizer>(config.train.optimizer)).touches_all_rows;
+    return !sharded && ranks > 1 && !traits_of(config.train.optimizer).touches_all_rows;
   }
   int64_t own(int64_t count, int64_t dim) const {
     return count * figure(scheme().lookup_bytes, config, dim, 0);
@@ -78,7 +77,7 @@ struct BatchBuffers {
   }
   /// Rows stored in bfloat16 are widened for a batch, of all ranks where it touches them.
   int64_t widened(int64_t dim) const {
-    if (choice<RowType>(config.train.row_type) == RowType::kF32) return 0;
+    if (config.train.row_type == RowType::kF32) return 0;
     return (sharded ? served : gathers() ? ranks * lookups : lookups) * dim * kFloat;
   }
 };
@@ -96,7 +95,7 @@ int64_t table_bytes(const Config& config, int64_t rows, int64_t dim) {
 }
 
 bool shards_rows(int ranks, const Config& config, int64_t rows) {
-  const Shard shard = choice<Shard>(config.run.shard);
+  const Shard shard = config.run.shard;
   if (ranks == 1 || shard == Shard::kNone || !traits_of_scheme(config.embedding.scheme).sharded)
     return false;
   const bool large = table_bytes(config, rows, config.embedding.dim) > kWholeBytes;
@@ -145,10 +144,12 @@ std::string MemoryPlan::text() const {
 
 MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue) {
   const EmbeddingScheme& scheme = find_embedding_scheme(config.embedding.scheme);
-  const OptimizerTraits& optimizer = traits_of(choice<Optimizer>(config.train.optimizer));
+  const OptimizerTraits& optimizer = traits_of(config.train.optimizer);
   const int64_t lookups = lookups_of(config, ranks);
   int64_t codebooks = 0, batches = 0;
-  MemoryPlan plan;
+  MemoryPlan plan{{},
+                  "use more ranks with --shard rows, --optimizer rowwise_adagrad (and --row-type "
+                  "bf16), or a smaller --dim"};
   for (const Entity entity : {Entity::kUser, Entity::kItem}) {
     const std::string side = name_of(entity);
     const std::vector<TableSpec> tables = tables_of(config, entity);
@@ -177,14 +178,19 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
   return plan;
 }
 
+MemoryPlan plan_evaluation(int ranks, const Config& config, const Catalogue& catalogue) {
+  const EvaluationPlan plan = evaluation_of_file(ranks, config, catalogue);
+  return {{{"packed tables", plan.tables}, {"scoring", plan.scorer}},
+          "use more ranks with --shard rows"};
+}
+
 void require_memory(Backend& backend, const MemoryPlan& plan) {
   const Communicator& ranks = backend.communicator();
   const int64_t free = backend.free_bytes();
   const int64_t share = backend.name() == "cpu" ? free / ranks.ranks_here() : free;
   if (plan.total() <= share) return;
   input_error("not enough memory: ", plan.text(), " a rank, but ", gibibytes(share),
-              " are free for it: use more ranks with --shard rows, --optimizer rowwise_adagrad "
-              "(and --row-type bf16), or a smaller --dim");
+              " are free for it: ", plan.remedy);
 }
 
 }  // namespace mgqe

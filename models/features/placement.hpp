@@ -29,12 +29,15 @@ struct MemoryPlan {
     int64_t bytes;
   };
   std::vector<Line> lines;
+  const char* remedy;  // where it is too much
 
   int64_t total() const;
   /// "0.50 GiB of user rows, ..., 1.20 GiB in all".
   std::string text() const;
 };
 MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue);
+/// The same of an evaluation of a file alone.
+MemoryPlan plan_evaluation(int ranks, const Config& config, const Catalogue& catalogue);
 /// InputError with the plan's numbers where this rank's device has not got so much.
 void require_memory(Backend& backend, const MemoryPlan& plan);
 

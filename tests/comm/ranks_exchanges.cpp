@@ -1,13 +1,18 @@
 // The communicator itself, what models do with it, and the plan of what they take: part of
 // ranks_test.
+#include <filesystem>
 #include <map>
+#include <optional>
+#include <set>
 
 #include <gtest/gtest.h>
 
 #include "host/base/philox.hpp"
 #include "host/cpu/cpu_backend.hpp"
+#include "host/train/checkpointer.hpp"
 #include "models/features/placement.hpp"
 #include "models/packing/packed_share.hpp"
+#include "tests/support/io_testing.hpp"
 #include "tests/support/ranks_testing.hpp"
 
 namespace mgqe {
@@ -157,7 +162,7 @@ TEST_F(Exchanges, PreparingLeavesTheStepUnderWayAlone) {
 
 TEST_F(Exchanges, DrawingLeavesTheBatchUnderWayAlone) {
   for (const char* model : {"gmf", "sasrec"}) {
-    Config config = config_of({model, "full", "rows"});
+    Config config = config_of({model, "full", Shard::kRows});
     const std::unique_ptr<Task> task = make_task(*among_ranks, config);
     const std::unique_ptr<BatchSource> feed = task->make_batch_source();
     Tensor<StepState> state(*among_ranks, 1);
@@ -209,18 +214,19 @@ class CountedMemory : public CpuBackend {
 TEST_F(Exchanges, ThePlanIsWhatAModelTakes) {
   if (among_ranks->name() != "cpu") GTEST_SKIP() << "counts what is taken of a CPU";
   std::vector<Case> all;
-  for (const char* shard : {"rows", "none"}) {
+  for (const Shard shard : {Shard::kRows, Shard::kNone}) {
     for (const char* scheme : {"full", "mgqe", "dpq_sx", "low_rank", "hashed"})
       all.push_back({"gmf", scheme, shard});
     for (const char* scheme : {"full", "mgqe"}) {
-      for (const char* gradient_type : {"f32", "bf16"})
+      for (const RowType gradient_type : {RowType::kF32, RowType::kBf16})
         all.push_back({.model = "gmf",
                        .scheme = scheme,
                        .shard = shard,
-                       .optimizer = "rowwise_adagrad",
-                       .row_type = "bf16",
+                       .optimizer = Optimizer::kRowwiseAdagrad,
+                       .row_type = RowType::kBf16,
                        .gradient_type = gradient_type});
-      all.push_back({.model = "gmf", .scheme = scheme, .shard = shard, .gradient_type = "bf16"});
+      all.push_back(
+          {.model = "gmf", .scheme = scheme, .shard = shard, .gradient_type = RowType::kBf16});
     }
     all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .commitment = 0.25});
   }
@@ -283,6 +289,35 @@ TEST_F(Exchanges, RankZeroCollects) {
   });
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(taken, me() == 0 ? sizes : std::vector<int64_t>(sizes.size(), 0));
+}
+
+TEST_F(Exchanges, ACheckpointThatIsWaitedForHasItsBestArtifact) {
+  std::optional<testing::ScratchFolder> scratch;
+  if (me() == 0) scratch.emplace();
+  const std::string folder =
+      ranks().gather(me() == 0 ? scratch->path().string() : std::string()).front();
+  Checkpointer checkpointer(ranks(), folder, {1, 0.0, 2, false}, 0);
+  checkpointer.begin([&] {
+    Checkpoint checkpoint;
+    checkpoint.manifest.step = 5;
+    checkpoint.manifest.world_size = n();
+    checkpoint.arrays["a"] = HostArray(std::vector<float>(8), {8});
+    if (me() == 0) {
+      // Of a size that is still being written while the others wait.
+      checkpoint.best = testing::small_artifact();
+      constexpr int64_t kFloats = 4 << 20;
+      checkpoint.best->model.dense["large"] =
+          HostArray(std::vector<float>(static_cast<size_t>(kFloats)), {kFloats});
+    }
+    return checkpoint;
+  });
+  checkpointer.finish();
+  if (me() != 0) return;
+  std::set<std::string> names;
+  const auto made = std::filesystem::path(folder) / checkpoint_name(5);
+  for (const CheckpointFile& file : read_manifest(made).files) names.insert(file.name);
+  EXPECT_EQ(names.size(), static_cast<size_t>(n()) + 1);
+  EXPECT_TRUE(names.contains(kBestFile));
 }
 
 TEST_F(Exchanges, OneFailureIsEveryonesAndSaysWhose) {

@@ -88,7 +88,7 @@ TEST_P(Ranks, FollowOneRank) {
   for (auto& [name, values] : one.arrays())
     EXPECT_EQ(bytes_of(many.arrays().at(name)), bytes_of(values)) << name << " at the start";
   const std::vector<double> expected = one.losses(kSteps), got = many.losses(kSteps);
-  const bool narrow = GetParam().gradient_type != "f32";
+  const bool narrow = GetParam().gradient_type != RowType::kF32;
   const double tolerance = narrow ? kNarrowGradientTolerance : kLossTolerance;
   for (int step = 0; step < kSteps; ++step)
     EXPECT_NEAR(got[step], expected[step], tolerance * std::abs(expected[step])) << "step " << step;
@@ -146,7 +146,7 @@ TEST_P(Ranks, PackTheWholeModel) {
   EXPECT_EQ(many.task->evaluate(expected, Split::kTest).json.dump(), judged);
   // Where one side alone is sharded, its rows come from their owners, and of a whole catalogue each
   // rank ranks a stretch.
-  if (GetParam().scheme == "hashed" || GetParam().task == "relevance") return;
+  if (GetParam().scheme == "hashed" || GetParam().task == TaskKind::kRelevance) return;
   for (const char* side : {"user", "item"}) {
     std::map<std::string, RowSharding> sharding;
     for (const auto& [name, table] : expected.tables)
@@ -191,32 +191,36 @@ TEST_P(Ranks, ForgetWhatWasPreparedOfAnotherEpoch) {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (const char* shard : {"rows", "none"}) {
+  for (const Shard shard : {Shard::kRows, Shard::kNone}) {
     for (const char* model : {"gmf", "neumf", "sasrec"})
       for (const char* scheme : {"full", "mgqe"}) all.push_back({model, scheme, shard});
     for (const char* scheme : {"low_rank", "scalar_quantized", "hashed", "dpq_vq", "dpq_sx"})
       all.push_back({"gmf", scheme, shard});
-    for (const char* variant : {"private_k", "private_d"})
+    for (const Variant variant : {Variant::kPrivateK, Variant::kPrivateD})
       all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .variant = variant});
-    for (const char* optimizer : {"adam", "rowwise_adagrad", "sgd"})
+    for (const Optimizer optimizer :
+         {Optimizer::kAdam, Optimizer::kRowwiseAdagrad, Optimizer::kSgd})
       all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .optimizer = optimizer});
     for (const char* model : {"gmf", "neumf"})
-      all.push_back({.model = model, .scheme = "mgqe", .shard = shard, .task = "relevance"});
+      all.push_back(
+          {.model = model, .scheme = "mgqe", .shard = shard, .task = TaskKind::kRelevance});
     all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .commitment = 0.25});
     all.push_back({.model = "gmf",
                    .scheme = "mgqe",
                    .shard = shard,
                    .commitment = 0.25,
-                   .grouping = "lookup"});
-    all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .distance_bn = "tf"});
+                   .grouping = Grouping::kLookup});
+    all.push_back(
+        {.model = "gmf", .scheme = "mgqe", .shard = shard, .distance_bn = DistanceBn::kTf});
     all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .kmeans_start = 3});
     for (const char* scheme : {"full", "mgqe"}) {
       all.push_back({.model = "gmf",
                      .scheme = scheme,
                      .shard = shard,
-                     .optimizer = "rowwise_adagrad",
-                     .row_type = "bf16"});
-      all.push_back({.model = "gmf", .scheme = scheme, .shard = shard, .gradient_type = "bf16"});
+                     .optimizer = Optimizer::kRowwiseAdagrad,
+                     .row_type = RowType::kBf16});
+      all.push_back(
+          {.model = "gmf", .scheme = scheme, .shard = shard, .gradient_type = RowType::kBf16});
     }
   }
   return all;

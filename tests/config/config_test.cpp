@@ -9,6 +9,7 @@
 #include "host/base/check.hpp"
 #include "models/backbones/model.hpp"
 #include "models/embeddings/embedding.hpp"
+#include "tests/support/io_testing.hpp"
 
 namespace mgqe {
 namespace {
@@ -16,9 +17,9 @@ namespace {
 /// The message that ends a run of this backbone and task with this change to its defaults, as the
 /// command line makes the Config; empty where there is none.
 std::string refusal(const std::function<void(Config&)>& change, const std::string& backbone = "gmf",
-                    const std::string& task = "ranking") {
+                    TaskKind task = TaskKind::kRanking) {
   try {
-    Config config = default_config(backbone, task, "paper");
+    Config config = default_config(backbone, task);
     change(config);
     resolve(config);
     validate(config);
@@ -33,16 +34,16 @@ TEST(Config, DefaultsAreValid) {
   for (const char* backbone : {"gmf", "neumf", "sasrec"})
     EXPECT_EQ(refusal([](Config&) {}, backbone), "") << backbone;
   for (const char* backbone : {"gmf", "neumf"})
-    EXPECT_EQ(refusal([](Config&) {}, backbone, "relevance"), "") << backbone;
+    EXPECT_EQ(refusal([](Config&) {}, backbone, TaskKind::kRelevance), "") << backbone;
   EXPECT_EQ(backbone_names(), "gmf, neumf or sasrec");
 }
 
 TEST(Config, DefaultsFollowTheBackbone) {
-  const Config neumf = default_config("neumf", "ranking", "paper");
+  const Config neumf = default_config("neumf");
   Config like_gmf = neumf;
   like_gmf.model.name = "gmf";
-  EXPECT_EQ(to_json(like_gmf), to_json(default_config("gmf", "ranking", "paper")));
-  EXPECT_EQ(to_json(default_config("gmf", "ranking", "paper")), to_json(Config{}));
+  EXPECT_EQ(to_json(like_gmf), to_json(default_config("gmf")));
+  EXPECT_EQ(to_json(default_config("gmf")), to_json(Config{}));
   EXPECT_EQ(neumf.train.epochs, 20);
   EXPECT_EQ(neumf.train.batch, 256);
   EXPECT_EQ(neumf.train.negatives, 4);
@@ -52,7 +53,7 @@ TEST(Config, DefaultsFollowTheBackbone) {
   EXPECT_EQ(neumf.train.patience, 0);
   EXPECT_EQ(neumf.embedding.init_stddev, 0.01);
 
-  const Config sasrec = default_config("sasrec", "ranking", "paper");
+  const Config sasrec = default_config("sasrec");
   EXPECT_EQ(sasrec.model.name, "sasrec");
   EXPECT_EQ(sasrec.model.blocks, 2);
   EXPECT_EQ(sasrec.model.heads, 1);
@@ -64,40 +65,41 @@ TEST(Config, DefaultsFollowTheBackbone) {
   EXPECT_EQ(sasrec.train.beta2, 0.98);
   EXPECT_EQ(sasrec.train.evaluate_every, 5);
 
-  const Config relevance = default_config("gmf", "relevance", "paper");
-  EXPECT_EQ(relevance.model.task, "relevance");
+  const Config relevance = default_config("gmf", TaskKind::kRelevance);
+  EXPECT_EQ(relevance.model.task, TaskKind::kRelevance);
   EXPECT_EQ(relevance.train.epochs, 100);
   EXPECT_EQ(relevance.train.patience, 5);
-  EXPECT_EQ(relevance.embedding.distance_bn, "none");
-  EXPECT_EQ(default_config("gmf", "ranking", "dpq-code").embedding.distance_bn, "tf");
+  EXPECT_EQ(relevance.embedding.distance_bn, DistanceBn::kNone);
+  EXPECT_EQ(default_config("gmf", TaskKind::kRanking, Faithful::kDpqCode).embedding.distance_bn,
+            DistanceBn::kTf);
 }
 
 TEST(Config, ResolveFillsWhatWasNotGivenByScheme) {
   struct Case {
     const char* scheme;
-    const char* variant;
+    Variant variant;
     std::vector<int> subspaces, centroids;
     std::vector<double> tiers;
     std::vector<int> resolved_centroids;
     std::vector<double> resolved_tiers;
   };
   const std::vector<Case> cases = {
-      {"full", "shared_k", {32}, {}, {}, {256}, {}},
-      {"low_rank", "shared_k", {32}, {}, {}, {256}, {}},
-      {"scalar_quantized", "shared_k", {32}, {}, {}, {256}, {}},
-      {"hashed", "shared_k", {32}, {}, {}, {256}, {}},
-      {"dpq_vq", "shared_k", {32}, {}, {}, {256}, {}},
-      {"dpq_vq", "shared_k", {32}, {16}, {}, {16}, {}},
-      {"dpq_sx", "shared_k", {32}, {}, {}, {256}, {}},
-      {"mgqe", "shared_k", {32}, {}, {}, {256, 64}, {0.1}},
-      {"mgqe", "shared_k", {32}, {}, {0.2}, {256, 64}, {0.2}},
-      {"mgqe", "shared_k", {32}, {99, 7}, {}, {99, 7}, {0.1}},
-      {"mgqe", "shared_k", {32}, {99}, {}, {99}, {}},
-      {"mgqe", "shared_k", {32}, {9, 8, 7}, {0.1, 0.4}, {9, 8, 7}, {0.1, 0.4}},
-      {"mgqe", "private_k", {32}, {}, {}, {256, 64}, {0.1}},
-      {"mgqe", "private_k", {32}, {9, 8, 7}, {0.1, 0.4}, {9, 8, 7}, {0.1, 0.4}},
-      {"mgqe", "private_d", {32, 8}, {}, {}, {256}, {0.1}},
-      {"mgqe", "private_d", {32, 16, 4}, {64}, {0.1, 0.4}, {64}, {0.1, 0.4}},
+      {"full", Variant::kSharedK, {32}, {}, {}, {256}, {}},
+      {"low_rank", Variant::kSharedK, {32}, {}, {}, {256}, {}},
+      {"scalar_quantized", Variant::kSharedK, {32}, {}, {}, {256}, {}},
+      {"hashed", Variant::kSharedK, {32}, {}, {}, {256}, {}},
+      {"dpq_vq", Variant::kSharedK, {32}, {}, {}, {256}, {}},
+      {"dpq_vq", Variant::kSharedK, {32}, {16}, {}, {16}, {}},
+      {"dpq_sx", Variant::kSharedK, {32}, {}, {}, {256}, {}},
+      {"mgqe", Variant::kSharedK, {32}, {}, {}, {256, 64}, {0.1}},
+      {"mgqe", Variant::kSharedK, {32}, {}, {0.2}, {256, 64}, {0.2}},
+      {"mgqe", Variant::kSharedK, {32}, {99, 7}, {}, {99, 7}, {0.1}},
+      {"mgqe", Variant::kSharedK, {32}, {99}, {}, {99}, {}},
+      {"mgqe", Variant::kSharedK, {32}, {9, 8, 7}, {0.1, 0.4}, {9, 8, 7}, {0.1, 0.4}},
+      {"mgqe", Variant::kPrivateK, {32}, {}, {}, {256, 64}, {0.1}},
+      {"mgqe", Variant::kPrivateK, {32}, {9, 8, 7}, {0.1, 0.4}, {9, 8, 7}, {0.1, 0.4}},
+      {"mgqe", Variant::kPrivateD, {32, 8}, {}, {}, {256}, {0.1}},
+      {"mgqe", Variant::kPrivateD, {32, 16, 4}, {64}, {0.1, 0.4}, {64}, {0.1, 0.4}},
   };
   for (const Case& given : cases) {
     Config config;
@@ -107,7 +109,7 @@ TEST(Config, ResolveFillsWhatWasNotGivenByScheme) {
     config.embedding.centroids = given.centroids;
     config.embedding.tiers = given.tiers;
     resolve(config);
-    const std::string name = std::string(given.scheme) + " " + given.variant;
+    const std::string name = std::string(given.scheme) + " " + name_of(given.variant);
     EXPECT_EQ(config.embedding.centroids, given.resolved_centroids) << name;
     EXPECT_EQ(config.embedding.tiers, given.resolved_tiers) << name;
     EXPECT_EQ(config.embedding.subspaces, given.subspaces) << name;
@@ -163,13 +165,13 @@ TEST(Config, ResultsOfOlderVersionsAreStillRead) {
   EXPECT_NO_THROW(validate(config));
   EXPECT_NO_THROW(validate_backbone(config));
   EXPECT_EQ(config.embedding.subspaces, (std::vector<int>{16}));
-  EXPECT_EQ(config.embedding.variant, "shared_k");
+  EXPECT_EQ(config.embedding.variant, Variant::kSharedK);
   EXPECT_EQ(config.embedding.centroids, (std::vector<int>{256, 64}));
   EXPECT_EQ(config.train.epochs, 7);
   EXPECT_EQ(config.train.lr, 0.002);
   EXPECT_EQ(config.train.patience, 0);
   EXPECT_EQ(config.train.evaluate_every, 1);
-  EXPECT_EQ(config.model.task, "ranking");
+  EXPECT_EQ(config.model.task, TaskKind::kRanking);
   EXPECT_EQ(config.run.seed, 3u);
 
   EXPECT_THROW(update_from_json(config, {{"embedding", {{"subspaces", "16"}}}}, "x"), InputError);
@@ -180,7 +182,7 @@ struct Refusal {
   std::function<void(Config&)> change;
   std::vector<const char*> says;
   const char* backbone = "gmf";
-  const char* task = "ranking";
+  TaskKind task = TaskKind::kRanking;
 };
 
 void expect_refused(const std::vector<Refusal>& refusals) {
@@ -195,25 +197,21 @@ void expect_refused(const std::vector<Refusal>& refusals) {
 TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
   expect_refused({
       {[](Config& c) { c.train.lr = -1; }, {"--lr -1", "greater than 0"}},
-      {[](Config& c) { c.train.row_type = "f16"; }, {"--row-type f16", "f32 or bf16"}},
-      {[](Config& c) { c.train.gradient_type = "int8"; }, {"--gradient-type int8", "f32 or bf16"}},
-      {[](Config& c) { c.train.row_type = "bf16"; },
+      {[](Config& c) { c.train.row_type = RowType::kBf16; },
        {"--row-type bf16", "--optimizer sparse_adam", "rowwise_adagrad or sgd"}},
       {[](Config& c) {
-         c.train.row_type = "bf16";
-         c.train.optimizer = "sgd";
+         c.train.row_type = RowType::kBf16;
+         c.train.optimizer = Optimizer::kSgd;
          c.embedding.scheme = "hashed";
        },
        {"--row-type bf16", "--embedding hashed", "full, dpq_vq or mgqe"}},
       {[](Config& c) {
-         c.train.row_type = "bf16";
-         c.train.optimizer = "sgd";
+         c.train.row_type = RowType::kBf16;
+         c.train.optimizer = Optimizer::kSgd;
          c.embedding.scheme = "dpq_vq";
          c.embedding.kmeans_start = 2;
        },
        {"--row-type bf16", "--kmeans-start"}},
-      {[](Config& c) { c.train.optimizer = "lamb"; },
-       {"--optimizer lamb", "sparse_adam, adam, rowwise_adagrad or sgd"}},
       {[](Config& c) { c.train.table_lr = -1; }, {"--table-lr -1", "0 or more"}},
       {[](Config& c) { c.train.l2 = -1; }, {"--l2 -1", "0 or more"}},
       {[](Config& c) { c.train.l2 = NAN; }, {"--l2 nan", "0 or more"}},
@@ -223,10 +221,47 @@ TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
       {[](Config& c) { c.embedding.dim = 1025; }, {"--dim 1025", "1 to 1024"}},
       {[](Config& c) { c.embedding.scheme = "pq"; },
        {"--embedding pq", "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx or mgqe"}},
-      {[](Config& c) { c.embedding.tables = "user"; }, {"--tables user", "both, users or items"}},
-      {[](Config& c) { c.embedding.faithful = "nips"; }, {"--faithful nips", "paper or dpq-code"}},
-      {[](Config& c) { c.model.task = "rating"; }, {"--task rating", "ranking or relevance"}},
   });
+}
+
+/// Where the name is read, from a flag or a file, with the flag that sets the field.
+TEST(Config, UnknownNamesListTheKnownOnes) {
+  struct Case {
+    const char *section, *key, *name;
+    std::vector<const char*> says;
+  };
+  const std::vector<Case> cases = {
+      {"model", "task", "rating", {"--task rating", "ranking or relevance"}},
+      {"embedding", "tables", "user", {"--tables user", "both, users or items"}},
+      {"embedding",
+       "variant",
+       "private",
+       {"--variant private", "shared_k, private_k or private_d"}},
+      {"embedding", "distance_bn", "batch", {"--distance-bn batch", "none or tf"}},
+      {"embedding", "grouping", "row", {"--grouping row", "tier or lookup"}},
+      {"embedding", "faithful", "nips", {"--faithful nips", "paper or dpq-code"}},
+      {"train", "optimizer", "lamb", {"--optimizer lamb", "adam, rowwise_adagrad or sgd"}},
+      {"train", "row_type", "f16", {"--row-type f16", "f32 or bf16"}},
+      {"train", "gradient_type", "int8", {"--gradient-type int8", "f32 or bf16"}},
+      {"run", "shard", "columns", {"--shard columns", "auto, rows or none"}},
+  };
+  size_t choices = 0;
+  const Config defaults;
+  visit_fields(defaults, [&](auto, auto, auto, const auto& value, auto) {
+    choices += Choice<std::decay_t<decltype(value)>> ? 1 : 0;
+  });
+  EXPECT_EQ(cases.size(), choices) << "a case for each such field";
+  for (const Case& wrong : cases) {
+    Config config;
+    try {
+      update_from_json(config, {{wrong.section, {{wrong.key, wrong.name}}}}, "run.json");
+      ADD_FAILURE() << wrong.key << " takes " << wrong.name;
+    } catch (const InputError& error) {
+      for (const char* text : wrong.says) EXPECT_CONTAINS(std::string(error.what()), text);
+    }
+    const nlohmann::json number = {{wrong.section, {{wrong.key, 1}}}};
+    EXPECT_THROW(update_from_json(config, number, "run.json"), InputError) << wrong.key;
+  }
 }
 
 TEST(Config, RefusesWhatASchemeCannotDo) {
@@ -258,13 +293,16 @@ TEST(Config, RefusesWhatASchemeCannotDo) {
        {"--subspaces has 2", "takes one"}},
       {scheme("dpq_sx", [](E& e) { e.commitment_weight = 1; }),
        {"--commitment-weight", "dpq_vq or mgqe"}},
-      {scheme("dpq_sx", [](E& e) { e.distance_bn = "tf"; }), {"--distance-bn", "dpq_vq or mgqe"}},
+      {scheme("dpq_sx", [](E& e) { e.distance_bn = DistanceBn::kTf; }),
+       {"--distance-bn", "dpq_vq or mgqe"}},
       {scheme("dpq_sx", [](E& e) { e.kmeans_start = 1; }), {"--kmeans-start", "dpq_vq or mgqe"}},
-      {scheme("dpq_sx", [](E& e) { e.grouping = "lookup"; }), {"--grouping", "dpq_vq or mgqe"}},
-      {scheme("full", [](E& e) { e.tables = "users"; }), {"--tables users", "another scheme"}},
-      {scheme("full", [](E& e) { e.variant = "private_k"; }),
+      {scheme("dpq_sx", [](E& e) { e.grouping = Grouping::kLookup; }),
+       {"--grouping", "dpq_vq or mgqe"}},
+      {scheme("full", [](E& e) { e.tables = SchemeTables::kUsers; }),
+       {"--tables users", "another scheme"}},
+      {scheme("full", [](E& e) { e.variant = Variant::kPrivateK; }),
        {"--variant private_k", "--embedding mgqe", "not full"}},
-      {scheme("dpq_vq", [](E& e) { e.variant = "private_d"; }),
+      {scheme("dpq_vq", [](E& e) { e.variant = Variant::kPrivateD; }),
        {"--variant private_d", "--embedding mgqe", "not dpq_vq"}},
   });
 }
@@ -304,22 +342,20 @@ TEST(Config, RefusesTiersThatDoNotFit) {
          e.tiers = {0.1};
        }),
        {"--tiers has 1 cuts", "one cut fewer"}},
-      {mgqe([](E& e) { e.variant = "private"; }),
-       {"--variant private", "shared_k, private_k or private_d"}},
       {mgqe([](E& e) {
-         e.variant = "private_k";
+         e.variant = Variant::kPrivateK;
          e.centroids = {256};
        }),
        {"--variant private_k", "needs tiers", "--tiers", "--centroids"}},
-      {mgqe([](E& e) { e.variant = "private_d"; }),
+      {mgqe([](E& e) { e.variant = Variant::kPrivateD; }),
        {"--variant private_d", "needs tiers", "--tiers", "--subspaces"}},
       {mgqe([](E& e) {
-         e.variant = "private_d";
+         e.variant = Variant::kPrivateD;
          e.subspaces = {32, 5};
        }),
        {"--subspaces 5", "--dim 64", "divisor of 64"}},
       {mgqe([](E& e) {
-         e.variant = "private_d";
+         e.variant = Variant::kPrivateD;
          e.subspaces = {32, 8};
          e.centroids = {256, 64};
        }),
@@ -329,12 +365,10 @@ TEST(Config, RefusesTiersThatDoNotFit) {
        }),
        {"--subspaces has 2", "shared_k", "takes one"}},
       {mgqe([](E& e) {
-         e.variant = "private_k";
+         e.variant = Variant::kPrivateK;
          e.subspaces = {32, 8};
        }),
        {"--subspaces has 2", "private_k", "takes one"}},
-      {mgqe([](E& e) { e.distance_bn = "batch"; }), {"--distance-bn batch", "none or tf"}},
-      {mgqe([](E& e) { e.grouping = "row"; }), {"--grouping row", "tier or lookup"}},
       {mgqe([](E& e) { e.commitment_weight = -1; }), {"--commitment-weight -1", "0 or more"}},
   });
 }
@@ -343,14 +377,14 @@ TEST(Config, RefusesWhatABackboneCannotDo) {
   expect_refused({
       {[](Config&) {}, {"--model ncf", "gmf, neumf or sasrec"}, "ncf"},
       {[](Config& c) { c.model.name = "ncf"; }, {"--model ncf", "gmf, neumf or sasrec"}},
-      {[](Config&) {}, {"--task relevance", "gmf or neumf"}, "sasrec", "relevance"},
-      {[](Config& c) { c.embedding.tables = "items"; },
+      {[](Config&) {}, {"--task relevance", "gmf or neumf"}, "sasrec", TaskKind::kRelevance},
+      {[](Config& c) { c.embedding.tables = SchemeTables::kItems; },
        {"--tables items", "--model sasrec", "items alone"},
        "sasrec"},
-      {[](Config& c) { c.embedding.tables = "users"; },
+      {[](Config& c) { c.embedding.tables = SchemeTables::kUsers; },
        {"--tables users", "--task relevance", "items alone"},
        "gmf",
-       "relevance"},
+       TaskKind::kRelevance},
       {[](Config& c) { c.train.negatives = 4; }, {"--negatives 4", "sasrec", "takes 1"}, "sasrec"},
       {[](Config& c) { c.model.heads = 5; }, {"--heads 5", "--dim 64", "divisor of 64"}, "sasrec"},
       {[](Config& c) { c.model.heads = 0; }, {"--heads 0", "divisor of 64"}, "sasrec"},
@@ -375,7 +409,7 @@ TEST(Config, RefusesWhatABackboneCannotDo) {
       {[](Config& c) { c.model.pretrain_epochs = 3; },
        {"--pretrain-epochs", "--task ranking", "not relevance"},
        "neumf",
-       "relevance"},
+       TaskKind::kRelevance},
       {[](Config& c) { c.model.pretrain_epochs = 20; },
        {"--pretrain-epochs 20", "below --epochs 20"},
        "neumf"},

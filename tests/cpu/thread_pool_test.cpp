@@ -1,4 +1,4 @@
-#include "host/cpu/runtime/thread_pool.hpp"
+#include "host/base/thread_pool.hpp"
 
 #include <numeric>
 

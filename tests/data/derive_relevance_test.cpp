@@ -7,8 +7,7 @@
 #include <random>
 #include <set>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "tests/support/data_testing.hpp"
 
 namespace mgqe {
@@ -175,10 +174,10 @@ TEST_F(DeriveFromLog, AsManyAsThereAre) {
 
 TEST_F(DeriveFromLog, SeedAloneDecides) {
   const auto derived = [&](uint64_t seed, int threads) {
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(threads);
+    const int before = thread_count();
+    set_thread_count(threads);
     const ScoredPairs pairs = derive_relevance(dataset_, 500, seed);
-    omp_set_num_threads(before);
+    set_thread_count(before);
     return std::tuple(pairs.left, pairs.right, pairs.score);
   };
   EXPECT_EQ(derived(7, 1), derived(7, 5));

@@ -3,8 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "host/data/interactions/unique_pairs.hpp"
 #include "host/data/relevance/relevance_source.hpp"
 #include "tests/support/data_testing.hpp"
@@ -22,12 +21,12 @@ DataConfig small_config() {
 }
 
 TEST(RelevanceSynthetic, AnyThreadCountGivesTheSame) {
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads = thread_count();
+  set_thread_count(1);
   const RelevanceDataset one = load_relevance(small_config(), cpu());
-  omp_set_num_threads(5);
+  set_thread_count(5);
   const RelevanceDataset five = load_relevance(small_config(), cpu());
-  omp_set_num_threads(threads);
+  set_thread_count(threads);
   EXPECT_EQ(one.fingerprint, five.fingerprint);
   EXPECT_EQ(one.train.score, five.train.score);
   EXPECT_EQ(one.noise_floor, five.noise_floor);

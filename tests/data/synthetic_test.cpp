@@ -4,8 +4,7 @@
 #include <functional>
 #include <numeric>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "host/data/interactions/actions.hpp"
 #include "tests/support/data_testing.hpp"
 
@@ -23,12 +22,12 @@ DataConfig small_config() {
 }
 
 TEST(Synthetic, AnyThreadCountGivesTheSame) {
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads = thread_count();
+  set_thread_count(1);
   const Dataset one = load_dataset(small_config(), cpu());
-  omp_set_num_threads(5);
+  set_thread_count(5);
   const Dataset five = load_dataset(small_config(), cpu());
-  omp_set_num_threads(threads);
+  set_thread_count(threads);
   EXPECT_EQ(one.sequence_items, five.sequence_items);
   EXPECT_EQ(one.item_ids.integers, five.item_ids.integers);
   EXPECT_EQ(one.test_item, five.test_item);

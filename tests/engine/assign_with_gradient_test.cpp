@@ -2,8 +2,7 @@
 // every instruction level.
 #include <algorithm>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "hwy/targets.h"
 #include "tests/support/testing.hpp"
 
@@ -40,7 +39,7 @@ Tiers tiers_of(const Shape& shape) {
 class AssignWithGradient : public OnEveryBackend {
  protected:
   void TearDown() override {
-    omp_set_num_threads(threads_);
+    set_thread_count(threads_);
     hwy::SetSupportedTargetsForTest(0);
     hwy::GetChosenTarget().Update(hwy::SupportedTargets());
   }
@@ -76,15 +75,15 @@ class AssignWithGradient : public OnEveryBackend {
   }
 
  private:
-  const int threads_ = omp_get_max_threads();
+  const int threads_ = thread_count();
 };
 
 TEST_P(AssignWithGradient, IsTheThreeOpsOnAnyNumberOfThreads) {
   for (const Shape& shape : shapes()) {
-    omp_set_num_threads(1);
+    set_thread_count(1);
     const auto expected = run(shape, false);
     for (const int threads : {1, 2, 3, 4, 5}) {
-      omp_set_num_threads(threads);
+      set_thread_count(threads);
       EXPECT_EQ(run(shape, true), expected)
           << "d " << shape.dim << " D " << shape.subspaces << ", " << threads << " threads";
     }
@@ -92,7 +91,7 @@ TEST_P(AssignWithGradient, IsTheThreeOpsOnAnyNumberOfThreads) {
 }
 
 TEST_P(AssignWithGradient, IsTheSameAtEveryInstructionLevel) {
-  omp_set_num_threads(1);
+  set_thread_count(1);
   for (const Shape& shape : shapes()) {
     const auto expected = run(shape, true);
     for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {

@@ -3,8 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "tests/support/reference.hpp"
 #include "tests/support/testing.hpp"
 
@@ -223,12 +222,12 @@ TEST_P(Attention, DropoutKeepsTheMean) {
 TEST_P(Attention, ThreadsDoNotChangeABit) {
   const Case shape{{100, 1, 0, 57, 200, 33, 12, 90}, 64, 2, 0.2f};
   const Inputs inputs(shape, 8);
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads = thread_count();
+  set_thread_count(1);
   const Results one = run(shape, inputs);
-  omp_set_num_threads(5);
+  set_thread_count(5);
   const Results five = run(shape, inputs);
-  omp_set_num_threads(threads);
+  set_thread_count(threads);
   EXPECT_EQ(one, five);
 }
 

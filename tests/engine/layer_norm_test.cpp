@@ -2,8 +2,7 @@
 // finite differences, all in double.
 #include <cmath>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "tests/support/reference.hpp"
 #include "tests/support/testing.hpp"
 
@@ -101,12 +100,12 @@ TEST_P(LayerNorm, ThreadsDoNotChangeABit) {
   Random random(2);
   const auto x = random.normals(3001 * 64), weights = random.normals(3001 * 64),
              gain = random.normals(64), bias = random.normals(64);
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads = thread_count();
+  set_thread_count(1);
   const Results one = run(x, gain, bias, weights);
-  omp_set_num_threads(5);
+  set_thread_count(5);
   const Results five = run(x, gain, bias, weights);
-  omp_set_num_threads(threads);
+  set_thread_count(threads);
   EXPECT_EQ(one, five);
 }
 

@@ -3,8 +3,7 @@
 #include <cstring>
 #include <tuple>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "tests/support/reference.hpp"
 #include "tests/support/testing.hpp"
 
@@ -160,12 +159,12 @@ TEST_P(Linalg, ThreadsDoNotChangeABit) {
     results.push_back(sums.to_host());
     return results;
   };
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads = thread_count();
+  set_thread_count(1);
   const auto one = all();
-  omp_set_num_threads(5);
+  set_thread_count(5);
   const auto five = all();
-  omp_set_num_threads(threads);
+  set_thread_count(threads);
   EXPECT_EQ(one, five);
 }
 

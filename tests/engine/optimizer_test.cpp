@@ -201,7 +201,7 @@ TEST_P(Optimizers, StateOfAnotherShapeIsRefused) {
 
 // ---- of a run -----------------------------------------------------------------------------------
 
-Config small_config(const std::string& optimizer) {
+Config small_config(Optimizer optimizer) {
   Config config;
   config.embedding.scheme = "mgqe";
   config.embedding.dim = 8;
@@ -224,11 +224,11 @@ std::map<std::string, std::vector<float>> arrays_of(Model& model) {
 }
 
 TEST_P(Optimizers, ARunKeepsTheStateItsOptimizerHas) {
-  const std::map<std::string, std::vector<std::string>> table_state = {
-      {"sparse_adam", {".adam_first", ".adam_second"}},
-      {"adam", {".adam_first", ".adam_second"}},
-      {"rowwise_adagrad", {".adagrad"}},
-      {"sgd", {}}};
+  const std::map<Optimizer, std::vector<std::string>> table_state = {
+      {Optimizer::kSparseAdam, {".adam_first", ".adam_second"}},
+      {Optimizer::kAdam, {".adam_first", ".adam_second"}},
+      {Optimizer::kRowwiseAdagrad, {".adagrad"}},
+      {Optimizer::kSgd, {}}};
   for (const auto& [optimizer, state] : table_state) {
     const auto model = make_model(backend(), small_config(optimizer), {30, 50, 0.0});
     const auto arrays = arrays_of(*model);
@@ -236,17 +236,19 @@ TEST_P(Optimizers, ARunKeepsTheStateItsOptimizerHas) {
     for (const auto& [name, values] : arrays) {
       if (name.find(".ad") != std::string::npos) continue;
       const bool is_table = name.ends_with(".queries");
-      const std::vector<std::string> dense_state =
-          optimizer == "sgd" ? std::vector<std::string>() : table_state.at("adam");
+      const std::vector<std::string> dense_state = optimizer == Optimizer::kSgd
+                                                       ? std::vector<std::string>()
+                                                       : table_state.at(Optimizer::kAdam);
       for (const std::string& suffix : is_table ? state : dense_state) {
-        ASSERT_TRUE(arrays.contains(name + suffix)) << optimizer << " lacks " << name << suffix;
+        ASSERT_TRUE(arrays.contains(name + suffix))
+            << name_of(optimizer) << " lacks " << name << suffix;
         EXPECT_EQ(arrays.at(name + suffix).size(),
                   suffix == ".adagrad" ? values.size() / 8 : values.size())
             << name << suffix;
       }
       expected += 1 + (is_table ? state : dense_state).size();
     }
-    EXPECT_EQ(arrays.size(), expected) << optimizer << " keeps what it does not use";
+    EXPECT_EQ(arrays.size(), expected) << name_of(optimizer) << " keeps what it does not use";
   }
 }
 
@@ -273,17 +275,18 @@ double move_of(Backend& backend, const Config& config, const std::string& name) 
 }
 
 TEST_P(Optimizers, TableRateMovesRowsAlone) {
-  for (const char* optimizer : {"sparse_adam", "adam", "rowwise_adagrad", "sgd"}) {
+  for (const Optimizer optimizer :
+       {Optimizer::kSparseAdam, Optimizer::kAdam, Optimizer::kRowwiseAdagrad, Optimizer::kSgd}) {
     Config config = small_config(optimizer);
     config.train.lr = 1e-3;
     const double rows = move_of(backend(), config, "item.queries");
     const double codebook = move_of(backend(), config, "item.codebook");
     config.train.table_lr = 1e-2;
-    ASSERT_GT(rows, 0.0) << optimizer;
+    ASSERT_GT(rows, 0.0) << name_of(optimizer);
     // Moves are differences of values of about 0.02, each rounded to 2e-9.
     EXPECT_NEAR(move_of(backend(), config, "item.queries"), 10 * rows, 0.001 * 10 * rows + 2e-8)
-        << optimizer;
-    EXPECT_EQ(move_of(backend(), config, "item.codebook"), codebook) << optimizer;
+        << name_of(optimizer);
+    EXPECT_EQ(move_of(backend(), config, "item.codebook"), codebook) << name_of(optimizer);
   }
 }
 

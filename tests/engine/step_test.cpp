@@ -12,7 +12,7 @@ namespace mgqe::testing {
 namespace {
 
 Config small_config(const std::string& backbone, const std::string& scheme) {
-  Config config = default_config(backbone, "ranking", "paper");
+  Config config = default_config(backbone);
   config.data.name = "synthetic";
   config.data.synthetic_users = 60;
   config.data.synthetic_items = 50;
@@ -31,7 +31,7 @@ Config small_config(const std::string& backbone, const std::string& scheme) {
 
 Config relevance_config(const std::string& backbone, const std::string& scheme) {
   Config config = small_config(backbone, scheme);
-  config.model.task = "relevance";
+  config.model.task = TaskKind::kRelevance;
   config.model.pretrain_epochs = 0;
   config.data.name = "relevance-synthetic";
   config.data.synthetic_pair_items = 160;
@@ -50,11 +50,11 @@ std::vector<std::pair<std::string, Config>> kinds_of_runs() {
                         relevance_config(backbone, scheme));
   }
   runs.emplace_back("gmf full, dense Adam", small_config("gmf", "full"));
-  runs.back().second.train.optimizer = "adam";
+  runs.back().second.train.optimizer = Optimizer::kAdam;
   runs.emplace_back("gmf mgqe, every option", small_config("gmf", "mgqe"));
   runs.back().second.embedding.commitment_weight = 0.25;
-  runs.back().second.embedding.distance_bn = "tf";
-  runs.back().second.embedding.grouping = "lookup";
+  runs.back().second.embedding.distance_bn = DistanceBn::kTf;
+  runs.back().second.embedding.grouping = Grouping::kLookup;
   return runs;
 }
 

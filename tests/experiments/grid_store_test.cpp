@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 Config some_config() {
-  Config config = default_config("gmf", "ranking", "paper");
+  Config config = default_config("gmf");
   config.data.name = "ml-1m";
   resolve(config);
   return config;
@@ -36,7 +36,7 @@ TEST(RunKey, StaysWhatItWas) {
   Config config = some_config();
   EXPECT_EQ(run_key(config), "fcc98fce6685ad51");
   EXPECT_EQ(run_name(config), "ml-1m-gmf-mgqe-seed1-" + run_key(config));
-  config = default_config("sasrec", "ranking", "paper");
+  config = default_config("sasrec");
   config.embedding.scheme = "full";
   config.run.seed = 7;
   resolve(config);
@@ -71,7 +71,6 @@ TEST(RunKey, DefaultsAreWhatTheyWere) {
 /// One that is known, where names are looked up.
 std::string another_name(const std::string& field, const std::string& name) {
   if (field == "model.name") return name == "gmf" ? "neumf" : "gmf";
-  if (field == "model.task") return name == "ranking" ? "relevance" : "ranking";
   if (field == "embedding.scheme") return name == "full" ? "hashed" : "full";
   return name + "x";
 }
@@ -86,6 +85,8 @@ std::set<std::string> fields_of_key(Config config) {
     const Value kept = value;
     if constexpr (std::is_same_v<Value, std::string>)
       value = another_name(section + "." + key, value);
+    else if constexpr (Choice<Value>)
+      value = value == Value{} ? static_cast<Value>(1) : Value{};
     else if constexpr (is_list<Value>)
       value.push_back(7);
     else
@@ -110,14 +111,14 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
       "run.candidates",   "run.evaluate_users",   "run.shard"};
   const auto expect = [&](const char* backbone, const char* scheme,
                           const std::set<std::string>& besides, const auto& change) {
-    Config config = default_config(backbone, "ranking", "paper");
+    Config config = default_config(backbone);
     config.data.name = "ml-1m";
     config.embedding.scheme = scheme;
     resolve(config);
     change(config);
     std::set<std::string> fields = always;
     fields.insert(besides.begin(), besides.end());
-    if (config.model.task == "relevance")
+    if (config.model.task == TaskKind::kRelevance)
       for (const char* unread : {"train.negatives", "run.candidates", "run.evaluate_users"})
         fields.erase(unread);
     EXPECT_EQ(fields_of_key(config), fields) << backbone << " " << scheme;
@@ -146,7 +147,7 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
          {"data.synthetic_pair_items", "data.synthetic_pairs", "data.synthetic_seed"},
          [](Config& config) {
            config.data.name = "relevance-synthetic";
-           config.model.task = "relevance";
+           config.model.task = TaskKind::kRelevance;
          });
 }
 
@@ -216,7 +217,7 @@ TEST_F(Store, CollectsRunsIntoAFileADataSetAndBackbone) {
   const RunStore store(folder_);
   std::vector<std::pair<Config, RunRecord>> runs;
   const auto put = [&](const char* backbone, const char* scheme, uint64_t seed) {
-    Config config = default_config(backbone, "ranking", "paper");
+    Config config = default_config(backbone);
     config.data.name = "ml-1m";
     config.embedding.scheme = scheme;
     config.run.seed = seed;

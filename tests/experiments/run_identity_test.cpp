@@ -11,7 +11,7 @@ namespace {
 
 Config tiny_config(const std::string& backbone, const std::string& task,
                    const std::string& scheme) {
-  Config config = default_config(backbone, task, "paper");
+  Config config = default_config(backbone, choice<TaskKind>(task));
   config.data.name = task == "relevance" ? "relevance-synthetic" : "synthetic";
   config.data.synthetic_users = 80;
   config.data.synthetic_items = 60;
@@ -61,10 +61,10 @@ void change(const std::string& name, Config& config) {
   if (name == "embedding.tiers") embedding.tiers = {0.3};
   if (name == "embedding.codebook_weight") embedding.codebook_weight = 0.5;
   if (name == "embedding.commitment_weight") embedding.commitment_weight = 0.5;
-  if (name == "embedding.distance_bn") embedding.distance_bn = "tf";
+  if (name == "embedding.distance_bn") embedding.distance_bn = DistanceBn::kTf;
   if (name == "embedding.kmeans_start") embedding.kmeans_start = 2;
-  if (name == "embedding.grouping") embedding.grouping = "lookup";
-  if (name == "embedding.faithful") embedding.faithful = "dpq-code";
+  if (name == "embedding.grouping") embedding.grouping = Grouping::kLookup;
+  if (name == "embedding.faithful") embedding.faithful = Faithful::kDpqCode;
   if (name == "train.negatives") train.negatives = 2;
   if (name == "run.candidates") run.candidates = 20;
   if (name == "run.evaluate_users") run.evaluate_users = 10;

@@ -229,11 +229,11 @@ TEST_P(Bfloat16Rows, AreQuantizedByTheTierOfTheirId) {
 // The biases of a relevance model are no rows: they stay floats, and a step moves them.
 TEST_P(Bfloat16Rows, LeaveTheBiasesOfRelevanceFloats) {
   constexpr int64_t kItems = 20;
-  Config config = default_config("gmf", "relevance", "paper");
+  Config config = default_config("gmf", TaskKind::kRelevance);
   config.embedding.scheme = "full";
   config.embedding.dim = 8;
-  config.train.optimizer = "rowwise_adagrad";
-  config.train.row_type = "bf16";
+  config.train.optimizer = Optimizer::kRowwiseAdagrad;
+  config.train.row_type = RowType::kBf16;
   config.train.batch = 3;
   resolve(config);
   const auto model = make_model(backend(), config, {0, kItems, 0.5});
@@ -259,12 +259,12 @@ TEST_P(Bfloat16Rows, LeaveTheBiasesOfRelevanceFloats) {
 MGQE_ON_EVERY_BACKEND(Bfloat16Rows);
 
 TEST(Bfloat16Plan, RowsTakeHalf) {
-  Config config = default_config("gmf", "ranking", "paper");
-  config.train.optimizer = "rowwise_adagrad";
+  Config config = default_config("gmf");
+  config.train.optimizer = Optimizer::kRowwiseAdagrad;
   config.embedding.dim = 64;
   resolve(config);
   EXPECT_EQ(table_bytes(config, 1000, 64), 1000 * (256 + 4));
-  config.train.row_type = "bf16";
+  config.train.row_type = RowType::kBf16;
   EXPECT_EQ(table_bytes(config, 1000, 64), 1000 * (128 + 4));
   const Catalogue catalogue{1000, 2000};
   const auto planned = [&](const std::string& ending) {
@@ -275,7 +275,7 @@ TEST(Bfloat16Plan, RowsTakeHalf) {
   };
   EXPECT_EQ(planned(" rows"), 3000 * 128);
   const int64_t batches = planned("batches");
-  config.train.row_type = "f32";
+  config.train.row_type = RowType::kF32;
   EXPECT_EQ(planned(" rows"), 3000 * 256);
   EXPECT_EQ(batches - planned("batches"), 2 * 256 * config.train.batch) << "both sides, widened";
 }

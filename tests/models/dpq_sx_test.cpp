@@ -1,7 +1,6 @@
 // DPQ-SX: the softmax backward op and the scheme, on every back end, against their formulas in
 // double.
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "tests/support/quantized_testing.hpp"
 
 namespace mgqe::testing {
@@ -129,12 +128,12 @@ TEST_P(DpqSx, SoftmaxBackwardSurvivesLargeScores) {
 
 TEST_P(DpqSx, SoftmaxBackwardDoesNotDependOnThreads) {
   const SoftmaxObjective o = objective(24, 12, 50, 70, 3);
-  const int threads = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const int threads = thread_count();
+  set_thread_count(1);
   const Gradients alone = softmax_backward(o, 70);
-  omp_set_num_threads(4);
+  set_thread_count(4);
   const Gradients together = softmax_backward(o, 70);
-  omp_set_num_threads(threads);
+  set_thread_count(threads);
   EXPECT_EQ(alone.queries, together.queries);
   EXPECT_EQ(alone.keys, together.keys);
   EXPECT_EQ(alone.values, together.values);
@@ -242,9 +241,9 @@ TEST(DpqSxOptions, ThoseOfVectorQuantizationAreRefused) {
     EXPECT_NO_THROW(validate(changed));
   };
   refused([](EmbeddingConfig& e) { e.commitment_weight = 0.25; });
-  refused([](EmbeddingConfig& e) { e.distance_bn = "tf"; });
+  refused([](EmbeddingConfig& e) { e.distance_bn = DistanceBn::kTf; });
   refused([](EmbeddingConfig& e) { e.kmeans_start = 3; });
-  refused([](EmbeddingConfig& e) { e.grouping = "lookup"; });
+  refused([](EmbeddingConfig& e) { e.grouping = Grouping::kLookup; });
 }
 
 }  // namespace

@@ -37,7 +37,12 @@ nlohmann::json load_golden(const std::string& name) {
 Config make_config(const nlohmann::json& golden) {
   Config config;
   const auto set = [&](const char* key, auto& value) {
-    if (golden.contains(key)) value = golden.at(key).get<std::decay_t<decltype(value)>>();
+    using Value = std::decay_t<decltype(value)>;
+    if (!golden.contains(key)) return;
+    if constexpr (Choice<Value>)
+      value = choice<Value>(golden.at(key).get<std::string>());
+    else
+      value = golden.at(key).get<Value>();
   };
   set("model", config.model.name);
   set("task", config.model.task);

@@ -83,7 +83,7 @@ class NeumfTest : public OnEveryBackend {
   const double kScoreTolerance = 2.0 * sum_tolerance(2 * kDim + kDim + kDim / 2 + kDim / 4);
 
   Config config(int pretrain_epochs = 0) const {
-    Config config = default_config("neumf", "ranking", "paper");
+    Config config = default_config("neumf");
     config.embedding.scheme = "full";
     config.embedding.dim = kDim;
     config.model.pretrain_epochs = pretrain_epochs;

@@ -12,7 +12,7 @@ class QuantizedSchemes : public QuantizedFixture {
   static std::vector<EmbeddingConfig> configs() {
     std::vector<EmbeddingConfig> all;
     for (EmbeddingConfig config : vector_quantized_configs())
-      for (const char* grouping : {"tier", "lookup"}) {
+      for (const Grouping grouping : {Grouping::kTier, Grouping::kLookup}) {
         config.grouping = grouping;
         all.push_back(config);
       }
@@ -118,14 +118,14 @@ TEST_P(QuantizedSchemes, GradientsUnderNormalizedDistances) {
   const auto ids = Random(4).integers<int32_t>(kMaxLookups, 0, kTableRows - 1);
   for (EmbeddingConfig config : configs()) {
     SCOPED_TRACE(label(config));
-    config.distance_bn = "tf";
+    config.distance_bn = DistanceBn::kTf;
     config.commitment_weight = 0.25;
     expect_surrogate_gradients(config, ids);
   }
 }
 
 TEST_P(QuantizedSchemes, ATierThatIsAbsentFromTheBatchLearnsNothing) {
-  for (const char* variant : {"private_k", "private_d"}) {
+  for (const Variant variant : {Variant::kPrivateK, Variant::kPrivateD}) {
     make(quantized_config("mgqe", variant));
     const auto before = arrays();
     const std::vector<int32_t> ids = {0, 45, 45, 59};  // none of tier 1
@@ -133,9 +133,9 @@ TEST_P(QuantizedSchemes, ATierThatIsAbsentFromTheBatchLearnsNothing) {
     for (size_t b = 0; b < ids.size(); ++b) expect_nearest(&rows[b * kTableDim], ids[b], before);
     backward(std::vector<float>(ids.size() * kTableDim, 0.1f));
     const auto after = arrays();
-    EXPECT_EQ(after.at("t.codebook.1"), before.at("t.codebook.1")) << variant;
-    EXPECT_NE(after.at("t.codebook.0"), before.at("t.codebook.0")) << variant;
-    EXPECT_NE(after.at("t.codebook.2"), before.at("t.codebook.2")) << variant;
+    EXPECT_EQ(after.at("t.codebook.1"), before.at("t.codebook.1")) << name_of(variant);
+    EXPECT_NE(after.at("t.codebook.0"), before.at("t.codebook.0")) << name_of(variant);
+    EXPECT_NE(after.at("t.codebook.2"), before.at("t.codebook.2")) << name_of(variant);
   }
 }
 
@@ -149,7 +149,7 @@ TEST_P(QuantizedSchemes, GroupingChangesNothingButTheOrderOfSums) {
     const auto rows = forward(ids);
     backward(gradient);
     const auto by_tier = arrays();
-    config.grouping = "lookup";
+    config.grouping = Grouping::kLookup;
     make(config);
     EXPECT_EQ(forward(ids), rows);
     backward(gradient);
@@ -188,7 +188,7 @@ TEST_P(QuantizedSchemes, PackNamesArraysAndTiersOfEachVariant) {
     EXPECT_EQ(packed.scheme, config.scheme);
     EXPECT_EQ(packed.rows, kTableRows);
     EXPECT_EQ(packed.dim, kTableDim);
-    EXPECT_EQ(packed.private_codebooks, config.variant != "shared_k");
+    EXPECT_EQ(packed.private_codebooks, config.variant != Variant::kSharedK);
     const std::vector<ArraySpec> expected = expected_arrays(packed);
     EXPECT_EQ(packed.arrays.size(), expected.size());
     for (const ArraySpec& array : expected) {
@@ -250,7 +250,7 @@ TEST_P(QuantizedSchemes, ReportsMeasureEveryTier) {
 }
 
 TEST_P(QuantizedSchemes, CodebooksOfTiersStartApart) {
-  make(quantized_config("mgqe", "private_d"));
+  make(quantized_config("mgqe", Variant::kPrivateD));
   const auto all = arrays();
   EXPECT_NE(all.at("t.codebook.0"), all.at("t.codebook.1"));
   EXPECT_NE(all.at("t.codebook.1"), all.at("t.codebook.2"));

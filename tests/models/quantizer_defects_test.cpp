@@ -3,8 +3,7 @@
 #include <cfenv>
 #include <fstream>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "tests/support/quantized_testing.hpp"
 
 namespace mgqe::testing {
@@ -119,8 +118,8 @@ TEST(QuantizerDefectsCpu, DefectTailComputesAllDistances) {
     tiers.end[1] = rows;
     tiers.centroids[0] = centroids;
     tiers.centroids[1] = small;
-    const int threads = omp_get_max_threads();
-    omp_set_num_threads(1);  // flags belong to a thread
+    const int threads = thread_count();
+    set_thread_count(1);  // flags belong to a thread
     const auto overflows = [&](RowSet set) {
       std::feclearexcept(FE_ALL_EXCEPT);
       backend->assign(queries, set, codebook, half_norms, tiers, codes, decoded, {});
@@ -128,7 +127,7 @@ TEST(QuantizerDefectsCpu, DefectTailComputesAllDistances) {
     };
     EXPECT_TRUE(overflows(RowSet::range(0, rows / 2))) << "the head computes them, w " << width;
     EXPECT_FALSE(overflows(RowSet::range(rows / 2, rows / 2))) << "w " << width;
-    omp_set_num_threads(threads);
+    set_thread_count(threads);
     std::feclearexcept(FE_ALL_EXCEPT);
   }
 }

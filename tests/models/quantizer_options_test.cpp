@@ -68,8 +68,8 @@ class QuantizerOptions : public QuantizedFixture {
 
 TEST_P(QuantizerOptions, NormalizedDistancesChooseTheCodes) {
   for (EmbeddingConfig config : vector_quantized_configs())
-    for (const char* grouping : {"tier", "lookup"}) {
-      config.distance_bn = "tf";
+    for (const Grouping grouping : {Grouping::kTier, Grouping::kLookup}) {
+      config.distance_bn = DistanceBn::kTf;
       config.grouping = grouping;
       SCOPED_TRACE(label(config));
       make(config);
@@ -86,7 +86,7 @@ TEST_P(QuantizerOptions, NormalizedDistancesChooseTheCodes) {
 
 TEST_P(QuantizerOptions, RunningMomentsFollowBatchesAndServe) {
   for (EmbeddingConfig config : vector_quantized_configs()) {
-    config.distance_bn = "tf";
+    config.distance_bn = DistanceBn::kTf;
     SCOPED_TRACE(label(config));
     make(config);
     std::map<std::string, std::map<int, Moments1>> running;
@@ -247,7 +247,7 @@ TEST_P(QuantizerOptions, KmeansStartLowersTheDistortionOfEveryTier) {
     }
     EXPECT_LT(total[1], 0.95 * total[0]);
     EXPECT_LT(total[8], total[1]);
-    for (size_t tier = 0; config.variant != "shared_k" && tier < reports[0].size(); ++tier)
+    for (size_t tier = 0; config.variant != Variant::kSharedK && tier < reports[0].size(); ++tier)
       EXPECT_LT(reports[8][tier].mean_squared_error, reports[0][tier].mean_squared_error) << tier;
   }
 }

@@ -93,7 +93,7 @@ class RelevanceTest : public OnEveryBackend {
   }
 
   Config config(const std::string& backbone) const {
-    Config config = default_config(backbone, "relevance", "paper");
+    Config config = default_config(backbone, TaskKind::kRelevance);
     config.embedding.scheme = "full";
     config.embedding.dim = kDim;
     config.data.name = "relevance-synthetic";

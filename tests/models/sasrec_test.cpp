@@ -126,7 +126,7 @@ class SasrecTest : public OnEveryBackend {
   const double kScoreTolerance = kHiddenTolerance * std::sqrt(static_cast<double>(kDim));
 
   Config config(double dropout = 0.0) const {
-    Config config = default_config("sasrec", "ranking", "paper");
+    Config config = default_config("sasrec");
     config.embedding.scheme = "full";
     config.embedding.dim = kDim;
     config.model.max_length = kMaxLength;
@@ -411,7 +411,7 @@ TEST_P(SasrecTest, ArtifactThatDoesNotFitIsRefused) {
 }
 
 TEST(SasrecConfig, HeadsThatDoNotDivideTheDimensionAreRefused) {
-  Config config = default_config("sasrec", "ranking", "paper");
+  Config config = default_config("sasrec");
   resolve(config);
   validate_backbone(config);
   config.model.heads = 5;

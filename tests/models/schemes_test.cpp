@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kRows = 40, kDim = 12, kRank = 3, kBuckets = 7;
 constexpr double kBeta1 = 0.9;
 
-EmbeddingSpec spec_of(const std::string& scheme, const std::string& variant = "shared_k") {
+EmbeddingSpec spec_of(const std::string& scheme, Variant variant = Variant::kSharedK) {
   EmbeddingSpec spec{"item", kRows, 64, {}, {}, 11, 12};
   spec.config.scheme = scheme;
   spec.config.variant = variant;
@@ -28,7 +28,7 @@ EmbeddingSpec spec_of(const std::string& scheme, const std::string& variant = "s
   spec.config.centroids = {13};
   if (scheme == "mgqe") {
     spec.config.tiers = {0.1, 0.5};  // ids 0-3, 4-19 and 20-39
-    if (variant == "private_d")
+    if (variant == Variant::kPrivateD)
       spec.config.subspaces = {6, 4, 1};
     else
       spec.config.centroids = {13, 4, 2};
@@ -46,12 +46,12 @@ std::vector<EmbeddingSpec> every_scheme() {
           spec_of("dpq_vq"),
           spec_of("dpq_sx"),
           spec_of("mgqe"),
-          spec_of("mgqe", "private_k"),
-          spec_of("mgqe", "private_d")};
+          spec_of("mgqe", Variant::kPrivateK),
+          spec_of("mgqe", Variant::kPrivateD)};
 }
 
 std::string label(const EmbeddingSpec& spec) {
-  return spec.config.scheme + " " + spec.config.variant;
+  return spec.config.scheme + " " + name_of(spec.config.variant);
 }
 
 /// An embedding, with what a model puts around it.

@@ -37,8 +37,8 @@ constexpr int64_t kUsers = 70, kItems = 90, kDim = 12, kMlpDim = 16;
 constexpr int64_t kHeads = 2, kBlocks = 3, kMaxLength = 9;
 constexpr int64_t kScoreChunk = 8192;  // pairs a scorer takes at a time
 
-PackedModel packed(const std::string& backbone, const std::string& task) {
-  Config config = default_config(backbone, task, "paper");
+PackedModel packed(const std::string& backbone, TaskKind task) {
+  Config config = default_config(backbone, task);
   config.embedding.scheme = "full";
   config.embedding.dim = kDim;
   if (backbone == "neumf") config.model.mlp_dim = kMlpDim;
@@ -61,7 +61,7 @@ class ScorerMemory : public ::testing::Test {
  protected:
   /// floats: held by a ranker of the backbone.
   void expect_ranker(const std::string& backbone, const std::function<int64_t(int64_t)>& floats) {
-    const PackedModel model = packed(backbone, "ranking");
+    const PackedModel model = packed(backbone, TaskKind::kRanking);
     CountingBackend backend;
     const auto ranker = make_ranker(backend, model);
     EXPECT_EQ(backend.held_bytes(), floats(ranker->max_users()) * int64_t{sizeof(float)});
@@ -83,7 +83,7 @@ class ScorerMemory : public ::testing::Test {
     EXPECT_EQ(backend.allocations(), before) << "by a call";
   }
   void expect_pair_scorer(const std::string& backbone, int64_t floats) {
-    const PackedModel model = packed(backbone, "relevance");
+    const PackedModel model = packed(backbone, TaskKind::kRelevance);
     CountingBackend backend;
     const auto scorer = make_pair_scorer(backend, model);
     EXPECT_EQ(backend.held_bytes(), floats * int64_t{sizeof(float)});

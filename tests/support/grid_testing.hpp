@@ -44,7 +44,8 @@ inline RunRecord made_up_result(const Config& config, MadeUpFigures figures) {
             {"tail", {{"hr@10", hit_rate * 0.5}, {"ndcg@10", hit_rate * 0.25}, {"users", 60}}}};
   };
   RunRecord judged = {{"sampled", protocol(figures.sampled)}, {"full", protocol(figures.full)}};
-  if (config.model.task == "relevance") judged = {{"rmse", figures.sampled}, {"pairs", 100}};
+  if (config.model.task == TaskKind::kRelevance)
+    judged = {{"rmse", figures.sampled}, {"pairs", 100}};
   RunRecord losses = RunRecord::array();
   for (int epoch = 1; epoch <= 4; ++epoch) losses.push_back(0.5 / epoch);
   // As large as 3,416 items and 6,040 users.

@@ -15,7 +15,7 @@ inline constexpr int64_t kTableRows = 60, kTableDim = 12, kMaxLookups = 48;
 
 /// dpq_vq, and mgqe of three tiers (ids 0-5, 6-29, 30-59) in every variant.
 inline EmbeddingConfig quantized_config(const std::string& scheme,
-                                        const std::string& variant = "shared_k") {
+                                        Variant variant = Variant::kSharedK) {
   EmbeddingConfig config;
   config.scheme = scheme;
   config.variant = variant;
@@ -25,7 +25,7 @@ inline EmbeddingConfig quantized_config(const std::string& scheme,
   config.centroids = {20};
   if (scheme != "mgqe") return config;
   config.tiers = {0.1, 0.5};
-  if (variant == "private_d")
+  if (variant == Variant::kPrivateD)
     config.subspaces = {6, 4, 1};
   else
     config.centroids = {20, 9, 3};
@@ -34,11 +34,12 @@ inline EmbeddingConfig quantized_config(const std::string& scheme,
 
 inline std::vector<EmbeddingConfig> vector_quantized_configs() {
   return {quantized_config("dpq_vq"), quantized_config("mgqe"),
-          quantized_config("mgqe", "private_k"), quantized_config("mgqe", "private_d")};
+          quantized_config("mgqe", Variant::kPrivateK),
+          quantized_config("mgqe", Variant::kPrivateD)};
 }
 
 inline std::string label(const EmbeddingConfig& config) {
-  return config.scheme + " " + config.variant + " by " + config.grouping;
+  return config.scheme + " " + name_of(config.variant) + " by " + name_of(config.grouping);
 }
 
 class QuantizedFixture : public OnEveryBackend {
@@ -102,8 +103,8 @@ class QuantizedFixture : public OnEveryBackend {
     return config_.subspaces.size() == 1 ? config_.subspaces[0] : config_.subspaces[tier_of(id)];
   }
   std::string codebook_name(int64_t id) const {
-    return config_.variant == "shared_k" ? "t.codebook"
-                                         : "t.codebook." + std::to_string(tier_of(id));
+    return config_.variant == Variant::kSharedK ? "t.codebook"
+                                                : "t.codebook." + std::to_string(tier_of(id));
   }
 
   /// Codes of one row (d) by the centroids it equals to the bit; fails where it equals none.

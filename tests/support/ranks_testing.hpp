@@ -19,33 +19,38 @@ extern Backend* among_ranks;  // the one back end that is joined to the ranks
 inline Communicator& ranks() { return among_ranks->communicator(); }
 
 struct Case {
-  std::string model, scheme, shard;
-  std::string task = "ranking";
-  std::string variant = "shared_k";
-  std::string optimizer = "sparse_adam";
+  std::string model, scheme;
+  Shard shard = Shard::kAuto;
+  TaskKind task = TaskKind::kRanking;
+  Variant variant = Variant::kSharedK;
+  Optimizer optimizer = Optimizer::kSparseAdam;
   double commitment = 0.0;
-  std::string distance_bn = "none";
-  std::string grouping = "tier";
+  DistanceBn distance_bn = DistanceBn::kNone;
+  Grouping grouping = Grouping::kTier;
   int kmeans_start = 0;
-  std::string row_type = "f32", gradient_type = "f32";
+  RowType row_type = RowType::kF32, gradient_type = RowType::kF32;
 
   std::string label() const {
-    std::string text = model + "_" + scheme + "_" + shard;
-    for (const std::string& option : {task, variant, optimizer, distance_bn, grouping})
-      if (!std::set<std::string>{"ranking", "shared_k", "sparse_adam", "none", "tier"}.count(
-              option))
-        text += "_" + option;
+    std::string text = model + "_" + scheme + "_" + name_of(shard);
+    const auto add = [&]<class Enum>(Enum option, const char* what = "") {
+      if (option != Enum{}) text += std::string("_") + what + name_of(option);
+    };
+    add(task);
+    add(variant);
+    add(optimizer);
+    add(distance_bn);
+    add(grouping);
     if (commitment > 0.0) text += "_commitment";
     if (kmeans_start > 0) text += "_kmeans";
-    if (row_type != "f32") text += "_rows_" + row_type;
-    if (gradient_type != "f32") text += "_gradients_" + gradient_type;
+    add(row_type, "rows_");
+    add(gradient_type, "gradients_");
     return text;
   }
 };
 
 inline Config config_of(const Case& c) {
-  Config config = default_config(c.model, c.task, "paper");
-  config.data.name = c.task == "relevance" ? "relevance-synthetic" : "synthetic";
+  Config config = default_config(c.model, c.task);
+  config.data.name = c.task == TaskKind::kRelevance ? "relevance-synthetic" : "synthetic";
   config.data.synthetic_users = 93;  // an epoch of sequences ends with a batch of 3
   config.data.synthetic_items = 150;
   config.data.synthetic_actions = 20;
@@ -57,8 +62,8 @@ inline Config config_of(const Case& c) {
   config.embedding.rank = 4;
   config.embedding.buckets = 40;
   config.embedding.subspaces = {8};
-  if (c.variant == "private_d") config.embedding.subspaces = {8, 4};
-  config.embedding.centroids = c.scheme == "mgqe" && c.variant != "private_d"
+  if (c.variant == Variant::kPrivateD) config.embedding.subspaces = {8, 4};
+  config.embedding.centroids = c.scheme == "mgqe" && c.variant != Variant::kPrivateD
                                    ? std::vector<int>{16, 4}
                                    : std::vector<int>{16};
   if (c.scheme == "mgqe") config.embedding.tiers = {0.2};
@@ -69,7 +74,7 @@ inline Config config_of(const Case& c) {
   config.train.optimizer = c.optimizer;
   config.train.row_type = c.row_type;
   config.train.gradient_type = c.gradient_type;
-  if (c.row_type != "f32")
+  if (c.row_type != RowType::kF32)
     config.train.table_lr = 1.0;  // so that rounding shows in a hundred steps
   config.train.l2 = 1e-4;
   config.train.batch = c.model == "sasrec" ? 10 : 96;

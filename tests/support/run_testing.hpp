@@ -47,7 +47,7 @@ inline std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std:
   std::vector<std::pair<std::string, Config>> runs;
   const auto add = [&](const char* backbone, const char* scheme, const auto& change) {
     Config config = small_config(scheme, out);
-    const Config defaults = default_config(backbone, "ranking", "paper");
+    const Config defaults = default_config(backbone);
     config.model = defaults.model;
     config.model.max_length = 12;
     config.train.negatives = defaults.train.negatives;
@@ -59,11 +59,12 @@ inline std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std:
       config.embedding.tiers = {};
     }
     change(config);
-    runs.emplace_back(std::string(backbone) + " " + config.model.task + " " + name, config);
+    runs.emplace_back(std::string(backbone) + " " + name_of(config.model.task) + " " + name,
+                      config);
   };
   const auto as_it_is = [](Config&) {};
   const auto relevance = [](Config& config) {
-    config.model.task = "relevance";
+    config.model.task = TaskKind::kRelevance;
     config.data.name = "relevance-synthetic";
     config.data.synthetic_pair_items = 120;
     config.data.synthetic_pairs = 1500;
@@ -71,22 +72,22 @@ inline std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std:
   add("gmf", "full", as_it_is);
   add("gmf", "mgqe", as_it_is);
   add("gmf", "dpq_vq", [](Config& config) {
-    config.train.optimizer = "rowwise_adagrad";
-    config.train.row_type = "bf16";
+    config.train.optimizer = Optimizer::kRowwiseAdagrad;
+    config.train.row_type = RowType::kBf16;
   });
-  add("gmf", "scalar_quantized", [](Config& config) { config.train.optimizer = "sgd"; });
+  add("gmf", "scalar_quantized", [](Config& config) { config.train.optimizer = Optimizer::kSgd; });
   add("neumf", "low_rank", [](Config& config) { config.embedding.rank = 5; });
   add("neumf", "mgqe", [](Config& config) {
     config.model.pretrain_epochs = 1;
-    config.embedding.variant = "private_d";
+    config.embedding.variant = Variant::kPrivateD;
     config.embedding.subspaces = {8, 4};
     config.embedding.centroids = {32};
   });
-  add("sasrec", "mgqe", [](Config& config) { config.embedding.variant = "private_k"; });
+  add("sasrec", "mgqe", [](Config& config) { config.embedding.variant = Variant::kPrivateK; });
   add("sasrec", "dpq_sx", [](Config& config) { config.model.heads = 2; });
   add("sasrec", "hashed", [](Config& config) {
     config.embedding.buckets = 50;
-    config.train.optimizer = "rowwise_adagrad";
+    config.train.optimizer = Optimizer::kRowwiseAdagrad;
   });
   add("gmf", "mgqe", relevance);
   add("neumf", "dpq_vq", relevance);

@@ -53,7 +53,7 @@ class CountingBackend final : public CpuBackend {
 constexpr int kUsers = 2600, kItems = 300, kDim = 16;
 
 Config config_of(const std::string& backbone, const std::string& scheme) {
-  Config config = default_config(backbone, "ranking", "paper");
+  Config config = default_config(backbone);
   config.data.name = "synthetic";
   config.data.synthetic_users = kUsers;
   config.data.synthetic_items = kItems;

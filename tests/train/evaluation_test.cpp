@@ -291,7 +291,7 @@ TEST_P(Evaluations, RelevanceIsJudgedOnTheSplitsOwnPairs) {
   const auto items = model.tables.at("item").arrays.at("table").as<float>();
 
   Config config;
-  config.model.task = "relevance";
+  config.model.task = TaskKind::kRelevance;
   const auto task = make_relevance_task(backend(), data, config);
   for (const Split split : {Split::kValid, Split::kTest}) {
     const ScoredPairs& pairs = split == Split::kValid ? data.valid : data.test;
@@ -320,7 +320,7 @@ TEST_P(Evaluations, TheBestEpochIsChosenOnValidationAndReportedOnTest) {
     std::filesystem::remove_all(folder);
     Config config = small_config("full", folder.string());
     if (relevance) {
-      config.model.task = "relevance";
+      config.model.task = TaskKind::kRelevance;
       config.data.name = "relevance-synthetic";
       config.data.synthetic_pair_items = 120;
       config.data.synthetic_pairs = 1500;

@@ -72,8 +72,9 @@ const std::map<std::string, Figures> kRecorded = {
 constexpr double kTolerance = 1e-4;
 
 Config tiny_config(const char* backbone, const char* task, const char* scheme) {
-  Config config = default_config(backbone, task, "paper");
-  config.data.name = config.model.task == "relevance" ? "relevance-synthetic" : "synthetic";
+  Config config = default_config(backbone, choice<TaskKind>(task));
+  config.data.name =
+      config.model.task == TaskKind::kRelevance ? "relevance-synthetic" : "synthetic";
   config.data.synthetic_users = 200;
   config.data.synthetic_items = 150;
   config.data.synthetic_actions = 15;
@@ -113,22 +114,23 @@ std::map<std::string, Config> tiny_runs() {
   const auto mgqe = [&](const char* more, void (*change)(Config&)) {
     add("gmf", "ranking", "mgqe", more, change);
   };
-  mgqe("private_k", [](Config& config) { config.embedding.variant = "private_k"; });
+  mgqe("private_k", [](Config& config) { config.embedding.variant = Variant::kPrivateK; });
   mgqe("private_d", [](Config& config) {
-    config.embedding.variant = "private_d";
+    config.embedding.variant = Variant::kPrivateD;
     config.embedding.subspaces = {8, 4};
     config.embedding.centroids = {16};
   });
   mgqe("commitment", [](Config& config) { config.embedding.commitment_weight = 0.5; });
   mgqe("codebook weight", [](Config& config) { config.embedding.codebook_weight = 0.5; });
-  mgqe("distance_bn", [](Config& config) { config.embedding.distance_bn = "tf"; });
+  mgqe("distance_bn", [](Config& config) { config.embedding.distance_bn = DistanceBn::kTf; });
   mgqe("kmeans", [](Config& config) { config.embedding.kmeans_start = 3; });
-  mgqe("lookup", [](Config& config) { config.embedding.grouping = "lookup"; });
-  mgqe("users only", [](Config& config) { config.embedding.tables = "users"; });
-  mgqe("adam", [](Config& config) { config.train.optimizer = "adam"; });
-  mgqe("rowwise_adagrad", [](Config& config) { config.train.optimizer = "rowwise_adagrad"; });
+  mgqe("lookup", [](Config& config) { config.embedding.grouping = Grouping::kLookup; });
+  mgqe("users only", [](Config& config) { config.embedding.tables = SchemeTables::kUsers; });
+  mgqe("adam", [](Config& config) { config.train.optimizer = Optimizer::kAdam; });
+  mgqe("rowwise_adagrad",
+       [](Config& config) { config.train.optimizer = Optimizer::kRowwiseAdagrad; });
   mgqe("sgd, l2", [](Config& config) {
-    config.train.optimizer = "sgd";
+    config.train.optimizer = Optimizer::kSgd;
     config.train.l2 = 1e-2;
   });
   add("neumf", "ranking", "mgqe", "pretrained",

@@ -10,6 +10,7 @@
 #include "models/backbones/pair_model.hpp"
 #include "models/embeddings/full.hpp"
 #include "models/embeddings/scheme.hpp"
+#include "models/features/evaluation_plan.hpp"
 #include "models/features/placement.hpp"
 #include "models/scorers/gmf_scorer.hpp"
 #include "tests/support/run_testing.hpp"
@@ -173,6 +174,11 @@ const Backbone kDot = {
     },
     .make_relevance_model = nullptr,
     .make_pair_scorer = nullptr,
+    .ranker_bytes =
+        [](const ScorerPlan& plan) {
+          return plan.scan_readers(GmfRanker::kMaxUsers, GmfRanker::kMaxUsers);
+        },
+    .pair_scorer_bytes = nullptr,
 };
 
 class PlugIn : public OnEveryBackend {
@@ -242,7 +248,7 @@ TEST_P(PlugIn, TrainsPacksEvaluatesAndIsSized) {
 TEST_P(PlugIn, IsPlannedNamedAndKeyedByItsDescriptors) {
   const Config given = config();
   EXPECT_EQ(scheme_label(given.embedding), "rounded d=16 b=6");
-  EXPECT_EQ(default_config("dot", "ranking", "paper").train.epochs, 7);
+  EXPECT_EQ(default_config("dot").train.epochs, 7);
   EXPECT_EQ(describe_placement(1, given, {300, 200, 0.0}),
             "user rows on every rank, item rows on every rank");
   Config full = given;
@@ -275,14 +281,14 @@ TEST_P(PlugIn, RefusesBadOptionsAndIsListed) {
   EXPECT_EQ(refused([](Config& c) { c.model.blocks = 4; }), "--blocks 4 is out of range: 1 to 3");
   EXPECT_EQ(refused([](Config& c) { c.model.mlp_dim = 8; }),
             "--mlp-dim is for --model neumf, not dot");
-  EXPECT_EQ(refused([](Config& c) { c.embedding.variant = "private_k"; }),
+  EXPECT_EQ(refused([](Config& c) { c.embedding.variant = Variant::kPrivateK; }),
             "--variant private_k is for --embedding mgqe, not rounded");
-  EXPECT_EQ(refused([](Config& c) { c.model.task = "relevance"; }),
+  EXPECT_EQ(refused([](Config& c) { c.model.task = TaskKind::kRelevance; }),
             "--task relevance scores pairs of items, which --model dot cannot: choose --model gmf "
             "or neumf");
   EXPECT_EQ(refused([](Config& c) {
-              c.train.row_type = "bf16";
-              c.train.optimizer = "sgd";
+              c.train.row_type = RowType::kBf16;
+              c.train.optimizer = Optimizer::kSgd;
             }),
             "--row-type bf16 with --embedding rounded: choose full, dpq_vq or mgqe");
   EXPECT_EQ(

@@ -89,11 +89,11 @@ TEST(RunStateTest, IsReadAsItWasWritten) {
   EXPECT_EQ(to_json(run_state_of(to_json(state))).dump(), to_json(state).dump());
   EXPECT_EQ(run_state_of(to_json(state)).best.epoch, 0);
   state.best.epoch = 2;
-  state.best.judgement = {{{"z", 1}, {"a", 0.1}}, -0.7, {0.25, 0.5}};
+  state.best.evaluation = {{{"z", 1}, {"a", 0.1}}, -0.7, {0.25, 0.5}};
   state.best.tiers["item"] = {{20, 32, 30.5, 1, 0.125}, {180, 8, 7.5, 0, 0.25}};
   const RunState back = run_state_of(to_json(state));
   EXPECT_EQ(to_json(back).dump(), to_json(state).dump());
-  EXPECT_EQ(back.best.judgement.score, -0.7);
+  EXPECT_EQ(back.best.evaluation.score, -0.7);
   EXPECT_EQ(back.position.loss_sums, (std::vector<double>{0.1 + 0.2, 0.7}));
   EXPECT_EQ(back.collapsed, state.collapsed);
   EXPECT_EQ(back.without_better, 2);

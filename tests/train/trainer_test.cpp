@@ -6,8 +6,7 @@
 #include <filesystem>
 #include <map>
 
-#include <omp.h>
-
+#include "host/base/parallel.hpp"
 #include "tests/support/run_testing.hpp"
 #include "tests/support/testing.hpp"
 
@@ -42,10 +41,10 @@ TEST_P(Training, SameSeedIsBitwiseTheSameRun) {
   for (auto& [name, config] : many_kinds_of_runs(out("a"))) {
     const auto first = train(config);
     const std::string checkpoint = bytes_of(last_checkpoint(out("a")));
-    const int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
+    const int threads = thread_count();
+    set_thread_count(1);
     const auto second = train(config);  // also: no dependence on the number of threads
-    omp_set_num_threads(threads);
+    set_thread_count(threads);
     for (const char* key : {"test", "valid", "train_loss", "quantizer", "best_epoch"})
       EXPECT_EQ(first[key], second[key]) << name << " " << key;
     EXPECT_EQ(checkpoint, bytes_of(last_checkpoint(out("a")))) << name;
@@ -74,14 +73,15 @@ TEST_P(Training, OneSideAloneMayBeQuantized) {
   Config config = small_config("mgqe", out("a"));
   config.train.epochs = 1;
   for (const std::string model : {"gmf", "neumf"})
-    for (const std::string side : {"users", "items"}) {
+    for (const SchemeTables side : {SchemeTables::kUsers, SchemeTables::kItems}) {
       config.model.name = model;
       config.embedding.tables = side;
       train(config);
       const Artifact artifact = read_artifact(out("a") + "/model.safetensors");
       for (const auto& [name, table] : artifact.model.tables)
-        EXPECT_EQ(table.scheme, name.ends_with(side.substr(0, 4)) ? "mgqe" : "full")
-            << model << " " << side << ": " << name;
+        EXPECT_EQ(table.scheme,
+                  name.ends_with(side == SchemeTables::kUsers ? "user" : "item") ? "mgqe" : "full")
+            << model << " " << name_of(side) << ": " << name;
     }
 }
 
@@ -132,8 +132,9 @@ TEST_P(Training, LearnsAndCompresses) {
 
 TEST_P(Training, EveryOptimizerLearns) {
   for (const char* scheme : {"full", "mgqe"})
-    for (const char* optimizer : {"sparse_adam", "adam", "rowwise_adagrad", "sgd"}) {
-      const std::string name = std::string(scheme) + " " + optimizer;
+    for (const Optimizer optimizer :
+         {Optimizer::kSparseAdam, Optimizer::kAdam, Optimizer::kRowwiseAdagrad, Optimizer::kSgd}) {
+      const std::string name = std::string(scheme) + " " + name_of(optimizer);
       Config config = small_config(scheme, out("a"));
       config.train.optimizer = optimizer;
       if (name.ends_with("adagrad")) config.train.table_lr = 0.05;

@@ -6,12 +6,9 @@
 // depends on where the range was cut: fma is explicit and sums keep their own fixed lanes.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
-#include <omp.h>
-
-#include "host/cpu/runtime/thread_pool.hpp"
+#include "host/base/parallel.hpp"
 
 namespace mgqe {
 
@@ -56,23 +53,6 @@ void run_range(const Body& body, int64_t begin, int64_t end) {
 }
 
 }  // namespace detail
-
-/// Pieces a thread gets: more than one, so that a thread that is late leaves its share to the
-/// others.
-inline constexpr int64_t kPiecesPerThread = 3;
-
-/// Calls task(begin, end) on pieces of [0, n) of at least `grain`, in parallel where there are two
-/// or more.
-template <class Task>
-void parallel_pieces(int64_t n, int64_t grain, const Task& task) {
-  if (n <= 0) return;
-  const int64_t threads = omp_get_max_threads();
-  const int64_t pieces = std::min(n / grain, kPiecesPerThread * threads);
-  if (threads < 2 || pieces < 2) return task(int64_t{0}, n);
-  ThreadPool::instance().run(static_cast<int>(pieces), [&](int piece) {
-    task(n * piece / pieces, n * (piece + 1) / pieces);
-  });
-}
 
 /// As parallel_pieces, with the body compiled for this processor's instruction level.
 template <class Body>

@@ -6,11 +6,14 @@
 #include <utility>
 
 #include "host/base/check.hpp"
+#include "host/base/parallel.hpp"
 #include "host/data/interactions/popularity.hpp"
 
 namespace mgqe {
 
 namespace {
+
+constexpr int64_t kGrain = 1024, kSortGrain = 256;  // users
 
 /// Sorts one user's items by time; equal times keep their order.
 void sort_by_time(std::span<int64_t> times, std::span<int32_t> items) {
@@ -44,11 +47,12 @@ UserSequences hold_out(const UserSequences& all, HeldOut held_out, Dataset& data
     if (dataset.has_validation) dataset.valid_item[user] = all.items[all.offsets[user + 1] - 2];
   }
   training.items.resize(training.offsets[users]);
-#pragma omp parallel for schedule(static, 1024)
-  for (int64_t user = 0; user < users; ++user)
-    std::copy_n(all.items.begin() + all.offsets[user],
-                training.offsets[user + 1] - training.offsets[user],
-                training.items.begin() + training.offsets[user]);
+  parallel_pieces(users, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t user = begin; user < end; ++user)
+      std::copy_n(all.items.begin() + all.offsets[user],
+                  training.offsets[user + 1] - training.offsets[user],
+                  training.items.begin() + training.offsets[user]);
+  });
   return training;
 }
 
@@ -83,10 +87,11 @@ void rank_users(Dataset& dataset, UserSequences& training, Backend& backend) {
   for (int64_t rank = 0; rank < dataset.users; ++rank)
     ranked.offsets[rank + 1] = ranked.offsets[rank] + counts[order[rank]];
   ranked.items.resize(training.items.size());
-#pragma omp parallel for schedule(static, 1024)
-  for (int64_t rank = 0; rank < dataset.users; ++rank)
-    std::copy_n(training.items.begin() + training.offsets[order[rank]], counts[order[rank]],
-                ranked.items.begin() + ranked.offsets[rank]);
+  parallel_pieces(dataset.users, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t rank = begin; rank < end; ++rank)
+      std::copy_n(training.items.begin() + training.offsets[order[rank]], counts[order[rank]],
+                  ranked.items.begin() + ranked.offsets[rank]);
+  });
   training = std::move(ranked);
 }
 
@@ -95,12 +100,13 @@ void make_histories(Dataset& dataset) {
   const std::vector<int64_t>& from = dataset.sequence_offsets;
   std::vector<int32_t> sorted = dataset.sequence_items;
   std::vector<int64_t> lengths(dataset.users);
-#pragma omp parallel for schedule(dynamic, 256)
-  for (int64_t user = 0; user < dataset.users; ++user) {
-    const auto begin = sorted.begin() + from[user], end = sorted.begin() + from[user + 1];
-    std::sort(begin, end);
-    lengths[user] = std::unique(begin, end) - begin;
-  }
+  parallel_stretches(dataset.users, kSortGrain, [&](int64_t first, int64_t last) {
+    for (int64_t user = first; user < last; ++user) {
+      const auto begin = sorted.begin() + from[user], end = sorted.begin() + from[user + 1];
+      std::sort(begin, end);
+      lengths[user] = std::unique(begin, end) - begin;
+    }
+  });
   dataset.train_offsets.assign(dataset.users + 1, 0);
   std::partial_sum(lengths.begin(), lengths.end(), dataset.train_offsets.begin() + 1);
   for (int64_t user = 0; user < dataset.users; ++user)
@@ -136,12 +142,13 @@ UserSequences group_by_user(const Actions& actions) {
     if (!times.empty()) times[at] = actions.times[i];
   }
   if (times.empty()) return grouped;
-#pragma omp parallel for schedule(dynamic, 256)
-  for (int64_t user = 0; user < users; ++user) {
-    const int64_t first = grouped.offsets[user];
-    const auto length = static_cast<size_t>(grouped.offsets[user + 1] - first);
-    sort_by_time({times.data() + first, length}, {grouped.items.data() + first, length});
-  }
+  parallel_stretches(users, kSortGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t user = begin; user < end; ++user) {
+      const int64_t first = grouped.offsets[user];
+      const auto length = static_cast<size_t>(grouped.offsets[user + 1] - first);
+      sort_by_time({times.data() + first, length}, {grouped.items.data() + first, length});
+    }
+  });
   return grouped;
 }
 

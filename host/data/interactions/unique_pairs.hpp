@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "host/base/parallel.hpp"
+
 namespace mgqe {
 
 /// The unordered pair {a, b}: the smaller item in the high half.
@@ -32,10 +34,9 @@ std::vector<uint64_t> draw_unique_pairs(int64_t count, int64_t max_draws, const 
     const int64_t missing = std::min(count - known, max_draws - drawn);
     if (missing == 0) break;
     pairs.resize(known + missing);
-#ifdef _OPENMP
-#pragma omp parallel for schedule(static)
-#endif
-    for (int64_t k = 0; k < missing; ++k) pairs[known + k] = draw(drawn + k);
+    parallel_pieces(missing, 1024, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) pairs[known + k] = draw(drawn + k);
+    });
     drawn += missing;
     std::sort(pairs.begin() + known, pairs.end());
     std::inplace_merge(pairs.begin(), pairs.begin() + known, pairs.end());

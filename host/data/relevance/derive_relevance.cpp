@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/base/parallel.hpp"
 #include "host/base/philox.hpp"
 #include "host/data/interactions/unique_pairs.hpp"
 
@@ -53,19 +54,25 @@ class Ownership {
   /// partners are the items b > a with any, in no order that matters.
   template <class Visit>
   void visit_rows(const Visit& visit) const {
-#pragma omp parallel
-    {
-      std::vector<int32_t> both(items_), partners;
-#pragma omp for schedule(dynamic, 4)
-      for (int64_t a = 0; a < items_; ++a) {
-        partners.clear();
-        for (int64_t k = owner_offsets_[a]; k < owner_offsets_[a + 1]; ++k)
-          for (int64_t at = owners_[k].next; at < user_offsets_[owners_[k].user + 1]; ++at)
-            if (both[owned_[at]]++ == 0) partners.push_back(owned_[at]);
-        visit(static_cast<int32_t>(a), both, partners);
-        for (const int32_t b : partners) both[b] = 0;
-      }
-    }
+    struct Counts {
+      std::vector<int32_t> both, partners;
+    };
+    parallel_stretches(
+        items_, 4,
+        [&] {
+          return Counts{std::vector<int32_t>(items_), {}};
+        },
+        [&](Counts& counts, int64_t begin, int64_t end) {
+          auto& [both, partners] = counts;
+          for (int64_t a = begin; a < end; ++a) {
+            partners.clear();
+            for (int64_t k = owner_offsets_[a]; k < owner_offsets_[a + 1]; ++k)
+              for (int64_t at = owners_[k].next; at < user_offsets_[owners_[k].user + 1]; ++at)
+                if (both[owned_[at]]++ == 0) partners.push_back(owned_[at]);
+            visit(static_cast<int32_t>(a), both, partners);
+            for (const int32_t b : partners) both[b] = 0;
+          }
+        });
   }
 
  private:

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "host/base/check.hpp"
+#include "host/base/parallel.hpp"
 #include "host/base/philox.hpp"
 #include "host/base/sampling.hpp"
 #include "host/data/interactions/unique_pairs.hpp"
@@ -38,6 +39,7 @@ constexpr int64_t kMaxPairs = 200'000'000;
 // Denser than this, pairs of rare items would have to be drawn many times over.
 constexpr double kMaxDensity = 0.25;
 
+constexpr int64_t kGrain = 1024;  // items or pairs
 constexpr int kFactors = 8;
 constexpr float kMeanZ = 0.1f, kBiasStddev = 0.18f, kInteraction = 0.09f;
 constexpr float kScale = 80.0f, kNoiseStddev = 10.0f, kMaxScore = 100.0f;
@@ -53,12 +55,11 @@ class PairGenerator {
         bias_(items_),
         factors_(items_ * kFactors) {
     const uint64_t bias_key = key(config, 8), factor_key = key(config, 9);
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < items_; ++i) {
-      bias_[i] = kBiasStddev * random_normal(bias_key, i);
-      for (int64_t f = i * kFactors; f < (i + 1) * kFactors; ++f)
+    parallel_pieces(items_, kGrain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) bias_[i] = kBiasStddev * random_normal(bias_key, i);
+      for (int64_t f = begin * kFactors; f < end * kFactors; ++f)
         factors_[f] = random_normal(factor_key, f);
-    }
+    });
   }
 
   /// A pair of places.
@@ -136,17 +137,18 @@ RelevanceSource generate_relevance(const DataConfig& config) {
   source.pairs.right.resize(count);
   source.pairs.score.resize(count);
   source.noiseless.resize(count);
-#pragma omp parallel for schedule(static)
-  for (int64_t p = 0; p < count; ++p) {
-    const uint64_t pair = pairs[p];
-    int32_t left = generator.original_id(pair_low(pair));
-    int32_t right = generator.original_id(pair_high(pair));
-    if (generator.swapped(pair)) std::swap(left, right);
-    source.pairs.left[p] = left;
-    source.pairs.right[p] = right;
-    source.noiseless[p] = generator.noiseless(pair);
-    source.pairs.score[p] = generator.score(pair, source.noiseless[p]);
-  }
+  parallel_pieces(count, kGrain, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      const uint64_t pair = pairs[p];
+      int32_t left = generator.original_id(pair_low(pair));
+      int32_t right = generator.original_id(pair_high(pair));
+      if (generator.swapped(pair)) std::swap(left, right);
+      source.pairs.left[p] = left;
+      source.pairs.right[p] = right;
+      source.noiseless[p] = generator.noiseless(pair);
+      source.pairs.score[p] = generator.score(pair, source.noiseless[p]);
+    }
+  });
   source.item_ids.integers.resize(config.synthetic_pair_items);
   std::iota(source.item_ids.integers.begin(), source.item_ids.integers.end(), int64_t{0});
   return source;

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "host/base/check.hpp"
+#include "host/base/parallel.hpp"
 #include "host/base/philox.hpp"
 #include "host/base/sampling.hpp"
 #include "host/data/interactions/actions.hpp"
@@ -180,16 +181,15 @@ Actions generate_synthetic(const DataConfig& config) {
   Actions actions;
   actions.users.resize(offsets[users]);
   actions.items.resize(offsets[users]);
-#pragma omp parallel
-  {
-    TakenSet taken(generator.max_actions());
-#pragma omp for schedule(dynamic, 64)
-    for (int64_t user = 0; user < users; ++user) {
-      const int64_t first = offsets[user], count = offsets[user + 1] - first;
-      std::fill_n(actions.users.begin() + first, count, static_cast<int32_t>(user));
-      generator.generate(user, taken, actions.items.data() + first, count);
-    }
-  }
+  parallel_stretches(
+      users, 64, [&] { return TakenSet(generator.max_actions()); },
+      [&](TakenSet& taken, int64_t begin, int64_t end) {
+        for (int64_t user = begin; user < end; ++user) {
+          const int64_t first = offsets[user], count = offsets[user + 1] - first;
+          std::fill_n(actions.users.begin() + first, count, static_cast<int32_t>(user));
+          generator.generate(user, taken, actions.items.data() + first, count);
+        }
+      });
   actions.user_ids.integers = count_up(users);
   actions.item_ids.integers = count_up(config.synthetic_items);
   return actions;

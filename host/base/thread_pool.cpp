@@ -1,8 +1,8 @@
-#include "host/cpu/runtime/thread_pool.hpp"
+#include "host/base/thread_pool.hpp"
 
 #include <algorithm>
 
-#include <omp.h>
+#include "host/base/parallel.hpp"
 
 namespace mgqe {
 namespace {
@@ -29,7 +29,7 @@ constexpr int next_of(uint64_t word) { return static_cast<int>(word & 0xFFFF); }
 }  // namespace
 
 ThreadPool& ThreadPool::instance() {
-  static ThreadPool pool(omp_get_max_threads());
+  static ThreadPool pool(thread_count());
   return pool;
 }
 

@@ -21,7 +21,7 @@ namespace mgqe {
 
 class ThreadPool {
  public:
-  /// The process's pool. Its size is OpenMP's (OMP_NUM_THREADS, else the cores of this process).
+  /// The process's pool, of thread_count() threads when it is first asked for.
   static ThreadPool& instance();
 
   explicit ThreadPool(int threads);
