@@ -1,5 +1,5 @@
-// Every CUDA, CUB and cuBLAS call and every launch goes through here: a failure throws Error with
-// file:line, the call, what the library says, and the values named.
+// Every CUDA, CUB and cuBLAS call goes through here: a failure throws Error with file:line, the
+// call, what the library says, and the values named. Launches: cuda/launch.cuh.
 #pragma once
 
 #include <cublas_v2.h>
@@ -26,16 +26,6 @@ void check_cublas(cublasStatus_t status, const char* file, int line, const char*
                      cublasGetStatusString(status), ")", parts...));
 }
 
-inline std::string describe(dim3 shape) {
-  return concat("(", shape.x, ", ", shape.y, ", ", shape.z, ")");
-}
-
-inline void check_launch(const char* file, int line, const char* kernel, dim3 grid, dim3 block,
-                         size_t shared_bytes) {
-  check_cuda(cudaGetLastError(), file, line, kernel, ": grid ", describe(grid), ", block ",
-             describe(block), ", ", shared_bytes, " bytes of shared memory");
-}
-
 }  // namespace mgqe::detail
 
 /// MGQE_CUDA(call, values...) throws Error unless the call returns cudaSuccess.
@@ -45,10 +35,3 @@ inline void check_launch(const char* file, int line, const char* kernel, dim3 gr
 /// MGQE_CUBLAS(call, values...) throws Error unless the call returns CUBLAS_STATUS_SUCCESS.
 #define MGQE_CUBLAS(call, ...) \
   ::mgqe::detail::check_cublas((call), __FILE__, __LINE__, #call __VA_OPT__(, ": ", ) __VA_ARGS__)
-
-/// MGQE_LAUNCH(kernel, grid, block, shared_bytes, stream, arguments...): a checked launch.
-#define MGQE_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                       \
-  do {                                                                                    \
-    kernel<<<grid, block, shared_bytes, stream>>>(__VA_ARGS__);                           \
-    ::mgqe::detail::check_launch(__FILE__, __LINE__, #kernel, grid, block, shared_bytes); \
-  } while (0)

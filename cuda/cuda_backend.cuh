@@ -6,9 +6,9 @@
 #include <optional>
 
 #include "cuda/blas.cuh"
-#include "cuda/check.cuh"
 #include "cuda/device_memory.cuh"
 #include "cuda/elementwise_kernel.cuh"
+#include "cuda/launch.cuh"
 #include "host/engine/functors/elementwise.hpp"
 
 namespace mgqe {
