@@ -83,12 +83,30 @@ chmod +x each
 # shellcheck disable=SC2086
 refuse "other data" "rank 1 has another data" -np 2 ./each "$mgqe" train --data data.txt $tiny
 
-# ---- checkpoints --------------------------------------------------------------------------------
+# ---- a run --------------------------------------------------------------------------------------
 
 # shellcheck disable=SC2046
 mpirun -np 2 $(train --checkpoint-every 106) >stdout 2>stderr
 verdict $? "a run of two ranks"
 mv run base
+
+# ---- an artifact, by one rank and by several ---------------------------------------------------
+
+"$mgqe" evaluate --artifact base/model.safetensors --shard none >one.json 2>stderr
+verdict $? "evaluate by one rank"
+for n in 2 3; do
+  mpirun -np $n "$mgqe" evaluate --artifact base/model.safetensors --shard rows >many.json 2>stderr &&
+    cmp one.json many.json
+  verdict $? "$n ranks of sharded rows evaluate as one does"
+done
+python3 -c '
+import json
+assert json.load(open("one.json")) == json.load(open("base/result.json"))["test"]'
+verdict $? "and as the run itself did"
+refuse "an artifact that is not there" "none.safetensors" -np 2 "$mgqe" evaluate --artifact none.safetensors
+
+# ---- going on ----------------------------------------------------------------------------------
+
 fresh() {
   rm -rf run && cp -r base run && rm -f run/result.json run/metrics.jsonl
   last=run/checkpoints/$(ls run/checkpoints | tail -1)
