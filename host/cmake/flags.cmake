@@ -26,7 +26,7 @@ endif()
 
 # mgqe_library(NAME SOURCE...): libmgqe_NAME, to be linked as mgqe::NAME.
 function(mgqe_library name)
-  add_library(mgqe_${name} STATIC ${ARGN})
+  add_library(mgqe_${name} ${ARGN})  # static, or as BUILD_SHARED_LIBS says
   add_library(mgqe::${name} ALIAS mgqe_${name})
   set_target_properties(mgqe_${name} PROPERTIES EXPORT_NAME ${name})
   target_compile_features(mgqe_${name} PUBLIC cxx_std_20)

@@ -13,7 +13,7 @@ endif()
 set(MGQE_HAS_MPI ${MPI_CXX_FOUND})
 set(MGQE_HAS_NCCL ${MGQE_NCCL})
 install(TARGETS ${libraries} EXPORT mgqe-targets COMPONENT library
-  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 # Backends are made by make_backend(): what they are made of is nobody's to include.
 install(DIRECTORY host models DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/mgqe COMPONENT library
   FILES_MATCHING PATTERN "*.hpp" PATTERN host/cpu EXCLUDE PATTERN host/cmake EXCLUDE)

@@ -42,9 +42,12 @@ done
 mv "$work/first" "$work/moved"
 if grep -rlE "$work/first|$source" "$work/moved"/lib*/cmake; then fail "names of folders that were"; fi
 (cd "$work/moved/include/mgqe" && find . -name '*.hpp' -printf '#include <mgqe/%P>\n' | sort) >"$work/headers.cpp"
+# With the CUDA back end where it was built: linked by name, and by those who ask for core alone.
+asked="engine;core;train"
+case $(cached CMAKE_CUDA_COMPILER) in */*) asked="$asked;cuda" ;; esac
 [ "$(wc -l <"$work/headers.cpp")" -gt 50 ] || fail "headers that are installed" "$work/headers.cpp"
 { cmake -S "$consumer" -B "$work/installed" -DCMAKE_PREFIX_PATH="$work/moved" \
-  -DMGQE_COMPONENTS="engine;core;train" -DHEADERS_SOURCE="$work/headers.cpp" &&
+  -DMGQE_COMPONENTS="$asked" -DHEADERS_SOURCE="$work/headers.cpp" &&
   cmake --build "$work/installed"; } >"$work/log" 2>&1 || fail "the consumer of an installed mgqe" "$work/log"
 uses "$work/installed"
 if [ -e "$work/moved/bin/mgqe" ]; then

@@ -27,7 +27,7 @@ constexpr double kParameterTolerance = 6e-6;
 constexpr double kLossTolerance = 2e-6;
 
 nlohmann::json load_golden(const std::string& name) {
-  const std::string path = std::string(MGQE_SOURCE_DIR) + "/tests/golden/" + name + ".json";
+  const std::string path = testing::source_path("tests/golden/" + name + ".json");
   std::ifstream file(path);
   MGQE_CHECK(file.good(), "cannot read ", path);
   return nlohmann::json::parse(file);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,6 +12,12 @@
 #include "host/engine/backend.hpp"
 
 namespace mgqe::testing {
+
+/// A file of the tree: of the one that was built, or of that where the programs were carried to.
+inline std::string source_path(const std::string& path) {
+  const char* carried = std::getenv("MGQE_SOURCE_DIR");
+  return std::string(carried != nullptr ? carried : MGQE_SOURCE_DIR) + "/" + path;
+}
 
 /// Runs a test on the CPU and on a GPU; without a GPU the latter is skipped, and counted so.
 class OnEveryBackend : public ::testing::TestWithParam<const char*> {
