@@ -101,6 +101,19 @@ TEST(Evaluation, IsTheSameForAnyChunks) {
     }
 }
 
+/// Buffers of the last evaluation, and of the last batch of users, are begun anew.
+TEST(Evaluation, CountsFromNothingEachTime) {
+  for (const char* backbone : {"gmf", "neumf", "sasrec"}) {
+    Config config = config_of(backbone, "mgqe");
+    config.run.evaluate_users = std::string(backbone) == "gmf" ? 0 : 300;
+    CpuBackend backend;
+    const std::unique_ptr<Task> task = make_task(backend, config);
+    const auto model = make_model(backend, config, task->catalogue());
+    const std::string first = task->evaluate(model->pack(), Split::kTest).json.dump();
+    EXPECT_EQ(task->evaluate(model->pack(), Split::kTest).json.dump(), first) << backbone;
+  }
+}
+
 TEST(Evaluation, NeverHoldsATableInFloats) {
   for (const std::string& scheme : kSchemes) {
     if (scheme == "full") continue;  // whose rows are floats already
