@@ -111,6 +111,9 @@ printf '3 1\n' | cat "$work/good.txt" - >"$work/short.txt"
 "$mgqe" train --data "$work/short.txt" --device cpu --epochs 1 --out "$work/short" >/dev/null 2>"$work/stderr" &&
   grep -q "1 users have too few actions" "$work/stderr"
 verdict $? "users too short to evaluate are counted in a warning"
+OMP_NUM_THREADS=3,2 "$mgqe" train --data "$work/good.txt" --device cpu --epochs 1 --out "$work/short" 2>"$work/stderr" |
+  grep -q ", 3 threads"
+verdict $? "OMP_NUM_THREADS says how many threads"
 MGQE_LOG_LEVEL=off "$mgqe" train --data "$work/short.txt" --device cpu --epochs 1 --out "$work/short" >/dev/null 2>"$work/stderr" &&
   [ ! -s "$work/stderr" ]
 verdict $? "MGQE_LOG_LEVEL=off is silent"

@@ -102,6 +102,24 @@ TEST(RunStateTest, IsReadAsItWasWritten) {
   EXPECT_CONTAINS(refusal([&] { run_state_of(json); }), "loss_sums");
 }
 
+TEST(RunState, ABestEpochWithoutItsArtifactIsDamage) {
+  RunState state;
+  CheckpointManifest manifest;
+  manifest.step = 40;
+  const auto says = [&] {
+    manifest.training = to_json(state);
+    return refusal([&] { require_best(manifest); });
+  };
+  EXPECT_EQ(says(), "");
+  manifest.files = {{"rank-0000-of-0001.safetensors", 8, 1}, {kBestFile, 8, 1}};
+  EXPECT_CONTAINS(says(),
+                  "step-000000000040: the run's best epoch is 0, and best.safetensors is in");
+  state.best.epoch = 2;
+  EXPECT_EQ(says(), "");
+  manifest.files.pop_back();
+  EXPECT_CONTAINS(says(), "the run's best epoch is 2, and best.safetensors is not in");
+}
+
 // ---- whole runs ---------------------------------------------------------------------------------
 
 struct Crash {};
