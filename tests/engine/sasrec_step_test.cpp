@@ -117,7 +117,7 @@ class CountingBackend final : public CpuBackend {
 
 TEST(SasrecStep, IsSoManyOpCalls) {
   CountingBackend backend;
-  const Config config = small_config();
+  Config config = small_config();
   const auto task = make_task(backend, config);
   TrainingLoop loop(backend, *task, config);
   loop.begin_epoch(1);
@@ -158,7 +158,7 @@ TEST(SasrecStep, IsSoManyLaunchesOnAGpu) {
   } catch (const InputError& error) {
     GTEST_SKIP() << error.what();
   }
-  const Config config = small_config();
+  Config config = small_config();
   const auto task = make_task(*backend, config);
   TrainingLoop loop(*backend, *task, config);
   loop.begin_epoch(1);
