@@ -169,7 +169,8 @@ def main(build):
     for failure in failures:
         print(failure)
     targets = sorted({target for target, _ in stands})
-    print(f"{len(stands)} kernels checked, of {', '.join(targets)}")
+    kernels = {name for _, name in stands}
+    print(f"{len(kernels)} kernels checked on {', '.join(targets)}")
     sys.exit(bool(failures) or not stands)
 
 
