@@ -79,7 +79,7 @@ void CudaBackend::attention_backward(const AttentionInput& input, Sequences sequ
                                      const AttentionGradients& gradients) {
   if (out.size() == 0) return;
   check_shapes(input, sequences);
-  const auto [row_dots] = workspace_.take<float>(stream(), log_sums.size());
+  const auto [row_dots] = workspace().take<float>(stream(), log_sums.size());
   const AttentionBackwardArguments arguments{
       input,        sequences, dropout,
       state,        out,       log_sums,

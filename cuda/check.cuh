@@ -1,5 +1,5 @@
-// Every CUDA, CUB and cuBLAS call goes through here: a failure throws Error with file:line, the
-// call, what the library says, and the values named. Launches: cuda/launch.cuh.
+// Every CUDA, CUB and cuBLAS call goes through here: a failure throws DeviceError with what the
+// library says, the call, the values named, and file:line. Launches: cuda/launch.cuh.
 #pragma once
 
 #include <cublas_v2.h>
@@ -14,16 +14,18 @@ void check_cuda(cudaError_t status, const char* file, int line, const char* call
                 const Parts&... parts) {
   if (status == cudaSuccess) return;
   static_cast<void>(cudaGetLastError());  // reported here: the next launch must not report it again
-  throw Error(concat(file, ":", line, ": ", call, ": ", cudaGetErrorName(status), " (",
-                     cudaGetErrorString(status), ")", parts...));
+  throw DeviceError(concat("the GPU or its driver has failed: ", cudaGetErrorName(status), " (",
+                           cudaGetErrorString(status), ") in ", call, parts..., " at ", file, ":",
+                           line));
 }
 
 template <class... Parts>
 void check_cublas(cublasStatus_t status, const char* file, int line, const char* call,
                   const Parts&... parts) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(concat(file, ":", line, ": ", call, ": ", cublasGetStatusName(status), " (",
-                     cublasGetStatusString(status), ")", parts...));
+  throw DeviceError(concat("cuBLAS has failed: ", cublasGetStatusName(status), " (",
+                           cublasGetStatusString(status), ") in ", call, parts..., " at ", file,
+                           ":", line));
 }
 
 }  // namespace mgqe::detail

@@ -14,8 +14,17 @@ if(NOT PROJECT_IS_TOP_LEVEL AND NOT CMAKE_CUDA_COMPILER_LOADED)
   return()
 endif()
 
-if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80 90)
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)  # of the last five generations those that nvcc knows
+  execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --list-gpu-arch
+    OUTPUT_VARIABLE known RESULT_VARIABLE failed ERROR_QUIET)
+  foreach(architecture 75 80 90 100 120)
+    if(known MATCHES "compute_${architecture}\n")
+      list(APPEND CMAKE_CUDA_ARCHITECTURES ${architecture})
+    endif()
+  endforeach()
+  if(failed OR NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80 90)
+  endif()
 endif()
 enable_language(CUDA)
 if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc speaks C++20
@@ -45,10 +54,17 @@ target_link_libraries(mgqe_cuda PUBLIC mgqe_engine
   PRIVATE CUDA::cublas CUDA::cudart_static ${CMAKE_DL_LIBS})
 set_target_properties(mgqe_cuda PROPERTIES CUDA_COMPILER_LAUNCHER
   "bash;${PROJECT_SOURCE_DIR}/host/cmake/keep_ptxas.sh;${CMAKE_CUDA_COMPILER_LAUNCHER}")
+# A launch without a stream would go to the legacy default one, which waits for all others. Tests read
+# the PTX of the objects.
 target_compile_options(mgqe_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xptxas=-v
-    -Xcompiler=-Wall,-Wextra,-ffp-contract=off
+    -Xcompiler=-Wall,-Wextra,-ffp-contract=off -Werror=default-stream-launch
+    $<$<BOOL:${MGQE_TESTS}>:--no-compress>
     $<$<BOOL:${MGQE_WERROR}>:-Werror=all-warnings>>)
+# What a GPU that refuses this build is told it has code for.
+string(REPLACE ";" ", sm_" architectures "${CMAKE_CUDA_ARCHITECTURES}")
+set_source_files_properties(${PROJECT_SOURCE_DIR}/cuda/cuda_backend.cu PROPERTIES
+  COMPILE_DEFINITIONS "MGQE_CUDA_ARCHITECTURES=\"${architectures}\"")
 if(MGQE_NCCL)
   target_link_libraries(mgqe_cuda PRIVATE NCCL::NCCL)
   target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_NCCL=1)

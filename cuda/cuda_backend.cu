@@ -1,8 +1,10 @@
 // Memory, stream, ranges and identity of the CUDA back end, and its elementwise ops.
 //
-// One stream that does not wait for the legacy default stream, so that several back ends (several
-// runs on one GPU) overlap. cudaMallocAsync was weighed and left: nothing is allocated in a step,
-// and plain allocations keep addresses that a captured graph may hold.
+// Streams that do not wait for the legacy default stream, so that several back ends (several runs
+// on one GPU) overlap: one for all ops, and a second with scratch and a cuBLAS handle of its own
+// for those that side_by_side calls second. In a capture the two are a fork and a join of the
+// graph. cudaMallocAsync was weighed and left: nothing is allocated in a step, and plain
+// allocations keep addresses that a captured graph may hold.
 //
 // Elementwise ops: a grid-stride loop over each functor of host/engine/functors. Bytes and flops
 // are the functor's. Any size: 64-bit indices, and a grid of a few waves, because a grid of one
@@ -13,6 +15,8 @@
 #include <nvtx3/nvToolsExt.h>
 
 #include "cuda/cuda_backend.cuh"
+#include "host/base/host_name.hpp"
+#include "host/engine/device_choice.hpp"
 
 namespace mgqe {
 
@@ -24,10 +28,6 @@ int cuda_device_count() {
   if (cudaGetDeviceCount(&count) == cudaSuccess) return count;
   static_cast<void>(cudaGetLastError());  // forget it: the process goes on without CUDA
   return 0;
-}
-
-std::unique_ptr<Backend> make_cuda_backend(int device) {
-  return std::make_unique<CudaBackend>(device);
 }
 
 namespace {
@@ -42,7 +42,53 @@ std::string version_text(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
+std::string words_of(cudaError_t status) {
+  static_cast<void>(cudaGetLastError());  // forget it: the process goes on without this GPU
+  return detail::concat(cudaGetErrorName(status), " (", cudaGetErrorString(status), ")");
+}
+
+/// Why no GPU is to be seen; empty where there is none, or no driver.
+std::string driver_refusal(cudaError_t status) {
+  int driver = 0, runtime = 0;
+  static_cast<void>(cudaDriverGetVersion(&driver));  // 0 where there is none
+  static_cast<void>(cudaRuntimeGetVersion(&runtime));
+  const std::string words = words_of(status);
+  if (driver == 0 || status == cudaErrorNoDevice) return "";
+  return detail::concat("the driver, of CUDA ", version_text(driver),
+                        ", answers this build, of CUDA ", version_text(runtime), ", with ", words);
+}
+
+/// What a kernel of this build and a stream need: the device's context, code for it, and room.
+cudaError_t try_gpu(int gpu) {
+  cudaFuncAttributes attributes{};
+  cudaStream_t stream = nullptr;
+  cudaError_t status = cudaSetDevice(gpu);
+  if (status == cudaSuccess)
+    status = cudaFuncGetAttributes(&attributes, for_each_kernel<BeginStep>);
+  if (status == cudaSuccess) status = cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
+  if (status == cudaSuccess) status = cudaStreamDestroy(stream);
+  return status;
+}
+
 }  // namespace
+
+GpuAnswer ask_cuda_gpu(int gpu) {
+  GpuAnswer answer;
+  if (const cudaError_t status = cudaGetDeviceCount(&answer.visible); status != cudaSuccess)
+    return {0, driver_refusal(status)};
+  if (gpu >= answer.visible) return answer;
+  if (const cudaError_t status = try_gpu(gpu); status != cudaSuccess) {
+    const std::string words = words_of(status);
+    cudaDeviceProp properties{};
+    static_cast<void>(cudaGetDeviceProperties(&properties, gpu));
+    answer.refusal = detail::concat(properties.name, " (sm_", properties.major, properties.minor,
+                                    ") answers with ", words,
+                                    "; this build has code for sm_" MGQE_CUDA_ARCHITECTURES);
+  }
+  return answer;
+}
+
+std::unique_ptr<Backend> make_cuda_backend(int gpu) { return std::make_unique<CudaBackend>(gpu); }
 
 CudaBackend::CudaBackend(int device, Priority priority) : device_(device) {
   multiprocessors_ = attribute(cudaDevAttrMultiProcessorCount, device);
@@ -50,18 +96,20 @@ CudaBackend::CudaBackend(int device, Priority priority) : device_(device) {
   MGQE_CUDA(cudaSetDevice(device), "device ", device);
   int lowest = 0, highest = 0;
   MGQE_CUDA(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "device ", device);
-  MGQE_CUDA(cudaStreamCreateWithPriority(&stream_, cudaStreamNonBlocking,
-                                         priority == Priority::kHigh ? highest : lowest));
-  MGQE_CUDA(cudaEventCreateWithFlags(&reached_, cudaEventDisableTiming));
+  for (Lane& lane : lanes_)
+    MGQE_CUDA(cudaStreamCreateWithPriority(&lane.stream, cudaStreamNonBlocking,
+                                           priority == Priority::kHigh ? highest : lowest));
+  reached_.emplace();
 }
 
 CudaBackend::~CudaBackend() {
   join(make_solo());  // what spoke to other ranks used the stream
   static_cast<void>(cudaSetDevice(device_));
-  static_cast<void>(cudaStreamSynchronize(stream_));
-  blas_.reset();  // bound to the stream
-  static_cast<void>(cudaEventDestroy(reached_));
-  static_cast<void>(cudaStreamDestroy(stream_));
+  for (Lane& lane : lanes_) {
+    static_cast<void>(cudaStreamSynchronize(lane.stream));
+    lane.blas.reset();  // bound to the stream
+    static_cast<void>(cudaStreamDestroy(lane.stream));
+  }
 }
 
 void* CudaBackend::allocate(size_t bytes) {
@@ -70,7 +118,8 @@ void* CudaBackend::allocate(size_t bytes) {
 }
 
 void CudaBackend::release(void* pointer) noexcept {
-  static_cast<void>(cudaStreamSynchronize(stream_));  // ops in flight may still use it
+  for (const Lane& lane : lanes_)  // ops in flight may still use it
+    static_cast<void>(cudaStreamSynchronize(lane.stream));
   DeviceBuffer::adopt(pointer);
 }
 
@@ -90,6 +139,7 @@ void CudaBackend::download(void* host, const void* device, size_t bytes) {
 
 void CudaBackend::zero(void* device, size_t bytes) {
   MGQE_CUDA(cudaMemsetAsync(device, 0, bytes, stream()), bytes, " bytes");
+  detail::count_launch();
 }
 
 // Small ops that the host waits for go before what fills the GPU.
@@ -100,8 +150,41 @@ std::unique_ptr<Backend> CudaBackend::make_second_stream() {
 void CudaBackend::wait_for(Backend& other) {
   auto& leader = dynamic_cast<CudaBackend&>(other);
   if (&leader == this) return;
-  MGQE_CUDA(cudaEventRecord(leader.reached_, leader.stream()));
-  MGQE_CUDA(cudaStreamWaitEvent(stream(), leader.reached_));
+  hold_back(stream(), leader.stream());
+}
+
+void CudaBackend::hold_back(cudaStream_t waiting, cudaStream_t leading) {
+  reached_->record(leading);
+  reached_->hold_back(waiting);
+}
+
+void CudaBackend::side_by_side(const std::function<void()>& first,
+                               const std::function<void()>& second) {
+  const auto& [main, side] = lanes_;
+  if (lane_ == &side) {  // is itself beside another: in order
+    first();
+    return second();
+  }
+  hold_back(side.stream, stream());
+  first();
+  lane_ = &lanes_[1];
+  try {
+    second();
+  } catch (...) {
+    lane_ = &lanes_[0];
+    throw;
+  }
+  lane_ = &lanes_[0];
+  hold_back(main.stream, side.stream);
+}
+
+double CudaBackend::seconds_of(const std::function<void()>& work) {
+  Event begin(cudaEventDefault), end(cudaEventDefault);
+  begin.record(stream());
+  work();
+  end.record(stream());
+  end.wait();
+  return end.seconds_since(begin);
 }
 
 void CudaBackend::synchronize() {
@@ -126,8 +209,10 @@ std::string CudaBackend::name() const { return "cuda:" + std::to_string(device_)
 std::string CudaBackend::address() const {
   char address[32] = "";
   MGQE_CUDA(cudaDeviceGetPCIBusId(address, sizeof(address), device_), "device ", device_);
-  return address;
+  return host_name() + " " + address;
 }
+
+int64_t CudaBackend::cache_bytes() const { return attribute(cudaDevAttrL2CacheSize, device_); }
 
 std::string CudaBackend::description() const {
   cudaDeviceProp properties{};

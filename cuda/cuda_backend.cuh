@@ -1,6 +1,7 @@
-// CudaBackend: every op on one GPU, in one stream. Each op is a launcher in <idea>.cu over bodies
-// in <idea>_kernel.cuh. Grids are sized from capacities the host knows; counts that live in device
-// memory (RowSet, UniqueIds) are read by the kernels alone, so nothing is read back.
+// CudaBackend: every op on one GPU, in one stream; ops that may run side by side go to a second.
+// Each op is a launcher in <idea>.cu over bodies in <idea>_kernel.cuh. Grids are sized from
+// capacities the host knows; counts that live in device memory (RowSet, UniqueIds) are read by the
+// kernels alone, so nothing is read back.
 #pragma once
 
 #include <optional>
@@ -8,6 +9,7 @@
 #include "cuda/blas.cuh"
 #include "cuda/device_memory.cuh"
 #include "cuda/elementwise_kernel.cuh"
+#include "cuda/event.cuh"
 #include "cuda/launch.cuh"
 #include "host/engine/functors/elementwise.hpp"
 
@@ -36,20 +38,26 @@ class CudaBackend final : public Elementwise<CudaBackend> {
 
   std::string name() const override;
   std::string description() const override;
-  /// On the PCI bus: the same for every process that sees this GPU.
-  std::string address() const;
+  std::string address() const override;  // the machine's name, and the GPU's place on its bus
   void synchronize() override;
   int64_t free_bytes() const override;
 
   std::unique_ptr<StepRunner> make_step_runner() override;
   std::unique_ptr<Backend> make_second_stream() override;
   void wait_for(Backend& other) override;
+  void side_by_side(const std::function<void()>& first,
+                    const std::function<void()>& second) override;
+  double seconds_of(const std::function<void()>& work) override;
+  int64_t launches() const override { return detail::launches; }
   void begin_range(const char* name) override;
   void end_range() noexcept override;
 
   void frequency_order(View<const int64_t> counts, View<int32_t> order) override;
   void deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueIds unique) override;
 
+  void adam_each(std::span<const DenseArray> arrays, AdamOptions options,
+                 View<const StepState> state) override;
+  void sgd_each(std::span<const DenseArray> arrays, double learning_rate, double l2) override;
   void update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
                    const RowUpdate& update, View<const StepState> state) override;
   void sum_gradients(const UniqueIds& unique, View<const float> gradient,
@@ -63,11 +71,15 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   void codebook_gradient(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
                          View<const uint8_t> codes, View<const float> codebook, float scale,
                          View<float> gradient) override;
+  void distance_sums(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
+                     View<const float> codebook, View<double> partials) override;
   void softmax_backward(const SoftmaxRows& rows, View<const float> keys, View<const float> values,
                         const SoftmaxGradients& gradients) override;
 
   void matmul(Operand a, Operand b, View<float> out, bool accumulate) override;
+  void add_bias_each(std::span<const BiasedRows> all) override;
   void sum_rows(View<const float> x, View<float> sums) override;
+  void sum_rows_each(std::span<const SummedRows> all) override;
   void layer_norm(View<const float> x, View<const float> gain, View<const float> bias,
                   float epsilon, View<float> out, View<float> stats) override;
   void layer_norm_backward(View<const float> x, View<const float> gain, View<const float> stats,
@@ -82,6 +94,7 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   void row_dots(View<const float> x, Lookup y, View<float> out) override;
   void row_dots_backward(View<const float> x, Lookup y, View<const float> out_gradient,
                          View<float> x_gradient, bool accumulate, View<float> y_gradient) override;
+  void sampled_loss(const SampledLoss& tokens, View<double> loss_sum) override;
 
   void gmf_forward(Lookup users, Lookup items, View<const float> weights,
                    View<float> logits) override;
@@ -98,15 +111,18 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   void count_candidate_scores(const ScoreQuery& query, View<const int32_t> candidates,
                               RankCounts counts) override;
 
-  /// The backend's stream, with its device made current for the calling thread.
+  /// The stream that ops go to, with its device made current for the calling thread.
   cudaStream_t stream() const {
     MGQE_CUDA(cudaSetDevice(device_), "device ", device_);
-    return stream_;
+    return lane_->stream;
   }
   /// Changes when scratch moves: launches recorded before name memory that is gone.
-  uint64_t scratch_version() const { return workspace_.version(); }
+  uint64_t scratch_version() const {
+    return lanes_[0].workspace.version() + lanes_[1].workspace.version();
+  }
 
   int fma_workers() const override { return multiprocessors_; }
+  int64_t cache_bytes() const override;
   int64_t run_fma_chains(int64_t steps, float factor, float addend, View<float> sums) override;
   void copy(View<const float> x, View<float> out) override;
   void fill(View<float> x, float value) override;
@@ -127,19 +143,34 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   }
   /// out = sum over the live chunks of partials (chunks, out.size()), in chunk order.
   void sum_chunks(const float* partials, ChunkCount chunks, View<float> out);
+  /// The same of up to kMostSums arrays of one size, whose partials (chunks, arrays, size) lie
+  /// beside each other.
+  void sum_chunks(const float* partials, ChunkCount chunks, std::span<const View<float>> outs);
+  /// accumulate() with room for kAccumulateBlocks partial sums.
+  static constexpr int kAccumulateBlocks = 128;
+  void accumulate(View<const float> x, double* partials, View<double> sum);
   /// Every touched row by the rule of row_rules.hpp, from the sum of its look-up gradients (B, d).
   template <class Rule>
   void reduce_rows(const Rule& rule, const UniqueIds& unique, View<const float> gradient);
   template <class Shape, class Rule>
   void reduce_rows_as(const Rule& rule, const UniqueIds& unique, View<const float> gradient);
 
+  /// A stream, and what ops that run in order in it share.
+  struct Lane {
+    cudaStream_t stream = nullptr;
+    Workspace workspace;
+    std::optional<Blas> blas;  // from the first matmul on
+  };
+  Workspace& workspace() { return lane_->workspace; }
+  /// What is called in `waiting` from here on follows what has been called in `leading`.
+  void hold_back(cudaStream_t waiting, cudaStream_t leading);
+
   int device_;
   int multiprocessors_ = 0;
   int threads_per_multiprocessor_ = 0;
-  cudaStream_t stream_ = nullptr;
-  cudaEvent_t reached_ = nullptr;  // a place in the stream that another waits for
-  Workspace workspace_;
-  std::optional<Blas> blas_;  // from the first matmul on
+  Lane lanes_[2];  // the second is that of side_by_side
+  Lane* lane_ = lanes_;
+  std::optional<Event> reached_;  // a place in a stream that another waits for
 };
 
 extern template class Elementwise<CudaBackend>;

@@ -34,7 +34,7 @@ void CudaBackend::deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueI
   MGQE_CUDA(cub::DeviceScan::InclusiveSum(nullptr, scan_bytes, unique.order.data, unique.order.data,
                                           count, stream()));
   const auto [sorted_ids, positions, first, rank, temporary] =
-      workspace_.take<uint32_t, int32_t, int32_t, int32_t, unsigned char>(
+      workspace().take<uint32_t, int32_t, int32_t, int32_t, unsigned char>(
           stream(), n, n, n, n, static_cast<int64_t>(std::max(sort_bytes, scan_bytes)));
 
   if (n > 0) {
@@ -42,9 +42,11 @@ void CudaBackend::deduplicate(View<const int32_t> ids, int64_t id_limit, UniqueI
     MGQE_CUDA(cub::DeviceRadixSort::SortPairs(temporary, sort_bytes, keys, sorted_ids, positions,
                                               unique.order.data, count, 0, bits, stream()),
               n, " ids of ", bits, " bits");
+    detail::count_launch();
     MGQE_LAUNCH(mark_first_kernel, grid, kDeduplicateThreads, 0, stream(), n, sorted_ids, first);
     MGQE_CUDA(cub::DeviceScan::InclusiveSum(temporary, scan_bytes, first, rank, count, stream()), n,
               " ids");
+    detail::count_launch();
   }
   MGQE_LAUNCH(scatter_unique_kernel, grid, kDeduplicateThreads, 0, stream(), n, sorted_ids, rank,
               unique);

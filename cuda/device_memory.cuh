@@ -23,7 +23,9 @@ class DeviceBuffer {
  public:
   DeviceBuffer() = default;
   explicit DeviceBuffer(size_t bytes) : bytes_(bytes) {
-    MGQE_CUDA(cudaMalloc(&data_, bytes), "no room for ", bytes, " bytes");
+    const cudaError_t status = cudaMalloc(&data_, bytes);
+    if (status == cudaErrorMemoryAllocation) refuse(bytes);
+    MGQE_CUDA(status, "cudaMalloc of ", bytes, " bytes");
   }
   /// Takes over what detach() gave away.
   static DeviceBuffer adopt(void* data) noexcept {
@@ -45,6 +47,14 @@ class DeviceBuffer {
   size_t bytes() const { return bytes_; }
 
  private:
+  [[noreturn]] static void refuse(size_t bytes) {
+    static_cast<void>(cudaGetLastError());  // reported here
+    size_t free = 0, total = 0;
+    static_cast<void>(cudaMemGetInfo(&free, &total));
+    throw DeviceError(detail::concat("the GPU has no room for ", bytes, " bytes more: ", free,
+                                     " of its ", total, " are free"));
+  }
+
   void* data_ = nullptr;
   size_t bytes_ = 0;
 };

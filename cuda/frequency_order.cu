@@ -15,7 +15,7 @@ namespace mgqe {
 void CudaBackend::frequency_order(View<const int64_t> counts, View<int32_t> order) {
   const int64_t n = counts.size();
   if (n == 0) return;
-  const auto [keys_data] = workspace_.take<int64_t>(stream(), n);
+  const auto [keys_data] = workspace().take<int64_t>(stream(), n);
   const thrust::device_ptr<int64_t> keys(keys_data);
   const thrust::device_ptr<int32_t> ids(order.data);
   const auto policy = thrust::cuda::par.on(stream());

@@ -34,7 +34,7 @@ void CudaBackend::gmf_backward(Lookup users, Lookup items, View<const float> wei
   const int64_t lookups = logit_gradient.size();
   const int64_t per_chunk = std::max(kMinLookups, (lookups + kMaxChunks - 1) / kMaxChunks);
   const int64_t chunks = (lookups + per_chunk - 1) / per_chunk;
-  const auto [partials] = workspace_.take<float>(stream(), chunks * weight_gradient.size());
+  const auto [partials] = workspace().take<float>(stream(), chunks * weight_gradient.size());
   if (chunks > 0) {
     const dim3 grid(static_cast<unsigned>(chunks),
                     static_cast<unsigned>((weight_gradient.size() + kWarpSize - 1) / kWarpSize));

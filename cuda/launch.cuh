@@ -1,9 +1,15 @@
-// Every kernel is launched here, and the launch is checked.
+// Every kernel is launched here, and the launch is checked and counted.
 #pragma once
+
+#include <atomic>
 
 #include "cuda/check.cuh"
 
 namespace mgqe::detail {
+
+/// Kernels launched by this process and calls of libraries that launch some of their own.
+inline std::atomic<int64_t> launches{0};
+inline void count_launch() { launches.fetch_add(1, std::memory_order_relaxed); }
 
 inline std::string describe(dim3 shape) {
   return concat("(", shape.x, ", ", shape.y, ", ", shape.z, ")");
@@ -11,6 +17,7 @@ inline std::string describe(dim3 shape) {
 
 inline void check_launch(const char* file, int line, const char* kernel, dim3 grid, dim3 block,
                          size_t shared_bytes) {
+  count_launch();
   check_cuda(cudaGetLastError(), file, line, kernel, ": grid ", describe(grid), ", block ",
              describe(block), ", ", shared_bytes, " bytes of shared memory");
 }

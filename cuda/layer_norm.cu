@@ -10,6 +10,7 @@
 // anyway); atomics for gain and bias (no fixed order); a kernel of its own for their sums (reads
 // both arrays twice where one pass has them in registers).
 #include <algorithm>
+#include <array>
 
 #include "cuda/cuda_backend.cuh"
 #include "cuda/layer_norm_kernel.cuh"
@@ -38,17 +39,15 @@ void CudaBackend::layer_norm_backward(View<const float> x, View<const float> gai
                                       View<float> gain_gradient, View<float> bias_gradient) {
   const int64_t rows_per_chunk = std::max(kMinRows, (x.rows + kMaxChunks - 1) / kMaxChunks);
   const int64_t chunks = (x.rows + rows_per_chunk - 1) / rows_per_chunk;
-  const auto [gain_partials, bias_partials] =
-      workspace_.take<float, float>(stream(), chunks * x.cols, chunks * x.cols);
+  const auto [partials] = workspace().take<float>(stream(), 2 * chunks * x.cols);
   if (chunks > 0) {
     const auto kernel = x.cols <= kRegisterWidth ? layer_norm_backward_kernel<kLayerNormRegisters>
                                                  : layer_norm_backward_any_kernel;
     MGQE_LAUNCH(kernel, static_cast<unsigned>(chunks), kLayerNormThreads, 0, stream(),
                 LayerNormBackwardArguments{x, gain, stats, out_gradient, x_gradient, accumulate,
-                                           rows_per_chunk, gain_partials, bias_partials});
+                                           rows_per_chunk, partials});
   }
-  sum_chunks(gain_partials, ChunkCount{chunks}, gain_gradient);
-  sum_chunks(bias_partials, ChunkCount{chunks}, bias_gradient);
+  sum_chunks(partials, ChunkCount{chunks}, std::array{gain_gradient, bias_gradient});
 }
 
 }  // namespace mgqe

@@ -81,8 +81,7 @@ struct LayerNormBackwardArguments {
   View<float> x_gradient;          // (T, d)
   bool accumulate;
   int64_t rows_per_chunk;
-  float* gain_partials;  // (chunks, d)
-  float* bias_partials;  // (chunks, d)
+  float* partials;  // (chunks, 2, d): of gain and of bias
 
   __device__ float normalised(int64_t t, float x) const {
     return (x - stats.row(t)[0]) * stats.row(t)[1];
@@ -142,8 +141,8 @@ __global__ void __launch_bounds__(kLayerNormThreads)
       gain += warp_gains[w * kMaxWidth + c];
       bias += warp_biases[w * kMaxWidth + c];
     }
-    a.gain_partials[blockIdx.x * d + c] = gain;
-    a.bias_partials[blockIdx.x * d + c] = bias;
+    a.partials[2 * blockIdx.x * d + c] = gain;
+    a.partials[(2 * blockIdx.x + 1) * d + c] = bias;
   }
 }
 
@@ -159,8 +158,8 @@ __global__ void __launch_bounds__(kLayerNormThreads)
       gain = fmaf(gradient, a.normalised(t, a.x.row(t)[c]), gain);
       bias += gradient;
     }
-    a.gain_partials[blockIdx.x * d + c] = gain;
-    a.bias_partials[blockIdx.x * d + c] = bias;
+    a.partials[2 * blockIdx.x * d + c] = gain;
+    a.partials[(2 * blockIdx.x + 1) * d + c] = bias;
   }
   for (int64_t t = first + threadIdx.x / kWarpSize; t < end; t += kLayerNormWarps)
     layer_norm_row_gradient<0>(a, t, LaneRow<0>(a.x.row(t), d),

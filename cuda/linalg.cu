@@ -35,13 +35,15 @@ void CudaBackend::matmul(Operand a, Operand b, View<float> out, bool accumulate)
     return;
   }
   const cudaStream_t current = stream();
-  if (!blas_) blas_.emplace(current);
+  std::optional<Blas>& blas = lane_->blas;
+  if (!blas) blas.emplace(current);
   const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;
   const int m = blas_int(out.rows), n = blas_int(out.cols), k = blas_int(a.cols());
-  MGQE_CUBLAS(cublasSgemm(blas_->handle(), operation(b), operation(a), n, m, k, &one, b.matrix.data,
+  MGQE_CUBLAS(cublasSgemm(blas->handle(), operation(b), operation(a), n, m, k, &one, b.matrix.data,
                           blas_int(b.matrix.cols), a.matrix.data, blas_int(a.matrix.cols), &beta,
                           out.data, n),
               "m ", m, ", n ", n, ", k ", k);
+  detail::count_launch();
 }
 
 }  // namespace mgqe

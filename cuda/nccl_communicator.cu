@@ -13,12 +13,14 @@
 #include <nccl.h>
 
 #include "cuda/cuda_backend.cuh"
+#include "cuda/event.cuh"
 
 namespace mgqe {
 namespace {
 
 [[noreturn]] void nccl_failed(const char* file, int line, const char* call, ncclResult_t status) {
-  throw Error(detail::concat(file, ":", line, ": ", call, ": ", ncclGetErrorString(status)));
+  throw DeviceError(detail::concat("NCCL has failed: ", ncclGetErrorString(status), " in ", call,
+                                   " at ", file, ":", line));
 }
 
 #define MGQE_NCCL(call)                                                                  \
@@ -27,31 +29,23 @@ namespace {
     if (mgqe_status != ncclSuccess) nccl_failed(__FILE__, __LINE__, #call, mgqe_status); \
   } while (0)
 
-/// A place in a stream: another waits for it, or it is timed.
-class Event {
+/// Calls between a start and its end() are one operation. A group that an error leaves is closed
+/// all the same: what is called next would else go into it.
+class NcclGroup {
  public:
-  explicit Event(unsigned flags = cudaEventDisableTiming) {
-    MGQE_CUDA(cudaEventCreateWithFlags(&event_, flags));
+  NcclGroup() { MGQE_NCCL(ncclGroupStart()); }
+  NcclGroup(const NcclGroup&) = delete;
+  NcclGroup& operator=(const NcclGroup&) = delete;
+  ~NcclGroup() {
+    if (open_) static_cast<void>(ncclGroupEnd());
   }
-  ~Event() {
-    if (event_ != nullptr) static_cast<void>(cudaEventDestroy(event_));
-  }
-  Event(Event&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
-  Event& operator=(Event&& other) noexcept {
-    std::swap(event_, other.event_);
-    return *this;
-  }
-  void record(cudaStream_t stream) { MGQE_CUDA(cudaEventRecord(event_, stream)); }
-  void hold_back(cudaStream_t stream) const { MGQE_CUDA(cudaStreamWaitEvent(stream, event_)); }
-  /// Both have been reached.
-  double seconds_since(const Event& start) const {
-    float milliseconds = 0.0f;
-    MGQE_CUDA(cudaEventElapsedTime(&milliseconds, start.event_, event_));
-    return 1e-3 * static_cast<double>(milliseconds);
+  void end() {
+    open_ = false;
+    MGQE_NCCL(ncclGroupEnd());
   }
 
  private:
-  cudaEvent_t event_ = nullptr;
+  bool open_ = true;
 };
 
 class NcclCommunicator final : public Communicator {
@@ -66,15 +60,16 @@ class NcclCommunicator final : public Communicator {
     stream_ = dynamic_cast<CudaBackend&>(*exchanges_).stream();  // makes the device current
     MGQE_NCCL(ncclCommInitRank(&ranks_, host_->size(), id, host_->rank()));
   }
+  // What the device has failed at is never finished, and ncclCommDestroy would wait for it.
   ~NcclCommunicator() override {
-    static_cast<void>(cudaStreamSynchronize(stream_));
-    if (ranks_ != nullptr) static_cast<void>(ncclCommDestroy(ranks_));
+    const bool failed = cudaStreamSynchronize(stream_) != cudaSuccess;
+    if (ranks_ == nullptr) return;
+    static_cast<void>(failed ? ncclCommAbort(ranks_) : ncclCommDestroy(ranks_));
   }
 
   std::string name() const override { return "nccl"; }
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
-  int ranks_here() const override { return host_->ranks_here(); }
   void barrier() override { host_->barrier(); }
   [[noreturn]] void abort(const std::string& why) override {
     host_->abort(why);
@@ -103,17 +98,19 @@ class NcclCommunicator final : public Communicator {
  protected:
   void do_all_reduce(View<float> x) override { sum(x.data, x.size(), ncclFloat); }
   void do_all_reduce(View<double> x) override { sum(x.data, x.size(), ncclDouble); }
-  void do_begin_all_to_all(Backend& on, Segments send, Segments receive) override {
+  void do_begin_all_to_all(Backend& on, std::span<const Exchange> exchanges) override {
     begin(on);
-    MGQE_NCCL(ncclGroupStart());
-    const uint8_t* from = send.data.data;
-    uint8_t* to = receive.data.data;
-    for (int r = 0; r < size(); ++r) {
-      transfer(r, from, send.bytes[r], to, receive.bytes[r]);
-      from += send.bytes[r];
-      to += receive.bytes[r];
+    NcclGroup group;
+    for (const auto& [send, receive] : exchanges) {
+      const uint8_t* from = send.data.data;
+      uint8_t* to = receive.data.data;
+      for (int r = 0; r < size(); ++r) {
+        transfer(r, from, send.bytes[r], to, receive.bytes[r]);
+        from += send.bytes[r];
+        to += receive.bytes[r];
+      }
     }
-    MGQE_NCCL(ncclGroupEnd());
+    group.end();
     end();
     Event done;
     if (!spares_.empty()) {
@@ -130,13 +127,13 @@ class NcclCommunicator final : public Communicator {
   }
   void do_all_gather(View<const uint8_t> mine, Segments receive) override {
     begin(backend_);
-    MGQE_NCCL(ncclGroupStart());
+    NcclGroup group;
     uint8_t* to = receive.data.data;
     for (int r = 0; r < size(); ++r) {
       transfer(r, mine.data, mine.size(), to, receive.bytes[r]);
       to += receive.bytes[r];
     }
-    MGQE_NCCL(ncclGroupEnd());
+    group.end();
     end();
     backend_.wait_for(*exchanges_);
   }
@@ -190,8 +187,8 @@ class NcclCommunicator final : public Communicator {
     MGQE_NCCL(ncclCommGetAsyncError(ranks_, &status));
     if (status != ncclSuccess) {
       static_cast<void>(ncclCommAbort(std::exchange(ranks_, nullptr)));
-      throw Error(std::string("NCCL: ") + ncclGetErrorString(status) +
-                  ": a rank or a link between ranks has failed");
+      throw DeviceError(std::string("NCCL: ") + ncclGetErrorString(status) +
+                        ": a rank or a link between ranks has failed");
     }
   }
 
@@ -215,11 +212,6 @@ class NcclCommunicator final : public Communicator {
 std::unique_ptr<Communicator> make_nccl_communicator(Backend& backend,
                                                      std::unique_ptr<Communicator> host) {
   return std::make_unique<NcclCommunicator>(dynamic_cast<CudaBackend&>(backend), std::move(host));
-}
-
-/// The GPU's address on its machine, the same for every process that sees it.
-std::string cuda_device_address(const Backend& backend) {
-  return dynamic_cast<const CudaBackend&>(backend).address();
 }
 
 }  // namespace mgqe

@@ -48,7 +48,7 @@ void CudaBackend::reduce_rows_as(const Rule& rule, const UniqueIds& unique,
   const RowChunks chunks = row_chunks(unique.ids.rows);
   const int64_t count = (unique.ids.rows + chunks.length - 1) / chunks.length;
   const int64_t carried = chunks.whole_rows ? 0 : count * d;
-  const auto [heads, tails] = workspace_.take<float, float>(stream(), carried, carried);
+  const auto [heads, tails] = workspace().take<float, float>(stream(), carried, carried);
   const RowCarry carry{heads, tails};
   const unsigned grid = grid_for(count, Shape::kTeams, resident_blocks(kRowThreads));
   const auto update = update_rows_kernel<Shape, Rule>;

@@ -30,7 +30,7 @@ void CudaBackend::codebook_gradient(View<const float> queries, const UniqueIds& 
   MGQE_CHECK(codebook.rows <= kMaxCentroids, codebook.rows, " centroids");
   const int64_t chunks = std::min(kMaxChunks, (lookups + kMinRows - 1) / kMinRows);
   const ChunkCount live{chunks, unique.count.data, kMinRows, kMaxChunks};
-  const auto [partials] = workspace_.take<float>(stream(), chunks * gradient.size());
+  const auto [partials] = workspace().take<float>(stream(), chunks * gradient.size());
   if (chunks > 0) {
     const dim3 grid(static_cast<unsigned>(chunks),
                     static_cast<unsigned>((d + kSlabColumns - 1) / kSlabColumns));

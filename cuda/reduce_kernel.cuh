@@ -2,20 +2,46 @@
 #pragma once
 
 #include "cuda/primitives.cuh"
+#include "host/base/tensor.hpp"
 
 namespace mgqe {
 
 inline constexpr int kSumColumns = kWarpSize;
 inline constexpr int kSumSlices = 8;
 
-/// out[i] = sum over live chunks of partials (chunks, n). Block = 32 columns x 8 slices of chunks;
-/// a slice sums its chunks in order, then the slices are summed in order.
+inline constexpr int kMostSums = 4;
+
+/// Element `index` of `all`, which a lookup by an index that is no constant would put on the stack.
+template <class T>
+__device__ inline T choose(const T (&all)[kMostSums], int64_t index) {
+  T chosen = all[0];
+  MGQE_UNROLL
+  for (int i = 1; i < kMostSums; ++i)
+    if (index == i) chosen = all[i];
+  return chosen;
+}
+
+/// Where sums go: up to kMostSums arrays of one size, one after the other.
+struct SumTargets {
+  float* arrays[kMostSums];
+  int64_t size;
+  int64_t count = 1;
+
+  __device__ void store(int64_t i, float sum) const {
+    const int64_t which = count == 1 ? 0 : i / size;
+    choose(arrays, which)[i - which * size] = sum;
+  }
+};
+
+/// Element i of the targets = sum over live chunks of partials (chunks, elements). Block = 32
+/// columns x 8 slices of chunks; a slice sums its chunks in order, then the slices are summed in
+/// order.
 __global__ void __launch_bounds__(kSumColumns* kSumSlices)
-    sum_chunks_kernel(const float* __restrict__ partials, ChunkCount chunk_count, int64_t n,
-                      float* __restrict__ out) {
+    sum_chunks_kernel(const float* __restrict__ partials, ChunkCount chunk_count, SumTargets out) {
   MGQE_SHARED_ARRAY(float, slices, kSumColumns* kSumSlices);
   const int column = static_cast<int>(threadIdx.x) % kSumColumns;
   const int slice = static_cast<int>(threadIdx.x) / kSumColumns;
+  const int64_t n = out.count * out.size;
   const int64_t chunks = chunk_count.live();
   const int64_t begin = chunks * slice / kSumSlices, end = chunks * (slice + 1) / kSumSlices;
   for (int64_t base = static_cast<int64_t>(blockIdx.x) * kSumColumns; base < n;
@@ -28,18 +54,24 @@ __global__ void __launch_bounds__(kSumColumns* kSumSlices)
     __syncthreads();
     if (slice == 0 && i < n) {
       for (int s = 1; s < kSumSlices; ++s) sum += slices[s * kSumColumns + column];
-      out[i] = sum;
+      out.store(i, sum);
     }
     __syncthreads();
   }
 }
 
-/// partials (chunks, n): column sums of chunks of rows of x (m, n). Block (chunk, 32 columns), a
-/// lane a column; each warp sums a slice of the chunk in order, then the slices are summed in
-/// order.
+/// Up to kMostSums matrices (m, n) whose columns are summed.
+struct RowsToSum {
+  View<const float> x[kMostSums];
+};
+
+/// partials (chunks, matrices, n): column sums of chunks of rows. Block (chunk, 32 columns,
+/// matrix), a lane a column; each warp sums a slice of the chunk in order, then the slices are
+/// summed in order.
 __global__ void __launch_bounds__(kSumColumns* kSumSlices)
-    sum_rows_kernel(View<const float> x, int64_t rows_per_chunk, float* __restrict__ partials) {
+    sum_rows_kernel(RowsToSum rows, int64_t rows_per_chunk, float* __restrict__ partials) {
   MGQE_SHARED_ARRAY(float, slices, kSumColumns* kSumSlices);
+  const View<const float> x = choose(rows.x, blockIdx.z);
   const int column = static_cast<int>(threadIdx.x) % kSumColumns;
   const int slice = static_cast<int>(threadIdx.x) / kSumColumns;
   const int64_t c = static_cast<int64_t>(blockIdx.y) * kSumColumns + column;
@@ -54,7 +86,7 @@ __global__ void __launch_bounds__(kSumColumns* kSumSlices)
   __syncthreads();
   if (slice != 0 || c >= x.cols) return;
   for (int s = 1; s < kSumSlices; ++s) sum += slices[s * kSumColumns + column];
-  partials[blockIdx.x * x.cols + c] = sum;
+  partials[(static_cast<int64_t>(blockIdx.x) * gridDim.z + blockIdx.z) * x.cols + c] = sum;
 }
 
 inline constexpr int kAccumulateThreads = 256;

@@ -8,10 +8,12 @@
 namespace mgqe {
 
 inline constexpr int kScoreThreads = 256;
+/// Blocks a multiprocessor must hold: leaves 64 registers a thread, so that nothing spills.
+inline constexpr int kScoreBlocks = 4;
 
 /// counts (M) less what count_scores_kernel counts too much: the positive and every excluded item
 /// but the positive, as far as they are in the chunk. A warp per user.
-__global__ void __launch_bounds__(kScoreThreads)
+__global__ void __launch_bounds__(kScoreThreads, kScoreBlocks)
     take_back_scores_kernel(ScoreQuery query, Histories excluded, RankCounts counts) {
   for (int64_t m = grid_warp(); m < query.scores.rows; m += grid_warps()) {
     const float* row = query.scores.row(m);
@@ -35,7 +37,7 @@ __global__ void __launch_bounds__(kScoreThreads)
 }
 
 /// Adds the counts over all scores of the chunk. Blocks (slice, user), repeated down both.
-__global__ void __launch_bounds__(kScoreThreads)
+__global__ void __launch_bounds__(kScoreThreads, kScoreBlocks)
     count_scores_kernel(ScoreQuery query, RankCounts counts) {
   for (int64_t m = blockIdx.y; m < query.scores.rows; m += gridDim.y) {
     const float* row = query.scores.row(m);
@@ -53,7 +55,7 @@ __global__ void __launch_bounds__(kScoreThreads)
 
 /// Adds the counts over those of row m of candidates (M, C) that are in the chunk; -1 stands for
 /// none. A warp per user.
-__global__ void __launch_bounds__(kScoreThreads)
+__global__ void __launch_bounds__(kScoreThreads, kScoreBlocks)
     count_candidate_scores_kernel(ScoreQuery query, View<const int32_t> candidates,
                                   RankCounts counts) {
   for (int64_t m = grid_warp(); m < query.scores.rows; m += grid_warps()) {

@@ -48,8 +48,8 @@ void CudaBackend::softmax_backward(const SoftmaxRows& rows, View<const float> ke
   const int64_t chunks = std::min(kMaxChunks, (capacity + per_chunk - 1) / per_chunk);
   const ChunkCount live{chunks, rows.rows.count, per_chunk, kMaxChunks};
   const auto [statistics, key_partials, value_partials] =
-      workspace_.take<SoftmaxStatistics, float, float>(stream(), capacity * subspaces,
-                                                       chunks * keys.size(), chunks * keys.size());
+      workspace().take<SoftmaxStatistics, float, float>(stream(), capacity * subspaces,
+                                                        chunks * keys.size(), chunks * keys.size());
   if (chunks > 0) {
     constexpr int64_t kWarps = kSoftmaxThreads / kWarpSize;
     const unsigned grid = grid_for(capacity * subspaces, kWarps, resident_blocks(kSoftmaxThreads));

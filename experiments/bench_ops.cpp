@@ -68,10 +68,22 @@ std::vector<OpCase> chosen_cases(const Options& options, const std::string& devi
 
 OpResult measure(const OpCase& entry, Backend& backend, uint64_t seed, const Ceilings& ceilings,
                  Sampler& sampler) {
-  const Workload work = entry.prepare(backend, seed);
-  std::vector<std::function<void()>> ways = {work.run};
-  for (const Alternative& other : work.alternatives) ways.push_back(other.run);
-  const std::vector<Timing> timings = sampler.time(ways, ceilings.memory_bound(work.cost));
+  std::vector<Workload> copies;
+  copies.push_back(entry.prepare(backend, seed));
+  const Workload work = copies[0];
+  const bool cold = ceilings.memory_bound(work.cost);
+  const int64_t count = cold ? copies_in_rotation(backend.cache_bytes(), work.cost.bytes) : 1;
+  while (static_cast<int64_t>(copies.size()) < count)
+    copies.push_back(entry.prepare(backend, seed + copies.size()));
+  const auto way = [&](const auto& run_of) {
+    std::vector<std::function<void()>> runs;
+    for (const Workload& copy : copies) runs.push_back(run_of(copy));
+    return in_rotation(std::move(runs));
+  };
+  std::vector<std::function<void()>> ways = {way([](const Workload& copy) { return copy.run; })};
+  for (size_t i = 0; i < work.alternatives.size(); ++i)
+    ways.push_back(way([&](const Workload& copy) { return copy.alternatives[i].run; }));
+  const std::vector<Timing> timings = sampler.time(ways, cold && count == 1);
   OpResult result{entry.op, entry.shape, work.cost, timings[0], {}};
   for (size_t i = 1; i < ways.size(); ++i)
     result.alternatives.push_back({work.alternatives[i - 1].name, timings[i]});

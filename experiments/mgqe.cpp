@@ -167,6 +167,8 @@ class EvaluateCommand {
       if (task->fingerprint() != artifact.data_fingerprint)
         input_error(path_, ": was trained on other data than --data ", config.data.name,
                     " gives here: its ids would not match; name the data it was trained on");
+    });
+    agree(ranks, [&] {
       require_memory(*backend, plan_evaluation(ranks.size(), config, task->catalogue()));
     });
     const nlohmann::ordered_json figures = task->evaluate(artifact.model, Split::kTest).json;

@@ -27,9 +27,13 @@ constexpr const char* kExamples = R"(examples:
 weak. --plan trains nothing: it prints the memory and the exchange of a cluster, from the
 configuration.)";
 
+constexpr int64_t kBatches = 8;
+
 struct Options {
   int64_t rows = 1'000'000, users = 1'000'000;
-  int64_t steps = 50, warmup = 10;
+  int64_t steps = 50;
+  int64_t warmup =
+      2 * kBatches;  // a back end that records steps records each batch's at its second
   std::string plan, json;
 };
 
@@ -43,26 +47,27 @@ double slowest(Communicator& ranks, double seconds) {
 
 class Steps {
  public:
-  Steps(Backend& backend, const Config& config, const Catalogue& catalogue, int64_t batches)
+  Steps(Backend& backend, const Config& config, const Catalogue& catalogue)
       : backend_(backend),
         adam_(optimizer_options(config.train).adam),
-        pairs_(backend, config, catalogue, batches),
+        pairs_(backend, config, catalogue, kBatches),
         model_(make_model(backend, config, catalogue)),
         look_ahead_(backend),
         state_(backend, 1),
-        loss_(backend, 1) {
+        loss_(backend, 1),
+        runner_(backend.make_step_runner()) {
     model_->begin_epoch(1);
     backend_.synchronize();
-    prepare(0);
+    if (!alone()) prepare(0);
   }
 
   void run(int64_t steps) {
     for (int64_t i = 0; i < steps; ++i, ++done_) {
       backend_.communicator().begin_step(static_cast<uint64_t>(done_) + 1);
-      look_ahead_.begin_step();
-      backend_.begin_step(state_, adam_);
-      model_->train_step(batch_, state_, loss_);
-      prepare(done_ + 1);
+      if (alone())
+        step_alone();
+      else
+        step_among_ranks();
     }
     backend_.synchronize();
   }
@@ -75,6 +80,23 @@ class Steps {
   }
 
  private:
+  bool alone() const { return backend_.communicator().alone(); }
+  /// As in training, steps are recorded and repeated: here those of a batch, whose arrays are its
+  /// own.
+  void step_alone() {
+    const Batch batch = pairs_.at(done_);
+    runner_->run({batch.examples, static_cast<int>(done_ % kBatches)}, 1, [&] {
+      backend_.begin_step(state_, adam_);
+      model_->prepare(backend_, batch);
+      model_->train_step(batch, state_, loss_);
+    });
+  }
+  void step_among_ranks() {
+    look_ahead_.begin_step();
+    backend_.begin_step(state_, adam_);
+    model_->train_step(batch_, state_, loss_);
+    prepare(done_ + 1);
+  }
   void prepare(int64_t step) {
     batch_ = pairs_.at(step);
     model_->prepare(look_ahead_.stream(), batch_);
@@ -88,6 +110,7 @@ class Steps {
   Batch batch_;
   Tensor<StepState> state_;
   Tensor<double> loss_;
+  std::unique_ptr<StepRunner> runner_;  // what it recorded goes before the arrays it names
   int64_t done_ = 0;
 };
 
@@ -107,7 +130,6 @@ nlohmann::ordered_json traffic(Communicator& ranks, int64_t steps) {
 
 nlohmann::ordered_json measure(Backend& backend, const Config& config, const Options& options,
                                const std::string& command) {
-  constexpr int64_t kBatches = 8;
   Communicator& ranks = backend.communicator();
   const Catalogue catalogue{options.users, options.rows, 0.0};
   const MemoryPlan memory = plan_memory(ranks.size(), config, catalogue);
@@ -118,7 +140,7 @@ nlohmann::ordered_json measure(Backend& backend, const Config& config, const Opt
   std::fflush(stdout);
   agree(ranks, [&] { require_memory(backend, memory); });
 
-  Steps steps(backend, config, catalogue, kBatches);
+  Steps steps(backend, config, catalogue);
   steps.run(options.warmup);
   const double first_loss =
       options.warmup > 0 ? steps.mean_loss(options.warmup * config.train.batch) : 0.0;

@@ -1,6 +1,8 @@
 // The limits of the device, measured in the run that uses them.
 #pragma once
 
+#include <vector>
+
 #include <nlohmann/json.hpp>
 
 #include "experiments/bench/costs.hpp"
@@ -35,7 +37,8 @@ class CeilingProbe {
 
  private:
   Backend& backend_;
-  Tensor<float> from_, to_, sums_;
+  std::vector<Tensor<float>> from_, to_;  // taken in turn
+  Tensor<float> sums_;
   Ceilings ceilings_;
 };
 

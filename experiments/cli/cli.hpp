@@ -136,8 +136,8 @@ inline void print_failure(const char* program, std::string message) {
   fmt::print(stderr, "{}: {}\n", program, message);
 }
 
-/// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input), 1, or that of
-/// a program that was interrupted.
+/// Runs `body`; an exception becomes one line on stderr and exit code 2 (bad input, or a device
+/// that cannot), 1, or that of a program that was interrupted.
 inline int run_main(const char* program, const std::function<void()>& body) {
   const auto fail = [&](const std::string& message, int code) {
     print_failure(program, message);
@@ -154,6 +154,10 @@ inline int run_main(const char* program, const std::function<void()>& body) {
     return 0;
   } catch (const InputError& error) {
     return fail(error.what(), 2);
+  } catch (const DeviceError& error) {
+    return fail(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return fail("no memory is left on this machine", 2);
   } catch (const std::exception& error) {
     return fail(error.what(), 1);
   }

@@ -1,6 +1,8 @@
-// Errors and checks. Two kinds, because they have two readers:
-//   InputError  the user's data, flags or files are wrong; main() prints the one line and exits 2.
-//   Error       a broken invariant or a failed library call; carries file:line of our source.
+// Errors and checks. Kinds by who can do something about them:
+//   InputError   the user's data, flags or files are wrong; main() prints the one line and exits 2.
+//   DeviceError  the device has no memory left, or it or its driver has failed: another size or
+//                another device may do; main() does the same.
+//   Error        a broken invariant or a failed library call; carries file:line of our source.
 #pragma once
 
 #include <sstream>
@@ -21,6 +23,11 @@ class Error : public std::runtime_error {
 };
 
 class InputError : public Error {
+ public:
+  using Error::Error;
+};
+
+class DeviceError : public Error {
  public:
   using Error::Error;
 };
@@ -56,3 +63,10 @@ template <class... Parts>
     if (!(condition))                                                                          \
       ::mgqe::detail::check_failed(__FILE__, __LINE__, #condition __VA_OPT__(, ) __VA_ARGS__); \
   } while (0)
+
+/// The same in debug builds alone: what a caller must see to and a release does not look at.
+#ifdef NDEBUG
+#define MGQE_DEBUG_CHECK(condition, ...) static_cast<void>(0)
+#else
+#define MGQE_DEBUG_CHECK(condition, ...) MGQE_CHECK(condition, __VA_ARGS__)
+#endif

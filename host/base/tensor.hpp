@@ -36,6 +36,15 @@ struct View {
   }
 };
 
+/// Whether the two share memory.
+template <class T, class U>
+bool overlap(View<T> x, View<U> y) {
+  const auto* const a = reinterpret_cast<const unsigned char*>(x.data);
+  const auto* const b = reinterpret_cast<const unsigned char*>(y.data);
+  return a < b + y.size() * static_cast<int64_t>(sizeof(U)) &&
+         b < a + x.size() * static_cast<int64_t>(sizeof(T));
+}
+
 /// What a Tensor needs from its device. Backend implements it.
 class Memory {
  public:

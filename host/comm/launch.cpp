@@ -18,8 +18,6 @@ namespace mgqe {
 int cuda_device_count();
 #endif
 #if MGQE_WITH_NCCL
-/// The GPU's address on its machine, the same for every process that sees it.
-std::string cuda_device_address(const Backend& backend);
 /// host: of the same ranks; carries what concerns the host alone.
 std::unique_ptr<Communicator> make_nccl_communicator(Backend& backend,
                                                      std::unique_ptr<Communicator> host);
@@ -79,7 +77,7 @@ std::string Launch::device(const std::string& device) const {
 #if MGQE_WITH_CUDA
   if (size_ > 1 && (device == "auto" || device == "cuda"))
     if (const int gpus = cuda_device_count(); gpus > 0)
-      return "cuda:" + std::to_string(local_rank_ % gpus);
+      return device + ":" + std::to_string(local_rank_ % gpus);
 #endif
   return device;
 }
@@ -90,8 +88,7 @@ void Launch::join(Backend& backend) {
   use_backend(*ranks_, backend);
 #if MGQE_WITH_NCCL
   const bool on_gpu = backend.name() != "cpu";
-  const std::vector<std::string> gpus =
-      ranks_->gather(on_gpu ? host_name() + " " + cuda_device_address(backend) : "");
+  const std::vector<std::string> gpus = ranks_->gather(on_gpu ? backend.address() : "");
   const bool each_its_own =
       std::set<std::string>(gpus.begin(), gpus.end()).size() == gpus.size() &&
       std::none_of(gpus.begin(), gpus.end(), [](const std::string& gpu) { return gpu.empty(); });
@@ -112,6 +109,8 @@ void Launch::run(const std::function<void()>& body,
     meet_mpi();
     throw SilentExit{2};
   } catch (const InputError& error) {
+    abort_mpi(rank_, error.what(), 2);
+  } catch (const DeviceError& error) {
     abort_mpi(rank_, error.what(), 2);
   } catch (const std::exception& error) {
     abort_mpi(rank_, error.what(), 1);

@@ -17,8 +17,8 @@
 #include <thread>
 
 #include <mpi.h>
-#include <unistd.h>
 
+#include "host/base/host_name.hpp"
 #include "host/comm/watchdog.hpp"
 
 namespace mgqe {
@@ -61,10 +61,6 @@ class MpiCommunicator final : public Communicator {
     MGQE_MPI(MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN));
     MGQE_MPI(MPI_Comm_rank(world_, &rank_));
     MGQE_MPI(MPI_Comm_size(world_, &size_));
-    MPI_Comm machine = MPI_COMM_NULL;
-    MGQE_MPI(MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine));
-    MGQE_MPI(MPI_Comm_size(machine, &here_));
-    MGQE_MPI(MPI_Comm_free(&machine));
     watchdog_ = std::make_unique<Watchdog>();
   }
   ~MpiCommunicator() override {
@@ -80,7 +76,6 @@ class MpiCommunicator final : public Communicator {
   std::string name() const override { return staged_ ? "mpi, staged through the host" : "mpi"; }
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  int ranks_here() const override { return here_; }
   void barrier() override {
     const Watchdog::Waiting waiting(*watchdog_, "a barrier");
     MGQE_MPI(MPI_Ibarrier(world_, &requests_.emplace_back()));
@@ -94,23 +89,29 @@ class MpiCommunicator final : public Communicator {
   void do_all_reduce(View<float> x) override { reduce(x, MPI_FLOAT); }
   void do_all_reduce(View<double> x) override { reduce(x, MPI_DOUBLE); }
 
-  void do_begin_all_to_all(Backend& on, Segments send, Segments receive) override {
-    Exchange& exchange = under_way_.emplace_back(spare());
-    const uint8_t* const from = stage_in(on, send.data.data, send.total(), exchange.send_stage);
-    exchange.received = receive.data.data;
-    exchange.bytes = receive.total();
-    exchange.to = room(exchange.received, exchange.bytes, exchange.receive_stage);
-    std::vector<int64_t> begins(static_cast<size_t>(size_), 0);
-    for (int r = 1; r < size_; ++r) begins[r] = begins[r - 1] + send.bytes[r - 1];
-    begin_transfer([&](int r) { return from + begins[r]; }, send.bytes, exchange.to, receive.bytes,
-                   exchange.requests);
+  void do_begin_all_to_all(Backend& on, std::span<const Exchange> exchanges) override {
+    Transfer& transfer = under_way_.emplace_back(spare());
+    transfer.arrays.resize(exchanges.size());
+    for (size_t a = 0; a < exchanges.size(); ++a) {
+      const auto& [send, receive] = exchanges[a];
+      Transfer::Array& array = transfer.arrays[a];
+      const uint8_t* const from = stage_in(on, send.data.data, send.total(), array.send_stage);
+      array.received = receive.data.data;
+      array.bytes = receive.total();
+      array.to = room(array.received, array.bytes, array.receive_stage);
+      std::vector<int64_t> begins(static_cast<size_t>(size_), 0);
+      for (int r = 1; r < size_; ++r) begins[r] = begins[r - 1] + send.bytes[r - 1];
+      begin_transfer([&](int r) { return from + begins[r]; }, send.bytes, array.to, receive.bytes,
+                     transfer.requests);
+    }
   }
 
   void do_finish_all_to_all(Backend& on) override {
-    Exchange& exchange = under_way_.front();
-    finish_transfer(exchange.requests);
-    stage_out(on, exchange.to, exchange.received, exchange.bytes);
-    spares_.push_back(std::move(exchange));
+    Transfer& transfer = under_way_.front();
+    finish_transfer(transfer.requests);
+    for (const Transfer::Array& array : transfer.arrays)
+      stage_out(on, array.to, array.received, array.bytes);
+    spares_.push_back(std::move(transfer));
     under_way_.pop_front();
   }
 
@@ -240,31 +241,34 @@ class MpiCommunicator final : public Communicator {
     if (staged_ && bytes > 0) on.upload(device, stage, static_cast<size_t>(bytes));
   }
 
-  /// An exchange that has begun. Messages between two ranks keep their order, so several may be
-  /// under way.
-  struct Exchange {
+  /// Exchanges that have begun together. Messages between two ranks keep their order, so several
+  /// may be under way.
+  struct Transfer {
+    struct Array {
+      std::vector<uint8_t> send_stage, receive_stage;
+      uint8_t *to = nullptr, *received = nullptr;  // where messages arrive, and where they belong
+      int64_t bytes = 0;
+    };
     std::vector<MPI_Request> requests;
-    std::vector<uint8_t> send_stage, receive_stage;
-    uint8_t *to = nullptr, *received = nullptr;  // where messages arrive, and where they belong
-    int64_t bytes = 0;
+    std::vector<Array> arrays;
   };
   /// With the buffers of one that is finished.
-  Exchange spare() {
+  Transfer spare() {
     if (spares_.empty()) return {};
-    Exchange exchange = std::move(spares_.back());
+    Transfer transfer = std::move(spares_.back());
     spares_.pop_back();
-    return exchange;
+    return transfer;
   }
 
   Backend* backend_ = nullptr;
   bool staged_ = false;
   MPI_Comm world_ = MPI_COMM_NULL;
-  int rank_ = 0, size_ = 1, here_ = 1;
+  int rank_ = 0, size_ = 1;
   std::unique_ptr<Watchdog> watchdog_;
   std::vector<MPI_Request> requests_;
   std::vector<uint8_t> send_stage_, receive_stage_;
-  std::deque<Exchange> under_way_;
-  std::vector<Exchange> spares_;
+  std::deque<Transfer> under_way_;
+  std::vector<Transfer> spares_;
 };
 
 }  // namespace
@@ -285,12 +289,6 @@ MpiWorld begin_mpi() {
 void end_mpi() { MPI_Finalize(); }
 
 void meet_mpi() { MPI_Barrier(MPI_COMM_WORLD); }
-
-std::string host_name() {
-  char name[256] = "";
-  gethostname(name, sizeof(name) - 1);
-  return name;
-}
 
 void abort_mpi(int rank, const std::string& why, int code) {
   std::fflush(stdout);

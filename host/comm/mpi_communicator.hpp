@@ -20,7 +20,6 @@ void end_mpi();
 void meet_mpi();
 /// One line on stderr, then the end of every rank.
 [[noreturn]] void abort_mpi(int rank, const std::string& why, int code);
-std::string host_name();
 
 /// All ranks, for values of the host.
 std::unique_ptr<Communicator> make_mpi_communicator();

@@ -14,6 +14,7 @@
 #include <mpi.h>
 
 #include "host/base/check.hpp"
+#include "host/base/host_name.hpp"
 #include "host/base/interruption.hpp"
 #include "host/comm/mpi_communicator.hpp"
 

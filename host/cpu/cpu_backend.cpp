@@ -7,6 +7,8 @@
 
 #include <sys/mman.h>
 
+#include "host/base/host_name.hpp"
+
 namespace mgqe {
 
 SimdLevel simd_level() {
@@ -55,7 +57,8 @@ void* CpuBackend::allocate(size_t bytes) {
   const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
   const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   void* pointer = std::aligned_alloc(alignment, rounded);
-  MGQE_CHECK(pointer != nullptr, "no memory for ", bytes, " bytes");
+  if (pointer == nullptr)
+    throw DeviceError(detail::concat("no memory for an array of ", bytes, " bytes"));
   if (alignment == kHugePage) madvise(pointer, rounded, MADV_HUGEPAGE);  // a wish: may be refused
   return pointer;
 }
@@ -76,6 +79,8 @@ std::string CpuBackend::description() const {
   return processor_model() + ", " + std::to_string(thread_count()) + " threads, " +
          simd_level_name(simd_level());
 }
+
+std::string CpuBackend::address() const { return host_name(); }
 
 int64_t CpuBackend::free_bytes() const {
   std::ifstream meminfo("/proc/meminfo");

@@ -19,6 +19,7 @@ class CpuBackend : public Elementwise<CpuBackend> {
 
   std::string name() const override { return "cpu"; }
   std::string description() const override;
+  std::string address() const override;  // the machine's name
   void synchronize() override {}
   int64_t free_bytes() const override;
 
@@ -33,6 +34,7 @@ class CpuBackend : public Elementwise<CpuBackend> {
                    const RowUpdate& update, View<const StepState> state) override;
   void sum_gradients(const UniqueIds& unique, View<const float> gradient,
                      View<float> table_gradient) override;
+  void sum_positions(View<const float> x, Sequences sequences, View<float> sums) override;
 
   void half_norms(View<const float> codebook, int subspaces, View<float> half_norms) override;
   void assign(View<const float> queries, RowSet rows, View<const float> codebook,

@@ -156,4 +156,23 @@ void CpuBackend::sum_gradients(const UniqueIds& unique, View<const float> gradie
   reduce_rows(StoreSumRule{{table_gradient}}, unique, gradient);
 }
 
+// By whole rows, which the functor's columns would read a float at a time.
+void CpuBackend::sum_positions(View<const float> x, Sequences sequences, View<float> sums) {
+  const int64_t d = x.cols;
+  parallel_ranges(sums.rows, 1, [=](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      float* __restrict sum = sums.row(p);
+      bool any = false;
+      for (int64_t b = 0; b + 1 < sequences.offsets.rows; ++b) {
+        const int64_t t = sequences.offsets[b + 1] - (sums.rows - p);
+        if (t < sequences.offsets[b]) continue;
+        const float* __restrict row = x.row(t);
+        for (int64_t c = 0; c < d; ++c) sum[c] = any ? sum[c] + row[c] : row[c];
+        any = true;
+      }
+      if (!any) std::fill_n(sum, d, 0.0f);
+    }
+  });
+}
+
 }  // namespace mgqe

@@ -1,68 +1,61 @@
 // The one place that knows which back ends are in the binary.
 #include "host/engine/backend.hpp"
 
-#include <charconv>
+#include <chrono>
+#include <cstdio>
+
+#include "host/engine/device_choice.hpp"
 
 namespace mgqe {
 
 std::unique_ptr<Backend> make_cpu_backend();
 #if MGQE_WITH_CUDA
 int cuda_device_count();  // 0 where there is no driver
-std::unique_ptr<Backend> make_cuda_backend(int device);
+GpuAnswer ask_cuda_gpu(int gpu);
+std::unique_ptr<Backend> make_cuda_backend(int gpu);
 #endif
 
 namespace {
 
-constexpr int kCpu = -1;
-
-int parse_cuda_ordinal(const std::string& device) {
-  int ordinal = 0;
-  if (device == "cuda") return ordinal;
-  const char* end = device.data() + device.size();
-  const auto [stop, error] = std::from_chars(device.data() + 5, end, ordinal);
-  if (error != std::errc() || stop != end || ordinal < 0)
-    input_error("--device ", device, " is unknown: choose auto, cpu, cuda or cuda:N");
-  return ordinal;
-}
-
-int visible_gpus() {
+AskGpu asks_in_earnest() {
 #if MGQE_WITH_CUDA
-  return cuda_device_count();
+  return ask_cuda_gpu;
 #else
-  return 0;
+  return nullptr;
 #endif
 }
 
-/// The GPU's number, or kCpu.
-int resolve_device(const std::string& device) {
-  if (device == "cpu") return kCpu;
-  if (device == "auto") return visible_gpus() > 0 ? 0 : kCpu;
-  if (device != "cuda" && !device.starts_with("cuda:"))
-    input_error("--device ", device, " is unknown: choose auto, cpu, cuda or cuda:N");
-  const int ordinal = parse_cuda_ordinal(device);
+/// Which GPUs are there: an answer in earnest takes a context, which a GPU in exclusive mode would
+/// then deny to the runs that a program starts as processes of their own.
+AskGpu asks_for_presence() {
 #if MGQE_WITH_CUDA
-  const int present = visible_gpus();
-  if (ordinal >= present)
-    input_error("--device ", device, " is not there: ", present,
-                " CUDA devices are visible; choose another or --device cpu");
-  return ordinal;
+  return [](int) { return GpuAnswer{cuda_device_count(), ""}; };
 #else
-  input_error("--device cuda:", ordinal,
-              " needs a build with CUDA: install the CUDA toolkit and configure again, or use "
-              "--device cpu");
+  return nullptr;
 #endif
 }
 
 }  // namespace
 
-bool runs_on_gpu(const std::string& device) { return resolve_device(device) != kCpu; }
+double Backend::seconds_of(const std::function<void()>& work) {
+  using Clock = std::chrono::steady_clock;
+  synchronize();
+  const Clock::time_point began = Clock::now();
+  work();
+  synchronize();
+  return std::chrono::duration<double>(Clock::now() - began).count();
+}
+
+bool runs_on_gpu(const std::string& device) {
+  return choose_device(device, asks_for_presence()).gpu != DeviceChoice::kCpu;
+}
 
 std::unique_ptr<Backend> make_backend(const std::string& device) {
-  const int gpu = resolve_device(device);
+  const DeviceChoice choice = choose_device(device, asks_in_earnest());
+  if (!choice.note.empty()) std::fprintf(stderr, "%s\n", choice.note.c_str());
 #if MGQE_WITH_CUDA
-  if (gpu != kCpu) return make_cuda_backend(gpu);
+  if (choice.gpu != DeviceChoice::kCpu) return make_cuda_backend(choice.gpu);
 #endif
-  static_cast<void>(gpu);
   return make_cpu_backend();
 }
 

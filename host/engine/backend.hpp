@@ -3,6 +3,7 @@
 // asynchronous in one stream per backend; Memory::download and synchronize() wait.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -31,6 +32,8 @@ class Backend : public Memory,
   virtual std::string name() const = 0;
   /// For people: processor or GPU model, threads, instruction set.
   virtual std::string description() const = 0;
+  /// Of the memory that arrays live in: the same for every process that shares it.
+  virtual std::string address() const = 0;
   virtual void synchronize() = 0;
   /// Of the memory that arrays live in, what is free now; of a CPU's, all processes share it.
   virtual int64_t free_bytes() const = 0;
@@ -49,6 +52,20 @@ class Backend : public Memory,
   /// device.
   virtual void wait_for(Backend& /*other*/) {}
 
+  /// Calls both; the ops of one may run beside those of the other, so they share no array that
+  /// either writes. What is called afterwards follows both.
+  virtual void side_by_side(const std::function<void()>& first,
+                            const std::function<void()>& second) {
+    first();
+    second();
+  }
+
+  /// Seconds that the device takes for the ops called in `work`, by its own clock; waits for them.
+  virtual double seconds_of(const std::function<void()>& work);
+  /// Kernels and calls of libraries that have been handed to the device; 0 where ops run as they
+  /// are called.
+  virtual int64_t launches() const { return 0; }
+
   /// Names what follows, until the matching end_range(), in a profiler's timeline: use a
   /// ProfileRange (host/engine/profile_range.hpp). Nothing where there is no profiler.
   virtual void begin_range(const char* /*name*/) {}
@@ -58,10 +75,12 @@ class Backend : public Memory,
   std::unique_ptr<Communicator> communicator_ = make_solo();
 };
 
-/// Whether make_backend(device) makes one of a GPU; refuses the same names.
+/// Whether make_backend(device) makes one of a GPU, if the GPU is willing; refuses the same names.
 bool runs_on_gpu(const std::string& device);
 
-/// device: "auto" (a GPU where one is present, else the CPU), "cpu", "cuda" or "cuda:N".
+/// device: "auto" or "auto:N" (GPU 0 or N where it is there and runs this build's kernels, else the
+/// CPU, with a line on stderr where a GPU is left alone), "cpu", "cuda" or "cuda:N". InputError for
+/// a GPU that is named and cannot be used.
 std::unique_ptr<Backend> make_backend(const std::string& device);
 
 }  // namespace mgqe

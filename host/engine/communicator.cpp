@@ -59,20 +59,33 @@ void Communicator::all_reduce(Traffic what, View<double> x) {
 }
 
 void Communicator::all_to_all(Traffic what, Backend& on, Segments send, Segments receive) {
+  const Exchange one{send, receive};
+  all_to_all(what, on, std::span(&one, 1));
+}
+
+void Communicator::all_to_all(Traffic what, Backend& on, std::span<const Exchange> exchanges) {
   MGQE_CHECK(under_way_.empty(), under_way_.size(), " exchanges are to be finished before");
-  begin_all_to_all(what, on, send, receive);
+  begin(what, on, exchanges);
   finish_all_to_all(on);
 }
 
 void Communicator::begin_all_to_all(Traffic what, Backend& on, Segments send, Segments receive) {
+  const Exchange one{send, receive};
+  begin(what, on, std::span(&one, 1));
+}
+
+void Communicator::begin(Traffic what, Backend& on, std::span<const Exchange> exchanges) {
   const auto ranks = static_cast<size_t>(size());
-  MGQE_CHECK(send.bytes.size() == ranks && receive.bytes.size() == ranks, send.bytes.size(),
-             " and ", receive.bytes.size(), " segments for ", ranks, " ranks");
-  MGQE_CHECK(send.total() <= send.data.size() && receive.total() <= receive.data.size(),
-             "segments of ", send.total(), " and ", receive.total(), " bytes in arrays of ",
-             send.data.size(), " and ", receive.data.size());
-  count(what, send.total() - send.bytes[static_cast<size_t>(rank())],
-        [&] { do_begin_all_to_all(on, send, receive); });
+  int64_t bytes = 0;
+  for (const auto& [send, receive] : exchanges) {
+    MGQE_CHECK(send.bytes.size() == ranks && receive.bytes.size() == ranks, send.bytes.size(),
+               " and ", receive.bytes.size(), " segments for ", ranks, " ranks");
+    MGQE_CHECK(send.total() <= send.data.size() && receive.total() <= receive.data.size(),
+               "segments of ", send.total(), " and ", receive.total(), " bytes in arrays of ",
+               send.data.size(), " and ", receive.data.size());
+    bytes += send.total() - send.bytes[static_cast<size_t>(rank())];
+  }
+  count(what, bytes, [&] { do_begin_all_to_all(on, exchanges); });
   under_way_.push_back(what);
 }
 
@@ -129,7 +142,7 @@ class Solo final : public Communicator {
  protected:
   void do_all_reduce(View<float>) override {}
   void do_all_reduce(View<double>) override {}
-  void do_begin_all_to_all(Backend&, Segments, Segments) override { nobody(); }
+  void do_begin_all_to_all(Backend&, std::span<const Exchange>) override { nobody(); }
   void do_finish_all_to_all(Backend&) override { nobody(); }
   void do_all_gather(View<const uint8_t>, Segments) override { nobody(); }
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {

@@ -43,6 +43,11 @@ struct Segments {
 
   int64_t total() const;
 };
+/// One array of an exchange.
+struct Exchange {
+  Segments send, receive;
+};
+
 template <class T>
 View<uint8_t> as_bytes(View<T> x) {
   return {reinterpret_cast<uint8_t*>(x.data), x.size() * static_cast<int64_t>(sizeof(T))};
@@ -57,8 +62,6 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
   bool alone() const { return size() == 1; }
-  /// Of the ranks, those on this machine.
-  virtual int ranks_here() const { return 1; }
   /// Of the ranks that print and write files, the one: rank 0.
   bool leads() const { return rank() == 0; }
 
@@ -69,6 +72,8 @@ class Communicator {
   /// Segment r of `send` goes to rank r; segment r of `receive` comes from it. The bytes to and
   /// from a pair of ranks agree. `on`: the stream whose ops it stands among.
   void all_to_all(Traffic what, Backend& on, Segments send, Segments receive);
+  /// The same of several arrays in one exchange.
+  void all_to_all(Traffic what, Backend& on, std::span<const Exchange> exchanges);
   /// The same in two. Ops called in between may run beside the exchange: they leave what is sent as
   /// it is and what is received alone.
   void begin_all_to_all(Traffic what, Backend& on, Segments send, Segments receive);
@@ -114,7 +119,8 @@ class Communicator {
 
   virtual void do_all_reduce(View<float> x) = 0;
   virtual void do_all_reduce(View<double> x) = 0;
-  virtual void do_begin_all_to_all(Backend& on, Segments send, Segments receive) = 0;
+  virtual void do_begin_all_to_all(Backend& on, std::span<const Exchange> exchanges) = 0;
+  /// Of those of the call that is oldest.
   virtual void do_finish_all_to_all(Backend& on) = 0;
   virtual void do_all_gather(View<const uint8_t> mine, Segments receive) = 0;
   virtual void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) = 0;
@@ -128,6 +134,7 @@ class Communicator {
   void count(Traffic what, int64_t bytes, const Call& call);
   template <class Call>
   void time(Traffic what, const Call& call);
+  void begin(Traffic what, Backend& on, std::span<const Exchange> exchanges);
 
   std::deque<Traffic> under_way_;  // exchanges begun and not finished
   Traffic carried_ = Traffic::kControl;

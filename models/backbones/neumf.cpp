@@ -162,8 +162,9 @@ void Neumf::backward(Side left, Side right, View<const float> logit_gradient,
 }
 
 void Neumf::step(View<const StepState> state) {
-  gmf_weights_.step(state);
-  mlp_step(state);
+  Trainables arrays = mlp_trainables();
+  arrays.push_back(&gmf_weights_);
+  step_together(arrays, state);
 }
 
 void Neumf::mlp_backward(View<const float> logit_gradient, SideGradient left_gradients,
@@ -176,9 +177,11 @@ void Neumf::mlp_backward(View<const float> logit_gradient, SideGradient left_gra
   tower_.backward(pairs, kept_, hidden_gradient, left_gradients[1], right_gradients[1]);
 }
 
-void Neumf::mlp_step(View<const StepState> state) {
-  tower_.step(state);
-  mlp_weights_.step(state);
+Trainables Neumf::mlp_trainables() {
+  Trainables arrays;
+  tower_.list(arrays);
+  arrays.push_back(&mlp_weights_);
+  return arrays;
 }
 
 void Neumf::GmfHalf::forward(Side left, Side right, View<float> logits) {
@@ -206,8 +209,9 @@ void Neumf::MlpHalf::backward(Side, Side, View<const float> logit_gradient,
 }
 
 void Neumf::MlpHalf::step(View<const StepState> state) {
-  whole_.mlp_step(state);
-  whole_.mlp_bias_.step(state);
+  Trainables arrays = whole_.mlp_trainables();
+  arrays.push_back(&whole_.mlp_bias_);
+  step_together(arrays, state);
 }
 
 void Neumf::pack(ArrayMap& arrays) const {

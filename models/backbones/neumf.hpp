@@ -66,7 +66,7 @@ class Neumf final : public Interaction {
   };
   void mlp_backward(View<const float> logit_gradient, SideGradient left_gradients,
                     SideGradient right_gradients);
-  void mlp_step(View<const StepState> state);
+  Trainables mlp_trainables();
 
   /// Prediction layers of both halves as the joined model has them.
   struct Heads {

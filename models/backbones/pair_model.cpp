@@ -16,8 +16,8 @@ PairModel::PairModel(Backend& backend, const Config& config, const Catalogue& ca
       logit_gradient_(backend, config.train.batch) {}
 
 void PairModel::prepare(Backend& on, const Batch& batch) {
-  users_.prepare(on, batch.pairs.left, batch.examples);
-  items_.prepare(on, batch.pairs.right, batch.examples);
+  on.side_by_side([&] { users_.prepare(on, batch.pairs.left, batch.examples); },
+                  [&] { items_.prepare(on, batch.pairs.right, batch.examples); });
 }
 
 void PairModel::train_step(const Batch& batch, View<const StepState> state, View<double> loss_sum) {
@@ -29,8 +29,8 @@ void PairModel::look_up() {
   const ProfileRange range(backend_, "forward");
   users_.send_rows();
   items_.send_rows();
-  user_rows_ = users_.forward();
-  item_rows_ = items_.forward();
+  backend_.side_by_side([&] { user_rows_ = users_.forward(); },
+                        [&] { item_rows_ = items_.forward(); });
 }
 
 void PairModel::train_objective(PairObjective& objective, const std::vector<int>& tables,
@@ -52,8 +52,8 @@ void PairModel::train_objective(PairObjective& objective, const std::vector<int>
   users_.send_gradients(tables);
   items_.send_gradients(tables);
   range.next("optimizer");
-  users_.update(tables, state);
-  items_.update(tables, state);
+  backend_.side_by_side([&] { users_.update(tables, state); },
+                        [&] { items_.update(tables, state); });
   objective.step(state);
 }
 

@@ -1,5 +1,6 @@
 // PairModel: users against items by an Interaction, binary cross-entropy against sampled negatives
-// (He et al. 2017, eq. 7).
+// (He et al. 2017, eq. 7). The tables of the two sides have nothing in common but the loss, so that
+// what is done to them may run side by side.
 #pragma once
 
 #include "models/backbones/interaction.hpp"

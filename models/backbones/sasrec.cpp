@@ -110,20 +110,23 @@ void Sasrec::train_step(const Batch& batch, View<const StepState> state, View<do
   const DropoutPass pass{dropout_, state, batch.first_example};
   const View<const float> hidden =
       encoder_.forward(part(0), tokens.sequences, tokens.positions, pass, kept_);
-  const View<float> logits = logits_.view().slice(0, count);
-  const View<float> losses = losses_.view().slice(0, count);
-  const View<float> logit_gradient = logit_gradient_.view().slice(0, count);
-  const View<float> hidden_gradient = hidden_gradient_.view().slice(0, count);
-  for (const int side : {1, 2}) {  // the item that came next, the negative
-    backend_.row_dots(hidden, part(side), logits);
-    backend_.bce_with_logits(logits, (side == 1 ? ones_ : zeros_).view().slice(0, count),
-                             1.0f / static_cast<float>(batch.examples), losses, logit_gradient);
-    backend_.accumulate(losses, loss_sum);
-    backend_.row_dots_backward(hidden, part(side), logit_gradient, hidden_gradient, side == 2,
-                               item_gradient.slice(side * count, count));
-  }
+  const auto rows = [&](const Tensor<float>& buffer) { return buffer.view().slice(0, count); };
+  const View<float> hidden_gradient = rows(hidden_gradient_);
+  backend_.sampled_loss({.x = hidden,
+                         .positives = part(1),
+                         .negatives = part(2),
+                         .scale = 1.0f / static_cast<float>(batch.examples),
+                         .x_gradient = hidden_gradient,
+                         .positive_gradient = item_gradient.slice(count, count),
+                         .negative_gradient = item_gradient.slice(2 * count, count),
+                         .ones = rows(ones_),
+                         .zeros = rows(zeros_),
+                         .logits = rows(logits_),
+                         .losses = rows(losses_),
+                         .logit_gradient = rows(logit_gradient_)},
+                        loss_sum);
   range.next("backward");
-  trainable_.backward(tokens.sequences, tokens.positions, pass, kept_, hidden_gradient,
+  trainable_.backward(tokens.sequences, pass, kept_, hidden_gradient,
                       item_gradient.slice(0, count));
   items_.send_gradients({0});
   range.next("optimizer");

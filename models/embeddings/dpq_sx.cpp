@@ -1,5 +1,6 @@
 #include "models/embeddings/dpq_sx.hpp"
 
+#include <array>
 #include <numeric>
 
 #include "host/engine/profile_range.hpp"
@@ -103,8 +104,7 @@ void DpqSxEmbedding::step(View<const StepState> state) {
   const UniqueIds once{ids_.unique.ids, counting.slice(0, lookups + 1), positions, positions,
                        ids_.unique.count};  // each distinct id with one gradient
   queries_.step(once, query_gradient_.view().slice(0, lookups), state, ids_.rank_rows);
-  keys_.step(state, Traffic::kCodebook);
-  values_.step(state, Traffic::kCodebook);
+  step_together(std::array{&keys_, &values_}, state, Traffic::kCodebook);
 }
 
 void DpqSxEmbedding::visit(const TensorVisitor& visitor) {

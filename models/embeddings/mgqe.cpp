@@ -123,7 +123,9 @@ void MgqeEmbedding::backward(View<const float> gradient) {
 
 void MgqeEmbedding::step(View<const StepState> state) {
   queries_.step(ids_.unique, query_gradient_, state, ids_.rank_rows);
-  for (Quantizer& quantizer : quantizers_) quantizer.step(state);
+  Trainables codebooks;
+  for (Quantizer& quantizer : quantizers_) codebooks.push_back(&quantizer.codebook());
+  step_together(codebooks, state, Traffic::kCodebook);
 }
 
 void MgqeEmbedding::visit(const TensorVisitor& visitor) {

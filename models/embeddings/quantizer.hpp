@@ -20,8 +20,8 @@ class Quantizer {
   /// That gradient of a sharded table, of the rows of the last forward: other ranks wait for their
   /// codes, and need not wait for this.
   void find_gradient(View<const float> queries, const UniqueIds& rows, float scale);
-  /// The update by that gradient, of all ranks.
-  void step(View<const StepState> state) { codebook_.step(state, Traffic::kCodebook); }
+  /// What that gradient moves.
+  Trainable& codebook() { return codebook_; }
 
   /// How rows travel between ranks (Embedding): wire (B, W) by look-up of the last forward, index
   /// (B) its distinct row, ids (B) of this rank's rows; rows of other codebooks are left alone.

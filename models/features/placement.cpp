@@ -185,9 +185,9 @@ MemoryPlan plan_evaluation(int ranks, const Config& config, const Catalogue& cat
 }
 
 void require_memory(Backend& backend, const MemoryPlan& plan) {
-  const Communicator& ranks = backend.communicator();
-  const int64_t free = backend.free_bytes();
-  const int64_t share = backend.name() == "cpu" ? free / ranks.ranks_here() : free;
+  const std::vector<std::string> memories = backend.communicator().gather(backend.address());
+  const int64_t sharers = std::count(memories.begin(), memories.end(), backend.address());
+  const int64_t share = backend.free_bytes() / sharers;
   if (plan.total() <= share) return;
   input_error("not enough memory: ", plan.text(), " a rank, but ", gibibytes(share),
               " are free for it: ", plan.remedy);

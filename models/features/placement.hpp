@@ -38,7 +38,8 @@ struct MemoryPlan {
 MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue);
 /// The same of an evaluation of a file alone.
 MemoryPlan plan_evaluation(int ranks, const Config& config, const Catalogue& catalogue);
-/// InputError with the plan's numbers where this rank's device has not got so much.
+/// InputError with the plan's numbers where this rank's share of its device's memory, which other
+/// ranks may have arrays in, is less. Every rank calls it.
 void require_memory(Backend& backend, const MemoryPlan& plan);
 
 /// For people: "user rows on every rank, item rows sharded".

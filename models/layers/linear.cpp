@@ -10,11 +10,15 @@ Linear::Linear(Backend& backend, const std::string& name, int64_t in, int64_t ou
       activation_(activation) {}
 
 void Linear::forward(View<const float> x, View<float> y) const {
-  backend_.matmul(x, weights.values, y);
+  multiply(x, y);
   if (activation_ == Activation::kRelu)
     backend_.add_bias_relu(bias.values, y);
   else
     backend_.add_bias(bias.values, y);
+}
+
+void Linear::multiply(View<const float> x, View<float> y) const {
+  backend_.matmul(x, weights.values, y);
 }
 
 void Linear::pack(ArrayMap& arrays) const {

@@ -14,6 +14,8 @@ class Linear {
 
   /// x (m, in) -> y (m, out).
   void forward(View<const float> x, View<float> y) const;
+  /// x W alone, for an op that adds the bias beside other things.
+  void multiply(View<const float> x, View<float> y) const;
 
   int64_t outputs() const { return bias.values.rows(); }
   Activation activation() const { return activation_; }

@@ -45,8 +45,8 @@ View<const float> SasrecEncoder::forward(Lookup items, Sequences sequences,
   const int64_t tokens = position.size();
   const View<float> input = kept.input.view().slice(0, tokens);
   const float scale = std::sqrt(static_cast<float>(shape_.dim));
-  backend_.sequence_input(items, scale, positions.values, position, input);
-  if (pass.rate > 0.0f) backend_.dropout(input, input_dropout(pass), pass.state, input);
+  backend_.sequence_input(items, scale, positions.values, position, input_dropout(pass), pass.state,
+                          input);
   View<const float> x = input;
   for (size_t b = 0; b < blocks.size(); ++b)
     x = blocks[b].forward(x, sequences, pass, kept.of_block(b));

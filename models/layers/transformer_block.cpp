@@ -1,5 +1,7 @@
 #include "models/layers/transformer_block.hpp"
 
+#include <array>
+
 namespace mgqe {
 
 TransformerActivations::TransformerActivations(Backend& backend, int64_t max_tokens, int64_t dim,
@@ -35,9 +37,12 @@ View<const float> TransformerBlock::forward(View<const float> x, Sequences seque
   const int64_t tokens = x.rows;
   const auto rows = [&](const Tensor<float>& buffer) { return buffer.view().slice(0, tokens); };
   attention_norm.forward(x, rows(kept.normed), rows(kept.attention_norm_stats));
-  query.forward(rows(kept.normed), rows(kept.q));
-  key.forward(x, rows(kept.k));
-  value.forward(x, rows(kept.v));
+  query.multiply(rows(kept.normed), rows(kept.q));
+  key.multiply(x, rows(kept.k));
+  value.multiply(x, rows(kept.v));
+  backend_.add_bias_each(std::array{BiasedRows{query.bias.values, rows(kept.q)},
+                                    BiasedRows{key.bias.values, rows(kept.k)},
+                                    BiasedRows{value.bias.values, rows(kept.v)}});
   backend_.attention({rows(kept.q), rows(kept.k), rows(kept.v), heads_}, sequences,
                      dropout(kOnAttention, pass), pass.state, rows(kept.attended),
                      rows(kept.log_sums));
@@ -45,11 +50,11 @@ View<const float> TransformerBlock::forward(View<const float> x, Sequences seque
 
   forward_norm.forward(rows(kept.middle), rows(kept.forward_normed), rows(kept.forward_norm_stats));
   const View<float> hidden = rows(kept.hidden), out = rows(kept.out);
-  expand.forward(rows(kept.forward_normed), hidden);
-  if (pass.rate > 0.0f) backend_.dropout(hidden, dropout(kOnHidden, pass), pass.state, hidden);
-  contract.forward(hidden, out);
-  if (pass.rate > 0.0f) backend_.dropout(out, dropout(kOnOutput, pass), pass.state, out);
-  backend_.add(rows(kept.forward_normed), out, out);
+  expand.multiply(rows(kept.forward_normed), hidden);
+  backend_.add_bias_relu_dropout(expand.bias.values, dropout(kOnHidden, pass), pass.state, hidden);
+  contract.multiply(hidden, out);
+  backend_.add_bias_dropout_add(contract.bias.values, dropout(kOnOutput, pass), pass.state,
+                                rows(kept.forward_normed), out);
   return out;
 }
 

@@ -19,21 +19,12 @@ OptimizerState::Kind OptimizerState::of_table(Optimizer optimizer) {
   throw Error("an optimizer of no name");
 }
 
-OptimizerState::OptimizerState(Backend& backend, Kind kind, int64_t rows, int64_t cols)
-    : backend_(backend) {
+OptimizerState::OptimizerState(Backend& backend, Kind kind, int64_t rows, int64_t cols) {
   if (kind == Kind::kMoments) {
     first_ = Tensor<float>(backend, rows, cols);
     second_ = Tensor<float>(backend, rows, cols);
   }
   if (kind == Kind::kSquareSums) square_sums_ = Tensor<float>(backend, rows);
-}
-
-void OptimizerState::update(View<float> values, View<const float> gradient,
-                            const OptimizerOptions& options, View<const StepState> state) {
-  if (options.optimizer == Optimizer::kSgd)
-    backend_.sgd(values, gradient, options.adam.learning_rate, options.adam.l2);
-  else
-    backend_.adam(values, gradient, moments(), options.adam, state);
 }
 
 RowUpdate OptimizerState::row_update(const OptimizerOptions& options) const {
@@ -50,6 +41,14 @@ void OptimizerState::visit(const std::string& name, const RowSharding& sharding,
     visitor(name + ".adam_second", second_, sharding);
   }
   if (square_sums_.size() > 0) visitor(name + ".adagrad", square_sums_, sharding);
+}
+
+void update_each(Backend& backend, std::span<const DenseArray> arrays,
+                 const OptimizerOptions& options, View<const StepState> state) {
+  if (options.optimizer == Optimizer::kSgd)
+    backend.sgd_each(arrays, options.adam.learning_rate, options.adam.l2);
+  else
+    backend.adam_each(arrays, options.adam, state);
 }
 
 }  // namespace mgqe

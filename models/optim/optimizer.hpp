@@ -1,6 +1,7 @@
 // Optimizers, and what they keep of an array between steps.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "host/config/choices.hpp"
@@ -28,20 +29,20 @@ class OptimizerState {
 
   OptimizerState(Backend& backend, Kind kind, int64_t rows, int64_t cols);
 
-  /// A step of the whole array by Adam or SGD.
-  void update(View<float> values, View<const float> gradient, const OptimizerOptions& options,
-              View<const StepState> state);
+  /// For the ops that update whole arrays.
+  Moments moments() const { return {first_, second_}; }
   /// For the op that updates touched rows.
   RowUpdate row_update(const OptimizerOptions& options) const;
   /// As NAME.adam_first, NAME.adam_second, NAME.adagrad: those there are.
   void visit(const std::string& name, const RowSharding& sharding, const TensorVisitor& visitor);
 
  private:
-  Moments moments() const { return {first_, second_}; }
-
-  Backend& backend_;
   Tensor<float> first_, second_;  // (rows, cols), only under Adam and SparseAdam
   Tensor<float> square_sums_;     // (rows), only under row-wise Adagrad
 };
+
+/// A step of each whole array by Adam or SGD.
+void update_each(Backend& backend, std::span<const DenseArray> arrays,
+                 const OptimizerOptions& options, View<const StepState> state);
 
 }  // namespace mgqe

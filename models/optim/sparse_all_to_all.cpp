@@ -1,6 +1,7 @@
 #include "models/optim/sparse_all_to_all.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -69,12 +70,12 @@ void SparseAllToAll::prepare(Backend& on, View<const int32_t> ids,
 
   range.next("exchange ids");
   Owned& serve = serve_.turn();
-  for (const auto& [mine, theirs] :
-       {std::pair(&ask.local, &serve.ids), std::pair(&ask.lookups, &serve.lookups)}) {
-    const auto [send, receive] =
-        segments(Way::kToOwners, as_bytes(mine->view()), as_bytes(theirs->view()), sizeof(int32_t));
-    ranks_.all_to_all(Traffic::kForward, on, send, receive);
-  }
+  const auto array = [&](const Tensor<int32_t>& mine, const Tensor<int32_t>& theirs) {
+    return segments(Way::kToOwners, as_bytes(mine.view()), as_bytes(theirs.view()),
+                    sizeof(int32_t));
+  };
+  ranks_.all_to_all(Traffic::kForward, on,
+                    std::array{array(ask.local, serve.ids), array(ask.lookups, serve.lookups)});
   owned_ = serve.unique.deduplicate(on, owned_ids(), sharding_.most_rows());
   owned_.repeats = serve.lookups.view().slice(0, owned_rows_);
   const View<int32_t> weights = serve.weights.view().slice(0, owned_rows_);
@@ -94,8 +95,8 @@ void SparseAllToAll::begin_give_back(View<uint8_t> requested, View<uint8_t> owne
   ranks_.begin_all_to_all(Traffic::kBackward, backend_, send, receive);
 }
 
-SparseAllToAll::Bytes SparseAllToAll::segments(Way way, View<uint8_t> send, View<uint8_t> receive,
-                                               int64_t row_bytes) {
+Exchange SparseAllToAll::segments(Way way, View<uint8_t> send, View<uint8_t> receive,
+                                  int64_t row_bytes) {
   const auto& [rows_to, rows_from] =
       way == Way::kToOwners ? std::tie(to_, from_) : std::tie(from_, to_);
   for (size_t r = 0; r < to_.size(); ++r) {

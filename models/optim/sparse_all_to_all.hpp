@@ -68,11 +68,8 @@ class SparseAllToAll {
   std::vector<int64_t> to_, from_;  // (N) rows that this rank asks of others, and others of it
 
   enum class Way { kToOwners, kBack };
-  struct Bytes {
-    Segments send, receive;
-  };
   /// A row of row_bytes for each distinct id asked.
-  Bytes segments(Way way, View<uint8_t> send, View<uint8_t> receive, int64_t row_bytes);
+  Exchange segments(Way way, View<uint8_t> send, View<uint8_t> receive, int64_t row_bytes);
   std::vector<int64_t> bytes_to_, bytes_from_;  // of the last segments
 };
 

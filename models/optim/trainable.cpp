@@ -1,5 +1,7 @@
 #include "models/optim/trainable.hpp"
 
+#include <array>
+
 namespace mgqe {
 
 Trainable::Trainable(Backend& backend, Weights& weights, const OptimizerOptions& options)
@@ -17,9 +19,20 @@ Trainable::Trainable(Backend& backend, Weights&& weights, const OptimizerOptions
 }
 
 void Trainable::step(View<const StepState> state, Traffic what) {
-  Communicator& ranks = backend_.communicator();
-  if (!ranks.alone()) ranks.all_reduce(what, gradient.view());
-  state_.update(values(), gradient, options_, state);
+  step_together(std::array{this}, state, what);
+}
+
+void step_together(std::span<Trainable* const> arrays, View<const StepState> state, Traffic what) {
+  if (arrays.empty()) return;
+  Backend& backend = arrays.front()->backend_;
+  Communicator& ranks = backend.communicator();
+  std::vector<DenseArray> dense;
+  dense.reserve(arrays.size());
+  for (Trainable* array : arrays) {
+    if (!ranks.alone()) ranks.all_reduce(what, array->gradient.view());
+    dense.push_back({array->values(), array->gradient, array->state_.moments()});
+  }
+  update_each(backend, dense, arrays.front()->options_, state);
 }
 
 void Trainable::visit(const TensorVisitor& visitor) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "models/layers/weights.hpp"
 #include "models/optim/optimizer.hpp"
@@ -24,11 +25,19 @@ class Trainable {
   Tensor<float> gradient;                                     // (rows, cols): this rank's
 
  private:
+  friend void step_together(std::span<Trainable* const>, View<const StepState>, Traffic);
+
   Backend& backend_;
   std::unique_ptr<Weights> owned_;
   Weights* weights_;
   OptimizerOptions options_;
   OptimizerState state_;
 };
+
+/// Arrays that step together, listed layer by layer.
+using Trainables = std::vector<Trainable*>;
+/// step() of arrays of one back end and one optimizer, in one op.
+void step_together(std::span<Trainable* const> arrays, View<const StepState> state,
+                   Traffic what = Traffic::kDense);
 
 }  // namespace mgqe

@@ -1,6 +1,7 @@
 #include "models/optim/trainable_table.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "models/optim/sparse_all_to_all.hpp"
 
@@ -103,7 +104,8 @@ void TrainableTable::step(const UniqueIds& unique, View<const float> gradient,
     Communicator& ranks = backend_.communicator();
     if (sharding_.ranks == 1 && !ranks.alone())
       ranks.all_reduce(Traffic::kBackward, dense_gradient_.view());
-    state_.update(values, dense_gradient_, options_, state);
+    update_each(backend_, std::array{DenseArray{values, dense_gradient_, state_.moments()}},
+                options_, state);
   }
 }
 

@@ -15,10 +15,7 @@ void TrainableLayerNorm::backward(View<const float> x, View<const float> stats,
                                gain_.gradient, bias_.gradient);
 }
 
-void TrainableLayerNorm::step(View<const StepState> state) {
-  gain_.step(state);
-  bias_.step(state);
-}
+void TrainableLayerNorm::list(Trainables& arrays) { arrays.insert(arrays.end(), {&gain_, &bias_}); }
 
 void TrainableLayerNorm::visit(const TensorVisitor& visitor) {
   gain_.visit(visitor);

@@ -14,7 +14,7 @@ class TrainableLayerNorm {
   /// x and stats are those of the layer's forward. x_gradient (m, d), += with accumulate.
   void backward(View<const float> x, View<const float> stats, View<const float> y_gradient,
                 View<float> x_gradient, bool accumulate);
-  void step(View<const StepState> state);
+  void list(Trainables& arrays);
   void visit(const TensorVisitor& visitor);
 
  private:

@@ -18,16 +18,23 @@ TrainableLinear::TrainableLinear(Backend& backend, Linear& layer, const Optimize
 void TrainableLinear::backward(View<const float> x, View<const float> y, View<float> y_gradient,
                                View<float> x_gradient, bool accumulate) {
   if (activation_ == Activation::kRelu) backend_.relu_backward(y, y_gradient);
-  backend_.matmul(transposed(x), y_gradient, weights_.gradient);
+  backward_linear(x, y_gradient, x_gradient, accumulate);
+}
+
+void TrainableLinear::backward_linear(View<const float> x, View<const float> y_gradient,
+                                      View<float> x_gradient, bool accumulate) {
   backend_.sum_rows(y_gradient, bias_.gradient);
+  backward_product(x, y_gradient, x_gradient, accumulate);
+}
+
+void TrainableLinear::backward_product(View<const float> x, View<const float> y_gradient,
+                                       View<float> x_gradient, bool accumulate) {
+  backend_.matmul(transposed(x), y_gradient, weights_.gradient);
   if (x_gradient.data != nullptr)
     backend_.matmul(y_gradient, transposed(weights_.values()), x_gradient, accumulate);
 }
 
-void TrainableLinear::step(View<const StepState> state) {
-  weights_.step(state);
-  bias_.step(state);
-}
+void TrainableLinear::list(Trainables& arrays) { arrays.insert(arrays.end(), {&weights_, &bias_}); }
 
 void TrainableLinear::visit(const TensorVisitor& visitor) {
   weights_.visit(visitor);

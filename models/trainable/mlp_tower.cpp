@@ -38,11 +38,10 @@ void TrainableMlpTower::backward(int64_t pairs, const TowerActivations& kept,
   backend_.matmul(first_gradient, transposed(tower_.right_weights()), right_gradient);
 }
 
-void TrainableMlpTower::step(View<const StepState> state) {
-  weights_.step(state);
-  bias_.step(state);
-  middle_.step(state);
-  top_.step(state);
+void TrainableMlpTower::list(Trainables& arrays) {
+  arrays.insert(arrays.end(), {&weights_, &bias_});
+  middle_.list(arrays);
+  top_.list(arrays);
 }
 
 void TrainableMlpTower::visit(const TensorVisitor& visitor) {

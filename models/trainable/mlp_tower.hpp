@@ -18,7 +18,7 @@ class TrainableMlpTower {
   /// overwritten.
   void backward(int64_t pairs, const TowerActivations& kept, View<float> output_gradient,
                 View<float> left_gradient, View<float> right_gradient);
-  void step(View<const StepState> state);
+  void list(Trainables& arrays);
   void visit(const TensorVisitor& visitor);
 
  private:

@@ -11,7 +11,6 @@ TrainableSasrecEncoder::TrainableSasrecEncoder(Backend& backend, SasrecEncoder& 
       encoder_(encoder),
       positions_(backend, encoder.positions, options),
       final_norm_(backend, encoder.final_norm, options),
-      unique_positions_(backend, max_tokens),
       scratch_(backend, max_tokens, encoder.shape().dim),
       block_gradient_(backend, max_tokens, encoder.shape().dim),
       input_scale_(backend,
@@ -25,10 +24,10 @@ TrainableSasrecEncoder::TrainableSasrecEncoder(Backend& backend, SasrecEncoder& 
     blocks_.emplace_back(backend, encoder.blocks[b], options, random_u64(dense_key, b, 1));
 }
 
-void TrainableSasrecEncoder::backward(Sequences sequences, View<const int32_t> positions,
-                                      const DropoutPass& pass, SasrecActivations& kept,
-                                      View<float> gradient, View<float> item_gradient) {
-  const int64_t tokens = positions.size();
+void TrainableSasrecEncoder::backward(Sequences sequences, const DropoutPass& pass,
+                                      SasrecActivations& kept, View<float> gradient,
+                                      View<float> item_gradient) {
+  const int64_t tokens = gradient.rows;
   const auto rows = [&](const Tensor<float>& buffer) { return buffer.view().slice(0, tokens); };
   const auto block_input = [&](size_t b) {
     return b == 0 ? rows(kept.input) : rows(kept.of_block(b - 1).out);
@@ -41,16 +40,15 @@ void TrainableSasrecEncoder::backward(Sequences sequences, View<const int32_t> p
                         block_gradient);
   if (pass.rate > 0.0f)
     backend_.dropout(block_gradient, encoder_.input_dropout(pass), pass.state, block_gradient);
-  positions_.gradient.zero();
-  backend_.sum_gradients(unique_positions_.deduplicate(positions, encoder_.shape().max_length),
-                         block_gradient, positions_.gradient);
+  backend_.sum_positions(block_gradient, sequences, positions_.gradient);
   backend_.scale_columns(block_gradient, input_scale_, item_gradient);
 }
 
 void TrainableSasrecEncoder::step(View<const StepState> state) {
-  positions_.step(state);
-  for (TrainableTransformerBlock& block : blocks_) block.step(state);
-  final_norm_.step(state);
+  Trainables arrays = {&positions_};
+  for (TrainableTransformerBlock& block : blocks_) block.list(arrays);
+  final_norm_.list(arrays);
+  step_together(arrays, state);
 }
 
 void TrainableSasrecEncoder::visit(const TensorVisitor& visitor) {

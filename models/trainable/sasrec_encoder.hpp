@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "models/layers/sasrec_encoder.hpp"
-#include "models/optim/unique_buffer.hpp"
 #include "models/trainable/transformer_block.hpp"
 
 namespace mgqe {
@@ -17,8 +16,8 @@ class TrainableSasrecEncoder {
 
   /// gradient (T, d) by h is overwritten; item_gradient (T, d) by the item rows. The rest as in the
   /// encoder's forward, which kept the activations of all blocks.
-  void backward(Sequences sequences, View<const int32_t> positions, const DropoutPass& pass,
-                SasrecActivations& kept, View<float> gradient, View<float> item_gradient);
+  void backward(Sequences sequences, const DropoutPass& pass, SasrecActivations& kept,
+                View<float> gradient, View<float> item_gradient);
   void step(View<const StepState> state);
   void visit(const TensorVisitor& visitor);
 
@@ -28,7 +27,6 @@ class TrainableSasrecEncoder {
   Trainable positions_;  // (max length, d)
   std::vector<TrainableTransformerBlock> blocks_;
   TrainableLayerNorm final_norm_;
-  UniqueBuffer unique_positions_;
   TransformerGradients scratch_;
   Tensor<float> block_gradient_;  // (T, d)
   Tensor<float> input_scale_;     // (d) of sqrt(d)

@@ -1,5 +1,7 @@
 #include "models/trainable/transformer_block.hpp"
 
+#include <array>
+
 namespace mgqe {
 
 TransformerGradients::TransformerGradients(Backend& backend, int64_t max_tokens, int64_t dim) {
@@ -37,26 +39,28 @@ void TrainableTransformerBlock::backward(View<const float> x, Sequences sequence
                      contracted);
   }
   contract_.backward(rows(kept.hidden), {}, contracted, hidden);
-  if (drop)
-    backend_.dropout(hidden, block_.dropout(TransformerBlock::kOnHidden, pass), pass.state, hidden);
-  expand_.backward(rows(kept.forward_normed), rows(kept.hidden), hidden, gradient, true);
+  backend_.relu_dropout_backward(rows(kept.hidden), pass.rate, hidden);
+  expand_.backward_linear(rows(kept.forward_normed), hidden, gradient, true);
   forward_norm_.backward(rows(kept.middle), rows(kept.forward_norm_stats), gradient, middle, false);
 
   backend_.attention_backward({rows(kept.q), rows(kept.k), rows(kept.v), block_.heads()}, sequences,
                               block_.dropout(TransformerBlock::kOnAttention, pass), pass.state,
                               rows(kept.attended), rows(kept.log_sums), middle,
                               {rows(scratch.q), rows(scratch.k), rows(scratch.v)});
-  query_.backward(rows(kept.normed), {}, rows(scratch.q), middle, true);
+  backend_.sum_rows_each(std::array{query_.bias_sum(rows(scratch.q)),
+                                    key_.bias_sum(rows(scratch.k)),
+                                    value_.bias_sum(rows(scratch.v))});
+  query_.backward_product(rows(kept.normed), rows(scratch.q), middle, true);
   attention_norm_.backward(x, rows(kept.attention_norm_stats), middle, gradient, false);
-  key_.backward(x, {}, rows(scratch.k), gradient, true);
-  value_.backward(x, {}, rows(scratch.v), gradient, true);
+  key_.backward_product(x, rows(scratch.k), gradient, true);
+  value_.backward_product(x, rows(scratch.v), gradient, true);
 }
 
-void TrainableTransformerBlock::step(View<const StepState> state) {
-  attention_norm_.step(state);
-  forward_norm_.step(state);
+void TrainableTransformerBlock::list(Trainables& arrays) {
+  attention_norm_.list(arrays);
+  forward_norm_.list(arrays);
   for (TrainableLinear* linear : {&query_, &key_, &value_, &expand_, &contract_})
-    linear->step(state);
+    linear->list(arrays);
 }
 
 void TrainableTransformerBlock::visit(const TensorVisitor& visitor) {

@@ -24,7 +24,7 @@ class TrainableTransformerBlock {
   void backward(View<const float> x, Sequences sequences, const DropoutPass& pass,
                 const TransformerActivations& kept, TransformerGradients& scratch,
                 View<float> gradient);
-  void step(View<const StepState> state);
+  void list(Trainables& arrays);
   void visit(const TensorVisitor& visitor);
 
  private:

@@ -81,16 +81,26 @@ TEST_F(Nccl, ExchangesRunBesideOps) {
   }
 }
 
+/// A sum of one rank's array with itself moves nothing; a segment to itself is a copy, which takes
+/// the device longer the more there is of it.
 TEST_F(Nccl, ExchangesAreTimedOnTheDevice) {
-  const Tensor<float> x(*backend_, 1 << 24);
-  ranks().all_reduce(Traffic::kDense, x.view());
-  ranks().settle_accounts();  // nothing was timed: the host's seconds stay
+  constexpr int64_t kLarge = int64_t{1} << 28, kSmall = int64_t{1} << 10;
+  const Tensor<uint8_t> sent(*backend_, kLarge), received(*backend_, kLarge);
+  const auto seconds_of = [&](int64_t size) {
+    const std::vector<int64_t> bytes = {size};
+    ranks().reset_accounts();
+    ranks().all_to_all(Traffic::kForward, *backend_, {sent.view(), bytes},
+                       {received.view(), bytes});
+    ranks().settle_accounts();
+    return ranks().account(Traffic::kForward).seconds;
+  };
+  seconds_of(kLarge);  // nothing is timed: the host's seconds stay
   ranks().time_on_device();
-  ranks().reset_accounts();
-  ranks().all_reduce(Traffic::kDense, x.view());
-  ranks().settle_accounts();
-  EXPECT_GT(ranks().account(Traffic::kDense).seconds, 0.0);
-  EXPECT_EQ(ranks().account(Traffic::kForward).seconds, 0.0);
+  const double large = seconds_of(kLarge), small = seconds_of(kSmall);
+  // No GPU's memory moves 2^28 bytes there and back at 100 TB/s.
+  EXPECT_GT(large, 2.0 * static_cast<double>(kLarge) / 1e14);
+  EXPECT_GT(large, small);
+  EXPECT_EQ(ranks().account(Traffic::kDense).seconds, 0.0);
 }
 
 TEST_F(Nccl, RowsOfOneRankAreAskedOfItself) {

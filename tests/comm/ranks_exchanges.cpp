@@ -1,5 +1,6 @@
 // The communicator itself, what models do with it, and the plan of what they take: part of
 // ranks_test.
+#include <array>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -65,6 +66,30 @@ TEST_F(Exchanges, RaggedSegments) {
   std::vector<int64_t> counts(from.size());
   ranks().exchange(Traffic::kForward, to, counts);
   EXPECT_EQ(counts, from);
+}
+
+/// Two arrays in one exchange, each with segments of its own lengths.
+TEST_F(Exchanges, SeveralArraysTogether) {
+  const auto each = static_cast<size_t>(n());
+  const std::vector<int64_t> one(each, 1), two(each, 2);
+  std::vector<uint8_t> short_sent, long_sent, short_expected, long_expected;
+  for (int r = 0; r < n(); ++r) {
+    short_sent.push_back(static_cast<uint8_t>(10 * me() + r));
+    short_expected.push_back(static_cast<uint8_t>(10 * r + me()));
+    long_sent.insert(long_sent.end(), 2, static_cast<uint8_t>(100 + 10 * me() + r));
+    long_expected.insert(long_expected.end(), 2, static_cast<uint8_t>(100 + 10 * r + me()));
+  }
+  const Tensor<uint8_t> from(*among_ranks, std::span<const uint8_t>(short_sent)),
+      long_from(*among_ranks, std::span<const uint8_t>(long_sent)), to(*among_ranks, n()),
+      long_to(*among_ranks, 2 * n());
+  ranks().reset_accounts();
+  ranks().all_to_all(Traffic::kForward, *among_ranks,
+                     std::array{Exchange{{from.view(), one}, {to.view(), one}},
+                                Exchange{{long_from.view(), two}, {long_to.view(), two}}});
+  EXPECT_EQ(to.to_host(), short_expected);
+  EXPECT_EQ(long_to.to_host(), long_expected);
+  EXPECT_EQ(ranks().account(Traffic::kForward).calls, 1);
+  EXPECT_EQ(ranks().account(Traffic::kForward).bytes, 3 * (n() - 1));
 }
 
 /// Several exchanges under way, and a sum beside them; they are finished as they began.

@@ -147,6 +147,41 @@ TEST_P(Optimizers, DenseSgdFollowsItsFormula) {
     EXPECT_NEAR(got[i], start[i] - 0.1 * (gradient[i] + 0.25 * double{start[i]}), 1e-6) << i;
 }
 
+/// Arrays that step together step as each of them alone, to the bit.
+TEST_P(Optimizers, DenseArraysStepTogether) {
+  const std::vector<int64_t> sizes = {1, 64, 5000, 1023, 1024, 1025};
+  const AdamOptions options{0.05, 0.9, 0.98, 1e-8, 0.01};
+  for (const size_t count : {size_t{1}, size_t{5}, size_t{40}}) {  // a GPU's launch takes 32
+    Random random(count);
+    std::vector<Tensor<float>> arrays[2], first[2], second[2], gradients;
+    std::vector<DenseArray> together;
+    for (size_t a = 0; a < count; ++a) {
+      const auto start = random.normals(sizes[a % sizes.size()]);
+      gradients.push_back(tensor(random.normals(static_cast<int64_t>(start.size()))));
+      for (const int which : {0, 1}) {
+        arrays[which].push_back(tensor(start));
+        first[which].emplace_back(backend(), static_cast<int64_t>(start.size()));
+        second[which].emplace_back(backend(), static_cast<int64_t>(start.size()));
+      }
+    }
+    Tensor<StepState> state(backend(), 1);
+    for (size_t a = 0; a < count; ++a)
+      together.push_back({arrays[0][a], gradients[a], {first[0][a], second[0][a]}});
+    for (int step = 0; step < 2; ++step) {
+      backend().begin_step(state, options);
+      backend().adam_each(together, options, state);
+      for (size_t a = 0; a < count; ++a)
+        backend().adam(arrays[1][a], gradients[a], {first[1][a], second[1][a]}, options, state);
+    }
+    backend().sgd_each(together, 0.1, 0.25);
+    for (size_t a = 0; a < count; ++a) {
+      backend().sgd(arrays[1][a], gradients[a], 0.1, 0.25);
+      EXPECT_EQ(arrays[0][a].to_host(), arrays[1][a].to_host()) << a << " of " << count;
+      EXPECT_EQ(second[0][a].to_host(), second[1][a].to_host()) << a << " of " << count;
+    }
+  }
+}
+
 /// torch.optim.Adam, for shapes that threads split by rows, by columns, or not at all.
 TEST_P(Optimizers, DenseAdamFollowsItsFormula) {
   AdamOptions options;

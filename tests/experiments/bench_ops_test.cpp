@@ -6,6 +6,8 @@
 #include "experiments/bench/ceilings.hpp"
 #include "experiments/bench/naive_assign.hpp"
 #include "experiments/bench/op_report.hpp"
+#include "experiments/bench/sampler.hpp"
+#include "host/cpu/cpu_backend.hpp"
 #include "tests/support/testing.hpp"
 
 namespace mgqe::bench {
@@ -72,6 +74,44 @@ TEST(BenchRecord, ComparesWithTheLimitAndTheFastestAlternative) {
   EXPECT_EQ(record["baseline"], 60.0);
   EXPECT_EQ(record["ratio"], 3.0);
   EXPECT_EQ(record["baselines"][0]["ratio"], 5.0);
+}
+
+/// A device whose clock shows a microsecond a call.
+class SteadyDevice final : public CpuBackend {
+ public:
+  int64_t calls = 0;
+  std::vector<int64_t> samples;  // calls in each
+
+  double seconds_of(const std::function<void()>& work) override {
+    const int64_t before = calls;
+    work();
+    samples.push_back(calls - before);
+    return 1e-6 * static_cast<double>(samples.back());
+  }
+};
+
+TEST(BenchSampler, TakesSamplesOfFiveMillisecondsByTheDevicesClock) {
+  SteadyDevice device;
+  Sampler sampler(device, 4);
+  const auto timings = sampler.time({[&] { ++device.calls; }}, false);
+  EXPECT_NEAR(timings[0].median, 1e-6, 1e-12);
+  ASSERT_EQ(device.samples.size(), 2u + 4u) << "two calls to find out how many make a sample";
+  for (size_t i = 2; i < device.samples.size(); ++i) EXPECT_GE(device.samples[i], 5000);
+}
+
+TEST(BenchSampler, RotatesOverMoreThanTheCacheHolds) {
+  constexpr int64_t kCache = 50 << 20;
+  EXPECT_EQ(copies_in_rotation(0, 1e6), 1) << "a cache of unknown size is flushed";
+  for (const double bytes : {1e7, 1e8, 1e9}) {
+    const int64_t copies = copies_in_rotation(kCache, bytes);
+    EXPECT_GE(copies, 2);
+    EXPECT_GE(static_cast<double>(copies) * bytes, 4.0 * kCache);
+  }
+  std::string order;
+  const auto next =
+      in_rotation({[&] { order += "a"; }, [&] { order += "b"; }, [&] { order += "c"; }});
+  for (int call = 0; call < 7; ++call) next();
+  EXPECT_EQ(order, "abcabca");
 }
 
 TEST(BenchBatch, DrawsIdsByTheirLaw) {

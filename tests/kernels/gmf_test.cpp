@@ -62,7 +62,7 @@ void expect_backward(const Problem& problem, int64_t per_chunk, bool exact) {
                  problem.weights.view(), problem.logit_gradient.view(), per_chunk,
                  GmfGradients{users.view(), items.view(), partials.data()});
     simt::launch(1, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(),
-                 ChunkCount{chunks}, weights.size(), weights.data());
+                 ChunkCount{chunks}, SumTargets{{weights.data()}, weights.size()});
     for (int64_t c = 0; c <= d; ++c) {
       double sum = 0, magnitude = 0;
       for (int64_t b = 0; b < B; ++b) {

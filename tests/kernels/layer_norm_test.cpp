@@ -155,15 +155,13 @@ void expect_backward(const Problem& problem, int64_t rows_per_chunk, bool accumu
   for (const uint64_t seed : kScheduleSeeds) {
     const Buffer<float> x_gradient =
         accumulate ? Buffer<float>(before.values(), d) : Buffer<float>(problem.rows, d);
-    const Buffer<float> gain_partials(chunks, d), bias_partials(chunks, d), gain(d), bias(d);
-    simt::launch(static_cast<unsigned>(chunks), kLayerNormThreads, 0, seed, kernel,
-                 LayerNormBackwardArguments{problem.x, problem.gain, stats, problem.out_gradient,
-                                            x_gradient, accumulate, rows_per_chunk,
-                                            gain_partials.data(), bias_partials.data()});
-    simt::launch(1, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, gain_partials.data(),
-                 ChunkCount{chunks}, d, gain.data());
-    simt::launch(1, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, bias_partials.data(),
-                 ChunkCount{chunks}, d, bias.data());
+    const Buffer<float> partials(chunks, 2 * d), gain(d), bias(d);
+    simt::launch(
+        static_cast<unsigned>(chunks), kLayerNormThreads, 0, seed, kernel,
+        LayerNormBackwardArguments{problem.x, problem.gain, stats, problem.out_gradient, x_gradient,
+                                   accumulate, rows_per_chunk, partials.data()});
+    simt::launch(1, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(),
+                 ChunkCount{chunks}, SumTargets{{gain.data(), bias.data()}, d, 2});
     expect_x_gradient(problem, before, accumulate, x_gradient);
     expect_column_sums(problem, gain, bias);
     if (first_run.empty()) first_run = gain.values();

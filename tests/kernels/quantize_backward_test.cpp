@@ -70,7 +70,7 @@ std::vector<float> gradient_of(const Problem& problem, float scale, uint64_t see
                  problem.queries.view(), problem.unique.view(), problem.tiers, problem.codes.view(),
                  problem.codebook.view(), scale, live, partials.data());
   simt::launch(3, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(), live,
-               gradient.size(), gradient.data());
+               SumTargets{{gradient.data()}, gradient.size()});
   return gradient.values();
 }
 

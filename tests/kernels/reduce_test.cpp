@@ -25,10 +25,31 @@ TEST(SumChunksKernel, AddsTheLiveChunksAlone) {
         for (const uint64_t seed : kScheduleSeeds) {
           const Buffer<float> out(n);
           simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(),
-                       chunk_count, n, out.data());
+                       chunk_count, SumTargets{{out.data()}, n});
           EXPECT_EQ(out.values(), expected) << n << " elements, " << chunks << " chunks";
         }
       }
+}
+
+TEST(SumChunksKernel, WritesSeveralArraysBesideEachOther) {
+  constexpr int64_t kChunks = 5;
+  for (const int64_t size : {1, 31, 64})
+    for (const int64_t count : {1, 2, 4}) {
+      const Buffer<float> partials(
+          testing::Random(2).integers<float>(kChunks * count * size, -100, 100), count * size);
+      std::vector<float> expected(count * size, 0.0f);
+      for (int64_t i = 0; i < partials.size(); ++i) expected[i % (count * size)] += partials[i];
+      for (const uint64_t seed : kScheduleSeeds) {
+        std::vector<Buffer<float>> outs;
+        SumTargets targets{{}, size, count};
+        for (int64_t a = 0; a < count; ++a) targets.arrays[a] = outs.emplace_back(size).data();
+        simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(),
+                     ChunkCount{kChunks}, targets);
+        std::vector<float> got;
+        for (const Buffer<float>& out : outs) got.insert(got.end(), out.data(), out.data() + size);
+        EXPECT_EQ(got, expected) << count << " arrays of " << size;
+      }
+    }
 }
 
 TEST(SumRowsKernel, SumsColumnsByChunksOfRows) {
@@ -36,15 +57,20 @@ TEST(SumRowsKernel, SumsColumnsByChunksOfRows) {
   for (const int64_t rows : {1, 7, 8, 9, 40, 41})
     for (const int64_t cols : {1, 31, 32, 33, 100})
       for (const int64_t per_chunk : {3, 8, 20, 64}) {
-        const Buffer<float> x(random.integers<float>(rows * cols, -100, 100), cols);
+        // Three matrices; their partial sums of a chunk lie beside each other.
+        const Buffer<float> x(random.integers<float>(3 * rows * cols, -100, 100), cols);
         const int64_t chunks = (rows + per_chunk - 1) / per_chunk;
-        std::vector<float> expected(chunks * cols, 0.0f);
-        for (int64_t r = 0; r < rows; ++r)
-          for (int64_t c = 0; c < cols; ++c) expected[r / per_chunk * cols + c] += x.row(r)[c];
+        RowsToSum matrices{};
+        for (int64_t m = 0; m < 3; ++m) matrices.x[m] = x.view().slice(m * rows, rows);
+        std::vector<float> expected(chunks * 3 * cols, 0.0f);
+        for (int64_t m = 0; m < 3; ++m)
+          for (int64_t r = 0; r < rows; ++r)
+            for (int64_t c = 0; c < cols; ++c)
+              expected[(r / per_chunk * 3 + m) * cols + c] += x.row(m * rows + r)[c];
         for (const uint64_t seed : kScheduleSeeds) {
-          const Buffer<float> partials(chunks, cols);
-          simt::launch(dim3(static_cast<unsigned>(chunks), blocks_of(cols, kSumColumns)),
-                       kSumColumns * kSumSlices, 0, seed, sum_rows_kernel, x.view(), per_chunk,
+          const Buffer<float> partials(chunks, 3 * cols);
+          simt::launch(dim3(static_cast<unsigned>(chunks), blocks_of(cols, kSumColumns), 3),
+                       kSumColumns * kSumSlices, 0, seed, sum_rows_kernel, matrices, per_chunk,
                        partials.data());
           EXPECT_EQ(partials.values(), expected) << rows << " x " << cols << " by " << per_chunk;
         }

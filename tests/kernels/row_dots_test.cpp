@@ -77,5 +77,45 @@ TEST(RowDotsBackwardKernel, MatchesDoublesAndAccumulates) {
   });
 }
 
+/// One pass over the tokens has the bits of the passes it stands for.
+TEST(SampledLossKernel, HasTheBitsOfOpByOp) {
+  for_each_problem([](const Problem& problem) {
+    const int64_t n = problem.rows, d = problem.d;
+    const Buffer<int32_t> negative_index(testing::Random(6).integers<int32_t>(n, 0, kRowsOfY - 1));
+    const Lookup negatives{problem.y_rows, negative_index};
+    constexpr float kScale = 0.25f;
+    for (const uint64_t seed : kScheduleSeeds) {
+      const Buffer<float> x_gradient(n, d), positive_gradient(n, d), negative_gradient(n, d),
+          losses(2 * n);
+      SampledLoss tokens;
+      tokens.x = problem.x;
+      tokens.positives = problem.y();
+      tokens.negatives = negatives;
+      tokens.scale = kScale;
+      tokens.x_gradient = x_gradient;
+      tokens.positive_gradient = positive_gradient;
+      tokens.negative_gradient = negative_gradient;
+      simt::launch(2, kRowDotThreads, 0, seed, sampled_loss_kernel, tokens, losses.data());
+
+      const Buffer<float> x_expected(n, d), logits(n), expected_losses(2 * n), gradient(n);
+      for (const bool negative : {false, true}) {
+        const Buffer<float> y_expected(n, d);
+        const Lookup y = negative ? negatives : problem.y();
+        simt::launch(2, kRowDotThreads, 0, seed, row_dots_kernel, problem.x.view(), y,
+                     logits.view());
+        for (int64_t t = 0; t < n; ++t)
+          bce_with_logit(logits[t], negative ? 0.0f : 1.0f, kScale,
+                         expected_losses[(negative ? n : 0) + t], gradient[t]);
+        simt::launch(2, kRowDotThreads, 0, seed, row_dots_backward_kernel, problem.x.view(), y,
+                     gradient.view(), x_expected.view(), negative, y_expected.view());
+        expect_same_bits((negative ? negative_gradient : positive_gradient).values(),
+                         y_expected.values());
+      }
+      expect_same_bits(x_gradient.values(), x_expected.values());
+      expect_same_bits(losses.values(), expected_losses.values());
+    }
+  });
+}
+
 }  // namespace
 }  // namespace mgqe

@@ -112,9 +112,9 @@ Result run(const Problem& problem, uint64_t seed) {
                problem.rows(), View<const float>(problem.keys), View<const float>(problem.values),
                statistics.data(), live, key_partials.data(), value_partials.data());
   simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, key_partials.data(), live,
-               keys.size(), keys.data());
+               SumTargets{{keys.data()}, keys.size()});
   simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, value_partials.data(), live,
-               values.size(), values.data());
+               SumTargets{{values.data()}, values.size()});
   return {queries.values(), keys.values(), values.values()};
 }
 

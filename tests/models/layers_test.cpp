@@ -19,6 +19,12 @@ class Layers : public OnEveryBackend {
     backend().dropout(tensor(x), dropout, at_step(step), out);
     return out.to_host();
   }
+  std::vector<float> dropped_rows(const std::vector<float>& x, int64_t cols, Dropout dropout,
+                                  uint64_t step) {
+    Tensor<float> rows = tensor(x, cols);
+    backend().dropout(rows, dropout, at_step(step), rows);
+    return rows.to_host();
+  }
 };
 
 TEST_P(Layers, BiasAndRelu) {
@@ -96,6 +102,90 @@ TEST_P(Layers, DropoutInPlaceAndAtRateZero) {
   EXPECT_EQ(in_place.to_host(), dropped(x, {9, 0.4f}, 1));
 }
 
+// Ops in one have the bits of one after the other.
+TEST_P(Layers, BiasReluDropoutAndAddInOne) {
+  Random random(8);
+  constexpr uint64_t kStep = 3;
+  for (const auto& [rows, cols] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {5, 7}, {90, 64}})
+    for (const float rate : {0.0f, 0.3f}) {
+      SCOPED_TRACE(detail::concat(rows, " x ", cols, ", rate ", rate));
+      const Dropout dropout{11, rate, 5};
+      const Tensor<StepState> state = at_step(kStep);
+      const auto x = random.normals(rows * cols), rest = random.normals(rows * cols);
+      const Tensor<float> bias = tensor(random.normals(cols)), residual = tensor(rest, cols);
+
+      Tensor<float> hidden = tensor(x, cols), expected_hidden = tensor(x, cols);
+      backend().add_bias_relu_dropout(bias, dropout, state, hidden);
+      backend().add_bias_relu(bias, expected_hidden);
+      backend().dropout(expected_hidden, dropout, state, expected_hidden);
+      EXPECT_EQ(hidden.to_host(), expected_hidden.to_host());
+
+      Tensor<float> gradient = tensor(rest, cols), expected_gradient = tensor(rest, cols);
+      backend().relu_dropout_backward(hidden, rate, gradient);
+      backend().dropout(expected_gradient, dropout, state, expected_gradient);
+      backend().relu_backward(hidden, expected_gradient);
+      EXPECT_EQ(gradient.to_host(), expected_gradient.to_host());
+
+      Tensor<float> out = tensor(x, cols), expected_out = tensor(x, cols);
+      backend().add_bias_dropout_add(bias, dropout, state, residual, out);
+      backend().add_bias(bias, expected_out);
+      backend().dropout(expected_out, dropout, state, expected_out);
+      backend().add(residual, expected_out, expected_out);
+      EXPECT_EQ(out.to_host(), expected_out.to_host());
+    }
+}
+
+TEST_P(Layers, BiasesAndColumnSumsOfLayersBesideEachOther) {
+  Random random(9);
+  constexpr int64_t kCols = 33;
+  for (const int64_t rows : {1, 60, 700}) {  // past 512 in two passes on a GPU
+    std::vector<Tensor<float>> x, expected, biases, sums, expected_sums;
+    std::vector<BiasedRows> biased;
+    std::vector<SummedRows> summed;
+    for (int a = 0; a < 3; ++a) {
+      const auto values = random.normals(rows * kCols);
+      x.push_back(tensor(values, kCols));
+      expected.push_back(tensor(values, kCols));
+      biases.push_back(tensor(random.normals(kCols)));
+      sums.push_back(poisoned<float>(kCols));
+      expected_sums.push_back(poisoned<float>(kCols));
+    }
+    for (int a = 0; a < 3; ++a) {
+      biased.push_back({biases[a], x[a]});
+      summed.push_back({expected[a], sums[a]});
+      backend().add_bias(biases[a], expected[a]);
+      backend().sum_rows(expected[a], expected_sums[a]);
+    }
+    backend().add_bias_each(biased);
+    backend().sum_rows_each(summed);
+    for (int a = 0; a < 3; ++a) {
+      EXPECT_EQ(x[a].to_host(), expected[a].to_host()) << rows;
+      EXPECT_EQ(sums[a].to_host(), expected_sums[a].to_host()) << rows;
+    }
+  }
+}
+
+TEST_P(Layers, SumsOfPositions) {
+  constexpr int64_t kLongest = 6, kDim = 5;
+  Random random(10);
+  for (const std::vector<int32_t>& lengths :
+       {std::vector<int32_t>{6}, {1, 3, 2}, {6, 1, 1, 4, 6}, {0, 2}}) {
+    std::vector<int32_t> offsets = {0};
+    for (const int32_t length : lengths) offsets.push_back(offsets.back() + length);
+    const auto x = random.integers<float>(offsets.back() * kDim, -50, 50);
+    std::vector<float> expected(kLongest * kDim, 0.0f);
+    for (size_t b = 0; b < lengths.size(); ++b)
+      for (int32_t t = 0; t < lengths[b]; ++t)
+        for (int64_t c = 0; c < kDim; ++c)
+          expected[(kLongest - lengths[b] + t) * kDim + c] += x[(offsets[b] + t) * kDim + c];
+    const Tensor<int32_t> begins = tensor(offsets);
+    Tensor<float> sums = poisoned<float>(kLongest, kDim);
+    backend().sum_positions(tensor(x, kDim), {begins, kLongest}, sums);
+    EXPECT_EQ(sums.to_host(), expected);
+  }
+}
+
 TEST_P(Layers, SequenceInput) {
   Random random(4);
   for (const int64_t dim : {1, 10, 64}) {
@@ -106,8 +196,11 @@ TEST_P(Layers, SequenceInput) {
     const Tensor<float> r = tensor(rows, dim), p = tensor(positions, dim);
     const Tensor<int32_t> i = tensor(index);
     Tensor<float> out = poisoned<float>(tokens, dim);
-    backend().sequence_input({r, i}, 8.0f, p, tensor(position), out);
+    backend().sequence_input({r, i}, 8.0f, p, tensor(position), {}, {}, out);
     const auto got = out.to_host();
+    const Dropout dropout{7, 0.4f, 3};
+    backend().sequence_input({r, i}, 8.0f, p, tensor(position), dropout, at_step(2), out);
+    EXPECT_EQ(out.to_host(), dropped_rows(got, dim, dropout, 2));
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t c = 0; c < dim; ++c)
         EXPECT_NEAR(got[t * dim + c],
@@ -155,6 +248,53 @@ TEST_P(Layers, RowDotsAndTheirGradients) {
         EXPECT_NEAR(y_host[i], reference::finite_difference(wide_y, i, loss), 2 * kRounding);
       }
     }
+  }
+}
+
+// The loss of a positive and a negative a token has the gradients of the ops it stands for, to the
+// bit, and their losses in another order of summation.
+TEST_P(Layers, SampledLoss) {
+  Random random(7);
+  constexpr int64_t kItems = 9;
+  constexpr float kScale = 0.125f;
+  for (const auto& [tokens, dim] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {7, 33}, {300, 64}, {9000, 4}}) {
+    const Tensor<float> x = tensor(random.normals(tokens * dim), dim),
+                        rows = tensor(random.normals(kItems * dim), dim),
+                        ones = tensor(std::vector<float>(static_cast<size_t>(tokens), 1.0f)),
+                        zeros(backend(), tokens);
+    const Tensor<int32_t> positives = tensor(random.integers<int32_t>(tokens, 0, kItems - 1)),
+                          negatives = tensor(random.integers<int32_t>(tokens, 0, kItems - 1));
+    std::vector<std::vector<float>> gradients[2];
+    std::vector<double> sums;
+    for (const bool op_by_op : {false, true}) {
+      Tensor<float> logits(backend(), tokens), losses(backend(), tokens),
+          logit_gradient(backend(), tokens), of_x = poisoned<float>(tokens, dim),
+                                             of_positives = poisoned<float>(tokens, dim),
+                                             of_negatives = poisoned<float>(tokens, dim);
+      Tensor<double> sum = tensor(std::vector<double>{0.5});
+      const SampledLoss loss{x,
+                             {rows, positives},
+                             {rows, negatives},
+                             kScale,
+                             of_x,
+                             of_positives,
+                             of_negatives,
+                             ones,
+                             zeros,
+                             logits,
+                             losses,
+                             logit_gradient};
+      if (op_by_op)
+        backend().LayerOps::sampled_loss(loss, sum);
+      else
+        backend().sampled_loss(loss, sum);
+      gradients[op_by_op] = {of_x.to_host(), of_positives.to_host(), of_negatives.to_host()};
+      sums.push_back(sum.to_host()[0]);
+    }
+    EXPECT_EQ(gradients[0], gradients[1]) << tokens << " tokens, d " << dim;
+    // 2 T additions of floats in double.
+    EXPECT_NEAR(sums[0], sums[1], 2 * static_cast<double>(tokens) * 0x1p-53 * sums[1]);
   }
 }
 

@@ -354,7 +354,7 @@ TEST_P(SasrecTest, BackwardDropsWhatForwardDropped) {
     };
     loss();
     Tensor<float> gradient = tensor(weights, kDim), by_items = poisoned<float>(kTokens, kDim);
-    trainable.backward(batch.sequences(), batch.positions, pass, kept, gradient, by_items);
+    trainable.backward(batch.sequences(), pass, kept, gradient, by_items);
     const auto got = by_items.to_host();
     // The loss sums 132 values of about 1 with float errors of about 1e-6 each: 1e-5; over 2 h =
     // 4e-3 that is 3e-3. Truncation errs by h^2 times a third derivative of up to about 1e3.

@@ -110,17 +110,20 @@ class Late final : public Communicator {
     backend_.synchronize();
     ranks_.all_reduce(Traffic::kDense, x);
   }
-  void do_begin_all_to_all(Backend& on, Segments send, Segments receive) override {
-    begun_.push_back({send.data,
-                      receive.data,
-                      {send.bytes.begin(), send.bytes.end()},
-                      {receive.bytes.begin(), receive.bytes.end()}});
-    const std::vector<uint8_t> nan(static_cast<size_t>(receive.total()), 0xff);
-    if (!nan.empty()) on.upload(receive.data.data, nan.data(), nan.size());
+  void do_begin_all_to_all(Backend& on, std::span<const Exchange> exchanges) override {
+    std::vector<Begun>& together = begun_.emplace_back();
+    for (const auto& [send, receive] : exchanges) {
+      together.push_back({send.data,
+                          receive.data,
+                          {send.bytes.begin(), send.bytes.end()},
+                          {receive.bytes.begin(), receive.bytes.end()}});
+      const std::vector<uint8_t> nan(static_cast<size_t>(receive.total()), 0xff);
+      if (!nan.empty()) on.upload(receive.data.data, nan.data(), nan.size());
+    }
   }
   void do_finish_all_to_all(Backend& on) override {
-    const Begun& first = begun_.front();
-    ranks_.all_to_all(Traffic::kForward, on, {first.send, first.to}, {first.receive, first.from});
+    for (const Begun& one : begun_.front())
+      ranks_.all_to_all(Traffic::kForward, on, {one.send, one.to}, {one.receive, one.from});
     begun_.pop_front();
   }
   void do_all_gather(View<const uint8_t> mine, Segments receive) override {
@@ -147,7 +150,7 @@ class Late final : public Communicator {
   };
   Backend& backend_;
   Communicator& ranks_;
-  std::deque<Begun> begun_;
+  std::deque<std::vector<Begun>> begun_;
 };
 
 }  // namespace mgqe

@@ -121,18 +121,16 @@ TEST(RunState, ABestEpochWithoutItsArtifactIsDamage) {
 
 // ---- whole runs ---------------------------------------------------------------------------------
 
-struct Crash {};
-
-/// Is sent a signal, or crashes, in a step of its own counting.
+/// Is sent a signal, or fails, in a step of its own counting.
 class StoppingBackend final : public WatchedMemory {
  public:
-  int64_t signal_at = 0, crash_at = 0, steps = 0;
+  int64_t signal_at = 0, fail_at = 0, steps = 0;
   int signal = SIGTERM;
 
   void begin_step(View<StepState> state, AdamOptions options) override {
     CpuBackend::begin_step(state, options);
     ++steps;
-    if (steps == crash_at) throw Crash();
+    if (steps == fail_at) throw DeviceError("the device has failed");
     if (steps == signal_at) std::raise(signal);
   }
 };
@@ -251,21 +249,24 @@ TEST_F(ResumedRun, KeepsCountOfEvaluationsWithoutABetterOne) {
   expect_same(whole, outcome(), "patience");
 }
 
-TEST_F(ResumedRun, GoesOnFromItsLastCheckpointAfterACrash) {
+TEST_F(ResumedRun, GoesOnFromItsLastCheckpointAfterTheDeviceFailed) {
   Config config = small_config("mgqe", out());
   config.train.evaluate_every = 2;
   config.train.epochs = 5;
   const Outcome whole = uninterrupted(config);
   StoppingBackend backend;
-  backend.crash_at = 390;
-  EXPECT_THROW(train(config, {100, 0.0, 2, false}, backend), Crash);
+  backend.fail_at = 390;
+  EXPECT_THROW(train(config, {100, 0.0, 2, false}, backend), DeviceError);
   const int64_t kept = steps_kept();
   EXPECT_GE(kept, 100);
   EXPECT_LT(kept, 390);
   EXPECT_FALSE(fs::exists(out() + "/result.json"));
+  EXPECT_FALSE(fs::exists(out() + "/model.safetensors"));
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(out()))
+    EXPECT_NE(entry.path().extension(), ".tmp") << entry.path() << " is half-written";
   train(config, {0, 0.0, 2, true});
   EXPECT_CONTAINS(printed_, fmt::format("resume  from step {}, ", kept));
-  expect_same(whole, outcome(), "crash");
+  expect_same(whole, outcome(), "failed");
 }
 
 TEST_F(ResumedRun, LinesOfMetricsAfterTheCheckpointAreDropped) {

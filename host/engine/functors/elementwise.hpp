@@ -108,6 +108,8 @@ class Elementwise : public Backend {
   void commitment_gradient(View<const float> queries, const UniqueIds& unique,
                            View<const float> decoded, View<const float> gradient, float scale,
                            View<float> out) override {
+    MGQE_DEBUG_CHECK(!overlap(out, decoded) && !overlap(out, queries),
+                     "out lies over what every look-up of a row reads");
     run(out.size(), CommitmentGradient{queries, unique, decoded, gradient, scale, out});
   }
   void distance_sums(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
@@ -184,9 +186,36 @@ class Elementwise : public Backend {
     else if (out.data != x.data)
       run(out.size(), Copy{x, out});
   }
+  void add_bias_relu_dropout(View<const float> bias, Dropout dropout, View<const StepState> state,
+                             View<float> x) override {
+    if (dropout.rate > 0.0f)
+      run_cells(x, AddBiasReluDropout{bias, dropout, state, x});
+    else
+      run_cells(x, AddBiasRelu{bias, x});
+  }
+  void relu_dropout_backward(View<const float> output, float rate, View<float> gradient) override {
+    run(gradient.size(), ReluDropoutBackward{output, rate, gradient});
+  }
+  void add_bias_dropout_add(View<const float> bias, Dropout dropout, View<const StepState> state,
+                            View<const float> residual, View<float> x) override {
+    if (dropout.rate > 0.0f) {
+      run_cells(x, AddBiasDropoutAdd{bias, dropout, state, residual, x});
+    } else {
+      run_cells(x, AddBias{bias, x});
+      run(x.size(), Add{residual, x, x});
+    }
+  }
   void sequence_input(Lookup items, float scale, View<const float> positions,
-                      View<const int32_t> position, View<float> out) override {
-    run_cells(out, SequenceInput{items, scale, positions, position, out});
+                      View<const int32_t> position, Dropout dropout, View<const StepState> state,
+                      View<float> out) override {
+    const SequenceInput input{items, scale, positions, position, out};
+    if (dropout.rate > 0.0f)
+      run_cells(out, SequenceInputDropout{input, dropout, state});
+    else
+      run_cells(out, input);
+  }
+  void sum_positions(View<const float> x, Sequences sequences, View<float> sums) override {
+    run_cells(sums, SumPositions{x, sequences, sums});
   }
   void row_dots(View<const float> x, Lookup y, View<float> out) override {
     run_rows(out.size(), x.cols, RowDots{x, y, out});

@@ -162,8 +162,9 @@ struct NarrowRows {
     if (i >= rows.size()) return;
     const int64_t d = values.cols, element = sharding.global(rows[i]) * groups(d) + group;
     const Philox4 draw = philox(key, static_cast<uint64_t>(element), state[0].step);
-    for (int64_t q = 0; q < kColumns && group * kColumns + q < d; ++q) {
+    for (int64_t q = 0; q < kColumns; ++q) {  // whole: an index of draw that is no constant spills
       const int64_t c = group * kColumns + q;
+      if (c >= d) continue;
       const auto random = static_cast<uint16_t>(draw.x[q / 2] >> (q % 2 * 16));
       table.row(rows[i])[c] = to_bfloat16_stochastic(values.row(i)[c], random);
     }

@@ -41,16 +41,52 @@ struct Copy {
   MGQE_HD void operator()(int64_t i) const { out[i] = x[i]; }
 };
 
+/// What dropout makes of x, element i of the rows of an array of `cols` columns.
+MGQE_HD float dropped(const Dropout& dropout, const StepState& state, int64_t cols, int64_t i,
+                      float x) {
+  const uint64_t step_key = dropout_step_key(dropout.key, state.step);
+  const float kept = x / (1.0f - dropout.rate);
+  const auto element = static_cast<uint64_t>(dropout.first_row * cols + i);
+  return dropout_keeps(step_key, element, dropout.rate) ? kept : 0.0f;
+}
+
 struct ApplyDropout {
   View<const float> x;
   Dropout dropout;
   View<const StepState> state;
   View<float> out;
+  MGQE_HD void operator()(int64_t i) const { out[i] = dropped(dropout, state[0], x.cols, i, x[i]); }
+};
+
+struct AddBiasReluDropout {
+  View<const float> bias;  // (n)
+  Dropout dropout;
+  View<const StepState> state;
+  View<float> x;  // (m, n)
+  MGQE_HD void operator()(int64_t r, int64_t c) const {
+    const float sum = x.row(r)[c] + bias[c];
+    x.row(r)[c] = dropped(dropout, state[0], x.cols, r * x.cols + c, sum < 0.0f ? 0.0f : sum);
+  }
+};
+
+struct ReluDropoutBackward {
+  View<const float> output;
+  float rate;
+  View<float> gradient;
   MGQE_HD void operator()(int64_t i) const {
-    const uint64_t step_key = dropout_step_key(dropout.key, state[0].step);
-    const float kept = x[i] / (1.0f - dropout.rate);
-    const auto element = static_cast<uint64_t>(dropout.first_row * x.cols + i);
-    out[i] = dropout_keeps(step_key, element, dropout.rate) ? kept : 0.0f;
+    gradient[i] = output[i] == 0.0f ? 0.0f : gradient[i] / (1.0f - rate);
+  }
+};
+
+struct AddBiasDropoutAdd {
+  View<const float> bias;  // (n)
+  Dropout dropout;
+  View<const StepState> state;
+  View<const float> residual;  // (m, n)
+  View<float> x;               // (m, n)
+  MGQE_HD void operator()(int64_t r, int64_t c) const {
+    const float kept = dropped(dropout, state[0], x.cols, r * x.cols + c, x.row(r)[c] + bias[c]);
+    x.row(r)[c] = residual.row(r)[c] + kept;
   }
 };
 
@@ -60,8 +96,37 @@ struct SequenceInput {
   View<const float> positions;   // (max length, d)
   View<const int32_t> position;  // (T)
   View<float> out;               // (T, d)
+  MGQE_HD float value(int64_t t, int64_t c) const {
+    return fmaf(scale, items.rows.row(items.index[t])[c], positions.row(position[t])[c]);
+  }
+  MGQE_HD void operator()(int64_t t, int64_t c) const { out.row(t)[c] = value(t, c); }
+};
+
+struct SequenceInputDropout {
+  SequenceInput input;
+  Dropout dropout;
+  View<const StepState> state;
   MGQE_HD void operator()(int64_t t, int64_t c) const {
-    out.row(t)[c] = fmaf(scale, items.rows.row(items.index[t])[c], positions.row(position[t])[c]);
+    const int64_t cols = input.out.cols;
+    input.out.row(t)[c] = dropped(dropout, state[0], cols, t * cols + c, input.value(t, c));
+  }
+};
+
+/// Element (p, c): a sequence of n tokens has positions L - n ... L - 1.
+struct SumPositions {
+  View<const float> x;  // (T, d)
+  Sequences sequences;
+  View<float> sums;  // (L, d)
+  MGQE_HD void operator()(int64_t p, int64_t c) const {
+    float sum = 0.0f;
+    bool any = false;
+    for (int64_t b = 0; b + 1 < sequences.offsets.rows; ++b) {
+      const int64_t t = sequences.offsets[b + 1] - (sums.rows - p);
+      if (t < sequences.offsets[b]) continue;
+      sum = any ? sum + x.row(t)[c] : x.row(t)[c];
+      any = true;
+    }
+    sums.row(p)[c] = sum;
   }
 };
 
@@ -104,16 +169,19 @@ struct RowDotsBackward {
   }
 };
 
+MGQE_HD void bce_with_logit(float z, float y, float scale, float& loss, float& gradient) {
+  const float e = expf(-fabsf(z));  // never overflows
+  loss = (z > 0.0f ? z : 0.0f) - z * y + log1pf(e);
+  const float sigmoid = (z >= 0.0f ? 1.0f : e) / (1.0f + e);
+  gradient = scale * (sigmoid - y);
+}
+
 struct BceWithLogits {
   View<const float> logits, labels;
   float scale;
   View<float> losses, gradient;
   MGQE_HD void operator()(int64_t b) const {
-    const float z = logits[b], y = labels[b];
-    const float e = expf(-fabsf(z));  // never overflows
-    losses[b] = (z > 0.0f ? z : 0.0f) - z * y + log1pf(e);
-    const float sigmoid = (z >= 0.0f ? 1.0f : e) / (1.0f + e);
-    gradient[b] = scale * (sigmoid - y);
+    bce_with_logit(logits[b], labels[b], scale, losses[b], gradient[b]);
   }
 };
 

@@ -117,30 +117,40 @@ MGQE_HD float squared_distance(const float* e, const float* c, int64_t width) {
   return sum;
 }
 
-/// Element (k, j): what subspace j adds to the moments of centroid index k. In double: the variance
-/// is a difference of sums.
+/// In double: the variance is a difference of sums.
+struct DistanceMoments {
+  double lookups = 0.0, sum = 0.0, squares = 0.0;
+};
+
+/// Element (k, j): what subspace j adds to the moments of centroid index k.
 struct PartialDistanceMoments {
   View<const float> queries;  // (n, d)
   UniqueIds unique;
   Tiers tiers;
   View<const float> codebook;  // (K, d)
   View<double> partials;       // (K D, 3): look-ups, sum, sum of squares
-  MGQE_HD void operator()(int64_t i) const {
+
+  /// Of distinct row u.
+  MGQE_HD void add(int64_t i, int32_t u, DistanceMoments& moments) const {
     const int64_t subspaces = partials.rows / codebook.rows, width = codebook.cols / subspaces;
     const int64_t k = i / subspaces, j = i % subspaces;
-    double lookups = 0.0, sum = 0.0, squares = 0.0;
-    for (int32_t u = 0; u < unique.count[0]; ++u) {
-      if (k >= tiers.limit(unique.ids[u])) continue;
-      const double weight = unique.weight(u);
-      const double distance = squared_distance(queries.row(unique.place(u)) + j * width,
-                                               codebook.row(k) + j * width, width);
-      lookups += weight;
-      sum += weight * distance;
-      squares += weight * distance * distance;
-    }
-    partials.row(i)[0] = lookups;
-    partials.row(i)[1] = sum;
-    partials.row(i)[2] = squares;
+    if (k >= tiers.limit(unique.ids[u])) return;
+    const double weight = unique.weight(u);
+    const double distance = squared_distance(queries.row(unique.place(u)) + j * width,
+                                             codebook.row(k) + j * width, width);
+    moments.lookups += weight;
+    moments.sum += weight * distance;
+    moments.squares += weight * distance * distance;
+  }
+  MGQE_HD void store(int64_t i, const DistanceMoments& moments) const {
+    partials.row(i)[0] = moments.lookups;
+    partials.row(i)[1] = moments.sum;
+    partials.row(i)[2] = moments.squares;
+  }
+  MGQE_HD void operator()(int64_t i) const {
+    DistanceMoments moments;
+    for (int32_t u = 0; u < unique.count[0]; ++u) add(i, u, moments);
+    store(i, moments);
   }
 };
 

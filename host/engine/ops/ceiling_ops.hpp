@@ -12,6 +12,8 @@ class CeilingOps {
 
   /// Workers that together occupy every f32 unit: threads of a CPU, multiprocessors of a GPU.
   virtual int fma_workers() const = 0;
+  /// Of the cache before the device's memory that all workers share; 0: not known.
+  virtual int64_t cache_bytes() const { return 0; }
   /// On each of |sums| workers, as many independent chains as hide the latency of an fma:
   /// x_0 = 0, x_{i+1} = fma(x_i, factor, addend), for `steps` steps. sums[w] = the sum of worker
   /// w's x_steps. Returns the fma of all chains together, each of them two flops.

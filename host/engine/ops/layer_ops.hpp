@@ -2,6 +2,8 @@
 // forward took or left, and the gradient of the loss by the forward's output.
 #pragma once
 
+#include <span>
+
 #include "host/engine/ops/types.hpp"
 
 namespace mgqe {
@@ -16,23 +18,45 @@ class LayerOps {
   virtual void matmul(Operand a, Operand b, View<float> out, bool accumulate = false) = 0;
   /// x (m, n) += bias (n) in every row.
   virtual void add_bias(View<const float> bias, View<float> x) = 0;
+  /// The same of several arrays of one shape.
+  virtual void add_bias_each(std::span<const BiasedRows> all) {
+    for (const BiasedRows& one : all) add_bias(one.bias, one.x);
+  }
   /// x (m, n) = max(0, x + bias (n)).
   virtual void add_bias_relu(View<const float> bias, View<float> x) = 0;
   /// gradient = 0 where output, that of add_bias_relu, is 0.
   virtual void relu_backward(View<const float> output, View<float> gradient) = 0;
   /// sums (n) = column sums of x (m, n), in a fixed order: the gradient of a bias.
   virtual void sum_rows(View<const float> x, View<float> sums) = 0;
+  /// The same of several arrays of one shape.
+  virtual void sum_rows_each(std::span<const SummedRows> all) {
+    for (const SummedRows& one : all) sum_rows(one.x, one.sums);
+  }
   /// out = x + y; in place where out is one of them.
   virtual void add(View<const float> x, View<const float> y, View<float> out) = 0;
   /// out[i] = x[i] / (1 - rate) where dropout_keeps(element i of this step), else 0; in place where
   /// out is x. Its own backward. rate 0 copies.
   virtual void dropout(View<const float> x, Dropout dropout, View<const StepState> state,
                        View<float> out) = 0;
+  /// x (m, n) = dropout(max(0, x + bias (n))).
+  virtual void add_bias_relu_dropout(View<const float> bias, Dropout dropout,
+                                     View<const StepState> state, View<float> x) = 0;
+  /// gradient = 0 where output, that of add_bias_relu_dropout, is 0; else gradient / (1 - rate).
+  virtual void relu_dropout_backward(View<const float> output, float rate,
+                                     View<float> gradient) = 0;
+  /// x (m, n) = residual (m, n) + dropout(x + bias (n)).
+  virtual void add_bias_dropout_add(View<const float> bias, Dropout dropout,
+                                    View<const StepState> state, View<const float> residual,
+                                    View<float> x) = 0;
 
   // ---- sequences (SASRec; Kang & McAuley 2018) --------------------------------------------------
-  /// out (T, d) = scale * items[t] + positions (max length, d).row(position[t]).
+  /// out (T, d) = dropout(scale * items[t] + positions (max length, d).row(position[t])).
   virtual void sequence_input(Lookup items, float scale, View<const float> positions,
-                              View<const int32_t> position, View<float> out) = 0;
+                              View<const int32_t> position, Dropout dropout,
+                              View<const StepState> state, View<float> out) = 0;
+  /// sums (max length, d): row p = the sum of x (T, d) over the tokens at position p, in their
+  /// order. The last token of a sequence is at the last position.
+  virtual void sum_positions(View<const float> x, Sequences sequences, View<float> sums) = 0;
   /// out = gain * (x - mean) / sqrt(variance + epsilon) + bias, by row of x (T, d); gain, bias (d);
   /// stats (T, 2) = mean and 1 / sqrt(variance + epsilon), for the backward.
   virtual void layer_norm(View<const float> x, View<const float> gain, View<const float> bias,
@@ -61,6 +85,10 @@ class LayerOps {
                                  View<float> x_gradient, bool accumulate,
                                  View<float> y_gradient) = 0;
 
+  /// row_dots of x with the positives and with the negatives, bce_with_logits of those against 1
+  /// and of these against 0, and row_dots_backward of both; loss_sum (1) += every loss.
+  virtual void sampled_loss(const SampledLoss& tokens, View<double> loss_sum);
+
   // ---- GMF (He et al. 2017, eq. 9): logit = sum_i w_i p_i q_i + bias ----------------------------
   /// weights (d + 1), the bias last; logits (B).
   virtual void gmf_forward(Lookup users, Lookup items, View<const float> weights,
@@ -84,5 +112,18 @@ class LayerOps {
   /// sum[0] += sum of x, in a fixed order.
   virtual void accumulate(View<const float> x, View<double> sum) = 0;
 };
+
+inline void LayerOps::sampled_loss(const SampledLoss& tokens, View<double> loss_sum) {
+  const SampledLoss& t = tokens;
+  const auto side = [&](Lookup y, View<const float> labels, bool accumulates,
+                        View<float> y_gradient) {
+    row_dots(t.x, y, t.logits);
+    bce_with_logits(t.logits, labels, t.scale, t.losses, t.logit_gradient);
+    accumulate(t.losses, loss_sum);
+    row_dots_backward(t.x, y, t.logit_gradient, t.x_gradient, accumulates, y_gradient);
+  };
+  side(t.positives, t.ones, false, t.positive_gradient);
+  side(t.negatives, t.zeros, true, t.negative_gradient);
+}
 
 }  // namespace mgqe

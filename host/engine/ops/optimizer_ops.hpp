@@ -1,6 +1,8 @@
 // Parameter updates.
 #pragma once
 
+#include <span>
+
 #include "host/base/bfloat16.hpp"
 #include "host/engine/ops/types.hpp"
 #include "host/engine/row_sharding.hpp"
@@ -17,6 +19,15 @@ class OptimizerOps {
   /// torch.optim.SGD on every element: parameter -= learning_rate * (gradient + l2 * parameter).
   virtual void sgd(View<float> parameter, View<const float> gradient, double learning_rate,
                    double l2) = 0;
+  /// The same of each of several arrays, of which no two overlap.
+  virtual void adam_each(std::span<const DenseArray> arrays, AdamOptions options,
+                         View<const StepState> state) {
+    for (const DenseArray& array : arrays)
+      adam(array.parameter, array.gradient, array.moments, options, state);
+  }
+  virtual void sgd_each(std::span<const DenseArray> arrays, double learning_rate, double l2) {
+    for (const DenseArray& array : arrays) sgd(array.parameter, array.gradient, learning_rate, l2);
+  }
   /// Updates the rows of table (n, d), or of the batch's rows alone (see UniqueIds::gathered; not
   /// under SparseAdam), that the batch touched, in one pass: sums each row's look-up
   /// gradients (B, d) and applies the rule. The order of a sum is fixed: look-up order, or that of

@@ -66,7 +66,8 @@ class QuantizerOps {
   }
   /// out (B, d) = gradient (B, d) by look-up + scale * (e - c), where e = queries[id] and
   /// c = decoded[inverse] of the look-up's distinct id: adds the gradient of scale/2 * sum of
-  /// (sg(c) - e)^2.
+  /// (sg(c) - e)^2. out may be gradient and overlaps nothing else: many look-ups read a row of
+  /// decoded.
   virtual void commitment_gradient(View<const float> queries, const UniqueIds& unique,
                                    View<const float> decoded, View<const float> gradient,
                                    float scale, View<float> out) = 0;

@@ -75,6 +75,13 @@ struct Moments {
   View<float> second;
 };
 
+/// An array under a dense optimizer.
+struct DenseArray {
+  View<float> parameter;
+  View<const float> gradient;
+  Moments moments;  // none under SGD
+};
+
 /// How a row of a table follows from its summed gradient g (d); row_rules.hpp has the formulas.
 enum class RowRule { kSparseAdam, kRowwiseAdagrad, kSgd };
 
@@ -103,6 +110,16 @@ inline Operand transposed(Operand operand) {
   return operand;
 }
 
+/// Of dense layers that stand beside each other.
+struct BiasedRows {
+  View<const float> bias;  // (n)
+  View<float> x;           // (m, n)
+};
+struct SummedRows {
+  View<const float> x;  // (m, n)
+  View<float> sums;     // (n)
+};
+
 /// Which elements a layer drops in a step is a function of (key, step, element): nothing is stored.
 struct Dropout {
   uint64_t key = 0;
@@ -124,6 +141,17 @@ struct AttentionInput {
 
 struct AttentionGradients {
   View<float> q, k, v;  // (T, d)
+};
+
+/// T tokens, each to be told from one sampled item by its score of the item that came next.
+struct SampledLoss {
+  View<const float> x;                                           // (T, d)
+  Lookup positives, negatives;                                   // (T)
+  float scale = 1.0f;                                            // of the gradients
+  View<float> x_gradient, positive_gradient, negative_gradient;  // (T, d)
+  // For a back end that goes op by op:
+  View<const float> ones, zeros;               // (T)
+  View<float> logits, losses, logit_gradient;  // (T)
 };
 
 /// Where sample_sequences writes: T tokens of B sequences.
