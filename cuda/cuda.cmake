@@ -61,10 +61,6 @@ target_compile_options(mgqe_cuda PRIVATE
     -Xcompiler=-Wall,-Wextra,-ffp-contract=off -Werror=default-stream-launch
     $<$<BOOL:${MGQE_TESTS}>:--no-compress>
     $<$<BOOL:${MGQE_WERROR}>:-Werror=all-warnings>>)
-# What a GPU that refuses this build is told it has code for.
-string(REPLACE ";" ", sm_" architectures "${CMAKE_CUDA_ARCHITECTURES}")
-set_source_files_properties(${PROJECT_SOURCE_DIR}/cuda/cuda_backend.cu PROPERTIES
-  COMPILE_DEFINITIONS "MGQE_CUDA_ARCHITECTURES=\"${architectures}\"")
 if(MGQE_NCCL)
   target_link_libraries(mgqe_cuda PRIVATE NCCL::NCCL)
   target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_NCCL=1)

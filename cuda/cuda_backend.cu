@@ -58,6 +58,14 @@ std::string driver_refusal(cudaError_t status) {
                         ", answers this build, of CUDA ", version_text(runtime), ", with ", words);
 }
 
+/// "sm_80, sm_90": what nvcc made code for.
+std::string built_architectures() {
+  std::string text;
+  for (const int architecture : {__CUDA_ARCH_LIST__})
+    text += (text.empty() ? "sm_" : ", sm_") + std::to_string(architecture / 10);
+  return text;
+}
+
 /// What a kernel of this build and a stream need: the device's context, code for it, and room.
 cudaError_t try_gpu(int gpu) {
   cudaFuncAttributes attributes{};
@@ -82,8 +90,8 @@ GpuAnswer ask_cuda_gpu(int gpu) {
     cudaDeviceProp properties{};
     static_cast<void>(cudaGetDeviceProperties(&properties, gpu));
     answer.refusal = detail::concat(properties.name, " (sm_", properties.major, properties.minor,
-                                    ") answers with ", words,
-                                    "; this build has code for sm_" MGQE_CUDA_ARCHITECTURES);
+                                    ") answers with ", words, "; this build has code for ",
+                                    built_architectures());
   }
   return answer;
 }
