@@ -2,7 +2,7 @@
 #pragma once
 
 struct uint3 {
-  unsigned x = 0, y = 0, z = 0;
+  unsigned x, y, z;
 };
 struct dim3 {
   unsigned x, y, z;
