@@ -214,9 +214,9 @@ TEST_P(Bfloat16Rows, AreQuantizedByTheTierOfTheirId) {
     decoded.push_back(errors.to_host());
     backend().codebook_gradient(queries, ids, tiers, code, codebook, 0.5f, gradient);
     gradients.push_back(gradient.to_host());
-    const Tensor<float> none(backend(), 200, kDim);
-    backend().commitment_gradient(queries, ids, rows, none, 2.0f, rows);
-    decoded.push_back(rows.to_host());
+    const Tensor<float> none(backend(), 200, kDim), pulled(backend(), 200, kDim);
+    backend().commitment_gradient(queries, ids, rows, none, 2.0f, pulled);
+    decoded.push_back(pulled.to_host());
   }
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(codes[i], codes[i + 2]) << i;

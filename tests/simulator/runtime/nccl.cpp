@@ -93,6 +93,7 @@ std::vector<char> receive(const SimulatedRanks& ranks, const Message& m) {
 }
 
 void finish(Sent& sent) {
+  if (sent.requests.empty()) return;
   MPI_Waitall(static_cast<int>(sent.requests.size()), sent.requests.data(), MPI_STATUSES_IGNORE);
 }
 #endif
