@@ -25,8 +25,8 @@ cublasStatus_t cublasSetStream(cublasHandle_t, cudaStream_t);
 cublasStatus_t cublasSetWorkspace(cublasHandle_t, void*, size_t);
 cublasStatus_t cublasSetMathMode(cublasHandle_t, cublasMath_t);
 cublasStatus_t cublasSetAtomicsMode(cublasHandle_t, cublasAtomicsMode_t);
-cublasStatus_t cublasSgemm(cublasHandle_t, cublasOperation_t, cublasOperation_t, int m, int n, int k,
-                           const float* alpha, const float* a, int lda, const float* b, int ldb,
-                           const float* beta, float* c, int ldc);
+cublasStatus_t cublasSgemm(cublasHandle_t, cublasOperation_t, cublasOperation_t, int m, int n,
+                           int k, const float* alpha, const float* a, int lda, const float* b,
+                           int ldb, const float* beta, float* c, int ldc);
 const char* cublasGetStatusName(cublasStatus_t);
 const char* cublasGetStatusString(cublasStatus_t);

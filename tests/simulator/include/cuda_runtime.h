@@ -160,9 +160,9 @@ void launch(const char* file, int line, void (*kernel)(P...), dim3 grid, dim3 bl
 
 }  // namespace simulator
 
-#define MGQE_START_KERNEL(kernel, grid, block, shared_bytes, stream, ...)             \
-  ::simulator::launch(__FILE__, __LINE__, kernel, grid, block, shared_bytes, stream \
-                      __VA_OPT__(, ) __VA_ARGS__)
+#define MGQE_START_KERNEL(kernel, grid, block, shared_bytes, stream, ...)    \
+  ::simulator::launch(__FILE__, __LINE__, kernel, grid, block, shared_bytes, \
+                      stream __VA_OPT__(, ) __VA_ARGS__)
 
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute which, int value) {
@@ -207,8 +207,8 @@ T shuffle(uint32_t mask, T value, int source) {
   return value;
 }
 inline int lane() {
-  return static_cast<int>(
-      (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32);
+  return static_cast<int>((threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) %
+                          32);
 }
 
 /// Threads never run at the same time, so a plain change is atomic.

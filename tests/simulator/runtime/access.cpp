@@ -37,10 +37,9 @@ constexpr const char* verb(Access kind) {
                caller);
 }
 
-/// An address outside of the arena: a thread's own stack, the launch's arguments, constants.
+/// An address outside of the arena and of stacks: the launch's arguments, constants.
 [[gnu::noinline]] void check_outside(Access kind, const void* p, size_t bytes, const void* caller) {
   const auto at = reinterpret_cast<uintptr_t>(p);
-  if (on_stacks(at)) return;
   if (at - arguments_begin < arguments_end - arguments_begin) {
     if (kind != Access::kRead) refuse(kind, p, bytes, "the arguments of a launch", caller);
     return;
@@ -72,12 +71,12 @@ struct Word<16> {
   using Type = unsigned __int128;
 };
 
-/// The state of so many bytes where all are `state`.
+/// So many bytes of one value.
 template <class T>
-constexpr T all_bytes(uint8_t state) {
-  T value = 0;
-  for (size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>(value << 4 << 4 | state);
-  return value;
+T repeated(uint8_t byte) {
+  const uint64_t eight = uint64_t{0x0101010101010101} * byte;
+  if constexpr (sizeof(T) == 16) return T{eight} << 64 | eight;
+  return static_cast<T>(eight);
 }
 
 template <Access kind, size_t kSize>
@@ -85,15 +84,17 @@ template <Access kind, size_t kSize>
   using T = typename Word<kSize>::Type;
   if (!in_kernel) return;
   const uintptr_t offset = reinterpret_cast<uintptr_t>(p) - arena;
-  if (offset >= kArenaBytes) [[unlikely]]
-    return check_outside(kind, p, kSize, caller);
+  if (offset >= kArenaBytes) [[unlikely]] {
+    if (!on_stacks(p)) check_outside(kind, p, kSize, caller);
+    return;
+  }
   T state;
   std::memcpy(&state, byte_state + offset, kSize);
-  constexpr T kGood = all_bytes<T>(kAllocated | kWritten);
-  if (state != kGood) [[unlikely]] {
+  const T good = repeated<T>(good_state);
+  if (state != good) [[unlikely]] {
     if (const char* why = refusal(p, kSize, kind == Access::kWrite))
       return refuse(kind, p, kSize, why, caller);
-    std::memcpy(byte_state + offset, &kGood, kSize);
+    std::memcpy(byte_state + offset, &good, kSize);
   }
   if (aligned && offset % kSize != 0) [[unlikely]]
     return refuse(kind, p, kSize, "misaligned", caller);
@@ -104,11 +105,12 @@ template <Access kind, size_t kSize>
 template <Access kind>
 void check_bytes(const void* p, size_t bytes, const void* caller) {
   if (!in_kernel || bytes == 0) return;
+  if (on_stacks(p)) return;
   if (!in_arena(p)) return check_outside(kind, p, bytes, caller);
   if (const char* why = refusal(p, bytes, kind != Access::kRead))
     return refuse(kind, p, bytes, why, caller);
   const uintptr_t offset = reinterpret_cast<uintptr_t>(p) - arena;
-  if (kind != Access::kRead) std::memset(byte_state + offset, kAllocated | kWritten, bytes);
+  if (kind != Access::kRead) set_written(p, bytes, true);
   if (kLooksForRaces && !note<kind>(offset, bytes)) found_race(kind, p, bytes, caller);
 }
 
@@ -134,7 +136,7 @@ void check_range(const void* p, size_t bytes, Range range) {
   // What may be copied may also have been written: only the allocation is asked for.
   if (const char* why = refusal(p, bytes, range != Range::kRead)) complain(why);
   const uintptr_t offset = reinterpret_cast<uintptr_t>(p) - arena;
-  if (range == Range::kWritten) std::memset(byte_state + offset, kAllocated | kWritten, bytes);
+  if (range == Range::kWritten) set_written(p, bytes, true);
   if (!kLooksForRaces) return;
   if (!(kind == Access::kWrite ? note<Access::kWrite>(offset, bytes)
                                : note<Access::kRead>(offset, bytes)))

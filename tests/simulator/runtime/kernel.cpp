@@ -46,32 +46,39 @@ class SharedMemory {
     std::memset(byte_state, 0, end_);
     arrays_.clear();
     end_ = static_bytes_ = 0;
-    add(dynamic_bytes);
+    arrays_.push_back({nullptr, add(dynamic_bytes), dynamic_bytes});
     dynamic_bytes_ = dynamic_bytes;
   }
   void* array(const void* tag, size_t bytes) {
-    for (const auto& [known, begin] : arrays_)
-      if (known == tag) return at(begin);
+    for (const Array& array : arrays_)
+      if (array.tag == tag) return at(array.begin);
     static_bytes_ = (static_bytes_ + kAlignment - 1) / kAlignment * kAlignment + bytes;
     if (const std::string why = shared_refusal(static_bytes_, dynamic_bytes_); !why.empty())
       kernel_fault(why, nullptr);
-    arrays_.push_back({tag, add(bytes)});
+    arrays_.push_back({tag, add(bytes), bytes});
     return at(arrays_.back().begin);
   }
   void* dynamic() { return at(0); }
+  std::string describe(size_t offset) const {
+    size_t a = arrays_.size() - 1;
+    while (a > 0 && arrays_[a].begin > offset) --a;
+    const std::string name = a == 0 ? "dynamic shared memory" : fmt::format("shared array {}", a);
+    return fmt::format("byte {} of {} of {} bytes", offset - arrays_[a].begin, name,
+                       arrays_[a].bytes);
+  }
 
  private:
   static constexpr size_t kAlignment = 16, kGap = 64;
   struct Array {
-    const void* tag;
-    size_t begin;
+    const void* tag;  // null: the dynamic part
+    size_t begin, bytes;
   };
   static void* at(size_t begin) { return reinterpret_cast<void*>(arena + begin); }
 
   size_t add(size_t bytes) {
     const size_t begin = (end_ + kAlignment - 1) / kAlignment * kAlignment;
     std::memset(at(begin), 0xFF, bytes);
-    std::memset(byte_state + begin, kAllocated, bytes);
+    set_written(at(begin), bytes, false);
     end_ = begin + bytes + kGap;
     return begin;
   }
@@ -102,10 +109,9 @@ struct InKernel {
 
 }  // namespace
 
-bool on_stacks(uintptr_t at) {
-  static const uintptr_t begin = Block::pool().stacks_begin(), end = Block::pool().stacks_end();
-  return at - begin < end - begin;
-}
+uintptr_t stacks_begin = 0, stacks_end = 0;
+
+std::string describe_shared(size_t offset) { return shared.describe(offset); }
 
 void kernel_fault(const std::string& what, const void* return_address) {
   in_kernel = false;
@@ -126,6 +132,8 @@ void run_kernel(const Launch& launch, uint64_t seed) {
   running_grid_shape = {launch.grid.x, launch.grid.y, launch.grid.z};
   set_arguments(launch.arguments.get(), launch.argument_bytes);
   running_launch = &launch;
+  stacks_begin = Block::pool().stacks_begin();
+  stacks_end = Block::pool().stacks_end();
   static std::optional<Block> block;  // large: kept from launch to launch
   block.emplace(count, seed, threads);
   running_block = &*block;

@@ -1,6 +1,7 @@
 #include "tests/simulator/runtime/limits.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <unordered_map>
 
@@ -24,7 +25,8 @@ struct Needs {
 const std::unordered_map<std::string, Needs>& table() {
   static const auto read = [] {
     std::unordered_map<std::string, Needs> all;
-    std::ifstream file(SIMULATOR_PTXAS_TABLE);
+    const char* const other = std::getenv("CUDASIM_PTXAS");
+    std::ifstream file(other != nullptr ? other : SIMULATOR_PTXAS_TABLE);
     int architecture = 0;
     std::string name;
     Needs needs;

@@ -12,13 +12,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/simulator/runtime/kernel.hpp"
 #include "tests/simulator/runtime/options.hpp"
+#include "tests/simulator/runtime/races.hpp"
 #include "tests/simulator/runtime/symbols.hpp"
 
 namespace simulator {
 
 uintptr_t arena = 0;
 uint8_t* byte_state = nullptr;
+uint8_t good_state = kAllocated | kWritten;
 
 namespace {
 
@@ -34,7 +37,7 @@ struct Allocation {
 };
 std::map<uintptr_t, Allocation> allocations;  // by address, freed ones too
 uintptr_t arena_next = 0;
-size_t in_use[64];
+size_t in_use[kMaxDevices];
 int opened = 0;
 
 size_t to_page(size_t n) { return (n + kPage - 1) / kPage * kPage; }
@@ -129,7 +132,7 @@ void* allocate(size_t bytes, int device) {
   protect(PROT_READ | PROT_WRITE);
   std::memset(reinterpret_cast<void*>(begin), 0xFF, bytes);
   if (opened == 0) protect(PROT_NONE);
-  std::memset(byte_state + (begin - arena), kAllocated, bytes);
+  std::memset(byte_state + (begin - arena), device << kDeviceShift | kAllocated, bytes);
   Allocation& made = allocations[begin];
   made.number = allocations.size();
   made.bytes = bytes;
@@ -150,7 +153,13 @@ bool release(void* pointer) {
   std::memset(byte_state + offset, 0, gone.bytes);
   drop(byte_state + offset, gone.bytes);
   drop(pointer, gone.bytes);
+  drop_records(offset, gone.bytes);
   return true;
+}
+
+void set_written(const void* p, size_t bytes, bool written) {
+  std::memset(byte_state + (reinterpret_cast<uintptr_t>(p) - arena),
+              written ? good_state : good_state & ~kWritten, bytes);
 }
 
 size_t bytes_in_use(int device) { return in_use[device]; }
@@ -165,7 +174,7 @@ std::string describe(const void* pointer) {
                                                    : "host memory",
                        pointer);
   }
-  if (at - arena < kSharedBytes) return fmt::format("byte {} of shared memory", at - arena);
+  if (at - arena < kSharedBytes) return describe_shared(at - arena);
   const auto near = allocation_near(at);
   if (near == allocations.end()) return "device memory that was never allocated";
   const Allocation& a = near->second;
@@ -185,8 +194,10 @@ const char* refusal(const void* pointer, size_t bytes, bool write) {
       return "freed memory";
     return "out of bounds";
   }
-  if (!write && !std::all_of(state, state + bytes, [](uint8_t s) { return (s & kWritten) != 0; }))
-    return "uninitialised memory";
+  const auto here = [](uint8_t s) { return s >> kDeviceShift == good_state >> kDeviceShift; };
+  if (!std::all_of(state, state + bytes, here)) return "memory of another device";
+  const auto written = [](uint8_t s) { return (s & kWritten) != 0; };
+  if (!write && !std::all_of(state, state + bytes, written)) return "uninitialised memory";
   return nullptr;
 }
 

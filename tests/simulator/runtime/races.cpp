@@ -69,25 +69,31 @@ void take_identity() {
        Record{static_cast<uint32_t>(running_thread)} << kThreadShift;
 }
 
-/// Whether what the record tells of has happened before what the running thread does.
+/// Of the segment that runs, or of others that a barrier does not put before it.
 template <bool kShared>
-bool ordered(Record r) {
+[[gnu::noinline]] bool ordered_otherwise(Record r) {
   const uint32_t s = segment_of(r);
-  if (s < ordered_below) return true;
   if (s < block_first) {
     if (kShared) return true;  // of an earlier block, whose shared memory was another
     return s < op_first && has_happened(op_of(s));
   }
   const Record sharing = sharing_of(r);
-  if (sharing == kBlocks) return false;
-  if (s < segment) return true;
-  if (sharing == kThreads) return false;
+  if (sharing == kThreads || sharing == kBlocks) return false;
   if (sharing == kOneThread && thread_of(r) == running_thread) return true;
   if (running_warp == nullptr || thread_of(r) / kWarp != running_thread / kWarp) return false;
   const uint32_t clock = clock_of(r);
   if (clock <= running_warp->all_seen) return true;
   return sharing == kOneThread && running_warp->partly &&
          clock <= running_warp->seen[running_thread % kWarp][thread_of(r) % kWarp];
+}
+
+/// Whether what the record tells of has happened before what the running thread does.
+template <bool kShared>
+bool ordered(Record r) {
+  const uint32_t s = segment_of(r);
+  if (s < ordered_below) return true;
+  if (s >= block_first && s < segment && sharing_of(r) != kBlocks) return true;  // a barrier
+  return ordered_otherwise<kShared>(r);
 }
 
 /// The record of an access that joins earlier ones which nothing puts before it.
@@ -149,7 +155,11 @@ bool note_word(Cell& cell, Record bytes) {
 template <Access kind, bool kShared>
 bool note_words(uintptr_t offset, size_t bytes) {
   Cell* cell = cells + offset / 4;
-  if (bytes == 4 && offset % 4 == 0) return note_word<kind, kShared>(*cell, kBytes);
+  if ((bytes | offset) % 4 == 0) {
+    for (; bytes > 0; bytes -= 4, ++cell)
+      if (!note_word<kind, kShared>(*cell, kBytes)) return false;
+    return true;
+  }
   const uintptr_t end = offset + bytes;
   for (uintptr_t at = offset / 4 * 4; at < end; at += 4, ++cell) {
     const uintptr_t from = std::max(offset, at) - at, to = std::min(end, at + 4) - at;

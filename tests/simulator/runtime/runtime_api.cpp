@@ -111,7 +111,7 @@ void* written_bytes(void* p, size_t bytes) {
 void clobber(void* p, size_t bytes) {
   check_range(p, bytes, Range::kWritten);
   std::memset(p, 0xFF, bytes);
-  std::memset(byte_state + (reinterpret_cast<uintptr_t>(p) - arena), kAllocated, bytes);
+  set_written(p, bytes, false);
 }
 void library_fault(const std::string& what) { fault(*running_op().name + ": " + what); }
 bool on_device(const void* p) { return arena != 0 && in_arena(p); }

@@ -55,6 +55,7 @@ void begin(cudaStream_t s, uint32_t number, const std::string* name, const Captu
   op.name = name;
   begin_op(op, s->clock, graph != nullptr ? &graph->ancestors : nullptr, nodes_done);
   begin_segments_of_op(op.first_segment);
+  run_on_device(s->device);
 }
 
 /// Nodes in any order that their edges allow.
@@ -222,8 +223,8 @@ void wait_for_all() {
 }
 
 void make_some_progress() {
-  if (draining || (!options().eager && draw() % 8 != 0)) return;
-  uint64_t left = options().eager ? UINT64_MAX : 1 + draw() % 6;
+  if (draining || (!options().eager && draw() % 32 != 0)) return;
+  uint64_t left = options().eager ? UINT64_MAX : 1 + draw() % 24;
   const Draining under_way;
   while (left-- > 0 && run_one(nullptr, nullptr)) {
   }

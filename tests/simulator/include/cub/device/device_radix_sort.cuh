@@ -38,7 +38,9 @@ struct DeviceRadixSort {
       const V* const values = simulator::read(values_in, count);
       const int width = end_bit - begin_bit;
       const K mask = width >= kBits ? static_cast<K>(~K{0}) : static_cast<K>((K{1} << width) - 1);
-      const auto digits = [&](size_t i) { return begin_bit >= kBits ? K{0} : (keys[i] >> begin_bit) & mask; };
+      const auto digits = [&](size_t i) {
+        return begin_bit >= kBits ? K{0} : (keys[i] >> begin_bit) & mask;
+      };
       std::vector<size_t> order(count);
       std::iota(order.begin(), order.end(), size_t{0});
       std::stable_sort(order.begin(), order.end(),
