@@ -1,12 +1,12 @@
-// One block of threads on the CPU: a fiber for each thread that has to wait, one running at a time in
-// an order drawn from a seed; barriers and warp collectives. Kernel tests (simt.hpp) and the simulated
-// device (tests/simulator) run kernels on it.
+// One block of threads on the CPU: a fiber for each thread that has to wait, one running at a time
+// in an order drawn from a seed; barriers and warp collectives. Kernel tests (simt.hpp) and the
+// simulated device (tests/simulator) run kernels on it.
 //
 // Whoever has to wait hands over to the next thread itself, and a thread that ends is followed by
-// another on the same stack, so a kernel without barriers is a loop of calls. A warp goes on until it
-// waits at a barrier or ends, or, now and then, gives way: that lets it run far ahead of the others,
-// which is what a missing barrier needs to show. Of the lanes of a collective the last to arrive goes
-// on at once: 31 switches a collective of 32 lanes.
+// another on the same stack, so a kernel without barriers is a loop of calls. A warp goes on until
+// it waits at a barrier or ends, or, now and then, gives way: that lets it run far ahead of the
+// others, which is what a missing barrier needs to show. Of the lanes of a collective the last to
+// arrive goes on at once: 31 switches a collective of 32 lanes.
 #pragma once
 
 #include <array>
@@ -209,8 +209,8 @@ class Block {
     }
   }
 
-  /// A warp that can go on. The slow one goes only when no other can: a fair draw alone would let no
-  /// warp get far ahead, and hide a barrier missing between two phases.
+  /// A warp that can go on. The slow one goes only when no other can: a fair draw alone would let
+  /// no warp get far ahead, and hide a barrier missing between two phases.
   int choose_warp() {
     uint32_t able = runnable_;
     if (slow_ < kMaxWarps && (able & ~(1u << slow_)) != 0) able &= ~(1u << slow_);

@@ -1,5 +1,5 @@
-// Stacks that threads of a block run on, each a Boost.Context fiber: switched by hand, used again by
-// every block, known to AddressSanitizer.
+// Stacks that threads of a block run on, each a Boost.Context fiber: switched by hand, used again
+// by every block, known to AddressSanitizer.
 #pragma once
 
 #include <cstddef>
@@ -73,7 +73,8 @@ class FiberPool {
 #if defined(__SANITIZE_ADDRESS__)
     __asan_unpoison_memory_region(fiber.stack, fiber.stack_bytes);
 #endif
-    // Tops lie apart by more than whole pages, so that stacks do not fight for the same cache lines.
+    // Tops lie apart by more than whole pages, so that stacks do not fight for the same cache
+    // lines.
     const size_t apart = static_cast<size_t>(&fiber - all_) % 128 * 448;
     auto* const top =
         static_cast<unsigned char*>(const_cast<void*>(fiber.stack)) + fiber.stack_bytes - apart;

@@ -1,12 +1,12 @@
 // Runs CUDA kernel bodies on the CPU, so that a build without a GPU tests them. Include this before
 // a cuda/*_kernel.cuh: it defines what those bodies use of CUDA, and launch().
 //
-// Each thread of a block is a fiber (block.hpp). Threads run one at a time, in an order drawn from the
-// seed, and change hands only at __syncthreads, __syncwarp and warp collectives; blocks run one after
-// the other, also in a drawn order. So a missing barrier meets an order that shows it. Shared memory is
-// filled with 0xFF bytes (NaN, -1) before each block and lies in heap blocks of the exact size, so
-// AddressSanitizer sees an access past its end. A barrier or collective that some thread of its
-// group never reaches is a deadlock: launch throws LaunchError and says who waits where.
+// Each thread of a block is a fiber (block.hpp). Threads run one at a time, in an order drawn from
+// the seed, and change hands only at __syncthreads, __syncwarp and warp collectives; blocks run one
+// after the other, also in a drawn order. So a missing barrier meets an order that shows it. Shared
+// memory is filled with 0xFF bytes (NaN, -1) before each block and lies in heap blocks of the exact
+// size, so AddressSanitizer sees an access past its end. A barrier or collective that some thread
+// of its group never reaches is a deadlock: launch throws LaunchError and says who waits where.
 //
 // Stricter than the hardware: a thread that returned never counts as arrived. `__shared__` is left
 // undefined on purpose: shared memory comes from MGQE_SHARED_ARRAY and MGQE_DYNAMIC_SHARED, which

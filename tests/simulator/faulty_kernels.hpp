@@ -1,4 +1,5 @@
-// Launches of small kernels, most of them faulty: each fault is one that the simulated device must see.
+// Launches of small kernels, most of them faulty: each fault is one that the simulated device must
+// see.
 #pragma once
 
 #include <cstddef>

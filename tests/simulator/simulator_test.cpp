@@ -1,5 +1,5 @@
-// The simulated device itself: every check is seen to fire on a kernel or call that is at fault, and to
-// keep still on the same without the fault.
+// The simulated device itself: every check is seen to fire on a kernel or call that is at fault,
+// and to keep still on the same without the fault.
 #include <cstdlib>
 #include <fstream>
 

@@ -85,8 +85,8 @@ inline Config config_of(const Case& c) {
 /// read only then.
 class Late final : public Communicator {
  public:
-  /// Of a back end beside the one that the ranks' communicator knows, in whose stream alone what the
-  /// communicator brings stands.
+  /// Of a back end beside the one that the ranks' communicator knows, in whose stream alone what
+  /// the communicator brings stands.
   Late(Backend& backend, Communicator& ranks) : backend_(backend), ranks_(ranks) {}
   std::string name() const override { return "late"; }
   int rank() const override { return ranks_.rank(); }

@@ -1,5 +1,5 @@
-// A fault: what a GPU might not show, or show later and elsewhere. It is told on stderr and ends the
-// process with code 99; or, with CUDASIM_STICKY=1, it becomes the error of every later call.
+// A fault: what a GPU might not show, or show later and elsewhere. It is told on stderr and ends
+// the process with code 99; or, with CUDASIM_STICKY=1, it becomes the error of every later call.
 #pragma once
 
 #include <stdexcept>

@@ -38,8 +38,8 @@ struct Threads {
 };
 using Block = simt::Block<Threads>;
 
-/// Shared memory of the block that runs, at the beginning of the arena: the dynamic part, then arrays
-/// with gaps between them, as accesses come upon them.
+/// Shared memory of the block that runs, at the beginning of the arena: the dynamic part, then
+/// arrays with gaps between them, as accesses come upon them.
 class SharedMemory {
  public:
   void begin_block(size_t dynamic_bytes) {

@@ -20,8 +20,8 @@ struct Needs {
   size_t static_bytes = 0;  // of shared memory
 };
 
-/// What ptxas says of each kernel, where the back end was also compiled by nvcc: lines of architecture,
-/// mangled name, registers, bytes.
+/// What ptxas says of each kernel, where the back end was also compiled by nvcc: lines of
+/// architecture, mangled name, registers, bytes.
 const std::unordered_map<std::string, Needs>& table() {
   static const auto read = [] {
     std::unordered_map<std::string, Needs> all;

@@ -20,8 +20,8 @@ struct Refusal {
 Refusal refuse_launch(const Launch&);
 /// cudaFuncSetAttribute.
 Refusal set_dynamic_limit(const void* kernel, int bytes);
-/// Static and dynamic shared memory of the kernel that runs: why it would not have been launched, "" if
-/// it would.
+/// Static and dynamic shared memory of the kernel that runs: why it would not have been launched,
+/// "" if it would.
 std::string shared_refusal(size_t static_bytes, size_t dynamic_bytes);
 
 }  // namespace simulator

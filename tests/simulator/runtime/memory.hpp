@@ -1,5 +1,6 @@
-// Device memory: one range of addresses, none of which is used twice, closed to the host except while
-// device work runs. Of each byte it is known whether it is allocated and written, and on which device.
+// Device memory: one range of addresses, none of which is used twice, closed to the host except
+// while device work runs. Of each byte it is known whether it is allocated and written, and on
+// which device.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,11 @@
 // NCCL: ranks are processes, their bytes travel by MPI.
 //
-// What a GPU does beside the host must not wait here until the host waits: another rank may be waiting
-// for it in a call of its own. So an exchange is two tasks of its stream: one that sends, which runs
-// before the call returns, and one that receives, which runs when the stream's work does. Whatever
-// order of host calls and exchanges ranks agree on, none waits for what another has not begun.
-// Messages between two ranks are numbered in the order of the calls, as NCCL matches them.
+// What a GPU does beside the host must not wait here until the host waits: another rank may be
+// waiting for it in a call of its own. So an exchange is two tasks of its stream: one that sends,
+// which runs before the call returns, and one that receives, which runs when the stream's work
+// does. Whatever order of host calls and exchanges ranks agree on, none waits for what another has
+// not begun. Messages between two ranks are numbered in the order of the calls, as NCCL matches
+// them.
 #include "tests/simulator/include/nccl.h"
 
 #include <cstring>

@@ -1,11 +1,11 @@
-// Who wrote each word of the arena last, and who read it since: two accesses that nothing orders, one
-// of them a write, are a race, whatever order they happened to run in.
+// Who wrote each word of the arena last, and who read it since: two accesses that nothing orders,
+// one of them a write, are a race, whatever order they happened to run in.
 //
 // Time on the device is numbered in segments: what a block does between two barriers is one, and
 // numbers only grow. Within a segment, lanes of a warp are ordered by the collectives they meet in
-// (a clock a lane). A record is 64 bits: segment, clock, thread, which bytes of the word, how widely
-// it is shared, whether atomic. Of several reads that nothing orders only the last and the fact that
-// there were several are kept.
+// (a clock a lane). A record is 64 bits: segment, clock, thread, which bytes of the word, how
+// widely it is shared, whether atomic. Of several reads that nothing orders only the last and the
+// fact that there were several are kept.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The CUDA runtime's calls. Each holds the device's lock, and returns the error of earlier work from
-// the first fault on.
+// The CUDA runtime's calls. Each holds the device's lock, and returns the error of earlier work
+// from the first fault on.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -9,8 +9,8 @@ namespace simulator {
 const std::string& symbol_of(const void* pc);
 /// As it is written; without its arguments.
 std::string function_name(const void* pc);
-/// "function at file:line", and, where it was inlined, the same of who called it; of an address that
-/// a call returns to.
+/// "function at file:line", and, where it was inlined, the same of who called it; of an address
+/// that a call returns to.
 std::string source_of(const void* return_address);
 /// The threads of __launch_bounds__, 0 for none.
 int launch_bound(const void* kernel);
