@@ -59,8 +59,6 @@ struct Task {
 /// Kept for ever: names outlive what they name.
 const std::string* keep(const std::string& name);
 
-/// The legacy default stream.
-cudaStream_t legacy_stream();
 bool is_alive(cudaStream_t);
 cudaError_t enqueue(cudaStream_t, Task);
 
