@@ -1,4 +1,8 @@
-# The CUDA back end, where a CUDA compiler is found.
+# The CUDA back end, where a CUDA compiler is found; or on a simulated device.
+if(MGQE_CUDA STREQUAL "simulated")
+  include(tests/simulator/simulator.cmake)
+  return()
+endif()
 if(MGQE_CUDA)
   include(CheckLanguage)
   check_language(CUDA)

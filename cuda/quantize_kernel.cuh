@@ -231,7 +231,9 @@ struct AssignTile {
       const int64_t i = first + row, j = first_subspace + subspace;
       const bool inside = i < a.rows.size();
       if (subspace == 0) limits[row] = inside ? a.tiers.limit(a.rows[i]) : 0;
-      if (inside && j < a.codes.cols)
+      if (j >= a.codes.cols) continue;
+      at(row, subspace) = {};  // rows past the count are searched too, for nothing
+      if (inside)
         at(row, subspace) =
             reinterpret_cast<const FloatVector<kWidth>*>(a.queries.row(a.rows.place(i)))[j];
     }

@@ -1,7 +1,7 @@
 // Several ranks against one: every test trains the same model twice in each process, alone on the
 // whole batch and as one of N on its share, and compares. Started by mpirun; alone there is nothing
-// to compare and all is skipped. With the argument `cuda` the ranks compute on a GPU, which they
-// may share: then their exchanges are staged through the host.
+// to compare and all is skipped. With the argument `cuda` the ranks compute on GPUs, which they may
+// share: then their exchanges are staged through the host.
 #include <cmath>
 #include <map>
 
@@ -246,7 +246,7 @@ int main(int argc, char** argv) {
   mgqe::Launch launch;
   std::unique_ptr<mgqe::Backend> backend;
   try {
-    backend = mgqe::make_backend(argc > 1 ? argv[1] : "cpu");
+    backend = mgqe::make_backend(launch.device(argc > 1 ? argv[1] : "cpu"));
   } catch (const mgqe::InputError& error) {
     std::fprintf(stderr, "skipped: %s\n", error.what());
     return 77;

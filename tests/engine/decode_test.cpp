@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/decode_reference.hpp"
+#include "tests/support/scale.hpp"
 
 namespace mgqe::testing {
 namespace {
@@ -91,7 +92,7 @@ TEST_P(Decode, LeavesRowsPastTheCountAlone) {
 
 // Several pieces for every thread, and on a GPU several rounds of its grid.
 TEST_P(Decode, AMillionRows) {
-  const int64_t rows = (1 << 20) + 7;
+  const int64_t rows = scaled((1 << 20) + 7, 1 << 16);
   const PackedExample example(8, {{rows / 10, 4, 256}, {rows - rows / 10, 4, 64}}, true, 4);
   const Table table = upload(example);
   expect_rows(example, table.view, RowSet::range(0, rows), range_of(0, rows));

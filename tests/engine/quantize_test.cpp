@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/reference.hpp"
+#include "tests/support/scale.hpp"
 #include "tests/support/testing.hpp"
 
 namespace mgqe::testing {
@@ -122,8 +123,9 @@ TEST_P(Quantize, CodesAreTheCanonicalArgminToTheBit) {
 // that this codebook does not serve. Few distinct components make ties.
 TEST_P(Quantize, ManyRowsHaveTheCanonicalCodes) {
   Random random(17);
-  const int rows = 280'003, centroids = 40;
-  const Tiers tiers = tiers_of({1000, 90'001, 90'002, 270'000, rows}, {40, 17, 0, 5, 1});
+  const int third = static_cast<int>(scaled(90'001, 9'001));
+  const int rows = 3 * third + 10'000, centroids = 40;
+  const Tiers tiers = tiers_of({1000, third, third + 1, 3 * third, rows}, {40, 17, 0, 5, 1});
   for (const auto& [dim, subspaces] : {std::pair(8, 8), {8, 4}, {8, 2}, {8, 1}, {16, 1}, {3, 1}}) {
     const int w = dim / subspaces;
     const auto queries = random.integers<float>(rows * dim, -2, 2);
@@ -150,7 +152,7 @@ TEST_P(Quantize, ManyRowsHaveTheCanonicalCodes) {
 }
 
 TEST_P(Quantize, NoRowsAndAMillionOfThem) {
-  const int dim = 2, centroids = 3, million = (1 << 20) + 7;
+  const int dim = 2, centroids = 3, million = static_cast<int>(scaled((1 << 20) + 7, 1 << 16));
   Random random(18);
   const auto codebook = random.integers<float>(centroids * dim, -3, 3);
   for (const int rows : {0, 1, 2, million}) {

@@ -90,7 +90,8 @@ inline Config config_of(const Case& c) {
 /// read only then.
 class Late final : public Communicator {
  public:
-  /// Of a back end beside the one that the ranks' communicator knows.
+  /// Of a back end beside the one that the ranks' communicator knows, in whose stream alone what
+  /// the communicator brings stands.
   Late(Backend& backend, Communicator& ranks) : backend_(backend), ranks_(ranks) {}
   std::string name() const override { return "late"; }
   int rank() const override { return ranks_.rank(); }
@@ -105,10 +106,12 @@ class Late final : public Communicator {
   void do_all_reduce(View<float> x) override {
     backend_.synchronize();
     ranks_.all_reduce(Traffic::kDense, x);
+    backend_.wait_for(*among_ranks);
   }
   void do_all_reduce(View<double> x) override {
     backend_.synchronize();
     ranks_.all_reduce(Traffic::kDense, x);
+    backend_.wait_for(*among_ranks);
   }
   void do_begin_all_to_all(Backend& on, std::span<const Exchange> exchanges) override {
     std::vector<Begun>& together = begun_.emplace_back();
@@ -129,6 +132,7 @@ class Late final : public Communicator {
   void do_all_gather(View<const uint8_t> mine, Segments receive) override {
     backend_.synchronize();
     ranks_.all_gather(Traffic::kForward, mine, receive);
+    backend_.wait_for(*among_ranks);
   }
   void do_exchange(std::span<const int64_t> to, std::span<int64_t> from) override {
     ranks_.exchange(Traffic::kForward, to, from);

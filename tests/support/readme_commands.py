@@ -30,6 +30,10 @@ NOT_RUN = {
     "tests/run.sh": "builds everything and runs every test, this one too",
     "cmake --preset release && cmake --build --preset release -j$(nproc)":
         "builds everything; .ci/run does so by tests/run.sh before any test",
+    "cmake --preset simulated && cmake --build --preset simulated -j 2 && ctest --preset simulated -j 2":
+        "builds everything once more; .ci/run does so",
+    "CUDASIM_SEED=2 build/simulated/engine_test --gtest_filter='*Attention*/cuda'":
+        "needs that build",
     "ctest --test-dir build/release -L engine": "runs tests from a test; .ci/run runs them all by ctest",
     "build/release/figure2 --seeds 1..10": PLACE + "run small by grid_test",
     "build/release/figure3 --seeds 1..10": PLACE + "run small by grid_test",

@@ -9,6 +9,7 @@
 
 #include "host/io/checkpoint.hpp"
 #include "models/backbones/model.hpp"
+#include "tests/support/scale.hpp"
 
 namespace mgqe::testing {
 
@@ -52,6 +53,7 @@ inline std::vector<std::pair<std::string, Config>> many_kinds_of_runs(const std:
     config.model.max_length = 12;
     config.train.negatives = defaults.train.negatives;
     config.train.epochs = 2;
+    config.data.synthetic_users = scaled(config.data.synthetic_users, 120);
     if (config.model.name == "sasrec") config.train.batch = 32;
     const std::string name = scheme;
     if (name == "dpq_vq" || name == "dpq_sx") {

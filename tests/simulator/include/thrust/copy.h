@@ -1,0 +1,4 @@
+// Stand-in for Thrust.
+#pragma once
+
+#include "thrust/device_ptr.h"

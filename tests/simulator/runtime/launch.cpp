@@ -1,0 +1,48 @@
+// Launches of kernels, as calls.
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "tests/simulator/runtime/call.hpp"
+#include "tests/simulator/runtime/kernel.hpp"
+#include "tests/simulator/runtime/limits.hpp"
+#include "tests/simulator/runtime/symbols.hpp"
+
+namespace simulator {
+namespace {
+
+const std::string* name_of(const Launch& launch) {
+  static std::map<std::pair<const void*, int>, const std::string*> names;
+  const std::string*& name = names[{launch.kernel, launch.line}];
+  if (name == nullptr)
+    name = keep(fmt::format("{} ({}:{})", function_name(launch.kernel), launch.file, launch.line));
+  return name;
+}
+
+}  // namespace
+
+void enqueue(const Launch& launch, cudaStream_t stream) {
+  call([&] {
+    ++counts.launches;
+    if (const Refusal refusal = refuse_launch(launch); refusal.error != cudaSuccess) {
+      report(fmt::format("a launch at {}:{}: {}", launch.file, launch.line, refusal.why));
+      return refusal.error;
+    }
+    Task task(Task::kWork);
+    task.name = name_of(launch);
+    const uint64_t seed = draw();
+    task.work = [launch, seed] { run_kernel(launch, seed); };
+    return enqueue(stream, std::move(task));
+  });
+}
+cudaError_t set_attribute(const void* kernel, cudaFuncAttribute which, int value) {
+  return call([&] {
+    if (which != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
+    const Refusal refusal = set_dynamic_limit(kernel, value);
+    if (refusal.error != cudaSuccess) report("cudaFuncSetAttribute: " + refusal.why);
+    return refusal.error;
+  });
+}
+
+}  // namespace simulator
