@@ -14,6 +14,11 @@ foreach(room ${rooms})
     PROPERTIES TIMEOUT 600 LABELS ${room} ENVIRONMENT "${device_environment}")
 endforeach()
 
+# Every op once more on a device that differs in what grids, orders and limits depend on.
+gtest_discover_tests(engine_test TEST_FILTER "*/cuda" TEST_PREFIX "other_device/" DISCOVERY_TIMEOUT 60
+  PROPERTIES TIMEOUT 600 LABELS engine ENVIRONMENT
+  "${device_environment};CUDASIM_SMS=1;CUDASIM_SEED=2;CUDASIM_ARCH=80;CUDASIM_EAGER=1")
+
 # Its faulty kernels are instrumented as those of the back end are.
 mgqe_device_object(faulty_kernels ${CMAKE_CURRENT_SOURCE_DIR}/simulator/faulty_kernels.cu)
 mgqe_test_program(simulator_test simulator/simulator_test.cpp ${PROJECT_BINARY_DIR}/faulty_kernels.o)
