@@ -19,8 +19,11 @@ enum cudaError_t {
   cudaErrorInvalidValue = 1,
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
+  cudaErrorInsufficientDriver = 35,
+  cudaErrorDevicesUnavailable = 46,
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
+  cudaErrorNoKernelImageForDevice = 209,
   cudaErrorInvalidResourceHandle = 400,
   cudaErrorNotReady = 600,
   cudaErrorIllegalAddress = 700,
@@ -52,6 +55,7 @@ enum cudaMemcpyKind {
 enum cudaDeviceAttr {
   cudaDevAttrMaxThreadsPerBlock = 1,
   cudaDevAttrMultiProcessorCount = 16,
+  cudaDevAttrL2CacheSize = 38,
   cudaDevAttrMaxThreadsPerMultiProcessor = 39,
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
@@ -73,6 +77,9 @@ enum cudaStreamCaptureMode {
 };
 enum : unsigned { cudaStreamDefault = 0, cudaStreamNonBlocking = 1 };
 enum : unsigned { cudaEventDefault = 0, cudaEventBlockingSync = 1, cudaEventDisableTiming = 2 };
+struct cudaFuncAttributes {
+  int maxThreadsPerBlock;
+};
 struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem;
@@ -142,6 +149,7 @@ struct Launch {
 };
 void enqueue(const Launch&, cudaStream_t);
 cudaError_t set_attribute(const void* kernel, cudaFuncAttribute, int value);
+cudaError_t get_attributes(cudaFuncAttributes*, const void* kernel);
 
 template <class... P>
 void launch(const char* file, int line, void (*kernel)(P...), dim3 grid, dim3 block,
@@ -168,6 +176,13 @@ template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel* kernel, cudaFuncAttribute which, int value) {
   return simulator::set_attribute(reinterpret_cast<const void*>(kernel), which, value);
 }
+
+template <class Kernel>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, Kernel* kernel) {
+  return simulator::get_attributes(attributes, reinterpret_cast<const void*>(kernel));
+}
+// What nvcc says that it makes code for.
+#define __CUDA_ARCH_LIST__ 800, 900
 
 // ---- the device language ------------------------------------------------------------------------
 // Constant for as long as a thread can look, and of no constructor, so that reading them costs no

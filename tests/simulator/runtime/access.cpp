@@ -190,6 +190,9 @@ char __tsan_atomic8_load(const volatile char* p, int) { return __atomic_load_n(p
 int __tsan_atomic32_load(const volatile int* p, int) { return __atomic_load_n(p, 5); }
 long __tsan_atomic64_load(const volatile long* p, int) { return __atomic_load_n(p, 5); }
 void __tsan_atomic64_store(volatile long* p, long v, int) { __atomic_store_n(p, v, 5); }
+long __tsan_atomic64_fetch_add(volatile long* p, long v, int) {
+  return __atomic_fetch_add(p, v, 5);
+}
 int __tsan_atomic32_fetch_add(volatile int* p, int v, int) { return __atomic_fetch_add(p, v, 5); }
 
 // ---- -fsanitize=alignment -----------------------------------------------------------------------

@@ -23,7 +23,7 @@ void look_back() {
   if (options().verbose)
     std::fprintf(stderr, "simulated device: %lld launches\n",
                  static_cast<long long>(counts.launches));
-  if (faults_reported() == 0) {
+  if (faults_reported() == 0 && sticky_error() == cudaSuccess) {
     const std::vector<std::string> left = leaks();
     for (const std::string& one : left)
       std::fprintf(stderr, "simulated device: never freed: %s\n", one.c_str());
@@ -72,6 +72,9 @@ const char* cudaGetErrorName(cudaError_t error) {
     NAME(cudaErrorInvalidValue)
     NAME(cudaErrorMemoryAllocation)
     NAME(cudaErrorInvalidConfiguration)
+    NAME(cudaErrorInsufficientDriver)
+    NAME(cudaErrorDevicesUnavailable)
+    NAME(cudaErrorNoKernelImageForDevice)
     NAME(cudaErrorNoDevice)
     NAME(cudaErrorInvalidDevice)
     NAME(cudaErrorInvalidResourceHandle)

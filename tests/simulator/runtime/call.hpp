@@ -30,7 +30,7 @@ cudaError_t call(const Body& body) {
 /// What there is of each, and what there was of launches.
 struct Counts {
   int events = 0, graphs = 0;
-  int64_t launches = 0;
+  int64_t launches = 0, allocations = 0;
 };
 extern Counts counts;
 

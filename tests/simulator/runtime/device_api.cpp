@@ -24,6 +24,16 @@ using namespace simulator;
 
 cudaError_t cudaGetDeviceCount(int* count) {
   return call([&] {
+    *count = 0;
+    switch (options().broken) {
+      case Options::Broken::kNoDriver:
+      case Options::Broken::kOldDriver:
+        return cudaErrorInsufficientDriver;
+      case Options::Broken::kNoDevice:
+        return cudaErrorNoDevice;
+      default:
+        break;
+    }
     *count = options().devices;
     return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
   });
@@ -31,6 +41,7 @@ cudaError_t cudaGetDeviceCount(int* count) {
 cudaError_t cudaSetDevice(int number) {
   return call([&] {
     if (!is_device(number)) return cudaErrorInvalidDevice;
+    if (options().broken == Options::Broken::kBusy) return cudaErrorDevicesUnavailable;
     device = number;
     return cudaSuccess;
   });
@@ -48,6 +59,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int number)
         return cudaSuccess;
       case cudaDevAttrMaxThreadsPerMultiProcessor:
         *value = kThreadsPerMultiprocessor;
+        return cudaSuccess;
+      case cudaDevAttrL2CacheSize:
+        *value = 1 << 20;
         return cudaSuccess;
       case cudaDevAttrMaxThreadsPerBlock:
         *value = 1024;
@@ -94,7 +108,9 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = options().broken == Options::Broken::kNoDriver    ? 0
+             : options().broken == Options::Broken::kOldDriver ? 11040
+                                                               : 13000;
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {

@@ -7,6 +7,7 @@
 #include "tests/simulator/runtime/call.hpp"
 #include "tests/simulator/runtime/kernel.hpp"
 #include "tests/simulator/runtime/limits.hpp"
+#include "tests/simulator/runtime/options.hpp"
 #include "tests/simulator/runtime/symbols.hpp"
 
 namespace simulator {
@@ -24,7 +25,8 @@ const std::string* name_of(const Launch& launch) {
 
 void enqueue(const Launch& launch, cudaStream_t stream) {
   call([&] {
-    ++counts.launches;
+    if (++counts.launches == options().failing_launch) give_up(cudaErrorIllegalAddress);
+    if (sticky_error() != cudaSuccess) return sticky_error();
     if (const Refusal refusal = refuse_launch(launch); refusal.error != cudaSuccess) {
       report(fmt::format("a launch at {}:{}: {}", launch.file, launch.line, refusal.why));
       return refusal.error;
@@ -34,6 +36,13 @@ void enqueue(const Launch& launch, cudaStream_t stream) {
     const uint64_t seed = draw();
     task.work = [launch, seed] { run_kernel(launch, seed); };
     return enqueue(stream, std::move(task));
+  });
+}
+cudaError_t get_attributes(cudaFuncAttributes* attributes, const void* kernel) {
+  return call([&] {
+    if (options().broken == Options::Broken::kNoCode) return cudaErrorNoKernelImageForDevice;
+    attributes->maxThreadsPerBlock = launch_bound(kernel);
+    return cudaSuccess;
   });
 }
 cudaError_t set_attribute(const void* kernel, cudaFuncAttribute which, int value) {

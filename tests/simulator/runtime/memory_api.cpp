@@ -7,6 +7,7 @@
 #include "tests/simulator/include/simulated_library.h"
 #include "tests/simulator/runtime/access.hpp"
 #include "tests/simulator/runtime/call.hpp"
+#include "tests/simulator/runtime/options.hpp"
 #include "tests/simulator/runtime/memory.hpp"
 
 using namespace simulator;
@@ -14,6 +15,8 @@ using namespace simulator;
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   return call([&] {
     if (refused_while_capturing()) return cudaErrorStreamCaptureUnsupported;
+    if (bytes > 0 && ++counts.allocations == options().failing_allocation)
+      return cudaErrorMemoryAllocation;
     *pointer = bytes == 0 ? nullptr : allocate(bytes, current_device());
     return bytes > 0 && *pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
   });

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 
 namespace simulator {
@@ -14,6 +15,19 @@ int64_t number(const char* name, int64_t otherwise) {
   const int64_t value = std::strtoll(text, &end, 10);
   if (end != text && *end == '\0' && value >= 0) return value;
   std::fprintf(stderr, "simulated device: %s=%s is not a number\n", name, text);
+  std::exit(kFaultExitCode);
+}
+
+Options::Broken broken() {
+  const char* const text = std::getenv("CUDASIM_BROKEN");
+  if (text == nullptr) return Options::Broken::kNothing;
+  const std::string names[] = {"", "no_driver", "old_driver", "no_device", "busy", "no_code"};
+  for (size_t i = 0; i < std::size(names); ++i)
+    if (text == names[i]) return static_cast<Options::Broken>(i);
+  std::fprintf(stderr,
+               "simulated device: CUDASIM_BROKEN=%s is unknown: no_driver, old_driver, no_device, "
+               "busy or no_code\n",
+               text);
   std::exit(kFaultExitCode);
 }
 
@@ -31,6 +45,9 @@ const Options& options() {
     o.guard = number("CUDASIM_GUARD", 1) != 0;
     o.faults_stick = number("CUDASIM_STICKY", 0) != 0;
     o.verbose = number("CUDASIM_VERBOSE", 0) != 0;
+    o.broken = broken();
+    o.failing_allocation = number("CUDASIM_FAILING_ALLOCATION", 0);
+    o.failing_launch = number("CUDASIM_FAILING_LAUNCH", 0);
     return o;
   }();
   return read;

@@ -15,6 +15,10 @@ struct Options {
   bool guard;         // device memory is closed to the host
   bool faults_stick;  // a fault is returned by this call and every later one; else the process ends
   bool verbose;
+  // What a machine may lack, and when a device gives up:
+  enum class Broken { kNothing, kNoDriver, kOldDriver, kNoDevice, kBusy, kNoCode } broken;
+  int64_t failing_allocation;  // the number of the one that finds no memory; 0: none
+  int64_t failing_launch;      // that of the one that ends the device; 0: none
 };
 const Options& options();
 

@@ -152,6 +152,7 @@ void drain_until(cudaStream_t stream, const Done& done) {
 uint64_t draw() { return draws(); }
 void learn(const Clock& clock) { host_clock.join(clock); }
 cudaError_t sticky_error() { return sticky; }
+void give_up(cudaError_t error) { sticky = error; }
 
 const std::string* keep(const std::string& name) {
   static std::set<std::string> names;

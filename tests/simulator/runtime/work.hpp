@@ -73,6 +73,8 @@ void make_some_progress();
 
 /// The first error that work met; from then on every call returns it.
 cudaError_t sticky_error();
+/// From here on every call returns that error.
+void give_up(cudaError_t error);
 
 /// Captures that this host thread began: calls that are no part of a graph make them invalid.
 bool refused_while_capturing();
