@@ -114,8 +114,9 @@ class Block {
   }
 
   /// Leaves the block: run() throws LaunchError. Locals of its threads are never destroyed.
-  [[noreturn]] void fail(const std::string& message) {
+  [[noreturn]] void fail(std::string message) {
     failure_ = std::make_exception_ptr(LaunchError(message));
+    std::string().swap(message);
     switch_fiber(*running_, scheduler_);
     std::terminate();
   }
