@@ -26,11 +26,12 @@ target_link_libraries(simulator_test PRIVATE GTest::gtest_main mgqe_cuda)
 target_include_directories(simulator_test PRIVATE simulator/include)
 gtest_discover_tests(simulator_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120 LABELS simulator)
 
-# Whole runs: as on the CPU, and on machines whose GPU cannot be used or gives up.
-foreach(name same_runs_test broken_devices_test)
-  add_test(NAME ${name} COMMAND bash simulator/${name}.sh ${PROJECT_BINARY_DIR}
+# Whole runs: as on the CPU, on machines whose GPU cannot be used or gives up, and the first hour.
+foreach(script simulator/same_runs_test simulator/broken_devices_test gpu/gpu_test)
+  cmake_path(GET script FILENAME name)
+  add_test(NAME ${name} COMMAND bash ${script}.sh ${PROJECT_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS simulator)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900 LABELS simulator)
 endforeach()
 
 # Two ranks on one device, staged through the host; then each with its own, by NCCL.

@@ -56,11 +56,6 @@ NOT_RUN = {
     "python3 -m venv faiss && faiss/bin/pip install faiss-cpu": "installs a package",
     "experiments/baselines/compare_ops.py --torch /usr/bin/python3 --faiss faiss/bin/python --threads 1 2 "
     "--out experiments/results/ops_cpu.json": "needs PyTorch, faiss and quiet cores for an hour",
-    "experiments/baselines/compare_ops.py --device cuda": "needs a GPU",
-    "compute-sanitizer build/release/engine_test": "needs a GPU",
-    "build/release/mgqe train --device cuda --data ml-1m --out runs/gpu": "needs a GPU",
-    "build/release/bench_train --device cuda --data ml-1m": "needs a GPU",
-    "build/release/bench_ops --device cuda --json experiments/results/ops_cuda.json": "needs a GPU",
     "bench_ops --device cuda": "needs a GPU",
     "scaling --device cuda": "needs a GPU",
     "mgqe train --device cuda": "needs a GPU",

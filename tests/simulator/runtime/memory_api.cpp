@@ -7,8 +7,8 @@
 #include "tests/simulator/include/simulated_library.h"
 #include "tests/simulator/runtime/access.hpp"
 #include "tests/simulator/runtime/call.hpp"
-#include "tests/simulator/runtime/options.hpp"
 #include "tests/simulator/runtime/memory.hpp"
+#include "tests/simulator/runtime/options.hpp"
 
 using namespace simulator;
 
