@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Breaks cuda/ in one place at a time, as rules say, and runs the tests of the simulated device: each
+mutant has to be seen, or has its reason in EQUIVALENT.
+
+  tests/simulator/mutants.sh                        all of them: an hour or two
+  tests/simulator/mutants.sh --list                 their names
+  tests/simulator/mutants.sh --only 'barrier.*quantize' --seeds 1 2 3
+  tests/simulator/mutants.sh --minutes 20 --json mutants.json     goes on where that file ends
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# What, in which files of cuda/, and the break of one occurrence.
+RULES = [
+    ("barrier", "*_kernel.cuh", r"__sync(?:threads|warp)\(\);", ""),
+    ("barrier", "primitives.cuh", r"__syncthreads\(\);", ""),
+    ("atomic", "*_kernel.cuh", r"atomicAdd\(&(.*), ([^,;]*)\);", r"\1 += \2;"),
+    ("scratch", "*.cu", r"(workspace\(\)\.take<[^>]*>\(stream\(\), )([^;]*)\);", r"\1(\2) / 2);"),
+    ("scratch moved", "cuda_backend.cuh",
+     r"return lanes_\[0\]\.workspace\.version\(\) \+ lanes_\[1\]\.workspace\.version\(\);",
+     "return 0;"),
+    ("wait", "cuda_backend.cu", r"reached_->hold_back\(waiting\);", ""),
+    ("wait", "cuda_backend.cu", r"end\.wait\(\);", ""),
+    ("wait", "nccl_communicator.cu", r"(?:backend_|exchanges_)\s*(?:\.|->)wait_for\([^;]*\);", ""),
+    ("record", "cuda_backend.cu", r"reached_->record\(leading\);", ""),
+    ("shared memory", "*.cu", r"MGQE_CUDA\(cudaFuncSetAttribute\([^;]*;", ";"),
+    ("bound", "*_kernel.cuh", r"if \((\w+) >= (\w+(?:\.\w+(?:\(\))?)?)\) return;",
+     r"if (\1 > \2) return;"),
+    ("stride", "*_kernel.cuh", r"\+= kWarpSize\)", "+= kWarpSize - 1)"),
+    ("transposed", "linalg.cu", r"CUBLAS_OP_T : CUBLAS_OP_N", "CUBLAS_OP_N : CUBLAS_OP_T"),
+    ("zeroed", "*.cu", r"\bzero\([^;]*\);", ""),
+]
+
+# Mutants that change nothing, by a part of their name, and why.
+EQUIVALENT = {}
+
+
+def mutants():
+    """(name, path, begin, end, text) of each, in the order of RULES."""
+    found = []
+    for what, files, pattern, replacement in RULES:
+        for path in sorted((ROOT / "cuda").glob(files)):
+            source = path.read_text(encoding="utf-8")
+            for match in re.finditer(pattern, source):
+                line = source.count("\n", 0, match.start()) + 1
+                found.append((f"{what} {path.name}:{line}", path.relative_to(ROOT), match.start(),
+                              match.end(), match.expand(replacement)))
+    return found
+
+
+class Tree:
+    """A copy of the source, whose build is kept from mutant to mutant."""
+
+    def __init__(self, folder, jobs):
+        self.source, self.build, self.jobs = folder / "source", folder / "build", jobs
+        files = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others",
+                                "--exclude-standard"], capture_output=True, check=True).stdout
+        for name in filter(None, files.decode().split("\0")):
+            theirs, ours = ROOT / name, self.source / name
+            if not theirs.exists() or (ours.exists() and ours.read_bytes() == theirs.read_bytes()):
+                continue
+            ours.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(theirs, ours)
+            os.utime(ours)
+        self.call(["cmake", "-S", self.source, "-B", self.build, "-DMGQE_CUDA=simulated",
+                   "-DMGQE_TESTS=ON"])
+        if not self.compile():
+            sys.exit(f"mutants.sh: {self.build} does not build without a mutant")
+
+    @staticmethod
+    def call(command):
+        return subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode == 0
+
+    def compile(self):
+        return self.call(["cmake", "--build", self.build, "-j", self.jobs, "--target", "engine_test",
+                          "comm_test"])
+
+    def seen(self, seeds):
+        """The first test that fails, on any seed; "" where none does."""
+        for seed in seeds:
+            for sms in (1, 5):
+                environment = {**os.environ, "CUDASIM_SEED": str(seed), "CUDASIM_SMS": str(sms),
+                               "MGQE_TEST_SCALE": "0.1"}
+                for program, tests in (("engine_test", "*/cuda"), ("comm_test", "Nccl.*")):
+                    try:
+                        done = subprocess.run([self.build / program, f"--gtest_filter={tests}"],
+                                              env=environment, capture_output=True, text=True,
+                                              errors="replace", timeout=300)
+                    except subprocess.TimeoutExpired:
+                        return f"seed {seed}: {program} does not end"
+                    if done.returncode != 0:
+                        text = done.stdout + done.stderr
+                        fault = re.search(r"FAULT: .*", text) or re.search(r"\[  FAILED  \].*", text)
+                        return f"seed {seed}: {fault.group(0)[:140] if fault else done.returncode}"
+        return ""
+
+
+def write(path, records):
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/simulator/mutants.sh", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="mutants whose name matches")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--jobs", default="2", help="of the compiler [2]")
+    parser.add_argument("--folder", default=str(ROOT / "build" / "mutants"))
+    parser.add_argument("--json", type=pathlib.Path, help="results; those that it has stand")
+    parser.add_argument("--list", action="store_true")
+    args = parser.parse_args()
+    chosen = [mutant for mutant in mutants() if re.search(args.only, mutant[0])]
+    if args.list:
+        print("\n".join(mutant[0] for mutant in chosen))
+        return 0
+    records = {}
+    if args.json and args.json.exists():
+        records = json.loads(args.json.read_text(encoding="utf-8"))
+    tree = Tree(pathlib.Path(args.folder), args.jobs)
+    end = time.monotonic() + 60 * args.minutes
+    for name, path, begin, stop, text in chosen:
+        if name in records or time.monotonic() > end:
+            continue
+        file = tree.source / path
+        source = file.read_text(encoding="utf-8")
+        file.write_text(source[:begin] + text + source[stop:], encoding="utf-8")
+        try:
+            how = tree.seen(args.seeds) if tree.compile() else "does not compile"
+        finally:
+            file.write_text(source, encoding="utf-8")
+        records[name] = how
+        print(f"{'seen' if how else 'NOT SEEN'}  {name}  {how}", flush=True)
+        if args.json:
+            write(args.json, records)
+    here = {name: how for name, how in records.items() if how != "does not compile"}
+    explained = [name for name, how in here.items()
+                 if not how and any(part in name for part in EQUIVALENT)]
+    missed = [name for name, how in here.items() if not how and name not in explained]
+    print(f"{len(here) - len(missed) - len(explained)} of {len(here)} seen, {len(explained)} change "
+          f"nothing, {len(missed)} missed")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
