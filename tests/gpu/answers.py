@@ -52,8 +52,7 @@ def result_of(folder):
 
 
 def ops_of(_, fill):
-    (path,) = glob.glob(fill("{out}") + "/*ops.json") or glob.glob(fill("{out}") + "/ceilings.json")
-    records = read_json(path)
+    records = read_json(fill("{out}") + "/ops.json")
     shares = sorted((record["share"], record["op"]) for record in records
                     if record.get("share") is not None)
     if not shares:

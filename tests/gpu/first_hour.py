@@ -44,16 +44,16 @@ class Tools:
         self.data = "ml-1m" if has_movielens() else "synthetic"
         self.grid_minutes = args.grid_minutes
         self.epochs = {"gmf": 20, "neumf": 5, "sasrec": 10}
-        self.sizes, self.bench_ops, self.bench_train, self.grid = [], [], [], []
-        self.tests = ""
+        self.quick = args.quick
+        self.sizes, self.bench_train, self.grid, self.tests = [], [], [], ""
+        self.sanitized, self.attention = plan.SANITIZED, plan.ATTENTION
         if args.quick:  # the way through, not the figures
             self.data = "synthetic"
             self.epochs = dict.fromkeys(self.epochs, 1)
             self.sizes = ["--synthetic-users", "60", "--synthetic-items", "50",
                           "--synthetic-actions", "8", "--dim", "16", "--subspaces", "8",
                           "--centroids", "16", "--max-length", "8", "--batch", "32"]
-            self.bench_ops = ["--batch", "256", "--table-rows", "512", "--sequences", "1",
-                              "--users", "2", "--samples", "3"]
+            self.sanitized = self.attention = "Device/LayerNorm.*/cuda"
             self.bench_train = ["--steps", "5", "--warmup", "2"]
             self.tests = ":-*Four*:*Large*:*Learns*"
 
