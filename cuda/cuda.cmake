@@ -59,11 +59,11 @@ target_link_libraries(mgqe_cuda PUBLIC mgqe_engine
 set_target_properties(mgqe_cuda PROPERTIES CUDA_COMPILER_LAUNCHER
   "bash;${PROJECT_SOURCE_DIR}/host/cmake/keep_ptxas.sh;${CMAKE_CUDA_COMPILER_LAUNCHER}")
 # A launch without a stream would go to the legacy default one, which waits for all others. Tests read
-# the PTX of the objects.
+# the PTX of the static library; a shared one is to be carried, and small.
 target_compile_options(mgqe_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -lineinfo -Xptxas=-v
     -Xcompiler=-Wall,-Wextra,-ffp-contract=off -Werror=default-stream-launch
-    $<$<BOOL:${MGQE_TESTS}>:--no-compress>
+    $<$<AND:$<BOOL:${MGQE_TESTS}>,$<NOT:$<BOOL:${BUILD_SHARED_LIBS}>>>:--no-compress>
     $<$<BOOL:${MGQE_WERROR}>:-Werror=all-warnings>>)
 if(MGQE_NCCL)
   target_link_libraries(mgqe_cuda PRIVATE NCCL::NCCL)

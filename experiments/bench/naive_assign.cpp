@@ -51,7 +51,7 @@ void NaiveAssign::run() {
         std::copy_n(centroid + k * d_, width, decoded_.data() + r * d_ + j * width);
       }
   };
-  // Not an OpenMP loop: its threads go on spinning, on the cores of what is timed next.
+  // Threads of its own, which end with it: a pool's are still awake when the next op is timed.
   const int64_t threads = thread_count();
   std::vector<std::jthread> others;
   for (int64_t t = 1; t < threads; ++t)

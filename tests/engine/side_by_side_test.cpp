@@ -6,6 +6,7 @@
 #include "host/cpu/cpu_backend.hpp"
 #include "host/train/training_loop.hpp"
 #include "models/optim/unique_buffer.hpp"
+#include "tests/support/step_testing.hpp"
 #include "tests/support/testing.hpp"
 
 namespace mgqe::testing {
@@ -125,17 +126,8 @@ TEST(SidesOfAModel, ShareNothing) {
   for (const char* backbone : {"gmf", "neumf"})
     for (const char* scheme : {"full", "mgqe", "dpq_sx", "low_rank", "hashed"}) {
       SCOPED_TRACE(std::string(backbone) + " " + scheme);
-      Config config = default_config(backbone);
-      config.data.name = "synthetic";
-      config.data.synthetic_users = 60;
-      config.data.synthetic_items = 50;
-      config.data.synthetic_actions = 14;
-      config.embedding.scheme = scheme;
-      config.embedding.dim = 8;
-      config.embedding.rank = 3;
-      config.embedding.subspaces = {4};
-      config.embedding.centroids = {16};
-      config.train.batch = 64;
+      Config config = step_config(backbone, scheme);
+      config.model.pretrain_epochs = 0;  // both halves from the first step
       CpuBackend plain;
       Reversed reversed;
       std::vector<std::vector<float>> arrays[2];

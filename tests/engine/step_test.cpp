@@ -11,26 +11,8 @@
 namespace mgqe::testing {
 namespace {
 
-Config small_config(const std::string& backbone, const std::string& scheme) {
-  Config config = default_config(backbone);
-  config.data.name = "synthetic";
-  config.data.synthetic_users = 60;
-  config.data.synthetic_items = 50;
-  config.data.synthetic_actions = 14;
-  config.embedding.scheme = scheme;
-  config.embedding.dim = 8;
-  config.embedding.rank = 3;
-  config.embedding.subspaces = {4};
-  config.embedding.centroids = {scheme == "mgqe" ? std::vector<int>{16, 4} : std::vector<int>{16}};
-  if (scheme == "mgqe") config.embedding.tiers = {0.1};
-  config.train.batch = backbone == "sasrec" ? 16 : 64;
-  config.model.max_length = 10;
-  if (backbone == "neumf") config.model.pretrain_epochs = 2;
-  return config;
-}
-
 Config relevance_config(const std::string& backbone, const std::string& scheme) {
-  Config config = small_config(backbone, scheme);
+  Config config = step_config(backbone, scheme);
   config.model.task = TaskKind::kRelevance;
   config.model.pretrain_epochs = 0;
   config.data.name = "relevance-synthetic";
@@ -44,14 +26,14 @@ std::vector<std::pair<std::string, Config>> kinds_of_runs() {
   std::vector<std::pair<std::string, Config>> runs;
   for (const char* scheme : {"full", "mgqe", "dpq_sx", "hashed", "low_rank"}) {
     for (const char* backbone : {"gmf", "neumf", "sasrec"})
-      runs.emplace_back(std::string(backbone) + " " + scheme, small_config(backbone, scheme));
+      runs.emplace_back(std::string(backbone) + " " + scheme, step_config(backbone, scheme));
     for (const char* backbone : {"gmf", "neumf"})
       runs.emplace_back(std::string("relevance ") + backbone + " " + scheme,
                         relevance_config(backbone, scheme));
   }
-  runs.emplace_back("gmf full, dense Adam", small_config("gmf", "full"));
+  runs.emplace_back("gmf full, dense Adam", step_config("gmf", "full"));
   runs.back().second.train.optimizer = Optimizer::kAdam;
-  runs.emplace_back("gmf mgqe, every option", small_config("gmf", "mgqe"));
+  runs.emplace_back("gmf mgqe, every option", step_config("gmf", "mgqe"));
   runs.back().second.embedding.commitment_weight = 0.25;
   runs.back().second.embedding.distance_bn = DistanceBn::kTf;
   runs.back().second.embedding.grouping = Grouping::kLookup;

@@ -45,7 +45,7 @@ class Tools:
         self.grid_minutes = args.grid_minutes
         self.epochs = {"gmf": 20, "neumf": 5, "sasrec": 10}
         self.quick = args.quick
-        self.sizes, self.bench_train, self.grid, self.tests = [], [], [], ""
+        self.sizes, self.bench_train, self.tests = [], [], ""
         self.sanitized, self.attention = plan.SANITIZED, plan.ATTENTION
         if args.quick:  # the way through, not the figures
             self.data = "synthetic"

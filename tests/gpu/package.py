@@ -1,5 +1,6 @@
 """A folder with all that tests/gpu.sh needs, for a machine with a GPU and no compiler."""
 
+import os
 import pathlib
 import re
 import shutil
@@ -9,7 +10,8 @@ import sys
 LIMIT_MIB = 60
 PROGRAMS = ["mgqe", "bench_ops", "bench_train", "figure2", "base_test", "packed_test", "engine_test",
             "models_test", "train_test", "comm_test", "ranks_test"]
-# The C library belongs to the machine, and so does what comes with its driver and toolkit.
+# The C library belongs to the machine, and so does what comes with its driver and toolkit: carried.sh
+# finds cuBLAS and NCCL there.
 OF_THE_MACHINE = re.compile(r"^(ld-linux|libc|libm|libdl|librt|libpthread|libcuda|libcublas|"
                             r"libcublasLt|libnccl|libnvidia-ml)[.-]")
 
@@ -38,7 +40,7 @@ def make(root, folder, architectures):
           "-DMGQE_TESTS=ON", f"-DCMAKE_CUDA_ARCHITECTURES={architectures}",
           "-DCMAKE_CUDA_FLAGS=--compress-mode=size"])
     programs = [name for name in PROGRAMS if name != "ranks_test" or shutil.which("mpirun")]
-    call(["cmake", "--build", build, "-j", "2", "--target", *programs])
+    call(["cmake", "--build", build, "-j", os.cpu_count(), "--target", *programs])
     aside = folder.with_name(folder.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
     (aside / "bin").mkdir(parents=True)
@@ -51,7 +53,6 @@ def make(root, folder, architectures):
                 shutil.copy2(library, target)
     for file in [*(aside / "bin").iterdir(), *(aside / "lib").iterdir()]:
         call(["strip", "--strip-unneeded", file])
-        # PyTorch's wheels bring cuBLAS and NCCL: launch.sh adds their folders.
     shutil.copytree(root / "tests" / "gpu", aside / "tests" / "gpu",
                     ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("golden", "compatibility"):

@@ -164,7 +164,7 @@ def stages(tools):
         Stage("grid", "How many runs of the grid an hour?", [
             Step("figure2", [tools.program("figure2"), "--device", tools.device, "--tasks", "gmf",
                              "--seeds", "1", "--budget", str(tools.grid_minutes), "--no-report",
-                             "--store", "{out}/runs", *tools.grid],
+                             "--store", "{out}/runs"],
                  60 * tools.grid_minutes + 30, answers.runs_of("{out}/runs")),
         ]),
     ]

@@ -2,7 +2,7 @@
 """Breaks cuda/ in one place at a time, as rules say, and runs the tests of the simulated device: each
 mutant has to be seen, or has its reason in EQUIVALENT.
 
-  tests/simulator/mutants.sh                        all of them: an hour or two
+  tests/simulator/mutants.sh                        all of them, a build and a run of the tests each
   tests/simulator/mutants.sh --list                 their names
   tests/simulator/mutants.sh --only 'barrier.*quantize' --seeds 1 2 3
   tests/simulator/mutants.sh --minutes 20 --json mutants.json     goes on where that file ends

@@ -30,8 +30,8 @@ while [ $SECONDS -lt $end ]; do
       settings=(CUDASIM_SEED=$seed CUDASIM_SMS=$sms CUDASIM_ARCH=$((seed % 2 ? 90 : 80)) CUDASIM_EAGER=$((seed / 2 % 2)))
       filter=*/cuda
       [ $room = comm ] && filter='Nccl.*'
-      env "${settings[@]}" timeout -s KILL "$left" "$build/${room}_test" --gtest_filter="$filter" >"$log" 2>&1
-      code=$?
+      { env "${settings[@]}" timeout -s KILL "$left" "$build/${room}_test" --gtest_filter="$filter" >"$log" 2>&1
+        code=$?; } 2>/dev/null # no word of the shell's when its time is over
       [ $code -eq 137 ] && break 3 # its time was over
       if [ $code -ne 0 ]; then
         grep -E "FAULT|FAILED  \]" "$log" | head -5
@@ -43,4 +43,8 @@ while [ $SECONDS -lt $end ]; do
   done
   seed=$((seed + 1))
 done
+if [ $rounds -eq 0 ]; then
+  echo "soak.sh: no program came to its end in $minutes minutes: give it more" >&2
+  exit 1
+fi
 echo "$rounds programs in $minutes minutes, seeds to $seed: no fault"

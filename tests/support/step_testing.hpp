@@ -1,5 +1,5 @@
 // A CPU back end that watches training steps: it counts what a step must not do, writes down op
-// calls with their arguments, and can record and repeat steps as a GPU does.
+// calls with their arguments, and can record and repeat steps as a GPU does. And what to train.
 #pragma once
 
 #include <cstring>
@@ -11,8 +11,28 @@
 #include <fmt/ranges.h>
 
 #include "host/cpu/cpu_backend.hpp"
+#include "models/backbones/model.hpp"
 
 namespace mgqe::testing {
+
+/// Of a few steps of any backbone and scheme.
+inline Config step_config(const std::string& backbone, const std::string& scheme) {
+  Config config = default_config(backbone);
+  config.data.name = "synthetic";
+  config.data.synthetic_users = 60;
+  config.data.synthetic_items = 50;
+  config.data.synthetic_actions = 14;
+  config.embedding.scheme = scheme;
+  config.embedding.dim = 8;
+  config.embedding.rank = 3;
+  config.embedding.subspaces = {4};
+  config.embedding.centroids = {scheme == "mgqe" ? std::vector<int>{16, 4} : std::vector<int>{16}};
+  if (scheme == "mgqe") config.embedding.tiers = {0.1};
+  config.train.batch = backbone == "sasrec" ? 16 : 64;
+  config.model.max_length = 10;
+  if (backbone == "neumf") config.model.pretrain_epochs = 2;
+  return config;
+}
 
 /// The arguments of an op call as text: equal where a recorded launch would be equal.
 class CallText {
