@@ -37,7 +37,12 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nv
 endif()
 set(CMAKE_CUDA_STANDARD 20)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+# To whom asks for CMake 3.25, that version's module gives a property to a library that CUDA 13 no longer
+# has, which is an error.
+set(asked_for ${CMAKE_MINIMUM_REQUIRED_VERSION})
+set(CMAKE_MINIMUM_REQUIRED_VERSION 3.24)
 find_package(CUDAToolkit REQUIRED)
+set(CMAKE_MINIMUM_REQUIRED_VERSION ${asked_for})
 if(NOT TARGET CUDA::cublas)
   message(FATAL_ERROR "This CUDA toolkit has no cuBLAS: install libcublas-dev of "
     "CUDA ${CUDAToolkit_VERSION}, or configure with -DMGQE_CUDA=OFF")
