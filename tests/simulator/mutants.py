@@ -96,7 +96,7 @@ class Tree:
                     try:
                         done = subprocess.run([self.build / program, f"--gtest_filter={tests}"],
                                               env=environment, capture_output=True, text=True,
-                                              errors="replace", timeout=300)
+                                              errors="replace", timeout=1200)
                     except subprocess.TimeoutExpired:
                         return f"seed {seed}: {program} does not end"
                     if done.returncode != 0:
