@@ -7,9 +7,9 @@
 #include "models/packing/device_table.hpp"
 #include "tests/support/io_testing.hpp"
 
-int main(int, char** argv) {
-  using namespace mgqe;
-  const std::filesystem::path folder = argv[1];
+namespace mgqe {
+
+void write_examples(const std::filesystem::path& folder) {
   std::vector<PackedTable> tables = testing::table_of_every_scheme();
   for (const int bits : {1, 5, 8, 11, 16}) tables.push_back(testing::scalar_table(9, 10, bits));
   const auto backend = make_backend("cpu");
@@ -28,3 +28,7 @@ int main(int, char** argv) {
     std::printf("%s %s\n", name.c_str(), table.scheme.c_str());
   }
 }
+
+}  // namespace mgqe
+
+int main(int, char** argv) { mgqe::write_examples(argv[1]); }

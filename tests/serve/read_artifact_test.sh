@@ -38,7 +38,7 @@ done <"$work/list"
 "$python" "$script" "$work/0.safetensors" --table item --rows 2,0 >"$work/text"
 [ "$(cut -d' ' -f1-2 "$work/text" | head -1)" = "b c" ]
 [ "$(tail -1 "$work/text" | cut -d' ' -f1)" = a ]
-"$python" "$script" "$work/0.safetensors" | grep -qx "table item: 9 rows of 10 by full"
+"$python" "$script" "$work/0.safetensors" | grep -x "table item: 9 rows of 10 by full" >/dev/null
 ! "$python" "$script" "$work/0.safetensors" --table item --rows 9 2>"$work/error" || exit 1
 grep -q "rows 0 to 8" "$work/error"
 ! "$python" "$script" "$work/0.safetensors" --table author 2>"$work/error" || exit 1
@@ -46,5 +46,5 @@ grep -q "no table author" "$work/error"
 
 # And an artifact of a run, of an older commit, opens.
 for file in tests/compatibility/*/*/model.safetensors; do
-  "$python" "$script" "$file" | grep -q "^table "
+  "$python" "$script" "$file" | grep "^table " >/dev/null
 done
