@@ -1,283 +1,578 @@
-// Top-k from codes against a full sort of scores of decoded rows, over shapes, levels and filters.
+// Top-k of coded tables against rows that plain loops decode, score and sort: the same bits at every
+// level, prepared or not, for any number of threads and queries.
+#include "host/serve/scan/top_k.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <vector>
+
 #include <gtest/gtest.h>
 
-#include "host/base/check.hpp"
-#include "tests/serve/coded_table.hpp"
+#include "host/serve/scan/kernels.hpp"
 
 namespace mgqe {
 namespace {
 
-using testing::CodedShape;
-using testing::CodedTable;
+using Random = std::mt19937_64;
 
-constexpr ScanLevel kLevels[] = {ScanLevel::kScalar, ScanLevel::kAvx2, ScanLevel::kAvx512};
+int64_t uniform(Random& random, int64_t low, int64_t high) {
+  return std::uniform_int_distribution<int64_t>(low, high)(random);
+}
+
+enum class Values { kNormal, kTies, kConstant, kHuge, kTiny, kOffset };
+constexpr Values kAllValues[] = {Values::kNormal, Values::kTies, Values::kConstant,
+                                 Values::kHuge,   Values::kTiny, Values::kOffset};
+
+float value(Random& random, Values values) {
+  const float x = std::normal_distribution<float>()(random);
+  switch (values) {
+    case Values::kNormal:
+      return x;
+    case Values::kTies:
+      return static_cast<float>(uniform(random, -1, 1));
+    case Values::kConstant:
+      return 0.5f;
+    case Values::kHuge:
+      return x * 1e19f;
+    case Values::kTiny:
+      return x * 1e-22f;
+    case Values::kOffset:
+      return 1000.0f + x;
+  }
+  return x;
+}
+
+/// A table of tiers with codes as integers, and packed.
+struct Table {
+  struct Tier {
+    int64_t rows;
+    int centroids, subspaces;
+  };
+
+  Table(int64_t d, const std::vector<Tier>& shape, Values values, Random& random) : d(d) {
+    packed.dim = d;
+    packed.ranges.count = static_cast<int>(shape.size());
+    codes.resize(shape.size());
+    bytes.resize(shape.size());
+    codebooks.resize(shape.size());
+    int64_t end = 0;
+    for (size_t t = 0; t < shape.size(); ++t) {
+      const auto [rows, centroids, subspaces] = shape[t];
+      for (int64_t i = 0; i < centroids * d; ++i) codebooks[t].push_back(value(random, values));
+      for (int64_t i = 0; i < rows * subspaces; ++i)
+        codes[t].push_back(static_cast<int>(uniform(random, 0, centroids - 1)));
+      end += rows;
+      packed.ranges.end[t] = end;
+      packed.ranges.centroids[t] = centroids;
+      int bits = 0;
+      while ((1 << bits) < centroids) ++bits;
+      pack(t, rows, subspaces, bits);
+      packed.tiers[t] = {bytes[t].data(), codebooks[t].data(), bits, subspaces};
+    }
+  }
+
+  void pack(size_t t, int64_t rows, int subspaces, int bits) {
+    const int64_t row_bytes = (subspaces * bits + 7) / 8;
+    bytes[t].assign(static_cast<size_t>(rows * row_bytes), 0);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int bit = 0; bit < subspaces * bits; ++bit)
+        if (codes[t][static_cast<size_t>(r * subspaces + bit / bits)] >> (bit % bits) & 1)
+          bytes[t][static_cast<size_t>(r * row_bytes + bit / 8)] |=
+              static_cast<uint8_t>(1 << (bit % 8));
+  }
+
+  int64_t rows() const { return packed.ranges.end[packed.ranges.count - 1]; }
+
+  std::vector<float> decode(int64_t row) const {
+    size_t t = 0;
+    while (row >= packed.ranges.end[t]) ++t;
+    const int64_t place = row - (t == 0 ? 0 : packed.ranges.end[t - 1]);
+    const int subspaces = packed.tiers[t].subspaces;
+    std::vector<float> out;
+    for (int64_t i = 0; i < d; ++i) {
+      const int64_t j = i / (d / subspaces);
+      const int code = codes[t][static_cast<size_t>(place * subspaces + j)];
+      out.push_back(codebooks[t][static_cast<size_t>(code * d + i)]);
+    }
+    return out;
+  }
+
+  int64_t d;
+  std::vector<std::vector<int>> codes;      // (rows, D) of each tier
+  std::vector<std::vector<uint8_t>> bytes;  // packed
+  std::vector<std::vector<float>> codebooks;
+  PackedTiers packed;
+};
+
+struct Scored {
+  float score;
+  int32_t row;
+};
+
+/// Every row's score by one query; a chain in floats, which a sum in doubles has to be close to.
+std::vector<Scored> score_rows(const Table& table, const float* query) {
+  std::vector<Scored> all;
+  for (int64_t row = 0; row < table.rows(); ++row) {
+    const std::vector<float> x = table.decode(row);
+    float score = 0.0f;
+    double sum = 0.0, magnitude = 0.0;
+    for (int64_t i = 0; i < table.d; ++i) {
+      const double term = static_cast<double>(query[i]) * x[static_cast<size_t>(i)];
+      score = std::fma(query[i], x[static_cast<size_t>(i)], score);
+      sum += term;
+      magnitude += std::abs(term);
+    }
+    // gamma_d in floats and as much again for the sum in doubles and underflow
+    if (std::isfinite(score) && magnitude < 1e38) {
+      EXPECT_NEAR(score, sum, 0x1p-23 * static_cast<double>(table.d) * magnitude + 1e-43);
+    }
+    all.push_back({score, static_cast<int32_t>(row)});
+  }
+  return all;
+}
+
+std::vector<Scored> best_of(std::vector<Scored> all, int64_t k) {
+  std::erase_if(all, [](const Scored& x) { return std::isnan(x.score); });
+  std::sort(all.begin(), all.end(), [](const Scored& a, const Scored& b) {
+    return a.score > b.score || (a.score == b.score && a.row < b.row);
+  });
+  if (static_cast<int64_t>(all.size()) > k) all.resize(static_cast<size_t>(k));
+  return all;
+}
 
 struct Lists {
   Lists(int64_t queries, int64_t k)
-      : queries(queries),
-        k(k),
+      : k(k),
         rows(static_cast<size_t>(queries * k), -7),
-        scores(static_cast<size_t>(queries * k), 7.0f),
+        scores(static_cast<size_t>(queries * k), -7.0f),
         counts(static_cast<size_t>(queries), -7) {}
-  TopKResult result() { return {{rows.data(), queries, k}, {scores.data(), queries, k}, counts}; }
+  TopKResult result() {
+    const auto queries = static_cast<int64_t>(counts.size());
+    return {{rows.data(), queries, k}, {scores.data(), queries, k}, counts};
+  }
+  void expect_line(int64_t m, const std::vector<Scored>& wanted) const {
+    ASSERT_EQ(counts[static_cast<size_t>(m)], static_cast<int64_t>(wanted.size())) << "query " << m;
+    for (int64_t i = 0; i < k; ++i) {
+      const bool there = i < static_cast<int64_t>(wanted.size());
+      const Scored is{scores[static_cast<size_t>(m * k + i)], rows[static_cast<size_t>(m * k + i)]};
+      const Scored right = there ? wanted[static_cast<size_t>(i)]
+                                 : Scored{-std::numeric_limits<float>::infinity(), -1};
+      ASSERT_EQ(is.row, right.row)
+          << "query " << m << ", place " << i << ", scores " << is.score << " and " << right.score;
+      ASSERT_EQ(std::memcmp(&is.score, &right.score, sizeof(float)), 0)
+          << "query " << m << ", place " << i << ": " << is.score << " and " << right.score;
+    }
+  }
 
-  int64_t queries, k;
+  int64_t k;
   std::vector<int32_t> rows;
   std::vector<float> scores;
   std::vector<int64_t> counts;
 };
 
-std::vector<float> random_queries(int64_t count, int64_t dim, int levels, std::mt19937_64& random) {
-  std::normal_distribution<float> normal;
-  std::vector<float> queries(static_cast<size_t>(count * dim));
-  for (float& value : queries)
-    value = levels > 0 ? static_cast<float>(random() % static_cast<uint64_t>(levels)) - 1.0f
-                       : normal(random);
+constexpr ScanLevel kLevels[] = {ScanLevel::kScalar, ScanLevel::kAvx2, ScanLevel::kAvx512};
+
+/// Every level, prepared and not, with one thread and several.
+void expect_lists(const Table& table, View<const float> queries, TopKOptions options,
+                  const std::vector<std::vector<Scored>>& wanted) {
+  const PreparedTiers prepared(table.packed);
+  for (const ScanLevel level : kLevels)
+    for (const bool straight : {true, false})
+      for (const int threads : {1, 3}) {
+        SCOPED_TRACE("level " + std::to_string(static_cast<int>(level)) +
+                     (straight ? ", straight, " : ", prepared, ") + std::to_string(threads));
+        Lists lists(queries.rows, options.k);
+        options.level = level;
+        options.threads = threads;
+        if (straight) {
+          top_k(table.packed, queries, options, lists.result());
+        } else {
+          top_k(prepared, queries, options, lists.result());
+        }
+        for (int64_t m = 0; m < queries.rows; ++m) {
+          lists.expect_line(m, wanted[static_cast<size_t>(m)]);
+          if (testing::Test::HasFatalFailure()) return;
+        }
+      }
+}
+
+std::vector<float> random_queries(int64_t count, int64_t d, Values values, Random& random) {
+  std::vector<float> queries;
+  for (int64_t i = 0; i < count * d; ++i) queries.push_back(value(random, values));
   return queries;
 }
 
-/// Every level, straight and prepared, gives what the sort gives.
-void expect_exact(const CodedTable& coded, const std::vector<float>& queries, TopKOptions options,
-                  const std::string& what) {
-  const int64_t dim = coded.dim(), count = static_cast<int64_t>(queries.size()) / dim;
-  const PreparedTiers prepared(coded.table(), 2);
-  std::vector<std::vector<CodedTable::Ranked>> wanted;
-  for (int64_t m = 0; m < count; ++m)
-    wanted.push_back(coded.top_k(queries.data() + m * dim, options.k,
-                                 [&](int32_t row) { return options.admits(m, row); }));
-  for (const ScanLevel level : kLevels)
-    for (const bool straight : {true, false}) {
-      options.level = level;
-      Lists lists(count, options.k);
-      const View<const float> asked(queries.data(), count, dim);
-      if (straight)
-        top_k(coded.table(), asked, options, lists.result());
-      else
-        top_k(prepared, asked, options, lists.result());
-      for (int64_t m = 0; m < count; ++m) {
-        const auto& own = wanted[static_cast<size_t>(m)];
-        const std::string where = what + ", level " + std::to_string(static_cast<int>(level)) +
-                                  (straight ? ", straight" : ", prepared") + ", query " +
-                                  std::to_string(m);
-        ASSERT_EQ(lists.counts[static_cast<size_t>(m)], static_cast<int64_t>(own.size())) << where;
-        for (int64_t i = 0; i < options.k; ++i) {
-          const auto at = static_cast<size_t>(m * options.k + i);
-          if (i < static_cast<int64_t>(own.size())) {
-            ASSERT_EQ(lists.rows[at], own[static_cast<size_t>(i)].row) << where << ", place " << i;
-            ASSERT_EQ(lists.scores[at], own[static_cast<size_t>(i)].score) << where;
-          } else {
-            ASSERT_EQ(lists.rows[at], -1) << where;
-            ASSERT_EQ(lists.scores[at], -std::numeric_limits<float>::infinity()) << where;
-          }
-        }
-      }
-    }
+void expect_exact(const Table& table, int64_t queries, int64_t k, Values values, Random& random) {
+  const std::vector<float> q = random_queries(queries, table.d, values, random);
+  std::vector<std::vector<Scored>> wanted;
+  for (int64_t m = 0; m < queries; ++m)
+    wanted.push_back(best_of(score_rows(table, q.data() + m * table.d), k));
+  TopKOptions options;
+  options.k = k;
+  expect_lists(table, {q.data(), queries, table.d}, options, wanted);
 }
 
-CodedShape random_shape(std::mt19937_64& random, int64_t most_rows) {
-  constexpr int kSubspaces[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 24, 31, 32, 33, 48, 64};
-  CodedShape shape;
-  shape.subspaces = kSubspaces[random() % std::size(kSubspaces)];
-  shape.width = static_cast<int64_t>(1 + random() % (shape.subspaces > 16 ? 2 : 6));
-  const int tiers = 1 + static_cast<int>(random() % 4);
-  int most = 1 + static_cast<int>(random() % 256);
-  if (random() % 3 == 0) most = 256;
-  for (int t = 0; t < tiers; ++t) {
-    shape.centroids.push_back(most);
-    shape.tier_rows.push_back(static_cast<int64_t>(random() % static_cast<uint64_t>(most_rows)));
-    most = random() % 4 == 0 ? std::min(most, 64) : 1 + static_cast<int>(random() % most);
+std::vector<Table::Tier> random_shape(int64_t d, int64_t most_rows, Random& random) {
+  std::vector<Table::Tier> shape;
+  int64_t most_centroids = 256;
+  for (int64_t tiers = uniform(random, 1, 4); tiers > 0; --tiers) {
+    int subspaces = 0;
+    do {
+      subspaces = static_cast<int>(uniform(random, 1, std::min<int64_t>(d, 64)));
+    } while (d % subspaces != 0);
+    most_centroids = uniform(random, 0, 3) == 0 ? uniform(random, 1, most_centroids)
+                                                : std::min<int64_t>(most_centroids, 256);
+    const int64_t rows = uniform(random, 0, 5) == 0 ? 0 : uniform(random, 1, most_rows);
+    shape.push_back({rows, static_cast<int>(most_centroids), subspaces});
   }
   return shape;
 }
 
-TEST(TopK, IsTheSortedListForAnyShape) {
-  for (uint64_t seed = 1; seed <= 60; ++seed) {
-    std::mt19937_64 random(seed);
-    const CodedShape shape = random_shape(random, seed % 5 == 0 ? 9000 : 700);
-    const int levels = seed % 3 == 0 ? 3 : 0;
-    const CodedTable coded(shape, levels, seed);
-    constexpr int64_t kCounts[] = {1, 2, 3, 5, 70};
-    constexpr int64_t kKs[] = {1, 2, 10, 100, 3000};
-    TopKOptions options;
-    options.k = kKs[random() % std::size(kKs)];
-    options.threads = 1 + static_cast<int>(random() % 3);
-    const int64_t count = coded.rows() > 5000 ? 2 : kCounts[random() % std::size(kCounts)];
-    expect_exact(coded, random_queries(count, coded.dim(), levels, random), options,
-                 "seed " + std::to_string(seed));
+TEST(TopK, RandomShapes) {
+  for (int trial = 0; trial < 120; ++trial) {
+    SCOPED_TRACE("trial " + std::to_string(trial));
+    Random random(static_cast<uint64_t>(trial));
+    const int64_t d =
+        uniform(random, 0, 1) == 0 ? int64_t{1} << uniform(random, 0, 6) : uniform(random, 1, 96);
+    const Values of_table = kAllValues[trial % 6], of_queries = kAllValues[trial / 6 % 6];
+    const Table table(d, random_shape(d, trial % 4 == 0 ? 3000 : 300, random), of_table, random);
+    const int64_t k = trial % 5 == 0 ? 10'000 : uniform(random, 1, 60);
+    expect_exact(table, trial % 10 == 0 ? 70 : uniform(random, 1, 4), k, of_queries, random);
     if (HasFatalFailure()) return;
   }
 }
 
-/// So many rows that lists are full long before the end, and the bound leaves most of them out.
-TEST(TopK, OfManyRows) {
-  std::mt19937_64 random(3);
-  for (const int64_t tail : {int64_t{40'000}, int64_t{1} << 17}) {
-    const CodedTable coded({8, 8, {5'000, tail + 7}, {256, 64}}, 0, 5);
-    TopKOptions options;
-    for (const int threads : {1, 3}) {
-      options.threads = threads;
-      const std::vector<float> queries = random_queries(3, coded.dim(), 0, random);
-      expect_exact(coded, queries, options, "threads " + std::to_string(threads));
-      if (HasFatalFailure()) return;
-      TopKStatistics statistics;
-      Lists lists(3, options.k);
-      top_k(coded.table(), {queries.data(), 3, coded.dim()}, options, lists.result(), &statistics);
-      EXPECT_LT(statistics.rescored, 3 * coded.rows() / 8) << "the bound leaves nothing out";
+TEST(TopK, EveryRowSize) {  // bits by subspaces: every way of unpacking, ends of tiles and tables
+  for (int bits = 0; bits <= 8; ++bits)
+    for (const int subspaces : {1, 2, 3, 4, 5, 7, 8, 12, 16, 24, 64}) {
+      Random random(static_cast<uint64_t>(bits * 100 + subspaces));
+      const int centroids =
+          bits == 0 ? 1 : static_cast<int>(uniform(random, (1 << bits) / 2 + 1, 1 << bits));
+      for (const int64_t rows : {1, 63, 64, 65, 130, 1025}) {
+        SCOPED_TRACE(std::to_string(bits) + " bits, D = " + std::to_string(subspaces) + ", rows " +
+                     std::to_string(rows));
+        const Table table(subspaces, {{rows, centroids, subspaces}}, Values::kNormal, random);
+        expect_exact(table, 2, 7, Values::kNormal, random);
+        if (HasFatalFailure()) return;
+      }
     }
+}
+
+TEST(TopK, ManyRows) {  // several blocks and pieces: thresholds rise on the way
+  struct Case {
+    int64_t rows, d;
+    int centroids, subspaces;
+    int64_t k;
+    Values values;
+  };
+  const Case cases[] = {
+      {(1 << 20) + 7, 16, 64, 8, 10, Values::kNormal}, {200'003, 8, 256, 8, 3000, Values::kNormal},
+      {100'000, 64, 64, 32, 100, Values::kNormal},     {70'001, 4, 3, 2, 1000, Values::kTies},
+      {66'000, 8, 200, 4, 10'000, Values::kConstant},  {90'000, 12, 100, 6, 1, Values::kOffset},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(std::to_string(c.rows) + " rows");
+    Random random(static_cast<uint64_t>(c.rows));
+    const Table table(c.d,
+                      {{c.rows / 10, std::min(256, 4 * c.centroids), c.subspaces},
+                       {c.rows - c.rows / 10, c.centroids, c.subspaces}},
+                      c.values, random);
+    expect_exact(table, 2, c.k, c.values, random);
+    if (HasFatalFailure()) return;
   }
 }
 
-TEST(TopK, PrefixesOfALongerListAreTheShorterOnes) {
-  const CodedTable coded({2, 16, {1'000, 19'000}, {200, 50}}, 4, 6);
-  std::mt19937_64 random(4);
-  const std::vector<float> queries = random_queries(2, coded.dim(), 4, random);
-  const View<const float> asked(queries.data(), 2, coded.dim());
-  Lists longest(2, kMaxTopK);
-  top_k(coded.table(), asked, {.k = kMaxTopK}, longest.result());
-  for (const int64_t k : {1, 7, 100, 5000}) {
-    Lists lists(2, k);
-    top_k(coded.table(), asked, {.k = k}, lists.result());
-    for (int64_t m = 0; m < 2; ++m)
+TEST(TopK, SmallerListsArePrefixes) {
+  Random random(5);
+  const Table table(16, {{500, 256, 8}, {9000, 20, 8}}, Values::kTies, random);
+  const std::vector<float> q = random_queries(3, 16, Values::kTies, random);
+  Lists whole(3, 10'000);
+  TopKOptions options;
+  options.k = 10'000;
+  top_k(table.packed, {q.data(), 3, 16}, options, whole.result());
+  for (const int64_t k : {1, 2, 10, 100, 257, 5000}) {
+    Lists lists(3, k);
+    options.k = k;
+    top_k(table.packed, {q.data(), 3, 16}, options, lists.result());
+    for (int64_t m = 0; m < 3; ++m)
       for (int64_t i = 0; i < k; ++i)
         ASSERT_EQ(lists.rows[static_cast<size_t>(m * k + i)],
-                  longest.rows[static_cast<size_t>(m * kMaxTopK + i)]);
+                  whole.rows[static_cast<size_t>(m * 10'000 + i)]);
   }
 }
 
-TEST(TopK, LeavesOutWhatFiltersSay) {
-  for (uint64_t seed = 1; seed <= 24; ++seed) {
-    std::mt19937_64 random(seed);
-    const CodedTable coded({3, 8, {900, 4000, 300}, {100, 64, 1}}, seed % 2 == 0 ? 3 : 0, seed);
-    const std::vector<float> queries =
-        random_queries(4, coded.dim(), seed % 2 == 0 ? 3 : 0, random);
-    // Of every sort: few and many rows, the best ones among them, none at all.
-    std::vector<std::vector<int32_t>> sets;
-    for (const double share : {0.0, 0.01, 0.4, 0.97, 1.0}) {
-      std::vector<int32_t>& set = sets.emplace_back();
-      for (int32_t row = 0; row < coded.rows(); ++row)
-        if (std::uniform_real_distribution<>()(random) < share) set.push_back(row);
+TEST(TopK, BatchesAreTheirQueries) {
+  Random random(6);
+  const Table table(24, {{400, 256, 12}, {20'000, 64, 12}}, Values::kNormal, random);
+  const int64_t count = 300;  // more than are scanned together
+  const std::vector<float> q = random_queries(count, 24, Values::kNormal, random);
+  const PreparedTiers prepared(table.packed, 2);
+  Lists batch(count, 20);
+  TopKOptions options;
+  options.k = 20;
+  options.threads = 2;
+  top_k(prepared, {q.data(), count, 24}, options, batch.result());
+  options.threads = 1;
+  for (int64_t m = 0; m < count; ++m) {
+    Lists one(1, 20);
+    top_k(table.packed, {q.data() + m * 24, 1, 24}, options, one.result());
+    ASSERT_TRUE(std::equal(one.rows.begin(), one.rows.end(), batch.rows.begin() + m * 20)) << m;
+    ASSERT_TRUE(std::equal(one.scores.begin(), one.scores.end(), batch.scores.begin() + m * 20));
+  }
+}
+
+// ---- filters ------------------------------------------------------------------------------------
+
+std::vector<uint8_t> bitmap_of(const std::vector<int32_t>& sorted, int64_t rows) {
+  std::vector<uint8_t> bitmap(static_cast<size_t>((rows + 7) / 8));
+  for (const int32_t row : sorted)
+    bitmap[static_cast<size_t>(row) / 8] |= static_cast<uint8_t>(1 << (row % 8));
+  return bitmap;
+}
+
+std::vector<int32_t> random_rows(int64_t rows, double share, Random& random) {
+  std::vector<int32_t> list;
+  for (int32_t row = 0; row < rows; ++row)
+    if (std::uniform_real_distribution<double>()(random) < share) list.push_back(row);
+  return list;
+}
+
+TEST(TopK, Filters) {
+  for (int trial = 0; trial < 24; ++trial) {
+    SCOPED_TRACE("trial " + std::to_string(trial));
+    Random random(static_cast<uint64_t>(1000 + trial));
+    const Values values = trial % 3 == 0 ? Values::kTies : Values::kNormal;
+    const Table table(16, {{300, 256, 8}, {trial % 2 == 0 ? 200 : 0, 1, 4}, {6000, 50, 8}}, values,
+                      random);
+    const int64_t n = table.rows(), queries = 5, k = trial % 4 == 0 ? 4000 : 30;
+    const std::vector<float> q = random_queries(queries, 16, values, random);
+    // The best rows of all are blocked: they must not hide those after them.
+    std::vector<std::vector<Scored>> all, wanted(queries);
+    std::vector<std::vector<int32_t>> each(queries);
+    for (int64_t m = 0; m < queries; ++m) {
+      all.push_back(score_rows(table, q.data() + m * 16));
+      for (const Scored& best : best_of(all.back(), uniform(random, 0, 200)))
+        each[static_cast<size_t>(m)].push_back(best.row);
+      std::sort(each[static_cast<size_t>(m)].begin(), each[static_cast<size_t>(m)].end());
     }
-    sets.emplace_back();
-    for (const auto& ranked : coded.top_k(queries.data(), 40, [](int32_t) { return true; }))
-      sets.back().push_back(ranked.row);
-    std::sort(sets.back().begin(), sets.back().end());
-    std::vector<std::vector<uint8_t>> maps;
-    for (const auto& set : sets) {
-      std::vector<uint8_t>& map = maps.emplace_back(static_cast<size_t>((coded.rows() + 7) / 8));
-      for (const int32_t row : set)
-        map[static_cast<size_t>(row) / 8] |= static_cast<uint8_t>(1 << row % 8);
+    const std::vector<int32_t> allow = random_rows(n, trial % 5 == 0 ? 0.01 : 0.7, random);
+    const std::vector<int32_t> block = random_rows(n, 0.2, random);
+    const std::vector<uint8_t> allow_bits = bitmap_of(allow, n), block_bits = bitmap_of(block, n);
+    std::vector<std::vector<uint8_t>> each_bits;
+    std::vector<RowFilter> block_each;
+    for (int64_t m = 0; m < queries; ++m)
+      each_bits.push_back(bitmap_of(each[static_cast<size_t>(m)], n));
+    for (size_t m = 0; m < queries; ++m) {
+      if (m % 2 == 0) {
+        block_each.push_back({each[m], {}});
+      } else {
+        block_each.push_back({{}, each_bits[m]});
+      }
     }
-    static const int32_t none = 0;
-    const auto filter = [&](uint64_t n) {
-      const size_t which = n % sets.size();
-      if (n / sets.size() % 2 == 0) return RowFilter{.bitmap = maps[which]};
-      if (sets[which].empty()) return RowFilter{.sorted = {&none, 0}};
-      return RowFilter{.sorted = sets[which]};
-    };
     TopKOptions options;
-    options.k = seed % 4 == 0 ? 900 : 10;
-    options.threads = 1 + static_cast<int>(seed % 2);
-    if (seed % 3 != 0) options.allow = filter(random());
-    if (seed % 3 != 1) options.block = filter(random());
-    std::vector<RowFilter> each;
-    for (int m = 0; m < 4; ++m) each.push_back(filter(random()));
-    if (seed % 2 == 0) options.block_each = each;
-    expect_exact(coded, queries, options, "seed " + std::to_string(seed));
-    if (HasFatalFailure()) return;
-  }
-}
-
-TEST(TopK, OfQueriesOfAnySize) {
-  const CodedTable coded({4, 8, {500, 6000}, {256, 33}}, 0, 9);
-  std::mt19937_64 random(5);
-  const std::vector<float> unit = random_queries(2, coded.dim(), 0, random);
-  for (const float scale : {0.0f, 1e-45f, 1e-38f, 1e-20f, 1e20f, 3e37f, 3e38f, -1.0f}) {
-    std::vector<float> queries = unit;
-    for (float& value : queries) {
-      value *= scale;
-      if (!std::isfinite(value)) value = std::copysign(std::numeric_limits<float>::max(), value);
+    options.k = k;
+    const bool allows = trial % 2 == 0, blocks = trial % 3 != 1, per_query = trial % 4 < 3;
+    if (allows && trial % 4 == 0) options.allow.sorted = allow;
+    if (allows && trial % 4 != 0) options.allow.bitmap = allow_bits;
+    if (blocks && trial < 12) options.block.sorted = block;
+    if (blocks && trial >= 12) options.block.bitmap = block_bits;
+    if (per_query) options.block_each = block_each;
+    const auto in = [](const std::vector<int32_t>& list, int32_t row) {
+      return std::find(list.begin(), list.end(), row) != list.end();
+    };
+    for (size_t m = 0; m < queries; ++m) {
+      std::erase_if(all[m], [&](const Scored& x) {
+        return (allows && !in(allow, x.row)) || (blocks && in(block, x.row)) ||
+               (per_query && in(each[m], x.row));
+      });
+      wanted[m] = best_of(all[m], k);
     }
-    expect_exact(coded, queries, {.k = 20}, "scale " + std::to_string(scale));
+    expect_lists(table, {q.data(), queries, 16}, options, wanted);
     if (HasFatalFailure()) return;
   }
 }
 
-/// Scores that differ by less than their rounding: a bound without slack would lose some.
-TEST(TopK, OfScoresThatRoundingTellsApart) {
-  for (uint64_t seed = 1; seed <= 8; ++seed) {
-    std::mt19937_64 random(seed);
-    const CodedTable coded({8, 8, {64, 30'000}, {4, 3}}, 0, seed);
-    std::vector<float> queries = random_queries(2, coded.dim(), 0, random);
-    for (size_t i = 0; i + 1 < queries.size(); i += 2) queries[i + 1] = -queries[i] * 1.0000001f;
-    expect_exact(coded, queries, {.k = 50}, "seed " + std::to_string(seed));
-    if (HasFatalFailure()) return;
-  }
+TEST(TopK, AllowsNothing) {
+  Random random(3);
+  const Table table(8, {{100, 16, 4}}, Values::kNormal, random);
+  const std::vector<float> q = random_queries(1, 8, Values::kNormal, random);
+  const std::vector<uint8_t> none(13);
+  TopKOptions options;
+  options.allow.bitmap = none;
+  expect_lists(table, {q.data(), 1, 8}, options, {{}});
 }
 
-/// 200 centroids leave room for 56 codes that are none.
-TEST(TopK, PassesOverRowsWithCodesThatAreNone) {
-  CodedTable coded({2, 8, {6'000}, {200}}, 0, 11);
-  std::vector<uint8_t>& packed = coded.packed(0);
-  for (size_t i = 0; i < packed.size(); i += 1001) packed[i] = 255;
-  std::mt19937_64 random(6);
-  const std::vector<float> queries = random_queries(2, coded.dim(), 0, random);
-  for (const ScanLevel level : kLevels) {
-    Lists lists(2, 6'000);
-    top_k(coded.table(), {queries.data(), 2, coded.dim()}, {.k = 6'000, .level = level},
-          lists.result());
-    for (const int64_t count : lists.counts) EXPECT_EQ(count, 6'000 - 48);
-    for (const int32_t row : lists.rows)
-      for (int j = 0; row >= 0 && j < 8; ++j)
-        EXPECT_NE(packed[static_cast<size_t>(row * 8 + j)], 255);
-  }
-}
+// ---- what cannot be -----------------------------------------------------------------------------
 
-TEST(TopK, ScoresAreCloseToThoseInDoubles) {
-  const CodedTable coded({8, 8, {3'000}, {256}}, 0, 12);
-  std::mt19937_64 random(7);
-  const std::vector<float> query = random_queries(1, coded.dim(), 0, random);
-  Lists lists(1, 3'000);
-  top_k(coded.table(), {query.data(), 1, coded.dim()}, {.k = 3'000}, lists.result());
-  for (size_t i = 0; i < 3'000; ++i)
-    ASSERT_NEAR(lists.scores[i], coded.exact_score(query.data(), lists.rows[i]),
-                64 * 64 * 0x1p-24 * 4);  // d roundings of partial sums of at most some tens
-}
-
-TEST(TopK, RefusesWhatCannotBe) {
-  const CodedTable coded({1, 4, {100}, {16}}, 0, 13);
-  const std::vector<float> fine = {1, 2, 3, 4};
-  const auto call = [&](const std::vector<float>& query, TopKOptions options) {
-    Lists lists(1, std::clamp<int64_t>(options.k, 1, kMaxTopK));
-    TopKResult result = lists.result();
-    result.rows.cols = result.scores.cols = options.k;
-    top_k(coded.table(), {query.data(), 1, 4}, options, result);
-  };
-  const auto refused = [&](const std::vector<float>& query, const TopKOptions& options,
-                           const std::string& part) {
+class TopKRefuses : public testing::Test {
+ protected:
+  std::string message() {
+    Lists lists(queries.rows, options.k > 0 ? options.k : 1);
     try {
-      call(query, options);
-      ADD_FAILURE() << "not refused: " << part;
+      top_k(table.packed, queries, options, lists.result());
     } catch (const InputError& error) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+      return error.what();
     }
+    return "";
+  }
+
+  Random random{1};
+  Table table{8, {{100, 16, 4}}, Values::kNormal, random};
+  std::vector<float> q = random_queries(2, 8, Values::kNormal, random);
+  View<const float> queries{q.data(), 2, 8};
+  TopKOptions options;
+};
+
+TEST_F(TopKRefuses, Numbers) {
+  options.k = 0;
+  EXPECT_EQ(message(), "k is 0; it may be 1 to 10000");
+  options.k = 10'001;
+  EXPECT_EQ(message(), "k is 10001; it may be 1 to 10000");
+  options.k = 5;
+  options.threads = 0;
+  EXPECT_EQ(message(), "threads is 0; it must be 1 or more");
+  options.threads = 1;
+  EXPECT_EQ(message(), "");
+  queries.cols = 4;
+  EXPECT_EQ(message(), "queries of 4 columns for a table of dimension 8");
+}
+
+TEST_F(TopKRefuses, QueriesThatAreNotFinite) {
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+        -std::numeric_limits<float>::infinity()}) {
+    q[11] = bad;
+    EXPECT_NE(message().find("query 1 has"), std::string::npos) << message();
+    float score;
+    EXPECT_THROW(scores_of(table.packed, {q.data() + 8, 1, 8}, {}, {&score, 0}), InputError);
+  }
+}
+
+TEST_F(TopKRefuses, Filters) {
+  const std::vector<int32_t> twice{3, 3}, descends{5, 4}, beyond{99, 100}, below{-1, 4}, good{1, 2};
+  const std::vector<uint8_t> longer(14), right(13);
+  const auto with = [&](RowFilter filter) {
+    options = {};
+    options.allow = filter;
+    const std::string as_allow = message();
+    options.allow = {};
+    options.block = filter;
+    EXPECT_EQ(message().empty(), as_allow.empty());
+    options.block = {};
+    const RowFilter each[] = {{}, filter};
+    options.block_each = each;
+    const std::string as_each = message();
+    EXPECT_EQ(as_each.empty(), as_allow.empty());
+    options.block_each = {each, 1};
+    EXPECT_EQ(message(), "block_each has 1 filters for 2 queries");
+    return as_each;
   };
-  EXPECT_NO_THROW(call(fine, {}));
-  refused(fine, {.k = 0}, "k is 0: 1 to 10000 belong");
-  refused(fine, {.k = 10'001}, "k is 10001");
-  refused(fine, {.threads = 0}, "threads is 0");
-  refused({1, 2, std::nanf(""), 4}, {}, "query 0 has nan in column 2");
-  refused({1, 2, 3, std::numeric_limits<float>::infinity()}, {}, "query 0 has inf in column 3");
-  const std::vector<int32_t> twice = {3, 3}, falling = {5, 3}, beyond = {100}, negative = {-1};
-  refused(fine, {.block = {.sorted = twice}}, "the block list has row 3 after 3");
-  refused(fine, {.allow = {.sorted = falling}}, "the allow list has row 3 after 5");
-  refused(fine, {.block = {.sorted = beyond}}, "row 100: the table has rows 0 to 99");
-  refused(fine, {.block = {.sorted = negative}}, "row -1");
-  const std::vector<uint8_t> bitmap(12);
-  refused(fine, {.allow = {.bitmap = bitmap}}, "a bitmap of 12 bytes where 13 belong");
-  const std::vector<uint8_t> right(13);
-  refused(fine, {.allow = {.sorted = twice, .bitmap = right}}, "both sorted rows and a bitmap");
-  const std::vector<RowFilter> each(2);
-  refused(fine, {.block_each = each}, "2 block lists for 1 queries");
+  EXPECT_EQ(with({good, {}}), "");
+  EXPECT_EQ(with({{}, right}), "");
+  EXPECT_EQ(with({good, right}),
+            "block_each of query 1 has both a sorted list and a bitmap: give one");
+  EXPECT_EQ(with({{}, longer}),
+            "block_each of query 1: a bitmap of 14 bytes where 100 rows take 13");
+  EXPECT_EQ(with({twice, {}}),
+            "block_each of query 1: row 3 after row 3; rows must ascend, each once");
+  EXPECT_EQ(with({descends, {}}),
+            "block_each of query 1: row 4 after row 5; rows must ascend, each once");
+  EXPECT_EQ(with({beyond, {}}), "block_each of query 1: row 100 of a table of 100 rows");
+  EXPECT_EQ(with({below, {}}), "block_each of query 1: row -1 of a table of 100 rows");
+}
+
+// ---- damaged files, scores ----------------------------------------------------------------------
+
+TEST(TopK, CodesBeyondTheCodebookNeverEnter) {
+  for (const int bits : {2, 5, 6, 7, 8}) {
+    SCOPED_TRACE(bits);
+    Random random(static_cast<uint64_t>(bits));
+    const int codes = 1 << bits, centroids = codes / 2 + 1;
+    Table table(8, {{3000, codes, 8}}, Values::kNormal, random);
+    const std::vector<float> q = random_queries(3, 8, Values::kNormal, random);
+    std::vector<std::vector<Scored>> wanted;
+    std::vector<int64_t> rows(3000);
+    std::iota(rows.begin(), rows.end(), 0);
+    table.packed.ranges.centroids[0] = centroids;
+    for (int64_t m = 0; m < 3; ++m) {
+      std::vector<Scored> all = score_rows(table, q.data() + m * 8);
+      std::vector<float> by_rows(3000), by_range(3000);
+      scores_of(table.packed, {q.data() + m * 8, 1, 8}, rows, by_rows);
+      scores(table.packed, {q.data() + m * 8, 1, 8}, 0, {by_range.data(), 1, 3000});
+      for (Scored& x : all) {
+        bool known = true;
+        for (int j = 0; j < 8; ++j)
+          known &= table.codes[0][static_cast<size_t>(x.row * 8 + j)] < centroids;
+        if (!known) x.score = std::numeric_limits<float>::quiet_NaN();
+        EXPECT_EQ(std::isnan(by_rows[static_cast<size_t>(x.row)]), !known);
+        EXPECT_EQ(std::isnan(by_range[static_cast<size_t>(x.row)]), !known);
+      }
+      wanted.push_back(best_of(all, 50));
+    }
+    // Only the centroids that there are may be read: the rest of the codebook goes away.
+    table.codebooks[0].resize(static_cast<size_t>(centroids * 8));
+    table.codebooks[0].shrink_to_fit();
+    table.packed.tiers[0].codebook = table.codebooks[0].data();
+    TopKOptions options;
+    options.k = 50;
+    expect_lists(table, {q.data(), 3, 8}, options, wanted);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(TopK, CentroidsThatAreNoNumbersNeverEnter) {
+  Random random(9);
+  Table table(8, {{2000, 16, 4}}, Values::kNormal, random);
+  table.codebooks[0][3 * 8 + 5] = std::numeric_limits<float>::quiet_NaN();
+  table.codebooks[0][6 * 8 + 1] = std::numeric_limits<float>::infinity();
+  expect_exact(table, 3, 40, Values::kNormal, random);
+}
+
+TEST(Scores, AreThoseOfDecodedRows) {
+  Random random(4);
+  const Table table(24, {{70, 200, 12}, {30, 1, 3}, {501, 33, 8}}, Values::kNormal, random);
+  const std::vector<float> q = random_queries(2, 24, Values::kNormal, random);
+  std::vector<float> range(2 * 500), listed(4);
+  scores(table.packed, {q.data(), 2, 24}, 65, {range.data(), 2, 500});
+  for (int64_t m = 0; m < 2; ++m) {
+    const std::vector<Scored> all = score_rows(table, q.data() + m * 24);
+    for (int64_t i = 0; i < 500; ++i)
+      ASSERT_EQ(range[static_cast<size_t>(m * 500 + i)], all[static_cast<size_t>(65 + i)].score);
+    const std::vector<int64_t> rows{600, 0, 71, 600};
+    scores_of(table.packed, {q.data() + m * 24, 1, 24}, rows, listed);
+    for (size_t i = 0; i < 4; ++i) ASSERT_EQ(listed[i], all[static_cast<size_t>(rows[i])].score);
+  }
+  EXPECT_THROW(scores(table.packed, {q.data(), 2, 24}, 102, {range.data(), 2, 500}), InputError);
+  EXPECT_THROW(scores(table.packed, {q.data(), 2, 24}, -1, {range.data(), 2, 500}), InputError);
+  EXPECT_THROW(
+      scores_of(table.packed, {q.data(), 1, 24}, std::vector<int64_t>{601}, {listed.data(), 1}),
+      InputError);
+}
+
+TEST(TopK, StatisticsTellWhatWasRuledOut) {
+  Random random(12);
+  const Table table(32, {{60'000, 64, 8}}, Values::kNormal, random);
+  const std::vector<float> q = random_queries(2, 32, Values::kNormal, random);
+  Lists lists(2, 10);
+  TopKStatistics statistics;
+  top_k(table.packed, {q.data(), 2, 32}, {}, lists.result(), &statistics);
+  EXPECT_EQ(statistics.tiles, 2 * ((60'000 + 63) / 64));
+  EXPECT_GT(statistics.early_exits, statistics.tiles / 10);
+  EXPECT_LE(statistics.rescored, statistics.bounded);
+  EXPECT_GE(statistics.rescored, 20);
+  EXPECT_LT(statistics.rescored, 1000);
+}
+
+TEST(PreparedTiers, TakeTheMemoryOfTheCodes) {
+  Random random(13);
+  const Table table(32, {{6400, 256, 8}, {0, 80, 8}, {64'000, 64, 8}, {100, 1, 8}}, Values::kNormal,
+                    random);
+  const PreparedTiers prepared(table.packed, 2);
+  EXPECT_EQ(prepared.bytes(), 6400 * 8 + 64'000 * 6);
 }
 
 }  // namespace
