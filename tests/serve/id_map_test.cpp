@@ -1,5 +1,5 @@
-// Rows and ids: there and back, for every kind of id, with an order that is stored and with one that
-// is built; and no damage leads out of bounds.
+// Rows and ids: there and back, for every kind of id, with an order that is stored and with one
+// that is built; and no damage leads out of bounds.
 #include "host/serve/id_map.hpp"
 
 #include <limits>
