@@ -11,7 +11,7 @@ import os
 from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_size_t, c_void_p
 from pathlib import Path
 
-from .errors import BY_STATUS, InternalError
+from .errors import BY_STATUS, InternalError, InvalidArgument
 
 ABI_VERSION = 1  # of mgqe.h as written down here
 MAX_TIERS, MAX_K = 8, 10_000
@@ -125,6 +125,13 @@ def _load() -> ctypes.CDLL:
 
 
 lib = _load()
+
+
+def text(name: str) -> bytes:
+    """A name as the library takes it, which would stop reading at a zero."""
+    if "\0" in name:
+        raise InvalidArgument(f"a name with a zero in it: {name!r}")
+    return os.fsencode(name)
 
 
 def last_error() -> str:

@@ -17,7 +17,7 @@ def _text(one: Any) -> bytes:
 
 def rows_of(handle: Handle, entity: str, ids: Any) -> np.ndarray:
     """int32 rows of the shape of ids; -1 where one is unknown."""
-    key = entity.encode()
+    key = _abi.text(entity)
     if not is_text(ids):
         wanted = integers(ids, INT64, "ids")
         rows = np.empty(wanted.shape, INT32)
@@ -38,7 +38,7 @@ def rows_of(handle: Handle, entity: str, ids: Any) -> np.ndarray:
 
 def ids_of(handle: Handle, entity: str, rows: Any, missing: Any) -> np.ndarray:
     """Ids of the shape of rows, int64 or objects of str; `missing` where a row is -1."""
-    key = entity.encode()
+    key = _abi.text(entity)
     wanted = integers(rows, INT32, "rows")
     absent = wanted == -1
     with handle as pointer:

@@ -43,7 +43,7 @@ class Model:
 
     def __init__(self, path: Union[str, os.PathLike], *, read: bool = False, verify: bool = False,
                  prepare: bool = False, threads: int = 1):
-        self.path = os.fspath(path)
+        self.path = os.fsdecode(path)
         self._options = {"read": bool(read), "prepare": bool(prepare), "threads": int(threads)}
         self._handle: Optional[Handle] = Handle(self.path, bool(read), bool(verify), bool(prepare),
                                                 int(threads))
@@ -125,7 +125,7 @@ class Model:
         lies. NotFound where there is none."""
         handle, info = self._open(), _abi.ArrayInfo()
         with handle as pointer:
-            _check(_lib.mgqe_array(pointer, name.encode(), byref(info)))
+            _check(_lib.mgqe_array(pointer, _abi.text(name), byref(info)))
         return _arrays.view(handle, info)
 
     def _read_tables(self) -> Dict[str, TableInfo]:
