@@ -68,10 +68,11 @@ def _extend(points: torch.Tensor, kept: torch.Tensor, count: int, iterations: in
     return centroids
 
 
-def quantize(weight: torch.Tensor, tiers: Sequence[Tier], iterations: int, sample: int,
+def quantize(weight: torch.Tensor, tiers: Sequence[Tier], iterations: int, rows_per_centroid: int,
              seed: int) -> Tuple[torch.Tensor, torch.Tensor]:
     """Codes u8 (rows, D) and a codebook f32 (K_1, dim) for a table (rows, dim) whose rows are in
-    order of their tiers. At most `sample` rows of a tier are looked at to find its centroids."""
+    order of their tiers. A tier's centroids are found on a sample of its rows where it has more than
+    `rows_per_centroid` for each."""
     subspaces = tiers[0].subspaces
     generator = torch.Generator().manual_seed(seed)
     begins = [0] + [tier.end for tier in tiers[:-1]]
@@ -81,6 +82,7 @@ def quantize(weight: torch.Tensor, tiers: Sequence[Tier], iterations: int, sampl
         count = tier.centroids - centroids.shape[1]
         if count == 0:
             continue
+        sample = rows_per_centroid * tier.centroids
         if rows.shape[0] > sample:
             rows = rows[torch.randperm(rows.shape[0], generator=generator)[:sample].to(rows.device)]
         centroids = _extend(_split(rows, subspaces), centroids, count, iterations, generator)

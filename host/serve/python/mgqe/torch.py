@@ -33,7 +33,7 @@ _MAX_CENTROIDS, _MAX_TIERS = 256, 8
 # columns [j w, (j + 1) w), w = dim / D_t, of row first_centroid[t] + code of the codebook. Where
 # tiers differ in D_t, a code is taken apart into pieces of the width that all of them share.
 #
-# tiers: int64 (3, T) of first_code, first_centroid, D_t
+# tiers: int64 (T, 3) of first_code, first_centroid, D_t
 
 
 def _pieces_of(ids: Tensor, codes: Tensor, tier_ends: Tensor, tiers: Tensor, pieces: int,
@@ -44,7 +44,7 @@ def _pieces_of(ids: Tensor, codes: Tensor, tier_ends: Tensor, tiers: Tensor, pie
     columns = None
     if not (same_subspaces and shared):
         tier = torch.bucketize(flat, tier_ends, right=True)
-        columns = tiers.index_select(1, tier)[..., None]  # (3, N, 1)
+        columns = tiers.index_select(0, tier).T[..., None]  # (3, N, 1)
     if same_subspaces:
         code = codes.reshape(-1, pieces).index_select(0, flat).long()
     else:
@@ -62,14 +62,16 @@ def _decode(ids: Tensor, codes: Tensor, codebook: Tensor, tier_ends: Tensor, tie
     return rows.reshape(ids.shape + codebook.shape[1:])
 
 
-@torch.library.custom_op("mgqe::decode_rows", mutates_args=())
-def decode_rows(ids: Tensor, codes: Tensor, codebook: Tensor, tier_ends: Tensor, tiers: Tensor,
-                pieces: int, same_subspaces: bool, shared: bool) -> Tensor:
-    """(*shape of ids, dim): rows of a coded table, as the module keeps it."""
-    return _decode(ids, codes, codebook, tier_ends, tiers, pieces, same_subspaces, shared)
+# By define() and impl(): custom_op() would import the whole compiler at the first call.
+_OP = "mgqe::decode_rows"
+torch.library.define(_OP, "(Tensor ids, Tensor codes, Tensor codebook, Tensor tier_ends, Tensor tiers, "
+                     "int pieces, bool same_subspaces, bool shared) -> Tensor",
+                     tags=torch.Tag.pt2_compliant_tag)
+torch.library.impl(_OP, "CompositeExplicitAutograd", _decode)
+decode_rows = torch.ops.mgqe.decode_rows.default
 
 
-@decode_rows.register_fake
+@torch.library.register_fake(_OP)
 def _(ids, codes, codebook, tier_ends, tiers, pieces, same_subspaces, shared):
     return codebook.new_empty(ids.shape + codebook.shape[1:])
 
@@ -90,7 +92,7 @@ def _codebook_gradient(ctx, gradient: Tensor):
     return (None, None, sums.reshape(ctx.centroids, -1)) + (None,) * 5
 
 
-decode_rows.register_autograd(_codebook_gradient, setup_context=_keep)
+torch.library.register_autograd(_OP, _codebook_gradient, setup_context=_keep)
 
 
 # ---- the layer ---------------------------------------------------------------------------------
@@ -105,8 +107,9 @@ class QuantizedEmbedding(nn.Module):
                dim), where each has its own. Its dtype is that of the output
     tier_ends  int64 buffer (T): the first id after each tier
 
-    Codes stay as they are; the codebook is trained where `freeze` is false. DDP sends buffers anew
-    with every forward pass unless told `broadcast_buffers=False`.
+    Codes stay as they are; the codebook is trained where `freeze` is false. Tell DDP to leave buffers
+    alone (forward_sync_buffers=False, before PyTorch 2.15 broadcast_buffers=False), or it sends the
+    codes with every forward pass.
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int, tiers: Sequence[Tuple[int, int, int]],
@@ -133,7 +136,7 @@ class QuantizedEmbedding(nn.Module):
                                                   device=device))
         self.register_buffer("tier_ends", torch.tensor([tier.end for tier in self.tiers],
                                                        dtype=torch.int64, device=device))
-        table = torch.from_numpy(np.stack([first_code, first_centroid, subspaces]).astype(np.int64))
+        table = torch.from_numpy(np.stack([first_code, first_centroid, subspaces], 1).astype(np.int64))
         self.register_buffer("_tiers", table.to(device), persistent=False)
         self.codebook = nn.Parameter(torch.zeros((int(count), embedding_dim), device=device,
                                                  dtype=dtype), requires_grad=not freeze)
@@ -164,7 +167,7 @@ class QuantizedEmbedding(nn.Module):
     @classmethod
     def from_float(cls, weight: Tensor, *, subspaces: int, centroids: Union[int, Sequence[int]] = 256,
                    tiers: Sequence[Union[int, float]] = (), iterations: int = 20,
-                   sample: int = 65536, seed: int = 0, freeze: bool = True,
+                   rows_per_centroid: int = 256, seed: int = 0, freeze: bool = True,
                    padding_idx: Optional[int] = None) -> "QuantizedEmbedding":
         """Quantizes a float table (rows, dim), e.g. the weight of an nn.Embedding.
 
@@ -172,6 +175,7 @@ class QuantizedEmbedding(nn.Module):
         centroids  K of each tier, most popular rows first; not rising, 1 to 256
         tiers      where tiers but the last end: rows, or fractions of them below 1. Rows must be in
                    falling order of popularity where there is more than one tier
+        rows_per_centroid  the sample of a tier that its centroids are found on: k-means, seeded
         """
         weight = weight.detach().float()
         if weight.ndim != 2 or 0 in weight.shape:
@@ -186,7 +190,7 @@ class QuantizedEmbedding(nn.Module):
             raise InvalidArgument(f"{len(counts)} numbers of centroids for {len(ends)} tiers")
         form = [Tier(end, count, subspaces) for end, count in zip(ends, counts)]
         layer = cls(rows, dim, form, padding_idx=padding_idx, freeze=freeze, device=weight.device)
-        codes, codebook = quantize(weight, form, iterations, sample, seed)
+        codes, codebook = quantize(weight, form, iterations, rows_per_centroid, seed)
         with torch.no_grad():
             layer.codes.copy_(codes.reshape(-1))
             layer.codebook.copy_(codebook)
@@ -204,7 +208,9 @@ class QuantizedEmbedding(nn.Module):
                 raise TypeError(f"ids must be int32 or int64, not {ids.dtype}")
             try:
                 rows = decode_rows(*arguments)
-            except IndexError:
+            except (IndexError, RuntimeError):  # which of both depends on the version and the op
+                if ids.min() >= 0 and ids.max() < self.num_embeddings:
+                    raise
                 raise IndexError(f"ids go from {ids.min()} to {ids.max()} in a table of "
                                  f"{self.num_embeddings} rows") from None
         if self.padding_idx is not None:
