@@ -83,4 +83,6 @@ struct ArrayView {
 
 using ArrayViews = std::map<std::string, ArrayView>;
 
+inline ArrayViews views_of(const ArrayMap& arrays) { return {arrays.begin(), arrays.end()}; }
+
 }  // namespace mgqe
