@@ -42,7 +42,7 @@ class Recommender {
   /// InputError listing the tables where there is none of that name.
   const RowReader& reader(const std::string& table) const;
   /// Whether it recommends: of the ranking task, with a backbone that answers.
-  bool recommends() const { return scorer_ != nullptr; }
+  bool recommends() const { return recommends_; }
   /// What it reads of a question. InputError where it does not recommend: a relevance model.
   ItemScorer::Reads reads() const;
   /// The most items of a history that are read; 0 of users by row.
@@ -80,14 +80,27 @@ class Recommender {
   struct Worker;  // what is not for several threads at a time
   class Lease;
 
+  /// What a scorer says of itself.
+  struct Description {
+    ItemScorer::Reads reads = ItemScorer::Reads::kUser;
+    int64_t max_length = 0;
+    bool dot_product = true;
+  };
+
+  const Description& described() const;
   void check(std::span<const Question> questions) const;
   Lease lease() const;
+  void rank_shortlists(std::span<const Question> questions, View<float> queries,
+                       const RecommendOptions& options, TopKResult result) const;
+  void score_pairs(int32_t item, View<float> scores) const;
+  void prepare_norms() const;
 
   ArtifactView artifact_;
   std::unique_ptr<Sources> sources_;
   std::string item_table_;
   std::unique_ptr<PreparedTiers> prepared_;
-  const ItemScorer* scorer_ = nullptr;  // of a worker that is kept: what it says of itself
+  bool recommends_ = false;
+  Description described_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Worker>> idle_;
   mutable std::once_flag norms_once_;
