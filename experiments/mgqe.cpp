@@ -1,4 +1,4 @@
-// The command line: train, evaluate, inspect, report.
+// The command line: train, evaluate, inspect, report; convert, append, compact.
 #include <algorithm>
 #include <iostream>
 
@@ -6,6 +6,8 @@
 #include "experiments/cli/derive_relevance.hpp"
 #include "experiments/cli/train_checkpoints.hpp"
 #include "experiments/cli/train_seeds.hpp"
+#include "experiments/serving/append.hpp"
+#include "experiments/serving/convert.hpp"
 #include "host/base/version.hpp"
 #include "host/comm/launch.hpp"
 #include "host/data/dataset.hpp"
@@ -150,6 +152,9 @@ class EvaluateCommand {
     std::unique_ptr<Backend> backend;
     agree(launch.ranks(), [&] {
       artifact = read_artifact(path_);
+      if (const std::string defect = untrained_defect(artifact.model.task, artifact.config);
+          !defect.empty())
+        input_error(path_, " cannot be evaluated: ", defect);
       update_from_json(config, artifact.config, path_);
       config.run.seed = artifact.seed;
       config.run.device = artifact.device;
@@ -253,7 +258,8 @@ class HelpCommand {
   }
 
  private:
-  static constexpr const char* kCommands = "train, evaluate, inspect, report or derive-relevance";
+  static constexpr const char* kCommands =
+      "train, evaluate, inspect, report, derive-relevance, convert, append or compact";
 
   CLI::App& app_;
   CLI::App* command_;
@@ -269,6 +275,9 @@ void run(Launch& launch, int argc, char** argv) {
   const InspectCommand inspect(app);
   const ReportCommand report(app);
   const DeriveRelevanceCommand derive(app);
+  const ConvertCommand convert(app);
+  const AppendCommand append(app);
+  const CompactCommand compact(app);
   const HelpCommand help(app);
 
   if (launch.rank() > 0) log().set_level(spdlog::level::off);  // rank 0 says it
@@ -281,6 +290,9 @@ void run(Launch& launch, int argc, char** argv) {
   if (inspect.given()) inspect.run();
   if (report.given()) report.run();
   if (derive.given()) derive.run();
+  if (convert.given()) convert.run();
+  if (append.given()) append.run();
+  if (compact.given()) compact.run();
   if (help.given()) help.run();
 }
 
