@@ -1,5 +1,5 @@
-// The C ABI: it says what Recommender says, codes and one line where it cannot, and takes structs of
-// versions before and after its own.
+// The C ABI: it says what Recommender says, codes and one line where it cannot, and takes structs
+// of versions before and after its own.
 #include <thread>
 
 #include <gtest/gtest.h>

@@ -132,8 +132,8 @@ TEST(Recommender, GivesAllScoresAndVectors) {
   }
 }
 
-/// NeuMF by shortlist: true scores, in order, of items that the shortlist has; all of them when it is
-/// as long as the catalogue.
+/// NeuMF by shortlist: true scores, in order, of items that the shortlist has; all of them when it
+/// is as long as the catalogue.
 TEST(Recommender, ApproximatesByAShortlistWhenAsked) {
   const Served served("neumf", "mgqe");
   const Recommender& recommender = *served.recommender;

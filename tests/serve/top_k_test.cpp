@@ -1,5 +1,5 @@
-// Top-k of coded tables against rows that plain loops decode, score and sort: the same bits at every
-// level, prepared or not, for any number of threads and queries.
+// Top-k of coded tables against rows that plain loops decode, score and sort: the same bits at
+// every level, prepared or not, for any number of threads and queries.
 #include "host/serve/scan/top_k.hpp"
 
 #include <algorithm>

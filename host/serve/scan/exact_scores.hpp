@@ -1,5 +1,5 @@
-// The scores that count: ranking_score of a query and decoded rows, eight rows at a time, as a chain
-// of fmas waits for itself.
+// The scores that count: ranking_score of a query and decoded rows, eight rows at a time, as a
+// chain of fmas waits for itself.
 #pragma once
 
 #include <cstdint>

@@ -30,8 +30,8 @@ struct CodeTables {
 };
 
 struct ScanKernels {
-  /// Planes of elements [first, last) of the packed rows of `tiles` whole tiles, to planes + p stride
-  /// + 64 t for plane p. Up to 63 bytes beyond the rows are read.
+  /// Planes of elements [first, last) of the packed rows of `tiles` whole tiles, to planes + p
+  /// stride + 64 t for plane p. Up to 63 bytes beyond the rows are read.
   void (*unpack)(const TileLayout& layout, const uint8_t* rows, int tiles, int first, int last,
                  uint8_t* planes, int64_t stride);
   /// Codes that cross bytes: `shift` bits further up than the low plane, whose upper 8 - shift bits

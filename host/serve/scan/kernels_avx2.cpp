@@ -29,7 +29,8 @@ template <int kBytes>
     store(planes, registers[0]);
     store(planes + 32, registers[1]);
   } else {
-    // The low halves of registers 2i and 2i + 1 make the low half of a register, and so do the high.
+    // The low halves of registers 2i and 2i + 1 make the low half of a register, and so do the
+    // high.
     __m256i low[kBytes], high[kBytes];
     for (int i = 0; i < kBytes; ++i) {
       const __m256i a = registers[i / 2 * 4 + i % 2], b = registers[i / 2 * 4 + i % 2 + 2];
@@ -101,8 +102,8 @@ void unpack(const TileLayout& layout, const uint8_t* rows, int tiles, int first,
 
 // ---- sums ---------------------------------------------------------------------------------------
 
-/// Of a table of kEntries by codes whose low four bits are `nibbles`, and of whose others the lowest
-/// that matters stands in bit 7 of upper[0], the next in that of upper[1], and so on.
+/// Of a table of kEntries by codes whose low four bits are `nibbles`, and of whose others the
+/// lowest that matters stands in bit 7 of upper[0], the next in that of upper[1], and so on.
 template <int kEntries>
 [[MGQE_AVX2_INLINE]] inline __m256i look_up_part(__m256i nibbles, const __m256i* upper,
                                                  const uint8_t* table) {

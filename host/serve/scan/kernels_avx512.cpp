@@ -188,8 +188,10 @@ int sum(const CodeTables& tables, int tiles, TileHits& hits) {
     return sum_tiles_of<n>(tables, tiles, hits);
     MGQE_COUNT(1)
     MGQE_COUNT(2)
-    MGQE_COUNT(3) MGQE_COUNT(4) MGQE_COUNT(5) MGQE_COUNT(6) MGQE_COUNT(7) MGQE_COUNT(8)
-        MGQE_COUNT(9) MGQE_COUNT(10) MGQE_COUNT(11) MGQE_COUNT(12)
+    MGQE_COUNT(3)
+    MGQE_COUNT(4)
+    MGQE_COUNT(5) MGQE_COUNT(6) MGQE_COUNT(7) MGQE_COUNT(8) MGQE_COUNT(9) MGQE_COUNT(10)
+        MGQE_COUNT(11) MGQE_COUNT(12)
 #undef MGQE_COUNT
             default : return sum_tiles<64, 0>(tables, tiles, hits);
   }

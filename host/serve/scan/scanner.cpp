@@ -14,8 +14,8 @@ constexpr int kAskedForSplit = 4;  // queries
 constexpr int64_t kChunk = 256;    // rows that are read for all queries at a time
 constexpr double kRequeue = 2.0;   // subspaces' worth of work in taking up a tile again
 
-/// Adds to costs[s] what a tile costs, in subspaces, if the first s are summed for all tiles and the
-/// others where a lane is left; taking codes as even over the table and sums as normal.
+/// Adds to costs[s] what a tile costs, in subspaces, if the first s are summed for all tiles and
+/// the others where a lane is left; taking codes as even over the table and sums as normal.
 void add_split_costs(const uint8_t* tables, int entries, int subspaces,
                      std::vector<double>& costs) {
   double mean = 0.0, variance = 0.0;

@@ -1,6 +1,6 @@
 // TierPlanes: the codes of some consecutive tiles of a tier, brought into planes of a byte a row as
-// they are asked for: those of the first subspaces for all tiles at once, the others tile by tile, as
-// few tiles need them. Out of a prepared table, or straight from packed rows.
+// they are asked for: those of the first subspaces for all tiles at once, the others tile by tile,
+// as few tiles need them. Out of a prepared table, or straight from packed rows.
 #pragma once
 
 #include <memory>

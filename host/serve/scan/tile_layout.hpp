@@ -1,16 +1,16 @@
 // Tiles: 64 rows of a tier whose packed bytes stand as planes, plane p byte p of every row, a row a
 // lane. Codes of a subspace are then a shift and a select of two planes, whatever bits and D are.
 //
-// Which row is in which lane is what makes planes cheap to get from packed rows. A row of R bytes is
-// m elements of g = gcd(R, 8) bytes. The lanes of a register (64 / g elements) are dealt out to m
-// runs of consecutive rows, lane l to run l mod m. Row after row of run i, its elements come around
-// at lanes l = i mod m if the run is read from i elements before its start, so
+// Which row is in which lane is what makes planes cheap to get from packed rows. A row of R bytes
+// is m elements of g = gcd(R, 8) bytes. The lanes of a register (64 / g elements) are dealt out to
+// m runs of consecutive rows, lane l to run l mod m. Row after row of run i, its elements come
+// around at lanes l = i mod m if the run is read from i elements before its start, so
 //   element e of 64 / g rows = m loads at different addresses, each masked to its run.
 // No byte is shuffled. Pairs of registers then part elements of g bytes to those of g / 2: a shift
 // and a select each. For R = 6 a tile takes 18 loads and 36 operations.
 //
-// Where m would be over eight (R = 9, 11, 18, ...), elements are eight bytes at any offset, the last
-// one up to the row's end, and every lane is a run of its own.
+// Where m would be over eight (R = 9, 11, 18, ...), elements are eight bytes at any offset, the
+// last one up to the row's end, and every lane is a run of its own.
 #pragma once
 
 #include <cstdint>

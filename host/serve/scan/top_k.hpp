@@ -4,9 +4,9 @@
 //   order        score descending, then row ascending
 //
 // An excluded row never enters, nor does it set the threshold for others. Neither does a score that
-// is no number, nor a row of a damaged file that has a code beyond its K. A list may be shorter than
-// k, and says so. Results have the same bits for every instruction level, number of threads and of
-// queries, prepared or not; the list of a smaller k is a prefix of that of a larger one.
+// is no number, nor a row of a damaged file that has a code beyond its K. A list may be shorter
+// than k, and says so. Results have the same bits for every instruction level, number of threads
+// and of queries, prepared or not; the list of a smaller k is a prefix of that of a larger one.
 //
 // deficit.hpp says how rows are ruled out by their codes alone, kernels.hpp how that is computed.
 #pragma once
@@ -21,9 +21,9 @@ namespace mgqe {
 
 inline constexpr int64_t kMaxTopK = 10'000;
 
-/// A set of rows: sorted ascending without repeats, or a bitmap (bit r % 8 of byte r / 8, a byte for
-/// every 8 rows). Neither, both pointers null: no filter. A sorted list of none is a filter where
-/// its pointer is not null.
+/// A set of rows: sorted ascending without repeats, or a bitmap (bit r % 8 of byte r / 8, a byte
+/// for every 8 rows). Neither, both pointers null: no filter. A sorted list of none is a filter
+/// where its pointer is not null.
 struct RowFilter {
   std::span<const int32_t> sorted{};
   std::span<const uint8_t> bitmap{};
@@ -34,8 +34,8 @@ struct RowFilter {
   int64_t size() const;
 };
 
-/// For tests and benches. kBest is the best this processor runs; another that it does not run is the
-/// next lower one.
+/// For tests and benches. kBest is the best this processor runs; another that it does not run is
+/// the next lower one.
 enum class ScanLevel { kBest, kScalar, kAvx2, kAvx512 };
 
 struct TopKOptions {
@@ -81,7 +81,8 @@ class PreparedTiers {
   int64_t bytes_ = 0;
 };
 
-/// queries (M, d). InputError where a query is not finite or has another d, k or a filter cannot be.
+/// queries (M, d). InputError where a query is not finite or has another d, k or a filter cannot
+/// be.
 void top_k(const PackedTiers& table, View<const float> queries, const TopKOptions& options,
            TopKResult result, TopKStatistics* statistics = nullptr);
 void top_k(const PreparedTiers& table, View<const float> queries, const TopKOptions& options,
@@ -91,8 +92,8 @@ void top_k(const PreparedTiers& table, View<const float> queries, const TopKOpti
 void check_top_k(int64_t rows, View<const float> queries, const TopKOptions& options,
                  TopKResult result);
 
-/// Scores (M, n) of rows [first, first + n) by queries (M, d). NaN where a row of a damaged file has
-/// a code beyond its K. InputError on rows that are none and queries that are not finite.
+/// Scores (M, n) of rows [first, first + n) by queries (M, d). NaN where a row of a damaged file
+/// has a code beyond its K. InputError on rows that are none and queries that are not finite.
 void scores(const PackedTiers& table, View<const float> queries, int64_t first, View<float> out);
 /// The same of the rows asked for, by one query (1, d); out (n).
 void scores_of(const PackedTiers& table, View<const float> query, std::span<const int64_t> rows,

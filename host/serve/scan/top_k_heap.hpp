@@ -1,7 +1,7 @@
 // TopKHeap: the best k of the (score, row) pairs it is offered, by score descending, then row
-// ascending; for any source of scores. Up to kHeapK a binary heap, whose threshold is always that of
-// the pairs offered so far. Beyond, a buffer with room for a quarter more, which is cut by selection
-// when it is full: a few steps a pair whatever k is.
+// ascending; for any source of scores. Up to kHeapK a binary heap, whose threshold is always that
+// of the pairs offered so far. Beyond, a buffer with room for a quarter more, which is cut by
+// selection when it is full: a few steps a pair whatever k is.
 #pragma once
 
 #include <algorithm>
