@@ -1,5 +1,5 @@
-// FloatTable: a float table (n, d) where it lies in a file, read row by row: the table itself may be
-// larger than memory.
+// FloatTable: a float table (n, d) where it lies in a file, read row by row: the table itself may
+// be larger than memory.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace mgqe {
 
-/// Told how far a piece of long work has come: what it is, steps done, steps in all. It may throw to
-/// end the work; nothing is written then.
+/// Told how far a piece of long work has come: what it is, steps done, steps in all. It may throw
+/// to end the work; nothing is written then.
 using WorkProgress = std::function<void(const std::string& task, int64_t step, int64_t steps)>;
 
 class FloatTable {
