@@ -195,16 +195,32 @@ int sum(const CodeTables& tables, int first, int last, int count, TileHits& hits
   if (tables.entries == 256) return sum_tiles<256, 0>(tables, first, last, count, hits);
   if (tables.entries == 128) return sum_tiles<128, 0>(tables, first, last, count, hits);
   switch (tables.subspaces) {
-#define MGQE_COUNT(n) \
-  case n:             \
-    return sum_tiles_of<n>(tables, first, last, count, hits);
-    MGQE_COUNT(1)
-    MGQE_COUNT(2)
-    MGQE_COUNT(3)
-    MGQE_COUNT(4) MGQE_COUNT(5) MGQE_COUNT(6) MGQE_COUNT(7) MGQE_COUNT(8) MGQE_COUNT(9)
-        MGQE_COUNT(10) MGQE_COUNT(11) MGQE_COUNT(12)
-#undef MGQE_COUNT
-            default : return sum_tiles<64, 0>(tables, first, last, count, hits);
+    case 1:
+      return sum_tiles_of<1>(tables, first, last, count, hits);
+    case 2:
+      return sum_tiles_of<2>(tables, first, last, count, hits);
+    case 3:
+      return sum_tiles_of<3>(tables, first, last, count, hits);
+    case 4:
+      return sum_tiles_of<4>(tables, first, last, count, hits);
+    case 5:
+      return sum_tiles_of<5>(tables, first, last, count, hits);
+    case 6:
+      return sum_tiles_of<6>(tables, first, last, count, hits);
+    case 7:
+      return sum_tiles_of<7>(tables, first, last, count, hits);
+    case 8:
+      return sum_tiles_of<8>(tables, first, last, count, hits);
+    case 9:
+      return sum_tiles_of<9>(tables, first, last, count, hits);
+    case 10:
+      return sum_tiles_of<10>(tables, first, last, count, hits);
+    case 11:
+      return sum_tiles_of<11>(tables, first, last, count, hits);
+    case 12:
+      return sum_tiles_of<12>(tables, first, last, count, hits);
+    default:
+      return sum_tiles<64, 0>(tables, first, last, count, hits);
   }
 }
 
