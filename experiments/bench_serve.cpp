@@ -1,5 +1,6 @@
 // Serving on one machine: look-ups and top-k straight from codes, against the time it takes to read
-// the codes at all, and against what one has instead. baselines/bench_faiss.py adds faiss and PyTorch.
+// the codes at all, and against what one has instead. baselines/bench_faiss.py adds faiss and
+// PyTorch.
 #include <iostream>
 
 #include <unistd.h>
@@ -109,9 +110,9 @@ std::vector<ServedTable> tables_of(const Options& options, size_t i) {
   if (!options.artifact.empty())
     tables.push_back(ServedTable::open(options.artifact, options.table));
   else
-    tables.push_back(ServedTable::draw(
-        {static_cast<int64_t>(options.rows[i]), options.dim, options.subspaces},
-        options.serve.seed));
+    tables.push_back(
+        ServedTable::draw({static_cast<int64_t>(options.rows[i]), options.dim, options.subspaces},
+                          options.serve.seed));
   return tables;
 }
 
@@ -127,8 +128,7 @@ std::vector<nlohmann::ordered_json> measure(const Options& options) {
     const std::vector<ServedTable> one = tables_of(options, i);
     const ServedTable& table = one.front();
     show_progress(fmt::format("{}/{}: {} rows", i + 1, count, table.rows()));
-    if (!options.open.empty())
-      records.push_back(measure_open(table, options.open, options.serve));
+    if (!options.open.empty()) records.push_back(measure_open(table, options.open, options.serve));
     for (nlohmann::ordered_json& record : measure_serving(table, options.serve))
       records.push_back(std::move(record));
   }
@@ -139,8 +139,7 @@ std::vector<nlohmann::ordered_json> measure(const Options& options) {
 void dump(const Options& options) {
   if (options.rows.size() != 1) input_error("--dump writes one table: give one number of --rows");
   constexpr int64_t kQueries = 256;
-  const std::vector<float> queries =
-      random_queries(kQueries, options.dim, options.serve.seed + 2);
+  const std::vector<float> queries = random_queries(kQueries, options.dim, options.serve.seed + 2);
   tables_of(options, 0).front().dump(options.dump, {queries.data(), kQueries, options.dim});
 }
 

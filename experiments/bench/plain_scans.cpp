@@ -25,7 +25,9 @@ bool before(const Pair& a, const Pair& b) {
 /// The best by rough scores, more than are asked for by as many again and some.
 class ShortList {
  public:
-  explicit ShortList(int64_t k) : most_(static_cast<size_t>(2 * k + 32)) { pairs_.reserve(2 * most_); }
+  explicit ShortList(int64_t k) : most_(static_cast<size_t>(2 * k + 32)) {
+    pairs_.reserve(2 * most_);
+  }
 
   void offer(float score, int64_t row) {
     if (score < bar_) return;
@@ -72,8 +74,8 @@ std::vector<float> products(const PackedTiers& table, int t, const float* query)
   lut.reserve(static_cast<size_t>(tier.subspaces * codes));
   for (int j = 0; j < tier.subspaces; ++j)
     for (int64_t c = 0; c < codes; ++c)
-      lut.push_back(ranking_score(query + j * width, tier.codebook + c * table.dim + j * width,
-                                  width));
+      lut.push_back(
+          ranking_score(query + j * width, tier.codebook + c * table.dim + j * width, width));
   return lut;
 }
 
@@ -158,8 +160,8 @@ void packed_lut_top_k(const PackedTiers& table, View<const float> query, int64_t
   for (int t = 0; t < table.ranges.count; ++t) {
     const std::vector<float> lut = products(table, t, query.data);
     const int subspaces = table.tiers[t].subspaces, bits = table.tiers[t].bits;
-    const auto scan = subspaces == 8 && bits == 6   ? scan_packed<8, 6>
-                      : subspaces == 8 && bits == 8 ? scan_packed<8, 8>
+    const auto scan = subspaces == 8 && bits == 6    ? scan_packed<8, 6>
+                      : subspaces == 8 && bits == 8  ? scan_packed<8, 8>
                       : subspaces == 32 && bits == 6 ? scan_packed<32, 6>
                       : subspaces == 32 && bits == 8 ? scan_packed<32, 8>
                                                      : scan_packed<0, 0>;

@@ -1,5 +1,5 @@
-// What one has without the scan: top-k by plain loops over codes or over decoded rows, one query at a
-// time, one thread. All of them keep a short list by sums in an order of their own and score that
+// What one has without the scan: top-k by plain loops over codes or over decoded rows, one query at
+// a time, one thread. All of them keep a short list by sums in an order of their own and score that
 // again by ranking_score, so that their lists are the same to the bit.
 #pragma once
 
@@ -14,7 +14,8 @@ namespace mgqe::bench {
 uint64_t read_sum(const uint8_t* bytes, int64_t count);
 uint64_t read_sum_of_codes(const PackedTiers& table);
 
-/// A look-up table of floats (D, K) for a query, and D additions a row, of codes as they are packed.
+/// A look-up table of floats (D, K) for a query, and D additions a row, of codes as they are
+/// packed.
 void packed_lut_top_k(const PackedTiers& table, View<const float> query, int64_t k,
                       TopKResult result);
 /// The same of codes in a byte each (n, D).

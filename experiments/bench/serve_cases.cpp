@@ -99,7 +99,9 @@ void measure_look_ups(const ServedTable& table, const float* full, const ServeOp
   for (const int64_t batch : kBatches) {
     const auto floats = static_cast<size_t>(batch * table.dim());
     std::vector<float> own(floats), other(floats);
-    const auto ids_of = [&](int64_t turn) { return ids.data() + turn * batch % (kIds - batch + 1); };
+    const auto ids_of = [&](int64_t turn) {
+      return ids.data() + turn * batch % (kIds - batch + 1);
+    };
     const auto look_up = [&](int64_t turn) {
       table.reader().look_up<float>({ids_of(turn), static_cast<size_t>(batch)}, own.data(),
                                     table.dim(), options.threads);
@@ -251,8 +253,8 @@ void measure_top_k(const Scans& scans, int64_t users, std::vector<ordered_json>&
   shape["k"] = options.k;
   shape["users"] = users;
   for (size_t i = 0; i < ways.size(); ++i)
-    records.push_back(op_record("top_k", ways[i], times[i], shape, "user",
-                                static_cast<double>(users), options));
+    records.push_back(
+        op_record("top_k", ways[i], times[i], shape, "user", static_cast<double>(users), options));
   if (sum == 1) fmt::print(stderr, "\n");  // so that the sum is taken
 }
 
@@ -323,8 +325,7 @@ ordered_json measure_open(const ServedTable& table, const std::filesystem::path&
                                  {"open and look a row up", open_and_look_up, 1, false, nullptr}};
   const std::vector<WayTimes> times = time_in_rounds(ways, options.rounds, options.seconds);
   std::filesystem::remove(path);
-  ordered_json record =
-      op_record("open", ways[0], times[0], shape_of(table), "file", 1.0, options);
+  ordered_json record = op_record("open", ways[0], times[0], shape_of(table), "file", 1.0, options);
   record["open_and_look_up_ms"] = 1e3 * quantile(times[1].calls, 0.5, &CallTime::wall);
   record["file_bytes"] = bytes;
   record["code_bytes"] = table.code_bytes();

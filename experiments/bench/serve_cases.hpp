@@ -15,11 +15,11 @@ struct ServeOptions {
   int64_t k = 10;
   int threads = 1;
   int rounds = 9;
-  int64_t queries = 12;                     // of one user a round
-  int64_t memory = int64_t{4} << 30;        // that decoded rows may take
-  double seconds = 0.4;                     // of one way in one round, about
+  int64_t queries = 12;               // of one user a round
+  int64_t memory = int64_t{4} << 30;  // that decoded rows may take
+  double seconds = 0.4;               // of one way in one round, about
   uint64_t seed = 1;
-  bool cpu_clock = true;                    // else the wall's
+  bool cpu_clock = true;  // else the wall's
 };
 
 /// Random vectors (count, dim).

@@ -23,8 +23,9 @@ std::string statistics_of(const nlohmann::ordered_json& record) {
 }  // namespace
 
 std::string serving_table(const std::vector<nlohmann::ordered_json>& records, bool markdown) {
-  const TableRow header = {"op",   "shape",    "by",       "a unit", "units/s",
-                           "fastest of its kind", "call p50", "p99",    "what the scan did"};
+  const TableRow header = {"op",       "shape",   "by",
+                           "a unit",   "units/s", "fastest of its kind",
+                           "call p50", "p99",     "what the scan did"};
   const std::vector<Align> alignments = {Align::kLeft,  Align::kLeft,  Align::kLeft,
                                          Align::kRight, Align::kRight, Align::kRight,
                                          Align::kRight, Align::kRight, Align::kLeft};
@@ -34,14 +35,12 @@ std::string serving_table(const std::vector<nlohmann::ordered_json>& records, bo
     if (record.contains("times_by_this"))
       for (const auto& [name, ratio] : record["times_by_this"].items())
         share = std::min(share, ratio.get<double>());
-    rows.push_back({record["op"].get<std::string>(), shape_text(record["shape"]),
-                    record["variant"].get<std::string>(),
-                    short_time(record["measured"].get<double>()),
-                    fmt::format("{:.3g}", record["per_second"].get<double>()),
-                    fmt::format("{:.2f}", share),
-                    fmt::format("{:.3g} ms", record["call_p50_ms"].get<double>()),
-                    fmt::format("{:.3g} ms", record["call_p99_ms"].get<double>()),
-                    statistics_of(record)});
+    rows.push_back(
+        {record["op"].get<std::string>(), shape_text(record["shape"]),
+         record["variant"].get<std::string>(), short_time(record["measured"].get<double>()),
+         fmt::format("{:.3g}", record["per_second"].get<double>()), fmt::format("{:.2f}", share),
+         fmt::format("{:.3g} ms", record["call_p50_ms"].get<double>()),
+         fmt::format("{:.3g} ms", record["call_p99_ms"].get<double>()), statistics_of(record)});
   }
   return markdown ? format_markdown_table(header, rows, alignments)
                   : format_table(header, rows, alignments);

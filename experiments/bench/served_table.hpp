@@ -30,7 +30,8 @@ class ServedTable {
   int64_t dim() const { return reader_->dim(); }
   int subspaces() const { return tiers().tiers[0].subspaces; }
   int64_t code_bytes() const;
-  /// The file as `mgqe train` would leave it, rows as their own ids; only of a drawn one. Its bytes.
+  /// The file as `mgqe train` would leave it, rows as their own ids; only of a drawn one. Its
+  /// bytes.
   int64_t write(const std::filesystem::path& path) const;
   /// codes.npy (n, D) u8, codebook.npy (256, d), queries.npy (m, d): what other programs are given.
   void dump(const std::filesystem::path& folder, View<const float> queries) const;

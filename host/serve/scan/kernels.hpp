@@ -39,7 +39,8 @@ struct ScanKernels {
   void (*extract)(const uint8_t* low, const uint8_t* high, int shift, int tiles, uint8_t* codes);
   /// names[code], of a table of 128 or 256.
   void (*rename)(const uint8_t* codes, const uint8_t* names, int entries, int tiles, uint8_t* out);
-  /// Sums of tiles [first, last), queued in hits after `count` that are there; returns how many are.
+  /// Sums of tiles [first, last), queued in hits after `count` that are there; returns how many
+  /// are.
   int (*sum)(const CodeTables& tables, int first, int last, int count, TileHits& hits);
   /// Adds to the sums of `count` hits, drops those which have no lane left; returns how many have.
   int (*add)(const CodeTables& tables, int count, TileHits& hits);

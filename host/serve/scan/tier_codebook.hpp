@@ -19,8 +19,8 @@ struct TierCodebook {
 };
 
 /// Codes of 7 or 8 bits, renamed so that the 64 groups which their lowest six bits name are of
-/// centroids close to each other: the least deficit of a group then bounds those of its members, and
-/// one permutation of bytes looks it up where all of the table takes two or four.
+/// centroids close to each other: the least deficit of a group then bounds those of its members,
+/// and one permutation of bytes looks it up where all of the table takes two or four.
 struct CentroidGroups {
   static constexpr int kGroups = 64;
 
