@@ -75,7 +75,7 @@ ordered_json op_record(const std::string& op, const Way& way, const WayTimes& ti
                          {"samples", times.calls.size()}};
   if (way.statistics != nullptr)
     record["statistics_per_user"] = {
-        {"scanned", static_cast<double>(way.statistics->scanned) / units},
+        {"scanned", 64.0 * static_cast<double>(way.statistics->tiles) / units},
         {"bounded", static_cast<double>(way.statistics->bounded) / units},
         {"rescored", static_cast<double>(way.statistics->rescored) / units}};
   return record;
