@@ -8,7 +8,7 @@
 
 #include "experiments/bench/plain_scans.hpp"
 #include "host/engine/backend.hpp"
-#include "host/serve/scan/tile_scan.hpp"
+#include "host/serve/scan/kernels.hpp"
 
 namespace mgqe::bench {
 namespace {
@@ -42,9 +42,9 @@ constexpr Level kLevels[] = {
 /// Levels that this processor has.
 std::vector<Level> levels_here() {
   std::vector<Level> levels;
-  std::set<const TileScan*> seen = {&tile_scan(ScanLevel::kScalar)};
+  std::set<const ScanKernels*> seen = {&scan_kernels(ScanLevel::kScalar)};
   for (const Level& level : kLevels)
-    if (level.level == ScanLevel::kScalar || seen.insert(&tile_scan(level.level)).second)
+    if (level.level == ScanLevel::kScalar || seen.insert(&scan_kernels(level.level)).second)
       levels.push_back(level);
   return levels;
 }
