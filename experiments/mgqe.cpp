@@ -1,4 +1,4 @@
-// The command line: train, evaluate, inspect, report, recommend and serve.
+// The command line: train, evaluate, inspect, report; convert, append, compact; recommend, serve.
 #include <algorithm>
 #include <iostream>
 
@@ -6,6 +6,8 @@
 #include "experiments/cli/derive_relevance.hpp"
 #include "experiments/cli/train_checkpoints.hpp"
 #include "experiments/cli/train_seeds.hpp"
+#include "experiments/serving/append.hpp"
+#include "experiments/serving/convert.hpp"
 #include "experiments/serving/file_commands.hpp"
 #include "experiments/serving/lookup_command.hpp"
 #include "experiments/serving/recommend_command.hpp"
@@ -155,6 +157,9 @@ class EvaluateCommand {
     std::unique_ptr<Backend> backend;
     agree(launch.ranks(), [&] {
       artifact = read_artifact(path_);
+      if (const std::string defect = untrained_defect(artifact.model.task, artifact.config);
+          !defect.empty())
+        input_error(path_, " cannot be evaluated: ", defect);
       update_from_json(config, artifact.config, path_);
       config.run.seed = artifact.seed;
       config.run.device = artifact.device;
@@ -259,8 +264,8 @@ class HelpCommand {
 
  private:
   static constexpr const char* kCommands =
-      "train, evaluate, inspect, report, derive-relevance, recommend, similar, lookup, verify, "
-      "histories or serve";
+      "train, evaluate, inspect, report, derive-relevance, convert, append, compact, recommend, "
+      "similar, lookup, verify, histories or serve";
 
   CLI::App& app_;
   CLI::App* command_;
@@ -276,6 +281,9 @@ void run(Launch& launch, int argc, char** argv) {
   const InspectCommand inspect(app);
   const ReportCommand report(app);
   const DeriveRelevanceCommand derive(app);
+  const ConvertCommand convert(app);
+  const AppendCommand append(app);
+  const CompactCommand compact(app);
   const RecommendCommand recommend(app);
   const SimilarCommand similar(app);
   const LookupCommand lookup(app);
@@ -294,6 +302,9 @@ void run(Launch& launch, int argc, char** argv) {
   if (inspect.given()) inspect.run();
   if (report.given()) report.run();
   if (derive.given()) derive.run();
+  if (convert.given()) convert.run();
+  if (append.given()) append.run();
+  if (compact.given()) compact.run();
   if (recommend.given()) recommend.run();
   if (similar.given()) similar.run();
   if (lookup.given()) lookup.run();

@@ -71,6 +71,7 @@ struct ArrayView {
   ArrayView() = default;
   ArrayView(DType dtype, std::vector<int64_t> shape, std::span<const uint8_t> bytes)
       : dtype(dtype), shape(std::move(shape)), bytes(bytes) {}
+  ArrayView(const HostArray&&) = delete;  // it would not last
   ArrayView(const HostArray& array) : ArrayView(array.dtype, array.shape, array.bytes) {}
 
   /// The values; throws when T is not the array's type.

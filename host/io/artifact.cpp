@@ -181,8 +181,8 @@ Artifact read_artifact(const Bytes& bytes, SizeReport* size) {
   }
   artifact.model.tables = std::move(description.tables);
   for (const auto& [entity, ids] : description.entities) {
-    const IdColumn column =
-        id_column(entity, ids, [&](const std::string& name) { return arrays.at(name); });
+    const IdColumn column = id_column(
+        entity, ids, [&](const std::string& name) -> ArrayView { return arrays.at(name); });
     refuse("ids." + entity, id_defect(column));
     artifact.ids[entity] = original_ids(column);
   }

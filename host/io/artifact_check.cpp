@@ -1,10 +1,8 @@
 // Whether the pieces of an artifact fit each other; said in words, because a file may be anything.
-#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
 
-#include "host/config/choices.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/safetensors.hpp"
 #include "host/packed/packed_scheme.hpp"
@@ -39,9 +37,7 @@ std::string artifact_defect(const Artifact& artifact,
                             const std::map<std::string, StoredIds>& stored) {
   const PackedModel& model = artifact.model;
   if (model.backbone.empty()) return "the backbone has no name";
-  if (const auto& tasks = Choices<TaskKind>::names;
-      std::find(tasks.begin(), tasks.end(), model.task) == tasks.end())
-    return fmt::format("unknown task \"{}\": choose {}", model.task, alternatives(tasks));
+  if (std::string defect = task_defect(model.task); !defect.empty()) return defect;
   if (model.tables.empty()) return "it has no embedding table";
   std::set<std::string> entities;
   for (const auto& [name, table] : model.tables) {

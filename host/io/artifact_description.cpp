@@ -72,9 +72,7 @@ class Parser {
 
   void parse_task() {
     result_.task = result_.version == 1 ? "ranking" : text("task");
-    const auto& tasks = Choices<TaskKind>::names;
-    if (std::find(tasks.begin(), tasks.end(), result_.task) == tasks.end())
-      refuse("unknown task \"", result_.task, "\": choose ", alternatives(tasks));
+    if (const std::string defect = task_defect(result_.task); !defect.empty()) refuse(defect);
   }
 
   std::string text(const char* key) const {
@@ -233,6 +231,23 @@ std::string entity_of(const std::string& table_name) {
 
 ArtifactDescription describe_artifact(const std::string& name, const SafetensorsHeader& header) {
   return Parser(name, header).parse();
+}
+
+std::string untrained_defect(const std::string& task, const json& config) {
+  if (task == kLookupTask)
+    return "it is a table that was converted, and no model: look its rows up, or ask for similar "
+           "ones";
+  if (config.is_object() && config.contains(kEdits))
+    return "its rows were appended to or reordered since it was trained: give the artifact as "
+           "training wrote it";
+  return "";
+}
+
+std::string task_defect(const std::string& task) {
+  std::vector<const char*> tasks(Choices<TaskKind>::names.begin(), Choices<TaskKind>::names.end());
+  tasks.push_back(kLookupTask);
+  if (std::find(tasks.begin(), tasks.end(), task) != tasks.end()) return "";
+  return fmt::format("unknown task \"{}\": choose {}", task, alternatives(tasks));
 }
 
 std::vector<ArraySpec> id_array_specs(const std::string& entity, const EntityDescription& ids) {

@@ -23,6 +23,12 @@ inline constexpr int kArtifactVersion = 3;
 /// Since version 3, arrays of tables and ids start on so many bytes of the file.
 inline constexpr int64_t kArtifactAlignment = 64;
 
+/// Backbone and task of a table that was not trained here: rows to look up, and no model.
+inline constexpr const char* kTableBackbone = "table";
+inline constexpr const char* kLookupTask = "lookup";
+/// Entry of the config that lists what was done to the rows since they were trained, if anything.
+inline constexpr const char* kEdits = "edits";
+
 struct EntityDescription {
   int64_t rows = 0;
   IdKind ids = IdKind::kIntegers;
@@ -48,6 +54,13 @@ struct ArtifactDescription {
 /// known here, and has every array in the type, the shape and, since version 3, the place that it
 /// must have. Whatever the arrays hold, their shapes are then safe to go by.
 ArtifactDescription describe_artifact(const std::string& name, const SafetensorsHeader& header);
+
+/// In words, why an artifact of that task and config is not as training left it, and cannot be
+/// evaluated; empty where it is.
+std::string untrained_defect(const std::string& task, const nlohmann::json& config);
+
+/// What is wrong with the name of a task; empty where nothing is.
+std::string task_defect(const std::string& task);
 
 /// Names of the arrays that hold an entity's ids.
 std::vector<ArraySpec> id_array_specs(const std::string& entity, const EntityDescription& ids);

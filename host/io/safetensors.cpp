@@ -121,12 +121,10 @@ std::map<std::string, TensorInfo> lay_out(const std::vector<PlacedArray>& arrays
   for (const auto& [name, array, alignment] : arrays) {
     const int64_t bytes = static_cast<int64_t>(array->bytes.size());
     MGQE_CHECK(!name.empty() && name != kMetadata, "array name \"", name, "\"");
+    MGQE_CHECK(!tensors.contains(name), "two arrays named ", name);
     MGQE_CHECK(bytes == array->size() * dtype_bytes(array->dtype), name, " holds ", bytes,
                " bytes for ", array->size(), " values");
-    const bool added =
-        tensors.emplace(name, TensorInfo{array->dtype, array->shape, offset, offset + bytes})
-            .second;
-    MGQE_CHECK(added, "two arrays named ", name);
+    tensors[name] = {array->dtype, array->shape, offset, offset + bytes};
     offset += bytes;
   }
   return tensors;

@@ -1,6 +1,6 @@
-// Rows of a coded table from their packed codes, on a CPU. Eight codes of b bits are exactly b bytes,
-// so whatever b is they are shifted out of one 64-bit word; each is then one copy of w elements, of
-// a size that the compiler knows for w = 1, 2, 4, 8, 16.
+// Rows of a coded table from their packed codes, on a CPU. Eight codes of b bits are exactly b
+// bytes, so whatever b is they are shifted out of one 64-bit word; each is then one copy of w
+// elements, of a size that the compiler knows for w = 1, 2, 4, 8, 16.
 //
 // Codes are taken as they are: a code beyond K reads beyond the codebook, unless that has 2^b rows.
 #pragma once
@@ -11,8 +11,8 @@
 
 namespace mgqe {
 
-inline constexpr int kCodeGroup = 8;         // codes that share a word
-inline constexpr int64_t kRowsAhead = 16;    // packed rows fetched before they are needed
+inline constexpr int kCodeGroup = 8;       // codes that share a word
+inline constexpr int64_t kRowsAhead = 16;  // packed rows fetched before they are needed
 
 /// One row's codes and where their array ends.
 struct PackedRow {

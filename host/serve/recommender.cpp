@@ -253,7 +253,7 @@ void Recommender::rank_shortlists(std::span<const Question> questions, View<floa
   }
 }
 
-// ---- items like others ----------------------------------------------------------------------------
+// ---- items like others --------------------------------------------------------------------------
 
 void Recommender::similar(std::span<const int32_t> items, Likeness by, const TopKOptions& options,
                           TopKResult result) const {

@@ -157,7 +157,8 @@ void RowReader::decode(const Id* ids, int64_t first, int64_t count, T* out, int6
   }
   const PackedTiers& tiers = codebooks_->tiers;
   const T* of[kMaxTiers];
-  for (int t = 0; t < tiers.ranges.count; ++t) of[t] = codebooks_->codebook(t, static_cast<T*>(nullptr));
+  for (int t = 0; t < tiers.ranges.count; ++t)
+    of[t] = codebooks_->codebook(t, static_cast<T*>(nullptr));
   for (int64_t i = 0; i < count; ++i) {
     if (ids != nullptr && i + kRowsAhead < count) {
       const int64_t ahead = static_cast<int64_t>(ids[i + kRowsAhead]);

@@ -35,8 +35,8 @@ class RowSources {
 
 /// Who is asked about: a user that the model knows, or what somebody did, in time order.
 struct Question {
-  int32_t user = -1;                 // row of the users' tables
-  std::span<const int32_t> history;  // rows of items
+  int32_t user = -1;                   // row of the users' tables
+  std::span<const int32_t> history{};  // rows of items
 };
 
 /// Not for several threads at a time: it has scratch memory.

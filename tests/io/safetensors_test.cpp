@@ -179,7 +179,8 @@ std::string tensor(const std::string& name, const std::string& dtype, const std:
 
 TEST(Safetensors, RefusesBadTensors) {
   const auto one = [](const char* dtype, const char* shape, const char* offsets) {
-    return refusal_of(raw_file("{" + tensor("t", dtype, shape, offsets) + "}", "12345678"));
+    return refusal_of(
+        raw_file(fmt::format("{{{}}}", tensor("t", dtype, shape, offsets)), "12345678"));
   };
   EXPECT_CONTAINS(one("F8", "[8]", "[0,8]"),
                   "\"t\" has dtype F8; F32, F64, BF16, F16, U8, I32, I64 and U64 are supported");

@@ -31,6 +31,11 @@ frequent=(--checkpoint-every 3 --keep-checkpoints 2)
 mkdir "$work/whole" "$work/killed"
 (cd "$work/whole" && "${launch[@]}" "$mgqe" "${run[@]}" >log 2>&1) || { cat "$work/whole/log"; exit 1; }
 
+# What mpirun says of a dead rank, or of a machine it does not know, is no error of the run's.
+own_errors() {
+  [ "$ranks" -gt 1 ] && { grep "^mgqe: " errors >own; mv own errors; }
+}
+
 cd "$work/killed" || exit 1
 killed=0 resumed=0 while_writing=0 attempts=0
 while [ $killed -lt "$kills" ] && [ $attempts -lt $((3 * kills)) ] && [ ! -e run/result.json ]; do
@@ -49,8 +54,7 @@ while [ $killed -lt "$kills" ] && [ $attempts -lt $((3 * kills)) ] && [ ! -e run
   kill -KILL $victims 2>/dev/null && killed=$((killed + 1))
   wait $process 2>/dev/null
   while pgrep -f "$mgqe ${run[*]}" >/dev/null; do sleep 0.05; done # orphans end too
-  # What mpirun says of a dead rank is no error of the run's.
-  [ "$ranks" -gt 1 ] && { grep "^mgqe: " errors >own; mv own errors; }
+  own_errors
   compgen -G "run/checkpoints/*.tmp" >/dev/null && while_writing=$((while_writing + 1))
   grep -q "^resume  from step" log && resumed=$((resumed + 1))
   if [ -s errors ]; then
@@ -59,7 +63,9 @@ while [ $killed -lt "$kills" ] && [ $attempts -lt $((3 * kills)) ] && [ ! -e run
     exit 1
   fi
 done
-"${launch[@]}" "$mgqe" "${run[@]}" --resume >log 2>errors && [ ! -s errors ] || { echo "FAILED: the last session"; cat errors; exit 1; }
+"${launch[@]}" "$mgqe" "${run[@]}" --resume >log 2>errors || { echo "FAILED: the last session"; cat errors; exit 1; }
+own_errors
+[ ! -s errors ] || { echo "FAILED: the last session said:"; cat errors; exit 1; }
 echo "last session: $(grep '^resume' log)"
 echo "$killed kills, $while_writing of them while a checkpoint was written, $resumed sessions went on from one"
 [ $killed -ge $((kills / 2)) ] || { echo "FAILED: the run ended before it could be killed"; exit 1; }

@@ -74,7 +74,7 @@ struct ReluDropoutBackward {
   float rate;
   View<float> gradient;
   MGQE_HD void operator()(int64_t i) const {
-    const float kept = gradient[i] / (1.0f - rate);  // of every cell: without a branch it runs in lanes
+    const float kept = gradient[i] / (1.0f - rate);  // of every cell: no branch, so in lanes
     gradient[i] = output[i] == 0.0f ? 0.0f : kept;
   }
 };

@@ -264,7 +264,7 @@ const ArrayView& array_of(const mgqe_model* model, const std::string& name) {
 
 }  // namespace
 
-// ---- models ---------------------------------------------------------------------------------------
+// ---- models -------------------------------------------------------------------------------------
 
 int32_t mgqe_abi_version(void) { return MGQE_ABI_VERSION; }
 
@@ -316,7 +316,7 @@ int64_t mgqe_max_length(const mgqe_model* model) {
   return model != nullptr && model->serving.recommends() ? model->serving.max_length() : 0;
 }
 
-// ---- tables and arrays ----------------------------------------------------------------------------
+// ---- tables and arrays --------------------------------------------------------------------------
 
 int64_t mgqe_table_count(const mgqe_model* model) {
   return model == nullptr ? 0 : static_cast<int64_t>(model->entities.size());
@@ -375,7 +375,7 @@ mgqe_status mgqe_array(const mgqe_model* model, const char* name, mgqe_array_inf
   });
 }
 
-// ---- ids ------------------------------------------------------------------------------------------
+// ---- ids ----------------------------------------------------------------------------------------
 
 int32_t mgqe_integer_ids(const mgqe_model* model, const char* entity) {
   int32_t kind = -1;
@@ -425,7 +425,7 @@ mgqe_status mgqe_text_of(const mgqe_model* model, const char* entity, int64_t ro
   });
 }
 
-// ---- look-ups, scores, top-k ----------------------------------------------------------------------
+// ---- look-ups, scores, top-k --------------------------------------------------------------------
 
 mgqe_status mgqe_look_up(const mgqe_model* model, const char* table, const int64_t* rows,
                          int64_t count, mgqe_dtype dtype, void* out, int64_t stride,

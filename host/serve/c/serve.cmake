@@ -15,3 +15,6 @@ if(NOT MGQE_SANITIZE)
 endif()
 target_include_directories(mgqe_serve INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/host/serve/c> $<INSTALL_INTERFACE:include>)
+if(SKBUILD)
+  include(host/serve/python/wheel.cmake)
+endif()
