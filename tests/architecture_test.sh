@@ -29,6 +29,8 @@ declare -A may=(
   [models/features]="host/base host/packed host/engine host/config models/optim models/embeddings models/backbones models/packing models/scorers models/layers"
   [models/backbones]="host/base host/packed host/engine host/config models/optim models/layers models/trainable models/embeddings models/features models/scorers models/packing"
   [host/train]="host/base host/packed host/engine host/config host/comm host/io host/data models"
+  [host/serve]="host/base host/packed host/engine host/config host/io host/cpu/runtime models"
+  [host/convert]="host/base host/packed host/engine host/config host/io host/data models/embeddings"
   [host/jobs]="host/base host/engine host/config host/io"
 )
 for room in "${!may[@]}"; do

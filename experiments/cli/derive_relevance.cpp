@@ -10,7 +10,7 @@
 
 namespace mgqe {
 
-std::string relevance_field(const IdMap& ids, int32_t item) {
+std::string relevance_field(const DataIds& ids, int32_t item) {
   const std::string name = ids.name(item);
   if (name.find_first_of("\t\n") != std::string::npos || name.starts_with('#') ||
       name.starts_with(' ') || name.ends_with(' '))

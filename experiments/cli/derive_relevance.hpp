@@ -13,7 +13,7 @@
 namespace mgqe {
 
 /// An item's original id as a field of the file; InputError where it cannot stand in one.
-std::string relevance_field(const IdMap& ids, int32_t item);
+std::string relevance_field(const DataIds& ids, int32_t item);
 
 /// The recipe in a comment, then a line a pair, ids as the interactions wrote them.
 std::string relevance_text(const Dataset& dataset, const ScoredPairs& pairs, uint64_t seed);

@@ -1,4 +1,5 @@
 // HostArray: a typed, shaped array in host memory; what checkpoints and artifacts are made of.
+// ArrayView: the same where it lies, of a mapped file say.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +11,18 @@
 
 #include "host/base/bfloat16.hpp"
 #include "host/base/check.hpp"
+#include "host/base/half.hpp"
 
 namespace mgqe {
 
-enum class DType { kF32, kF64, kBf16, kU8, kI32, kI64, kU64 };
+enum class DType { kF32, kF64, kBf16, kF16, kU8, kI32, kI64, kU64 };
 
 template <class T>
 constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, float>) return DType::kF32;
   if constexpr (std::is_same_v<T, double>) return DType::kF64;
   if constexpr (std::is_same_v<T, Bfloat16>) return DType::kBf16;
+  if constexpr (std::is_same_v<T, Half>) return DType::kF16;
   if constexpr (std::is_same_v<T, uint8_t>) return DType::kU8;
   if constexpr (std::is_same_v<T, int32_t>) return DType::kI32;
   if constexpr (std::is_same_v<T, int64_t>) return DType::kI64;
@@ -58,5 +61,29 @@ struct HostArray {
 
 /// Named arrays in name order.
 using ArrayMap = std::map<std::string, HostArray>;
+
+/// Never owns.
+struct ArrayView {
+  DType dtype = DType::kF32;
+  std::vector<int64_t> shape;
+  std::span<const uint8_t> bytes;  // aligned to the element, as many as the shape says
+
+  ArrayView() = default;
+  ArrayView(DType dtype, std::vector<int64_t> shape, std::span<const uint8_t> bytes)
+      : dtype(dtype), shape(std::move(shape)), bytes(bytes) {}
+  ArrayView(const HostArray&&) = delete;  // it would not last
+  ArrayView(const HostArray& array) : ArrayView(array.dtype, array.shape, array.bytes) {}
+
+  /// The values; throws when T is not the array's type.
+  template <class T>
+  std::span<const T> as() const {
+    MGQE_CHECK(dtype == dtype_of<T>(), "array holds another type");
+    return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+  }
+};
+
+using ArrayViews = std::map<std::string, ArrayView>;
+
+inline ArrayViews views_of(const ArrayMap& arrays) { return {arrays.begin(), arrays.end()}; }
 
 }  // namespace mgqe

@@ -11,7 +11,7 @@
 
 namespace mgqe {
 
-std::string IdMap::name(int64_t id) const {
+std::string DataIds::name(int64_t id) const {
   MGQE_CHECK(id >= 0 && id < size(), "id ", id, " of ", size());
   return strings.empty() ? std::to_string(integers[id]) : strings[id];
 }

@@ -12,7 +12,7 @@
 namespace mgqe {
 
 /// Dense id -> original id: integers or strings; exactly one of the two is filled.
-struct IdMap {
+struct DataIds {
   std::vector<int64_t> integers;
   std::vector<std::string> strings;
 
@@ -27,8 +27,8 @@ struct Dataset {
   std::string name;         // "ml-1m", "ncf", "synthetic", or the path of the file
   int64_t users = 0;        // distinct
   int64_t items = 0;        // distinct in the whole file; all of them in a synthetic catalogue
-  IdMap user_ids;           // (users)
-  IdMap item_ids;           // (items)
+  DataIds user_ids;         // (users)
+  DataIds item_ids;         // (items)
   int64_t actions = 0;      // kept by the loader: training, validation and test
   int64_t short_users = 0;  // too few actions to hold one out; all of theirs are in training
 

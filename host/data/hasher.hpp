@@ -29,7 +29,7 @@ class Hasher {
     add(text.size());
     for (const char c : text) add(static_cast<unsigned char>(c));
   }
-  void add(const IdMap& ids) {
+  void add(const DataIds& ids) {
     add(ids.integers);
     add(ids.strings.size());
     for (const std::string& id : ids.strings) add(id);

@@ -1,12 +1,10 @@
 #include "host/io/artifact.hpp"
 
-#include <charconv>
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "host/base/check.hpp"
-#include "host/io/safetensors.hpp"
 #include "host/packed/packed_scheme.hpp"
 
 namespace mgqe {
@@ -14,29 +12,56 @@ namespace mgqe {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-std::string entity_of(const std::string& table_name) {
-  return table_name.substr(table_name.rfind('.') + 1);  // npos + 1 = 0: the whole name
+// ---- ids ----------------------------------------------------------------------------------------
+
+namespace {
+
+bool are_rows(const std::vector<int64_t>& ids) {
+  for (size_t r = 0; r < ids.size(); ++r)
+    if (ids[r] != static_cast<int64_t>(r)) return false;
+  return true;
 }
 
-ArrayMap id_arrays(const std::map<std::string, OriginalIds>& ids) {
-  ArrayMap arrays;
-  for (const auto& [entity, original] : ids) {
-    MGQE_CHECK(original.integers.empty() || original.strings.empty(), "ids of ", entity,
-               " are integers and strings");
-    if (original.strings.empty()) {
-      arrays["ids." + entity] = HostArray(original.integers, {original.size()});
-      continue;
+}  // namespace
+
+StoredIds::StoredIds(const OriginalIds& ids) : ids_(ids) {
+  if (!ids.strings.empty()) {
+    kind_ = IdKind::kText;
+    offsets_.push_back(0);
+    for (const std::string& id : ids.strings) {
+      text_.insert(text_.end(), id.begin(), id.end());
+      offsets_.push_back(static_cast<int64_t>(text_.size()));
     }
-    std::vector<uint8_t> text;
-    std::vector<int64_t> offsets = {0};
-    for (const std::string& id : original.strings) {
-      text.insert(text.end(), id.begin(), id.end());
-      offsets.push_back(static_cast<int64_t>(text.size()));
-    }
-    arrays["ids." + entity + ".text"] = HostArray(text, {offsets.back()});
-    arrays["ids." + entity + ".offsets"] = HostArray(offsets, {original.size() + 1});
+  } else if (are_rows(ids.integers)) {
+    kind_ = IdKind::kRows;
+    return;
   }
+  order_ = sort_rows(column());
+}
+
+IdColumn StoredIds::column() const {
+  const size_t rows = kind_ == IdKind::kText ? ids_.strings.size() : ids_.integers.size();
+  return {kind_, static_cast<int64_t>(rows), ids_.integers, offsets_, text_, order_};
+}
+
+ArrayMap StoredIds::arrays(const std::string& entity) const {
+  const IdColumn ids = column();
+  const std::string name = "ids." + entity;
+  ArrayMap arrays;
+  if (kind_ == IdKind::kRows) return arrays;
+  if (kind_ == IdKind::kIntegers) arrays[name] = HostArray(ids.integers, {ids.rows});
+  if (kind_ == IdKind::kText) {
+    arrays[name + ".text"] = HostArray(text_, {offsets_.back()});
+    arrays[name + ".offsets"] = HostArray(offsets_, {ids.rows + 1});
+  }
+  arrays[name + ".order"] = HostArray(order_, {ids.rows});
   return arrays;
+}
+
+std::map<std::string, StoredIds> store_ids(const Artifact& artifact) {
+  std::map<std::string, StoredIds> stored;
+  for (const auto& [entity, ids] : artifact.ids) stored.emplace(entity, ids);
+  return stored;
 }
 
 // ---- writing ------------------------------------------------------------------------------------
@@ -55,14 +80,18 @@ json describe_table(const PackedTable& table) {
   return description;
 }
 
-StringMap describe(const Artifact& artifact) {
-  json tables;
+StringMap describe(const Artifact& artifact, const std::map<std::string, StoredIds>& ids) {
+  json tables, entities;
   for (const auto& [name, table] : artifact.model.tables) tables[name] = describe_table(table);
+  for (const auto& [entity, stored] : ids)
+    entities[entity] = {{"rows", stored.column().rows},
+                        {"ids", id_kind_name(stored.column().kind)}};
   return {{"format", kArtifactFormat},
           {"version", std::to_string(kArtifactVersion)},
           {"backbone", artifact.model.backbone},
           {"task", artifact.model.task},
           {"tables", tables.dump()},
+          {"entities", entities.dump(-1, ' ', false, json::error_handler_t::replace)},
           {"config", artifact.config.dump(-1, ' ', false, json::error_handler_t::replace)},
           {"seed", std::to_string(artifact.seed)},
           {"best_epoch", std::to_string(artifact.best_epoch)},
@@ -71,186 +100,93 @@ StringMap describe(const Artifact& artifact) {
           {"device", artifact.device}};
 }
 
+/// Tables and ids, each on a boundary; the many small weights of a backbone lie close together.
+std::vector<PlacedArray> lay_out(const PackedModel& model, const ArrayMap& ids) {
+  std::vector<PlacedArray> placed;
+  for (const auto& [table_name, table] : model.tables)
+    for (const auto& [name, array] : table.arrays)
+      placed.push_back({table_name + "." + name, &array, kArtifactAlignment});
+  for (const auto& [name, array] : ids) placed.push_back({name, &array, kArtifactAlignment});
+  std::vector<PlacedArray> dense;
+  for (const auto& [name, array] : model.dense)
+    dense.push_back({name, &array, dtype_bytes(array.dtype)});
+  std::stable_sort(dense.begin(), dense.end(), [](const PlacedArray& a, const PlacedArray& b) {
+    return a.alignment > b.alignment;
+  });
+  if (!dense.empty()) dense.front().alignment = kArtifactAlignment;
+  placed.insert(placed.end(), dense.begin(), dense.end());
+  return placed;
+}
+
 }  // namespace
 
 SizeReport write_artifact(const fs::path& path, const Artifact& artifact) {
-  const std::string defect = artifact_defect(artifact);
+  const std::map<std::string, StoredIds> stored = store_ids(artifact);
+  const std::string defect = artifact_defect(artifact, stored);
   MGQE_CHECK(defect.empty(), "artifact for ", path.string(), ": ", defect);
-  const ArrayMap ids = id_arrays(artifact.ids);
-  ArrayRefs refs;
-  const auto add = [&](const std::string& name, const HostArray& array) {
-    const bool added = refs.emplace(name, &array).second;
-    MGQE_CHECK(added, "two arrays named ", name);
-  };
-  for (const auto& [table_name, table] : artifact.model.tables)
-    for (const auto& [name, array] : table.arrays) add(table_name + "." + name, array);
-  for (const auto& [name, array] : artifact.model.dense) add(name, array);
-  for (const auto& [name, array] : ids) add(name, array);
-  const FileBytes bytes = write_safetensors(path, refs, describe(artifact));
-  return size_report(artifact, bytes.header, bytes.file);
+  ArrayMap ids;
+  for (const auto& [entity, column] : stored) ids.merge(column.arrays(entity));
+  const SafetensorsHeader header =
+      write_safetensors(path, lay_out(artifact.model, ids), describe(artifact, stored));
+  return size_report(describe_artifact(path.string(), header), header);
 }
 
 // ---- reading ------------------------------------------------------------------------------------
 
 namespace {
 
-/// Takes an artifact out of the arrays and metadata of a file, piece by piece; what no piece claims
-/// belongs to the backbone.
-class Unpacker {
- public:
-  Unpacker(const std::string& name, SafetensorsFile file) : name_(name), file_(std::move(file)) {}
-
-  Artifact unpack() {
-    check_version();
-    Artifact artifact;
-    artifact.model.backbone = text("backbone");
-    artifact.model.task = version_ == 1 ? "ranking" : text("task");
-    artifact.config = json_of("config");
-    artifact.seed = number<uint64_t>("seed");
-    artifact.best_epoch = number<int>("best_epoch");
-    artifact.data_fingerprint = number<uint64_t>("data_fingerprint");
-    artifact.commit = text("commit");
-    artifact.device = text("device");
-    const json tables = json_of("tables");
-    if (!tables.is_object()) refuse("metadata tables is not a JSON object");
-    for (const auto& [name, description] : tables.items()) {
-      artifact.model.tables[name] = take_table(name, description);
-      const std::string entity = entity_of(name);
-      if (!artifact.ids.contains(entity)) artifact.ids[entity] = take_ids("ids." + entity);
-    }
-    artifact.model.dense = std::move(file_.arrays);
-    if (const std::string defect = artifact_defect(artifact); !defect.empty()) refuse(defect);
-    return artifact;
+OriginalIds original_ids(const IdColumn& column) {
+  OriginalIds ids;
+  if (column.kind == IdKind::kRows) {
+    ids.integers.resize(static_cast<size_t>(column.rows));
+    std::iota(ids.integers.begin(), ids.integers.end(), int64_t{0});
+  } else if (column.kind == IdKind::kIntegers) {
+    ids.integers.assign(column.integers.begin(), column.integers.end());
+  } else {
+    std::string_view id;
+    for (int64_t r = 0; r < column.rows && column.text_at(r, id); ++r) ids.strings.emplace_back(id);
   }
+  return ids;
+}
 
- private:
-  template <class... Parts>
-  [[noreturn]] void refuse(const Parts&... parts) const {
-    input_error(name_, ": not a valid mgqe artifact: ", parts...);
-  }
-
-  void check_version() {
-    const auto format = file_.metadata.find("format");
-    if (format == file_.metadata.end() || format->second != kArtifactFormat)
-      refuse("its metadata does not say \"format\": \"", kArtifactFormat,
-             "\"; give the model.safetensors of a training run");
-    version_ = number<int>("version");
-    if (version_ < 1 || version_ > kArtifactVersion)
-      refuse("its version is ", version_, ", this program reads versions 1 to ", kArtifactVersion,
-             version_ > kArtifactVersion ? ": it was written by a newer one" : "");
-  }
-
-  std::string text(const char* key) const {
-    const auto found = file_.metadata.find(key);
-    if (found == file_.metadata.end()) refuse("metadata ", key, " is missing");
-    return found->second;
-  }
-
-  template <class T>
-  T number(const char* key) const {
-    const std::string digits = text(key);
-    T value{};
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc{} || end != digits.data() + digits.size())
-      refuse("metadata ", key, " is \"", digits, "\" where a whole number belongs");
-    return value;
-  }
-
-  json json_of(const char* key) const {
-    json value = json::parse(text(key), nullptr, false);
-    if (value.is_discarded()) refuse("metadata ", key, " is not JSON");
-    return value;
-  }
-
-  int64_t integer(const std::string& where, const json& object, const char* key) const {
-    if (!object.is_object() || !object.contains(key) || !object[key].is_number_integer())
-      refuse("table ", where, " lacks a whole number \"", key, "\"");
-    return object[key].get<int64_t>();
-  }
-
-  int small_integer(const std::string& where, const json& object, const char* key) const {
-    const int64_t value = integer(where, object, key);
-    if (value < 0 || value > 1 << 20) refuse("table ", where, ": ", key, " ", value);
-    return static_cast<int>(value);
-  }
-
-  PackedTable take_table(const std::string& name, const json& description) {
-    PackedTable table;
-    table.rows = integer(name, description, "rows");
-    table.dim = integer(name, description, "dim");
-    if (!description.contains("scheme") || !description["scheme"].is_string())
-      refuse("table ", name, " has no scheme");
-    table.scheme = description["scheme"];
-    const PackedScheme* scheme = find_scheme(table.scheme);
-    if (scheme == nullptr)
-      refuse("table ", name, ": unknown scheme \"", table.scheme, "\"; known are ", scheme_names());
-    for (const PackedField& field : scheme->fields())
-      table.*field.value = integer(name, description, field.name);
-    if (scheme->has_codes()) take_tiers(name, description, table);
-    if (const std::string defect = shape_defect(table); !defect.empty())
-      refuse("table ", name, ": ", defect);
-    for (const ArraySpec& spec : scheme->expected_arrays(table))
-      take_array(name + "." + spec.name, table.arrays[spec.name]);
-    return table;
-  }
-
-  /// In version 1 a table had one number of subspaces, and one codebook.
-  void take_tiers(const std::string& name, const json& description, PackedTable& table) const {
-    const json list = description.value("tiers", json::array());
-    if (!list.is_array() || list.empty() || list.size() > kMaxTiers)
-      refuse("table ", name, " needs a list of 1 to ", kMaxTiers, " tiers");
-    for (const json& tier : list)
-      table.tiers.push_back({integer(name, tier, "end"), small_integer(name, tier, "centroids"),
-                             small_integer(name, version_ == 1 ? description : tier, "subspaces")});
-    if (version_ == 1) return;
-    if (!description.contains("private_codebooks") ||
-        !description["private_codebooks"].is_boolean())
-      refuse("table ", name, " lacks a true or false \"private_codebooks\"");
-    table.private_codebooks = description["private_codebooks"];
-  }
-
-  void take_array(const std::string& name, HostArray& array) {
-    const auto found = file_.arrays.find(name);
-    if (found == file_.arrays.end()) refuse("array ", name, " is missing");
-    array = std::move(found->second);
-    file_.arrays.erase(found);
-  }
-
-  OriginalIds take_ids(const std::string& name) {
-    OriginalIds ids;
-    HostArray values, offsets;
-    const bool integers = file_.arrays.contains(name);
-    take_array(integers ? name : name + ".offsets", integers ? values : offsets);
-    if ((integers ? values : offsets).dtype != DType::kI64) refuse(name, " is not of type I64");
-    if (integers) {
-      const auto all = values.as<int64_t>();
-      ids.integers.assign(all.begin(), all.end());
-      return ids;
-    }
-    take_array(name + ".text", values);
-    const auto ends = offsets.as<int64_t>();
-    const auto bytes = static_cast<int64_t>(values.bytes.size());
-    if (ends.empty() || ends.front() != 0 || ends.back() != bytes)
-      refuse(name, ".offsets do not run from 0 to the ", bytes, " bytes of ", name, ".text");
-    for (size_t i = 1; i < ends.size(); ++i) {
-      if (ends[i] < ends[i - 1] || ends[i] > bytes) refuse(name, ".offsets are not ascending");
-      ids.strings.emplace_back(values.bytes.begin() + ends[i - 1], values.bytes.begin() + ends[i]);
-    }
-    return ids;
-  }
-
-  std::string name_;
-  SafetensorsFile file_;
-  int version_ = 0;
-};
+HostArray take(ArrayMap& arrays, const std::string& name) {
+  return std::move(arrays.extract(name).mapped());
+}
 
 }  // namespace
 
 Artifact read_artifact(const Bytes& bytes, SizeReport* size) {
-  SafetensorsFile file = read_safetensors(bytes);
-  const int64_t header_bytes = file.header_bytes, file_bytes = file.file_bytes;
-  Artifact artifact = Unpacker(bytes.name(), std::move(file)).unpack();
-  if (size != nullptr) *size = size_report(artifact, header_bytes, file_bytes);
+  ArrayMap arrays = read_safetensors(bytes).arrays;
+  const SafetensorsHeader header = read_safetensors_header(bytes);
+  ArtifactDescription description = describe_artifact(bytes.name(), header);
+  if (size != nullptr) *size = size_report(description, header);
+  const auto refuse = [&](const std::string& what, const std::string& defect) {
+    if (!defect.empty())
+      input_error(bytes.name(), ": not a valid mgqe artifact: ", what, ": ", defect);
+  };
+  Artifact artifact;
+  artifact.model.backbone = description.backbone;
+  artifact.model.task = description.task;
+  artifact.config = std::move(description.config);
+  artifact.seed = description.seed;
+  artifact.best_epoch = description.best_epoch;
+  artifact.data_fingerprint = description.data_fingerprint;
+  artifact.commit = description.commit;
+  artifact.device = description.device;
+  for (auto& [name, table] : description.tables) {
+    for (const ArraySpec& spec : expected_arrays(table))
+      table.arrays[spec.name] = take(arrays, name + "." + spec.name);
+    refuse("table " + name,
+           find_scheme(table.scheme)->values_defect(table, views_of(table.arrays)));
+  }
+  artifact.model.tables = std::move(description.tables);
+  for (const auto& [entity, ids] : description.entities) {
+    const IdColumn column = id_column(
+        entity, ids, [&](const std::string& name) -> ArrayView { return arrays.at(name); });
+    refuse("ids." + entity, id_defect(column));
+    artifact.ids[entity] = original_ids(column);
+  }
+  for (const std::string& name : description.dense) artifact.model.dense[name] = take(arrays, name);
   return artifact;
 }
 

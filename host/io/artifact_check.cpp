@@ -1,10 +1,8 @@
 // Whether the pieces of an artifact fit each other; said in words, because a file may be anything.
-#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
 
-#include "host/config/choices.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/safetensors.hpp"
 #include "host/packed/packed_scheme.hpp"
@@ -30,17 +28,16 @@ std::string table_defect(const PackedTable& table) {
                          describe(dtype, shape));
   }
   if (table.arrays.size() != specs.size()) return "it has arrays its scheme does not know";
-  return scheme->values_defect(table);
+  return scheme->values_defect(table, views_of(table.arrays));
 }
 
 }  // namespace
 
-std::string artifact_defect(const Artifact& artifact) {
+std::string artifact_defect(const Artifact& artifact,
+                            const std::map<std::string, StoredIds>& stored) {
   const PackedModel& model = artifact.model;
   if (model.backbone.empty()) return "the backbone has no name";
-  if (const auto& tasks = Choices<TaskKind>::names;
-      std::find(tasks.begin(), tasks.end(), model.task) == tasks.end())
-    return fmt::format("unknown task \"{}\": choose {}", model.task, alternatives(tasks));
+  if (std::string defect = task_defect(model.task); !defect.empty()) return defect;
   if (model.tables.empty()) return "it has no embedding table";
   std::set<std::string> entities;
   for (const auto& [name, table] : model.tables) {
@@ -54,9 +51,18 @@ std::string artifact_defect(const Artifact& artifact) {
       return fmt::format("table {} has {} rows, but {} original ids", name, table.rows,
                          ids->second.size());
   }
-  for (const auto& [entity, ids] : artifact.ids)
+  for (const auto& [entity, ids] : artifact.ids) {
     if (!entities.contains(entity)) return fmt::format("ids of \"{}\" belong to no table", entity);
+    if (!ids.integers.empty() && !ids.strings.empty())
+      return fmt::format("ids of \"{}\" are integers and strings", entity);
+    if (std::string defect = id_defect(stored.at(entity).column()); !defect.empty())
+      return fmt::format("ids of \"{}\": {}", entity, defect);
+  }
   return "";
+}
+
+std::string artifact_defect(const Artifact& artifact) {
+  return artifact_defect(artifact, store_ids(artifact));
 }
 
 }  // namespace mgqe

@@ -1,6 +1,8 @@
 #include "host/io/bytes.hpp"
 
 #include <cerrno>
+#include <cstring>
+#include <new>
 #include <utility>
 
 #include <fcntl.h>
@@ -20,6 +22,27 @@ namespace {
 std::span<const uint8_t> span_of(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
+
+/// Memory on the boundary that arrays of a file may ask for, which grows by copying.
+class AlignedMemory {
+ public:
+  uint8_t* data() const { return data_.get(); }
+  size_t capacity() const { return capacity_; }
+  std::shared_ptr<const void> share() const { return data_; }
+
+  void grow(size_t capacity, size_t used) {
+    constexpr std::align_val_t kAlignment{64};
+    std::shared_ptr<uint8_t> bigger(static_cast<uint8_t*>(::operator new(capacity, kAlignment)),
+                                    [](uint8_t* memory) { ::operator delete(memory, kAlignment); });
+    if (used > 0) std::memcpy(bigger.get(), data_.get(), used);
+    data_ = std::move(bigger);
+    capacity_ = capacity;
+  }
+
+ private:
+  std::shared_ptr<uint8_t> data_;
+  size_t capacity_ = 0;
+};
 
 /// A file open for reading.
 class OpenFile {
@@ -42,16 +65,16 @@ class OpenFile {
   int fd() const { return fd_; }
 
   /// To its end, wherever that is by now.
-  std::string read_all() const {
+  AlignedMemory read_all(size_t& length) const {
     constexpr size_t kChunk = size_t{1} << 20;
-    std::string text;
-    while (true) {
-      const size_t before = text.size();
-      // One byte more than is expected shows the end without growing once more.
-      text.resize(before + (before == 0 && regular() ? size() + 1 : kChunk));
-      const ssize_t count = ::read(fd_, text.data() + before, text.size() - before);
-      text.resize(before + (count > 0 ? static_cast<size_t>(count) : 0));
-      if (count == 0) return text;
+    AlignedMemory memory;
+    // One byte more than is expected shows the end without growing once more.
+    memory.grow(regular() ? size() + 1 : kChunk, 0);
+    for (length = 0;;) {
+      if (length == memory.capacity()) memory.grow(2 * length + kChunk, length);
+      const ssize_t count = ::read(fd_, memory.data() + length, memory.capacity() - length);
+      if (count == 0) return memory;
+      if (count > 0) length += static_cast<size_t>(count);
       if (count < 0 && errno != EINTR) fail();
     }
   }
@@ -81,7 +104,11 @@ Bytes Bytes::view(std::string_view text, std::string name) {
   return Bytes(nullptr, span_of(text), std::move(name));
 }
 
-Bytes Bytes::read(const fs::path& path) { return own(OpenFile(path).read_all(), path.string()); }
+Bytes Bytes::read(const fs::path& path) {
+  size_t length = 0;
+  const AlignedMemory memory = OpenFile(path).read_all(length);
+  return Bytes(memory.share(), {memory.data(), length}, path.string());
+}
 
 Bytes Bytes::map(const fs::path& path) {
   const OpenFile file(path);
@@ -90,7 +117,11 @@ Bytes Bytes::map(const fs::path& path) {
   void* start = file.regular() && size > 0
                     ? mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd(), 0)
                     : MAP_FAILED;
-  if (start == MAP_FAILED) return own(file.read_all(), path.string());
+  if (start == MAP_FAILED) {
+    size_t length = 0;
+    const AlignedMemory memory = file.read_all(length);
+    return Bytes(memory.share(), {memory.data(), length}, path.string());
+  }
   std::shared_ptr<const void> owner(
       start, [size](const void* mapped) { munmap(const_cast<void*>(mapped), size); });
   return Bytes(std::move(owner), {static_cast<const uint8_t*>(start), size}, path.string());

@@ -21,7 +21,7 @@ class Bytes {
   /// replaced, never written in place. InputError naming the path where it is missing or cannot be
   /// read.
   static Bytes map(const std::filesystem::path& path);
-  /// The same, read into memory.
+  /// The same, read into memory; like a mapping, it starts on (at least) 64 bytes.
   static Bytes read(const std::filesystem::path& path);
   /// Takes over a text.
   static Bytes own(std::string text, std::string name = kMemory);

@@ -35,9 +35,10 @@ struct DTypeEntry {
   const char* name;
   int64_t bytes;
 };
-constexpr std::array<DTypeEntry, 7> kDTypes = {{{DType::kF32, "F32", 4},
+constexpr std::array<DTypeEntry, 8> kDTypes = {{{DType::kF32, "F32", 4},
                                                 {DType::kF64, "F64", 8},
                                                 {DType::kBf16, "BF16", 2},
+                                                {DType::kF16, "F16", 2},
                                                 {DType::kU8, "U8", 1},
                                                 {DType::kI32, "I32", 4},
                                                 {DType::kI64, "I64", 8},
@@ -81,49 +82,89 @@ std::string dtype_names() {
 
 namespace {
 
+constexpr std::string_view kPad = "pad.";
+
 /// Widest elements first, then by name: every array starts on a multiple of its element size.
-std::vector<std::pair<std::string, const HostArray*>> in_file_order(const ArrayRefs& arrays) {
-  std::vector<std::pair<std::string, const HostArray*>> order(arrays.begin(), arrays.end());
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
-    return dtype_bytes(a.second->dtype) > dtype_bytes(b.second->dtype);
+std::vector<PlacedArray> in_file_order(const ArrayRefs& arrays) {
+  std::vector<PlacedArray> order;
+  for (const auto& [name, array] : arrays)
+    order.push_back({name, array, dtype_bytes(array->dtype)});
+  std::stable_sort(order.begin(), order.end(), [](const PlacedArray& a, const PlacedArray& b) {
+    return a.alignment > b.alignment;
   });
   return order;
 }
 
-std::string make_header(const std::vector<std::pair<std::string, const HostArray*>>& arrays,
-                        const StringMap& metadata) {
-  json header;
-  header[kMetadata] = metadata;
-  header[kMetadata][kChecksum] = kNoChecksum;
+/// The arrays with pads between them where their alignments ask for it.
+std::vector<PlacedArray> with_pads(const std::vector<PlacedArray>& arrays,
+                                   std::vector<HostArray>& pads) {
+  pads.reserve(arrays.size());  // placed arrays point into it
+  std::vector<PlacedArray> placed;
   int64_t offset = 0;
-  for (const auto& [name, array] : arrays) {
+  for (const PlacedArray& array : arrays) {
+    const int64_t gap = (array.alignment - offset % array.alignment) % array.alignment;
+    if (gap > 0) {
+      const std::vector<uint8_t> zeros(static_cast<size_t>(gap));
+      placed.push_back({fmt::format("{}{}", kPad, pads.size()),
+                        &pads.emplace_back(std::span<const uint8_t>(zeros), std::vector{gap}), 1});
+    }
+    placed.push_back(array);
+    offset += gap + static_cast<int64_t>(array.array->bytes.size());
+  }
+  return placed;
+}
+
+/// Where each array lies; the rest of the header is not known yet.
+std::map<std::string, TensorInfo> lay_out(const std::vector<PlacedArray>& arrays) {
+  std::map<std::string, TensorInfo> tensors;
+  int64_t offset = 0;
+  for (const auto& [name, array, alignment] : arrays) {
     const int64_t bytes = static_cast<int64_t>(array->bytes.size());
     MGQE_CHECK(!name.empty() && name != kMetadata, "array name \"", name, "\"");
+    MGQE_CHECK(!tensors.contains(name), "two arrays named ", name);
     MGQE_CHECK(bytes == array->size() * dtype_bytes(array->dtype), name, " holds ", bytes,
                " bytes for ", array->size(), " values");
-    header[name] = {{"dtype", dtype_name(array->dtype)},
-                    {"shape", array->shape},
-                    {"data_offsets", {offset, offset + bytes}}};
+    tensors[name] = {array->dtype, array->shape, offset, offset + bytes};
     offset += bytes;
   }
-  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
-  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return tensors;
+}
+
+/// As text, so that the data behind it starts on a multiple of `alignment`.
+std::string header_text(const SafetensorsHeader& header, int64_t alignment) {
+  json parsed;
+  parsed[kMetadata] = header.metadata;
+  parsed[kMetadata][kChecksum] = kNoChecksum;
+  for (const auto& [name, info] : header.tensors)
+    parsed[name] = {{"dtype", dtype_name(info.dtype)},
+                    {"shape", info.shape},
+                    {"data_offsets", {info.begin, info.end}}};
+  std::string text = parsed.dump(-1, ' ', false, json::error_handler_t::replace);
+  const auto end = kLengthBytes + static_cast<int64_t>(text.size());
+  text.resize(text.size() + static_cast<size_t>((alignment - end % alignment) % alignment), ' ');
   return text;
 }
 
-}  // namespace
+struct Written {
+  SafetensorsHeader header;
+  uint32_t crc32 = 0;
+};
 
-FileBytes write_safetensors(const fs::path& path, const ArrayRefs& arrays,
-                            const StringMap& metadata) {
+Written write_placed(const fs::path& path, const std::vector<PlacedArray>& arrays,
+                     const StringMap& metadata) {
   MGQE_CHECK(!metadata.contains(kChecksum), "metadata may not set ", kChecksum);
-  const auto order = in_file_order(arrays);
-  std::string header = make_header(order, metadata);
+  int64_t alignment = 8;
   uint32_t data_crc = 0;
   int64_t data_bytes = 0;
-  for (const auto& [name, array] : order) {
-    data_crc = crc32_of(array->bytes, data_crc);
-    data_bytes += static_cast<int64_t>(array->bytes.size());
+  for (const PlacedArray& placed : arrays) {
+    alignment = std::max(alignment, placed.alignment);
+    data_crc = crc32_of(placed.array->bytes, data_crc);
+    data_bytes += static_cast<int64_t>(placed.array->bytes.size());
   }
+  Written written;
+  written.header.tensors = lay_out(arrays);
+  written.header.metadata = metadata;
+  std::string header = header_text(written.header, alignment);
   const uint32_t crc = join_crc32(crc32_of(header), data_crc, data_bytes);
   header.replace(find_checksum(header, kChecksumMark), kNoChecksum.size(), crc32_digits(crc));
 
@@ -131,13 +172,23 @@ FileBytes write_safetensors(const fs::path& path, const ArrayRefs& arrays,
   const uint64_t length = header.size();
   file.write(&length, sizeof length);
   file.write(header.data(), header.size());
-  FileBytes sizes;
-  sizes.header = kLengthBytes + static_cast<int64_t>(header.size());
-  sizes.file = sizes.header + data_bytes;
-  sizes.crc32 = file_crc(header, data_crc, data_bytes);
-  for (const auto& [name, array] : order) file.write(array->bytes.data(), array->bytes.size());
+  for (const PlacedArray& placed : arrays)
+    file.write(placed.array->bytes.data(), placed.array->bytes.size());
   file.commit();
-  return sizes;
+  written.header.header_bytes = kLengthBytes + static_cast<int64_t>(header.size());
+  written.header.file_bytes = written.header.header_bytes + data_bytes;
+  written.crc32 = file_crc(header, data_crc, data_bytes);
+  return written;
+}
+
+}  // namespace
+
+bool is_pad(std::string_view array_name) { return array_name.starts_with(kPad); }
+
+FileBytes write_safetensors(const fs::path& path, const ArrayRefs& arrays,
+                            const StringMap& metadata) {
+  const Written written = write_placed(path, in_file_order(arrays), metadata);
+  return {written.header.header_bytes, written.header.file_bytes, written.crc32};
 }
 
 FileBytes write_safetensors(const fs::path& path, const ArrayMap& arrays,
@@ -145,6 +196,14 @@ FileBytes write_safetensors(const fs::path& path, const ArrayMap& arrays,
   ArrayRefs refs;
   for (const auto& [name, array] : arrays) refs[name] = &array;
   return write_safetensors(path, refs, metadata);
+}
+
+SafetensorsHeader write_safetensors(const fs::path& path, const std::vector<PlacedArray>& arrays,
+                                    const StringMap& metadata) {
+  for (const PlacedArray& placed : arrays)
+    MGQE_CHECK(!is_pad(placed.name), "an array is named as a pad: ", placed.name);
+  std::vector<HostArray> pads;
+  return write_placed(path, with_pads(arrays, pads), metadata).header;
 }
 
 // ---- reading ------------------------------------------------------------------------------------
@@ -178,6 +237,10 @@ class Reader {
     if (!checksum_.empty()) check_crc(data_crc);
     crc_ = file_crc(text_, data_crc, data_bytes());
     return arrays;
+  }
+  void verify() const {
+    if (!checksum_.empty())
+      check_crc(crc32_of(bytes_.span().subspan(static_cast<size_t>(header_.header_bytes))));
   }
   /// Of the whole file, after read_arrays().
   uint32_t crc() const { return crc_; }
@@ -329,5 +392,7 @@ SafetensorsHeader read_safetensors_header(const Bytes& bytes) { return Reader(by
 SafetensorsHeader read_safetensors_header(const fs::path& path) {
   return read_safetensors_header(Bytes::map(path));
 }
+
+void verify_safetensors(const Bytes& bytes) { Reader(bytes).verify(); }
 
 }  // namespace mgqe

@@ -4,7 +4,8 @@
 // multiple of 8, then the arrays one after another, widest element type first, so that each is
 // aligned. Files of ours also carry the metadata entry "crc32", the checksum of header and data
 // (taken with its own eight digits as zeros); it is checked when present, and neither given nor
-// seen by callers.
+// seen by callers. The format knows no holes, so where arrays are to start on more than their
+// element size, arrays of zeros named pad.0, pad.1, ... lie between them.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/base/host_array.hpp"
 #include "host/io/bytes.hpp"
@@ -23,6 +25,13 @@ using StringMap = std::map<std::string, std::string>;
 
 /// Arrays to write, by name; they are not owned.
 using ArrayRefs = std::map<std::string, const HostArray*>;
+
+/// One of the arrays to write, in the order of the file.
+struct PlacedArray {
+  std::string name;
+  const HostArray* array = nullptr;
+  int64_t alignment = 1;  // it starts on a multiple of so many bytes of the file: a power of two
+};
 
 struct FileBytes {
   int64_t header = 0;  // everything before the first array: length, JSON and its padding
@@ -45,6 +54,9 @@ struct SafetensorsHeader {
   int64_t file_bytes = 0;
 };
 
+/// Whether an array is there to align the next one.
+bool is_pad(std::string_view array_name);
+
 struct SafetensorsFile {
   ArrayMap arrays;
   StringMap metadata;
@@ -60,6 +72,11 @@ FileBytes write_safetensors(const std::filesystem::path& path, const ArrayRefs& 
 FileBytes write_safetensors(const std::filesystem::path& path, const ArrayMap& arrays,
                             const StringMap& metadata);
 
+/// The same, of arrays laid out by the caller; what has been written. No name may be that of a pad.
+SafetensorsHeader write_safetensors(const std::filesystem::path& path,
+                                    const std::vector<PlacedArray>& arrays,
+                                    const StringMap& metadata);
+
 /// InputError, one line with the name and what is wrong, unless the file is whole and consistent:
 /// header, shapes, offsets (contiguous, as the format asks) and checksum.
 SafetensorsFile read_safetensors(const Bytes& bytes);
@@ -68,6 +85,8 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path);
 /// The header alone, checked in the same way; the data is not looked at.
 SafetensorsHeader read_safetensors_header(const Bytes& bytes);
 SafetensorsHeader read_safetensors_header(const std::filesystem::path& path);
+/// Reads all of a file to compare it with its checksum, if it has one; InputError as above.
+void verify_safetensors(const Bytes& bytes);
 
 /// "F32", "U8", ... as the format spells it.
 const char* dtype_name(DType dtype);

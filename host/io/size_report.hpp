@@ -10,8 +10,6 @@
 
 namespace mgqe {
 
-struct Artifact;
-
 struct SizeReport {
   // Embedding tables alone.
   int64_t formula_bits = 0;
@@ -20,22 +18,20 @@ struct SizeReport {
   int64_t full_bits = 0;         // the same tables unquantized, 32 n d each
   double percent_of_full = 0.0;  // 100 formula_bits / full_bits
 
-  // The file: file_bytes = payload_bits / 8 + dense_bytes + id_bytes + header_bytes.
-  int64_t dense_bytes = 0;   // backbone weights
-  int64_t id_bytes = 0;      // maps back to the original ids
-  int64_t header_bytes = 0;  // names, shapes and metadata
+  // The file: file_bytes = payload_bits / 8 + dense_bytes + id_bytes + header_bytes +
+  // alignment_bytes.
+  int64_t dense_bytes = 0;      // backbone weights
+  int64_t id_bytes = 0;         // maps to the original ids and back
+  int64_t header_bytes = 0;     // names, shapes and metadata
+  int64_t alignment_bytes = 0;  // between arrays, so that each starts where it should
   int64_t file_bytes = 0;
 
   struct Part {
-    std::string name;  // as in the file; the header comes last
+    std::string name;  // as in the file; "alignment", if there is any, and "header" come last
     int64_t bytes = 0;
   };
   std::vector<Part> parts;  // they add up to file_bytes
 };
-
-/// Sizes of an artifact whose file has `header_bytes` before its data and `file_bytes` in all.
-/// Checks that both sums above hold.
-SizeReport size_report(const Artifact& artifact, int64_t header_bytes, int64_t file_bytes);
 
 /// {"formula_bits", "payload_bits", "file_bytes", "full_bits", "percent_of_full", "breakdown":
 /// {...}}

@@ -62,12 +62,12 @@ class Coded final : public PackedScheme {
 
   /// A code of K = 200 has eight bits, and so room for codes that are no centroids: look at them
   /// all.
-  std::string values_defect(const PackedTable& table) const override {
+  std::string values_defect(const PackedTable& table, const ArrayViews& arrays) const override {
     for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i) {
       const PackedTier& tier = table.tiers[i];
       const CodeLayout layout = layout_of(tier);
       if (tier.centroids == 1 << layout.bits) continue;
-      const uint8_t* row = table.arrays.at(codes_name(i)).bytes.data();
+      const uint8_t* row = arrays.at(codes_name(i)).bytes.data();
       for (int64_t r = table.tier_begin(i); r < tier.end; ++r, row += layout.row_bytes)
         for (int j = 0; j < tier.subspaces; ++j)
           if (const int code = unpack_code(row, j, layout.bits); code >= tier.centroids)

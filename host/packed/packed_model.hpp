@@ -72,7 +72,7 @@ std::vector<ArraySpec> expected_arrays(const PackedTable& table);
 
 struct PackedModel {
   std::string backbone;                       // "gmf"
-  std::string task;                           // "ranking" or "relevance"
+  std::string task;                           // "ranking", "relevance" or "lookup"
   std::map<std::string, PackedTable> tables;  // by name: "user", "item"
   ArrayMap dense;                             // backbone weights: "gmf.weights"
 };

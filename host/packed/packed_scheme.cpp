@@ -44,8 +44,8 @@ class ScalarQuantized final : public PackedScheme {
             {"high", DType::kF32, {table.dim}}};
   }
   /// Any bits make cells within 2^b, so only the bounds can be wrong.
-  std::string values_defect(const PackedTable& table) const override {
-    const auto low = table.arrays.at("low").as<float>(), high = table.arrays.at("high").as<float>();
+  std::string values_defect(const PackedTable& table, const ArrayViews& arrays) const override {
+    const auto low = arrays.at("low").as<float>(), high = arrays.at("high").as<float>();
     for (int64_t c = 0; c < table.dim; ++c)
       if (!std::isfinite(low[c]) || !std::isfinite(high[c]) || low[c] > high[c])
         return fmt::format("column {} has bounds {} to {}", c, low[c], high[c]);

@@ -34,8 +34,9 @@ class PackedScheme {
   virtual std::string tiers_defect(const PackedTable&) const { return ""; }
   /// Every array of a table without shape_defect.
   virtual std::vector<ArraySpec> expected_arrays(const PackedTable& table) const = 0;
-  /// What is wrong with the values of arrays that have the expected shapes.
-  virtual std::string values_defect(const PackedTable&) const { return ""; }
+  /// What is wrong with the values of arrays that have the expected shapes; those of the table
+  /// itself are not looked at, and may be missing.
+  virtual std::string values_defect(const PackedTable&, const ArrayViews&) const { return ""; }
 
   virtual int64_t formula_bits(const PackedTable& table) const = 0;
   virtual int64_t padding_bits(const PackedTable&) const { return 0; }

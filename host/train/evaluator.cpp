@@ -5,6 +5,7 @@
 
 #include "host/base/parallel.hpp"
 #include "models/optim/sparse_all_to_all.hpp"
+#include "models/scorers/history_tokens.hpp"
 
 namespace mgqe {
 namespace {
@@ -154,7 +155,7 @@ Evaluator::Chunk Evaluator::make_chunk(Split split, const std::vector<int32_t>& 
 
 /// What each user did before the held-out item, the validation item included at test.
 void Evaluator::add_histories(Split split, const std::vector<int32_t>& users, Chunk& chunk) const {
-  std::vector<int32_t> offsets = {0}, items, positions, last;
+  HistoryTokens tokens(options_.max_length);
   for (const int32_t user : users) {
     std::vector<int32_t> actions(
         dataset_.sequence_items.begin() + dataset_.sequence_offsets[user],
@@ -162,19 +163,13 @@ void Evaluator::add_histories(Split split, const std::vector<int32_t>& users, Ch
     if (split == Split::kTest && dataset_.valid_item[user] >= 0)
       actions.push_back(dataset_.valid_item[user]);
     MGQE_CHECK(!actions.empty(), "user ", user, " has nothing to read");
-    const auto length =
-        std::min<int64_t>(options_.max_length, static_cast<int64_t>(actions.size()));
-    items.insert(items.end(), actions.end() - length, actions.end());
-    for (int64_t t = 0; t < length; ++t)
-      positions.push_back(static_cast<int32_t>(options_.max_length - length + t));
-    offsets.push_back(static_cast<int32_t>(items.size()));
-    last.push_back(offsets.back() - 1);
-    chunk.longest = std::max(chunk.longest, length);
+    tokens.add(actions);
   }
-  chunk.history_offsets = Tensor<int32_t>(backend_, offsets);
-  chunk.history_items = Tensor<int32_t>(backend_, items);
-  chunk.history_positions = Tensor<int32_t>(backend_, positions);
-  chunk.history_last = Tensor<int32_t>(backend_, last);
+  chunk.longest = tokens.longest;
+  chunk.history_offsets = Tensor<int32_t>(backend_, tokens.offsets);
+  chunk.history_items = Tensor<int32_t>(backend_, tokens.items);
+  chunk.history_positions = Tensor<int32_t>(backend_, tokens.positions);
+  chunk.history_last = Tensor<int32_t>(backend_, tokens.last);
 }
 
 Evaluation Evaluator::evaluate(Ranker& ranker, Split split) {

@@ -9,7 +9,7 @@
 namespace mgqe {
 namespace {
 
-OriginalIds original_ids(const IdMap& map) { return {map.integers, map.strings}; }
+OriginalIds original_ids(const DataIds& map) { return {map.integers, map.strings}; }
 
 bool reads_sequences(const Config& config) {
   return find_backbone(config.model.name).batch == BatchKind::kSequences;

@@ -64,6 +64,7 @@ const Backbone kGmf = {
                  kUsers * (2 * plan.config.embedding.dim + 1) * int64_t{sizeof(float)};
         },
     .pair_scorer_bytes = [](const ScorerPlan& plan) { return plan.relevance_scorer(); },
+    .make_item_scorer = make_gmf_item_scorer,
 };
 
 Gmf::Gmf(Backend& backend, const Config& config)

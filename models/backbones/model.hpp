@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "models/embeddings/embedding.hpp"
+#include "models/scorers/item_scorer.hpp"
 #include "models/scorers/scorer.hpp"
 
 namespace mgqe {
@@ -102,6 +103,8 @@ struct Backbone {
   /// that a run is refused by. The second is null where make_pair_scorer is.
   int64_t (*ranker_bytes)(const ScorerPlan& plan);
   int64_t (*pair_scorer_bytes)(const ScorerPlan& plan);
+  /// What answers when the model is served; null where it is not.
+  std::unique_ptr<ItemScorer> (*make_item_scorer)(Backend&, const RowSources&) = nullptr;
 };
 
 /// InputError that lists the known ones when there is none of that name.

@@ -111,6 +111,7 @@ const Backbone kNeumf = {
         -> std::unique_ptr<PairScorer> { return make_neumf_pair_scorer(backend, model); },
     .ranker_bytes = ranker_bytes,
     .pair_scorer_bytes = pair_scorer_bytes,
+    .make_item_scorer = make_neumf_item_scorer,
 };
 
 Neumf::Neumf(Backend& backend, const Config& config, int64_t max_pairs)

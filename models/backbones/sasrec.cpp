@@ -68,6 +68,7 @@ const Backbone kSasrec = {
     .make_pair_scorer = nullptr,
     .ranker_bytes = ranker_bytes,
     .pair_scorer_bytes = nullptr,
+    .make_item_scorer = make_sasrec_item_scorer,
 };
 
 Sasrec::Sasrec(Backend& backend, const Config& config, const Catalogue& catalogue)

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "models/scorers/item_scan.hpp"
+#include "models/scorers/item_scorer.hpp"
 
 namespace mgqe {
 
@@ -25,6 +26,9 @@ class GmfRanker final : public Ranker {
   Tensor<float> weights_;       // (d + 1)
   Tensor<float> user_vectors_;  // (max users, d) of the last batch, scaled by w
 };
+
+/// Scores without the bias, which all items share.
+std::unique_ptr<ItemScorer> make_gmf_item_scorer(Backend& backend, const RowSources& model);
 
 std::unique_ptr<PairScorer> make_gmf_pair_scorer(Backend& backend, const DevicePackedModel& model);
 

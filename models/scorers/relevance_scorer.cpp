@@ -13,8 +13,8 @@ RelevanceScorer::RelevanceScorer(Backend& backend, const DevicePackedModel& mode
     : backend_(backend),
       pairs_(std::move(pairs)),
       orders_(backend, pairs_->symmetric(), tables.size(), kChunk),
-      biases_(backend, packed_array(model, kRelevanceBiases)),
-      mean_(packed_array(model, kRelevanceMean).front()),
+      biases_(backend, packed_array(model.dense, kRelevanceBiases)),
+      mean_(packed_array(model.dense, kRelevanceMean).front()),
       ids_(backend, 2 * kChunk) {
   for (const std::string& name : tables) {
     tables_.emplace_back(backend, packed_table(model, name), PackedRows::Room{.ids = 2 * kChunk});

@@ -2,47 +2,91 @@
 
 #include <algorithm>
 #include <numeric>
+#include <vector>
 
+#include "models/scorers/history_tokens.hpp"
 #include "models/scorers/served_model.hpp"
 
 namespace mgqe {
 namespace {
 
-SasrecShape served_shape(const DevicePackedModel& model) {
-  const SasrecShape shape = packed_sasrec_shape(model.dense);
-  if (shape.dim != packed_dim(model, "item", "") || shape.heads < 1 || shape.dim % shape.heads != 0)
+SasrecShape served_shape(const ArrayMap& dense, int64_t dim) {
+  const SasrecShape shape = packed_sasrec_shape(dense);
+  if (shape.dim != dim || shape.heads < 1 || shape.dim % shape.heads != 0)
     input_error("the artifact's tables, positions and heads do not fit each other");
   return shape;
 }
 
+class SasrecItemScorer final : public ItemScorer {
+ public:
+  SasrecItemScorer(Backend& backend, const RowSources& model)
+      : items_(model.table("item")), users_(backend, model.dense(), items_.dim(), kMaxUsers) {}
+
+  Reads reads() const override { return Reads::kHistory; }
+  int64_t max_length() const override { return users_.shape().max_length; }
+  std::string table() const override { return "item"; }
+
+  void vectors(std::span<const Question> questions, View<float> out) override {
+    for (size_t first = 0; first < questions.size(); first += kMaxUsers) {
+      const auto batch =
+          questions.subspan(first, std::min<size_t>(kMaxUsers, questions.size() - first));
+      const View<const float> encoded = encode(batch);
+      std::copy_n(encoded.data, encoded.size(), out.row(static_cast<int64_t>(first)));
+    }
+  }
+
+ private:
+  static constexpr int64_t kMaxUsers = 16;  // one is asked about, or a few
+
+  View<const float> encode(std::span<const Question> questions) {
+    HistoryTokens tokens(max_length());
+    for (const Question& question : questions) tokens.add(question.history);
+    items_.fetch(tokens.items, users_.rows(static_cast<int64_t>(tokens.items.size())));
+    return users_.encode(tokens.histories());
+  }
+
+  const RowSource& items_;
+  SasrecUsers users_;
+};
+
 }  // namespace
 
-SasrecRanker::SasrecRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items)
+SasrecUsers::SasrecUsers(Backend& backend, const ArrayMap& dense, int64_t dim, int64_t max_users)
     : backend_(backend),
-      together_(any_sharded(model)),
-      user_vectors_(backend, kMaxUsers, packed_table(model, "item").form.dim),
-      encoder_(backend, served_shape(model)),
-      scratch_(backend, encoder_.shape(), max_tokens(), SasrecActivations::Keep::kLast),
-      items_(backend, packed_table(model, "item"), {kMaxUsers, max_tokens()}, together_,
-             chunk_items),
-      history_rows_(backend, max_tokens(), items_.dim()) {
-  encoder_.load(model.dense);
+      encoder_(backend, served_shape(dense, dim)),
+      scratch_(backend, encoder_.shape(), max_users * encoder_.shape().max_length,
+               SasrecActivations::Keep::kLast),
+      vectors_(backend, max_users, dim),
+      rows_(backend, max_users * encoder_.shape().max_length, dim) {
+  encoder_.load(dense);
   std::vector<int32_t> numbers(static_cast<size_t>(max_tokens()));
   std::iota(numbers.begin(), numbers.end(), 0);
   token_numbers_ = Tensor<int32_t>(backend, numbers);
 }
 
-void SasrecRanker::rank(const RankBatch& batch, RankCounts sampled, RankCounts full) {
-  const UserHistories& histories = batch.histories;
-  const int64_t tokens = histories.items.size();
-  const View<float> rows = history_rows_.view().slice(0, tokens);
-  items_.fetch(histories.items, rows);
+View<const float> SasrecUsers::encode(const UserHistories& histories) {
+  const int64_t tokens = histories.positions.size();
   const View<const float> hidden =
-      encoder_.forward({rows, token_numbers_.view().slice(0, tokens)}, histories.sequences,
+      encoder_.forward({rows(tokens), token_numbers_.view().slice(0, tokens)}, histories.sequences,
                        histories.positions, {}, scratch_);
-  const View<float> vectors = user_vectors_.view().slice(0, batch.users.size());
+  const View<float> vectors = vectors_.view().slice(0, histories.last.size());
   backend_.gather(hidden, histories.last, vectors);
-  items_.rank(vectors, batch, sampled, full);
+  return vectors;
+}
+
+SasrecRanker::SasrecRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items)
+    : together_(any_sharded(model)),
+      users_(backend, model.dense, packed_dim(model, "item", ""), kMaxUsers),
+      items_(backend, packed_table(model, "item"), {kMaxUsers, users_.max_tokens()}, together_,
+             chunk_items) {}
+
+void SasrecRanker::rank(const RankBatch& batch, RankCounts sampled, RankCounts full) {
+  items_.fetch(batch.histories.items, users_.rows(batch.histories.items.size()));
+  items_.rank(users_.encode(batch.histories), batch, sampled, full);
+}
+
+std::unique_ptr<ItemScorer> make_sasrec_item_scorer(Backend& backend, const RowSources& model) {
+  return std::make_unique<SasrecItemScorer>(backend, model);
 }
 
 }  // namespace mgqe

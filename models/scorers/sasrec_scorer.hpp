@@ -1,10 +1,36 @@
 // SASRec as it is served: items are ranked by h of the user's last token.
 #pragma once
 
+#include <memory>
+
 #include "models/layers/sasrec_encoder.hpp"
 #include "models/scorers/item_scan.hpp"
+#include "models/scorers/item_scorer.hpp"
 
 namespace mgqe {
+
+/// Users' vectors from what they did.
+class SasrecUsers {
+ public:
+  /// dim: that of the item table.
+  SasrecUsers(Backend& backend, const ArrayMap& dense, int64_t dim, int64_t max_users);
+
+  const SasrecShape& shape() const { return encoder_.shape(); }
+  int64_t max_users() const { return vectors_.rows(); }
+  int64_t max_tokens() const { return rows_.rows(); }
+  /// Where encode() finds the item row of each token, (T, d).
+  View<float> rows(int64_t tokens) const { return rows_.view().slice(0, tokens); }
+  /// (M, d), valid until the next call.
+  View<const float> encode(const UserHistories& histories);
+
+ private:
+  Backend& backend_;
+  SasrecEncoder encoder_;
+  SasrecActivations scratch_;
+  Tensor<float> vectors_;          // (max users, d)
+  Tensor<float> rows_;             // (T, d) of the last batch
+  Tensor<int32_t> token_numbers_;  // (T) 0, 1, 2, ...
+};
 
 class SasrecRanker final : public Ranker {
  public:
@@ -16,16 +42,11 @@ class SasrecRanker final : public Ranker {
   void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
 
  private:
-  int64_t max_tokens() const { return kMaxUsers * encoder_.shape().max_length; }
-
-  Backend& backend_;
   bool together_;
-  Tensor<float> user_vectors_;  // (max users, d)
-  SasrecEncoder encoder_;
-  SasrecActivations scratch_;
-  ItemScan items_;                 // fetches as many rows as histories have tokens
-  Tensor<float> history_rows_;     // (T, d) of the last batch
-  Tensor<int32_t> token_numbers_;  // (T) 0, 1, 2, ...
+  SasrecUsers users_;
+  ItemScan items_;  // fetches as many rows as histories have tokens
 };
+
+std::unique_ptr<ItemScorer> make_sasrec_item_scorer(Backend& backend, const RowSources& model);
 
 }  // namespace mgqe

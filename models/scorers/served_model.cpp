@@ -14,9 +14,9 @@ bool any_sharded(const DevicePackedModel& model) {
   return false;
 }
 
-std::span<const float> packed_array(const DevicePackedModel& model, const std::string& name) {
-  const auto found = model.dense.find(name);
-  if (found == model.dense.end() || found->second.dtype != DType::kF32 || found->second.size() == 0)
+std::span<const float> packed_array(const ArrayMap& dense, const std::string& name) {
+  const auto found = dense.find(name);
+  if (found == dense.end() || found->second.dtype != DType::kF32 || found->second.size() == 0)
     input_error("the artifact lacks the array ", name);
   return found->second.as<float>();
 }

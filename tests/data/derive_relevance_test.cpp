@@ -230,7 +230,7 @@ TEST(DeriveRelevanceCommand, WritesAndRefuses) {
             "--data " + few +
                 " gives 1 pairs to score: relevance needs 100 or more; give more "
                 "interactions");
-  IdMap ids;
+  DataIds ids;
   ids.strings = {"a b", "#a", "a\tb"};
   EXPECT_EQ(relevance_field(ids, 0), "a b");
   for (const int32_t item : {1, 2})

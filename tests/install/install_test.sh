@@ -55,7 +55,7 @@ if [ -e "$work/moved/bin/mgqe" ]; then
 fi
 refused "mgqe is linked with what is not found here: ZLIB hwy$" \
   -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_hwy=ON
-refused "mgqe has no component serve here" -DMGQE_COMPONENTS=serve
+refused "mgqe has no component gpu here" -DMGQE_COMPONENTS=gpu
 
 # ---- as a part of the other project
 { cmake -S "$consumer" -B "$work/whole" -DMGQE_SOURCE="$source" -DMGQE_BINARY="$part" \

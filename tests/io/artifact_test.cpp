@@ -13,6 +13,7 @@
 namespace mgqe {
 namespace {
 
+using testing::edit_artifact;
 using testing::expect_equal;
 using testing::refusal;
 using testing::ScratchFolder;
@@ -25,9 +26,7 @@ std::string refusal_after(const std::function<void(SafetensorsFile&)>& edit,
   const ScratchFolder folder;
   const auto path = folder / "model.safetensors";
   write_artifact(path, artifact);
-  SafetensorsFile file = read_safetensors(path);
-  edit(file);
-  write_safetensors(path, file.arrays, file.metadata);
+  edit_artifact(path, edit);
   const std::string message = refusal([&] { read_artifact(path); });
   EXPECT_EQ(message.rfind(path.string() + ": not a valid mgqe artifact: ", 0), 0u) << message;
   return message;
@@ -74,11 +73,22 @@ TEST(Artifact, RoundTripOfEveryScheme) {
   }
 }
 
+// As version 2 wrote it, which is checked on files of its own in tests/compatibility.
+TEST(Artifact, ReadsVersionTwo) {
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  const SafetensorsFile file = testing::version_two(read_safetensors(folder / "x"));
+  write_safetensors(folder / "x", file.arrays, file.metadata);
+  SizeReport size;
+  expect_equal(small_artifact(), read_artifact(folder / "x", &size));
+  EXPECT_EQ(size.alignment_bytes, 0);
+}
+
 // As version 1 wrote it: no task, one number of subspaces a table, no private codebooks.
 TEST(Artifact, ReadsVersionOne) {
   const ScratchFolder folder;
   write_artifact(folder / "x", small_artifact());
-  SafetensorsFile file = read_safetensors(folder / "x");
+  SafetensorsFile file = testing::version_two(read_safetensors(folder / "x"));
   file.metadata["version"] = "1";
   file.metadata.erase("task");
   file.metadata["tables"] =
@@ -106,10 +116,116 @@ TEST(Artifact, StoresNoQueryTable) {
   write_artifact(folder / "x", small_artifact());
   std::vector<std::string> names;
   for (const auto& [name, info] : read_safetensors_header(folder / "x").tensors)
-    names.push_back(name);
-  EXPECT_EQ(names, (std::vector<std::string>{"gmf.weights", "ids.item.offsets", "ids.item.text",
-                                             "ids.user", "item.codebook", "item.codes.0",
-                                             "item.codes.1", "item.codes.2", "user.table"}));
+    if (!is_pad(name)) names.push_back(name);
+  EXPECT_EQ(names, (std::vector<std::string>{"gmf.weights", "ids.item.offsets", "ids.item.order",
+                                             "ids.item.text", "ids.user", "ids.user.order",
+                                             "item.codebook", "item.codes.0", "item.codes.1",
+                                             "item.codes.2", "user.table"}));
+}
+
+TEST(Artifact, TablesAndIdsStartOnSixtyFourBytes) {
+  const ScratchFolder folder;
+  for (const PackedTable& table : table_of_every_scheme()) {
+    Artifact artifact = small_artifact();
+    artifact.model.tables["item"] = table;
+    artifact.model.dense["a.odd"] = HostArray(std::vector<uint8_t>{1, 2, 3}, {3});
+    artifact.model.dense["b.long"] = HostArray(std::vector<int64_t>{4}, {1});
+    const SizeReport size = write_artifact(folder / "x", artifact);
+    expect_equal(artifact, read_artifact(folder / "x"));
+    const SafetensorsHeader header = read_safetensors_header(folder / "x");
+    EXPECT_EQ(header.header_bytes % 64, 0);
+    int64_t pads = 0;
+    for (const auto& [name, info] : header.tensors) {
+      if (is_pad(name)) {
+        EXPECT_EQ(info.dtype, DType::kU8);
+        EXPECT_LT(info.bytes(), 64);
+        pads += info.bytes();
+        continue;
+      }
+      const bool dense = artifact.model.dense.contains(name);
+      EXPECT_EQ((header.header_bytes + info.begin) % (dense ? dtype_bytes(info.dtype) : 64), 0)
+          << name;
+    }
+    EXPECT_EQ(size.alignment_bytes, pads);
+    EXPECT_GT(pads, 0);
+  }
+}
+
+TEST(Artifact, OrderSortsTheIds) {
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  const ArrayMap arrays = read_safetensors(folder / "x").arrays;
+  const auto order = [&](const std::string& entity) {
+    const auto rows = arrays.at("ids." + entity + ".order").as<int32_t>();
+    return std::vector<int32_t>(rows.begin(), rows.end());
+  };
+  EXPECT_EQ(order("user"), (std::vector<int32_t>{1, 0, 2}));
+  EXPECT_EQ(order("item"), (std::vector<int32_t>{1, 4, 5, 6, 7, 8, 0, 2, 3}));
+}
+
+TEST(Artifact, IdsThatAreRowsTakeNoArray) {
+  const ScratchFolder folder;
+  Artifact artifact = small_artifact();
+  artifact.ids["user"].integers = {0, 1, 2};
+  const SizeReport size = write_artifact(folder / "x", artifact);
+  expect_equal(artifact, read_artifact(folder / "x"));
+  const SafetensorsHeader header = read_safetensors_header(folder / "x");
+  EXPECT_FALSE(header.tensors.contains("ids.user"));
+  EXPECT_FALSE(header.tensors.contains("ids.user.order"));
+  EXPECT_CONTAINS(header.metadata.at("entities"), R"("user":{"ids":"rows","rows":3})");
+  EXPECT_EQ(size.id_bytes, 12 + 10 * 8 + 9 * 4);  // of the items: text, offsets, order
+  artifact.ids["user"].integers = {0, 2, 1};
+  write_artifact(folder / "x", artifact);
+  expect_equal(artifact, read_artifact(folder / "x"));
+}
+
+TEST(Artifact, RefusesWhatIsNotVersionThree) {
+  const auto with_entities = [](const std::string& value) {
+    return refusal_with_metadata("entities", value);
+  };
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) { f.metadata.erase("entities"); }),
+                  "metadata entities is missing");
+  EXPECT_CONTAINS(with_entities("{"), "entities is not JSON");
+  EXPECT_CONTAINS(with_entities("[]"), "does not describe \"item\"");
+  EXPECT_CONTAINS(with_entities(R"({"item":{}})"), "entity item lacks a whole number \"rows\"");
+  EXPECT_CONTAINS(with_entities(R"({"item":{"rows":9,"ids":"names"}})"),
+                  R"(entity item has ids "names" where "rows", "integers" or "text" belongs)");
+  EXPECT_CONTAINS(with_entities(R"({"item":{"rows":8,"ids":"text"}})"),
+                  "table item has 9 rows, but 8 original ids");
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) { f.arrays.erase("ids.item.order"); }),
+                  "array ids.item.order is missing");
+}
+
+TEST(Artifact, RefusesMisalignedArrays) {
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  const SafetensorsFile file = read_safetensors(folder / "x");
+  ArrayMap arrays;
+  for (const auto& [name, array] : file.arrays)
+    if (!is_pad(name)) arrays[name] = array;
+  write_safetensors(folder / "x", arrays, file.metadata);
+  const std::string message = refusal([&] { read_artifact(folder / "x"); });
+  EXPECT_CONTAINS(message, "starts at byte ");
+  EXPECT_CONTAINS(message, " where a multiple of 64 belongs");
+}
+
+TEST(Artifact, RefusesOrdersThatDoNotSort) {
+  const auto with_order = [](std::vector<int32_t> order) {
+    return refusal_after([&](SafetensorsFile& f) {
+      f.arrays["ids.user.order"] = HostArray(order, {static_cast<int64_t>(order.size())});
+    });
+  };
+  EXPECT_CONTAINS(with_order({0, 1, 2}),
+                  "ids.user: order does not sort the ids: row 0 stands "
+                  "before row 1 at place 1");
+  EXPECT_CONTAINS(with_order({1, 0, 0}), "row 0 stands before row 0 at place 2");
+  EXPECT_CONTAINS(with_order({1, 0, 3}), "order has row 3 at place 2, of 3 rows");
+  EXPECT_CONTAINS(with_order({1, 0, -1}), "order has row -1");
+  EXPECT_CONTAINS(with_order({1, 0}), "ids: array ids.user.order is I32 [2] where I32 [3] belongs");
+  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) {
+                    f.arrays["ids.user"] = HostArray(std::vector<int64_t>{7, 7, 9}, {3});
+                  }),
+                  "rows 0 and 1 both have the id 7");
 }
 
 TEST(Artifact, RefusesOtherFormatsAndVersions) {
@@ -117,8 +233,8 @@ TEST(Artifact, RefusesOtherFormatsAndVersions) {
                   "\"format\": \"mgqe-artifact\"");
   EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) { f.metadata.erase("format"); }), "format");
   EXPECT_CONTAINS(
-      refusal_with_metadata("version", "3"),
-      "version is 3, this program reads versions 1 to 2: it was written by a newer one");
+      refusal_with_metadata("version", "4"),
+      "version is 4, this program reads versions 1 to 3: it was written by a newer one");
   EXPECT_CONTAINS(refusal_with_metadata("version", "0"), "version is 0");
   EXPECT_CONTAINS(refusal_with_metadata("version", "one"), "\"one\" where a whole number belongs");
 }
@@ -253,20 +369,22 @@ TEST(Artifact, RefusesBadIds) {
   EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) {
                     f.arrays["ids.user"] = HostArray(std::vector<int64_t>{1, 2}, {2});
                   }),
-                  "table user has 3 rows, but 2 original ids");
+                  "ids: array ids.user is I64 [2] where I64 [3] belongs");
   EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) {
                     f.arrays["ids.user"] = HostArray(std::vector<int32_t>{1, 2, 3}, {3});
                   }),
-                  "ids.user is not of type I64");
+                  "array ids.user is I32 [3] where I64 [3] belongs");
   const auto with_offsets = [](std::vector<int64_t> offsets) {
     return refusal_after([&](SafetensorsFile& f) {
       f.arrays["ids.item.offsets"] = HostArray(offsets, {static_cast<int64_t>(offsets.size())});
     });
   };
-  EXPECT_CONTAINS(with_offsets({}), "do not run from 0");
-  EXPECT_CONTAINS(with_offsets({0, 1}), "do not run from 0 to the 12 bytes");
-  EXPECT_CONTAINS(with_offsets({0, 9, 8, 12}), "not ascending");
-  EXPECT_CONTAINS(with_offsets({0, 9, 99, 12}), "not ascending");
+  EXPECT_CONTAINS(with_offsets({}), "ids.item.offsets is I64 [0] where I64 [10] belongs");
+  const int64_t n = 12;
+  EXPECT_CONTAINS(with_offsets({0, 1, 1, 4, 6, 7, 8, 9, 10, 11}),
+                  "do not run from 0 to the 12 bytes");
+  EXPECT_CONTAINS(with_offsets({0, 5, 4, 5, 6, 7, 8, 9, 10, n}), "not ascending at row 1");
+  EXPECT_CONTAINS(with_offsets({0, 1, 1, 99, 6, 7, 8, 9, 10, n}), "not ascending at row 2");
 }
 
 TEST(Artifact, ChecksWhatItIsGiven) {
@@ -287,6 +405,14 @@ TEST(Artifact, ChecksWhatItIsGiven) {
   refuses([](Artifact& a) { a.model.tables["item"].arrays["query"] = HostArray(); },
           "does not know");
   refuses([](Artifact& a) { a.model.dense["ids.user"] = HostArray(); }, "two arrays named");
+  refuses([](Artifact& a) { a.model.dense["pad.0"] = HostArray(); }, "named as a pad");
+  refuses(
+      [](Artifact& a) {
+        a.ids["user"].integers = {4, 5, 4};
+      },
+      "ids of \"user\": rows 0 and 2 both have the id 4");
+  refuses([](Artifact& a) { a.ids["item"].strings[3] = "b c"; },
+          "ids of \"item\": rows 2 and 3 both have the id \"b c\"");
   EXPECT_EQ(folder.entries(), 0);
 }
 

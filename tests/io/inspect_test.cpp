@@ -18,10 +18,16 @@ TEST(Inspect, Artifact) {
   const SizeReport size = write_artifact(folder / "x", small_artifact());
   const std::string text = inspect(folder / "x");
   for (const SizeReport::Part& part : size.parts)
-    EXPECT_CONTAINS(text, part.name == "header" ? "(header)" : part.name);
+    EXPECT_CONTAINS(text, part.name == "header"      ? "(header)"
+                          : part.name == "alignment" ? "(alignment)"
+                                                     : part.name);
   EXPECT_CONTAINS(text,
                   "2 rows D=5 K=200 (8 bits), 3 rows D=5 K=17 (5 bits), 4 rows D=5 K=1 (0 bits)");
   EXPECT_CONTAINS(text, "task ranking");
+  EXPECT_CONTAINS(text, "version 3, arrays of tables and ids start on 64 bytes: ");
+  EXPECT_CONTAINS(text, "item       9  text      stored: id to row is a binary search");
+  EXPECT_CONTAINS(text, "user       3  integers  stored");
+  EXPECT_CONTAINS(text, " B of alignment");
   EXPECT_CONTAINS(text, "best epoch 7");
   EXPECT_CONTAINS(text, "fedcba9876543210");
   EXPECT_CONTAINS(text, "name=ml-1m");
@@ -31,11 +37,30 @@ TEST(Inspect, Artifact) {
   EXPECT_EQ(json.at("version"), kArtifactVersion);
   EXPECT_EQ(json.at("task"), "ranking");
   EXPECT_EQ(json.at("size"), to_json(size));
+  EXPECT_EQ(json.at("alignment"), 64);
+  EXPECT_EQ(json.at("entities").at("item").at("ids"), "text");
   EXPECT_EQ(json.at("tables").at("item").at("tiers")[1].at("bits_per_code"), 5);
   EXPECT_EQ(json.at("config"), nlohmann::ordered_json(small_artifact().config));
   int64_t bytes = size.header_bytes;
   for (const auto& array : json.at("arrays")) bytes += array.at("bytes").get<int64_t>();
   EXPECT_EQ(bytes, size.file_bytes);
+}
+
+TEST(Inspect, IdsThatAreRowsAndOlderVersions) {
+  const ScratchFolder folder;
+  Artifact artifact = small_artifact();
+  artifact.ids["user"].integers = {0, 1, 2};
+  write_artifact(folder / "x", artifact);
+  EXPECT_CONTAINS(inspect(folder / "x"), "user       3  rows  none: the id is the row");
+  artifact.ids["user"].integers = {5, 1, 2};
+  write_artifact(folder / "x", artifact);
+  const SafetensorsFile file = testing::version_two(read_safetensors(folder / "x"));
+  write_safetensors(folder / "x", file.arrays, file.metadata);
+  const std::string text = inspect(folder / "x");
+  EXPECT_CONTAINS(text, "version 2, arrays start on their element size");
+  EXPECT_CONTAINS(text, "none: readers sort the ids");
+  EXPECT_EQ(text.find("(alignment)"), std::string::npos);
+  EXPECT_EQ(inspect_json(folder / "x").at("entities").at("user").at("ordered"), false);
 }
 
 TEST(Inspect, EveryScheme) {

@@ -29,6 +29,7 @@ ArrayMap sample_arrays() {
   arrays["d.int"] = HostArray(std::vector<int32_t>{-7}, {});  // a scalar
   arrays["e.long"] = HostArray(std::vector<int64_t>{int64_t{1} << 60, -1}, {1, 2});
   arrays["f.unsigned"] = HostArray(std::vector<uint64_t>{~uint64_t{0}}, {1});
+  arrays["h.half"] = HostArray(std::vector<Half>{{0x3C00}, {0xFBFF}}, {2});
   arrays["g.empty"] = HostArray(std::vector<uint8_t>{}, {4, 0});
   return arrays;
 }
@@ -178,10 +179,11 @@ std::string tensor(const std::string& name, const std::string& dtype, const std:
 
 TEST(Safetensors, RefusesBadTensors) {
   const auto one = [](const char* dtype, const char* shape, const char* offsets) {
-    return refusal_of(raw_file("{" + tensor("t", dtype, shape, offsets) + "}", "12345678"));
+    return refusal_of(
+        raw_file(fmt::format("{{{}}}", tensor("t", dtype, shape, offsets)), "12345678"));
   };
-  EXPECT_CONTAINS(one("F16", "[4]", "[0,8]"),
-                  "\"t\" has dtype F16; F32, F64, BF16, U8, I32, I64 and U64 are supported");
+  EXPECT_CONTAINS(one("F8", "[8]", "[0,8]"),
+                  "\"t\" has dtype F8; F32, F64, BF16, F16, U8, I32, I64 and U64 are supported");
   EXPECT_CONTAINS(one("F32", "2", "[0,8]"), "shape is not a list");
   EXPECT_CONTAINS(one("F32", "[-2]", "[0,8]"), "shape has -2");
   EXPECT_CONTAINS(one("F32", "[2.0]", "[0,8]"), "shape has 2.0");

@@ -1,5 +1,6 @@
 // Sizes: the formula against published figures, and the three sizes against each other.
 #include <cmath>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -124,6 +125,7 @@ Artifact artifact_of(const PackedTable& table) {
   for (const char* entity : {"user", "item"}) {
     artifact.model.tables[entity] = table;
     artifact.ids[entity] = OriginalIds{std::vector<int64_t>(static_cast<size_t>(table.rows)), {}};
+    std::iota(artifact.ids[entity].integers.begin(), artifact.ids[entity].integers.end(), 1);
   }
   return artifact;
 }
@@ -149,12 +151,12 @@ TEST(Size, ThreeSizesReconcile) {
     const SizeReport size = write_artifact(folder / "x", artifact);
     EXPECT_EQ(size.padding_bits, 2 * c.padding_bits);
     EXPECT_EQ(size.payload_bits, size.formula_bits + size.padding_bits);
-    EXPECT_EQ(size.file_bytes,
-              size.payload_bits / 8 + size.dense_bytes + size.id_bytes + size.header_bytes);
+    EXPECT_EQ(size.file_bytes, size.payload_bits / 8 + size.dense_bytes + size.id_bytes +
+                                   size.header_bytes + size.alignment_bytes);
     EXPECT_EQ(size.file_bytes, static_cast<int64_t>(std::filesystem::file_size(folder / "x")));
     EXPECT_EQ(size.full_bits, 2 * 32 * c.ends.back() * c.dim);
     EXPECT_EQ(size.dense_bytes, 11 * 4);
-    EXPECT_EQ(size.id_bytes, 2 * 8 * c.ends.back());
+    EXPECT_EQ(size.id_bytes, 2 * (8 + 4) * c.ends.back());  // ids and their order
     EXPECT_DOUBLE_EQ(size.percent_of_full,
                      100.0 * static_cast<double>(size.formula_bits) / size.full_bits);
 
@@ -209,7 +211,13 @@ TEST(Size, JsonBeginsWithTheSizesAndConverts) {
 }
 
 TEST(Size, UnexplainedBytesAreCaught) {
-  EXPECT_THROW(size_report(small_artifact(), 100, 5000), Error);
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  SafetensorsHeader header = read_safetensors_header(folder / "x");
+  const ArtifactDescription description = describe_artifact("x", header);
+  size_report(description, header);
+  header.file_bytes += 1;
+  EXPECT_THROW(size_report(description, header), Error);
 }
 
 }  // namespace

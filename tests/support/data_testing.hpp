@@ -109,7 +109,7 @@ inline std::vector<int32_t> history(const Dataset& dataset, int64_t user) {
 }
 
 /// Dense id of an original one.
-inline int32_t dense_id(const IdMap& ids, const std::string& name) {
+inline int32_t dense_id(const DataIds& ids, const std::string& name) {
   for (int64_t id = 0; id < ids.size(); ++id)
     if (ids.name(id) == name) return static_cast<int32_t>(id);
   ADD_FAILURE() << "no id " << name;

@@ -15,6 +15,7 @@
 #include "host/base/check.hpp"
 #include "host/base/philox.hpp"
 #include "host/io/artifact.hpp"
+#include "host/io/safetensors.hpp"
 
 namespace mgqe::testing {
 
@@ -240,6 +241,27 @@ inline Artifact small_artifact() {
   artifact.commit = "0123456789ab-dirty";
   artifact.device = "cpu";
   return artifact;
+}
+
+/// Lets `edit` change arrays and metadata of an artifact, and writes it aligned as it was.
+template <class Edit>
+void edit_artifact(const fs::path& path, const Edit& edit) {
+  SafetensorsFile file = read_safetensors(path);
+  std::erase_if(file.arrays, [](const auto& entry) { return is_pad(entry.first); });
+  edit(file);
+  std::vector<PlacedArray> placed;
+  for (const auto& [name, array] : file.arrays) placed.push_back({name, &array, 64});
+  write_safetensors(path, placed, file.metadata);
+}
+
+/// The arrays and metadata of an artifact as version 2 had them.
+inline SafetensorsFile version_two(SafetensorsFile file) {
+  std::erase_if(file.arrays, [](const auto& entry) {
+    return is_pad(entry.first) || entry.first.ends_with(".order");
+  });
+  file.metadata.erase("entities");
+  file.metadata["version"] = "2";
+  return file;
 }
 
 inline void expect_equal(const ArrayMap& a, const ArrayMap& b) {

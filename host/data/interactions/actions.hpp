@@ -16,8 +16,8 @@ struct Actions {
   std::vector<int32_t> users;  // (A) dense
   std::vector<int32_t> items;  // (A) dense
   std::vector<int64_t> times;  // (A), or empty: file order is time order
-  IdMap user_ids;              // (distinct users) ascending
-  IdMap item_ids;              // (distinct items) ascending
+  DataIds user_ids;            // (distinct users) ascending
+  DataIds item_ids;            // (distinct items) ascending
 };
 
 /// The SASRec authors' text, plain or gzip: "user item" a line, integers 1 to 2^31 - 1, each

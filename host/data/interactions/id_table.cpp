@@ -69,8 +69,8 @@ std::vector<Key> sort_keys(std::vector<std::pair<Key, int32_t>> keys,
 
 }  // namespace
 
-IdMap KeyTable::finish(std::vector<int32_t>& column) {
-  IdMap ids;
+DataIds KeyTable::finish(std::vector<int32_t>& column) {
+  DataIds ids;
   if (all_integers()) {
     ids.integers = sort_keys<int64_t>(
         {std::move_iterator(integers_.begin()), std::move_iterator(integers_.end())}, column);

@@ -31,7 +31,7 @@ class KeyTable {
   bool all_integers() const { return strings_.empty(); }
 
   /// Moves the keys out in ascending order and replaces the numbers in `column` by dense ids.
-  IdMap finish(std::vector<int32_t>& column);
+  DataIds finish(std::vector<int32_t>& column);
 
  private:
   struct Hash : std::hash<std::string_view> {

@@ -21,7 +21,7 @@ constexpr const char* kNegativeFile = "ncf.ml-1m.test.negative.gz";
 
 using DenseIds = std::unordered_map<int64_t, int32_t>;
 
-DenseIds invert(const IdMap& ids) {
+DenseIds invert(const DataIds& ids) {
   DenseIds dense;
   for (int64_t id = 0; id < ids.size(); ++id) dense[ids.integers[id]] = static_cast<int32_t>(id);
   return dense;

@@ -33,7 +33,7 @@ struct ScoredPairs {
 struct RelevanceDataset {
   std::string name;   // "steam", "relevance-synthetic", or the path of the file
   int64_t items = 0;  // distinct in the whole file; all of them in a synthetic catalogue
-  IdMap item_ids;     // (items)
+  DataIds item_ids;   // (items)
 
   // 81%, 9% and 10% of the pairs, in the order of the file.
   ScoredPairs train, valid, test;

@@ -13,7 +13,7 @@ namespace mgqe {
 /// broken by original id.
 struct RelevanceSource {
   ScoredPairs pairs;
-  IdMap item_ids;                // (items) ascending
+  DataIds item_ids;              // (items) ascending
   std::vector<float> noiseless;  // (P) the scores before noise, or empty: not known
 };
 

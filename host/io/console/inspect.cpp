@@ -39,15 +39,31 @@ std::string shape_text(const TensorInfo& info) {
   return fmt::format("[{}]", fmt::join(info.shape, ", "));
 }
 
-/// Arrays in name order, then the header, with the share of each in the file.
+struct Pads {
+  int64_t count = 0, bytes = 0;
+};
+
+Pads pads_of(const SafetensorsHeader& header) {
+  Pads pads;
+  for (const auto& [name, info] : header.tensors)
+    if (is_pad(name)) pads = {pads.count + 1, pads.bytes + info.bytes()};
+  return pads;
+}
+
+/// Arrays in name order, then the pads between them and the header, with the share of each in the
+/// file.
 std::string part_table(const SafetensorsHeader& header) {
   std::vector<TableRow> rows;
+  const auto add = [&](const std::string& name, const std::string& type, const std::string& shape,
+                       int64_t bytes) {
+    rows.push_back(
+        {name, type, shape, grouped(bytes), grouped(8 * bytes), percent(bytes, header.file_bytes)});
+  };
   for (const auto& [name, info] : header.tensors)
-    rows.push_back({name, dtype_name(info.dtype), shape_text(info), grouped(info.bytes()),
-                    grouped(8 * info.bytes()), percent(info.bytes(), header.file_bytes)});
-  rows.push_back({"(header)", "", "", grouped(header.header_bytes),
-                  grouped(8 * header.header_bytes),
-                  percent(header.header_bytes, header.file_bytes)});
+    if (!is_pad(name)) add(name, dtype_name(info.dtype), shape_text(info), info.bytes());
+  if (const Pads pads = pads_of(header); pads.count > 0)
+    add("(alignment)", dtype_name(DType::kU8), fmt::format("{} pads", pads.count), pads.bytes);
+  add("(header)", "", "", header.header_bytes);
   rows.push_back(
       {"total", "", "", grouped(header.file_bytes), grouped(8 * header.file_bytes), "100.00%"});
   return format_table({"array", "type", "shape", "bytes", "bits", "share"}, rows,
@@ -89,11 +105,33 @@ std::string size_table(const SizeReport& size) {
        row("payload", size.payload_bits,
            fmt::format("the same, as packed: {} bits of padding", grouped(size.padding_bits))),
        row("file", 8 * size.file_bytes,
-           fmt::format("payload, {} B of backbone weights, {} B of ids, {} B of header",
+           fmt::format("payload, {} B of backbone weights, {} B of ids, {} B of header, {} B of "
+                       "alignment",
                        grouped(size.dense_bytes), grouped(size.id_bytes),
-                       grouped(size.header_bytes))),
+                       grouped(size.header_bytes), grouped(size.alignment_bytes))),
        row("full", size.full_bits, "the embedding tables unquantized")},
       {Align::kLeft, Align::kRight, Align::kRight, Align::kLeft});
+}
+
+const char* order_text(const EntityDescription& ids) {
+  if (ids.ids == IdKind::kRows) return "none: the id is the row";
+  return ids.ordered ? "stored: id to row is a binary search" : "none: readers sort the ids";
+}
+
+std::string entity_table(const ArtifactDescription& artifact) {
+  std::vector<TableRow> rows;
+  for (const auto& [entity, ids] : artifact.entities)
+    rows.push_back({entity, grouped(ids.rows), id_kind_name(ids.ids), order_text(ids)});
+  return format_table({"entity", "rows", "ids", "order"}, rows,
+                      {Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft});
+}
+
+/// What the version says of where arrays lie.
+std::string alignment_text(const ArtifactDescription& artifact, const SafetensorsHeader& header) {
+  if (artifact.version < 3) return "arrays start on their element size";
+  const Pads pads = pads_of(header);
+  return fmt::format("arrays of tables and ids start on {} bytes: {} pads of {} B between them",
+                     kArtifactAlignment, pads.count, pads.bytes);
 }
 
 /// One line a section: "train  batch=256 epochs=20 ...".
@@ -115,14 +153,16 @@ std::string config_text(const nlohmann::json& config) {
 std::string inspect_artifact(const Bytes& file, const SafetensorsHeader& header) {
   SizeReport size;
   const Artifact artifact = read_artifact(file, &size);
+  const ArtifactDescription description = describe_artifact(file.name(), header);
   return fmt::format(
-      "{}: {} version {}\n"
+      "{}: {} version {}, {}\n"
       "backbone {}, task {}, best epoch {}, seed {}, device {}, commit {}, data fingerprint "
       "{:016x}\n\n"
-      "{}\n{}\n{}\n{}",
-      file.name(), kArtifactFormat, header.metadata.at("version"), artifact.model.backbone,
-      artifact.model.task, artifact.best_epoch, artifact.seed, artifact.device, artifact.commit,
-      artifact.data_fingerprint, scheme_table(artifact.model), size_table(size), part_table(header),
+      "{}\n{}\n{}\n{}\n{}",
+      file.name(), kArtifactFormat, description.version, alignment_text(description, header),
+      artifact.model.backbone, artifact.model.task, artifact.best_epoch, artifact.seed,
+      artifact.device, artifact.commit, artifact.data_fingerprint, scheme_table(artifact.model),
+      entity_table(description), size_table(size), part_table(header),
       config_text(artifact.config));
 }
 
@@ -184,7 +224,9 @@ ordered_json inspect_json(const fs::path& path) {
   if (is_artifact(header)) {
     SizeReport size;
     const Artifact artifact = read_artifact(file, &size);
-    json["version"] = std::stoi(header.metadata.at("version"));
+    const ArtifactDescription description = describe_artifact(file.name(), header);
+    json["version"] = description.version;
+    json["alignment"] = description.version < 3 ? 1 : kArtifactAlignment;
     json["backbone"] = artifact.model.backbone;
     json["task"] = artifact.model.task;
     json["best_epoch"] = artifact.best_epoch;
@@ -194,6 +236,9 @@ ordered_json inspect_json(const fs::path& path) {
     json["data_fingerprint"] = artifact.data_fingerprint;
     for (const auto& [name, table] : artifact.model.tables)
       json["tables"][name] = describe_table(table);
+    for (const auto& [entity, ids] : description.entities)
+      json["entities"][entity] = {
+          {"rows", ids.rows}, {"ids", id_kind_name(ids.ids)}, {"ordered", ids.ordered}};
     json["size"] = to_json(size);
     json["config"] = artifact.config;
   } else {

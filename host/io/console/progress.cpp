@@ -7,6 +7,7 @@
 #include <mutex>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -64,7 +65,7 @@ std::string progress_line(const ProgressState& state, int columns) {
     std::string left, right;
   };
   // From talkative to terse; numbers keep their width, so that the bar does not jitter.
-  const std::array<Texts, 5> choices = {{
+  std::array<Texts, 5> choices = {{
       {fmt::format("epoch {} ", count),
        fmt::format(" {:3}% {:>6} step/s, left: epoch {:>5}, run {:>5}", percent, rate, epoch_left,
                    run_left)},
@@ -74,6 +75,9 @@ std::string progress_line(const ProgressState& state, int columns) {
       {count + " ", fmt::format(" {:3}% {:>5}", percent, run_left)},
       {"", fmt::format(" {:3}%", percent)},
   }};
+  if (!state.task.empty())
+    for (size_t i = 0; i + 1 < choices.size(); ++i)
+      choices[i] = {state.task + ' ', fmt::format(" {:3}%, left: {:>5}", percent, run_left)};
   // The last column stays empty: some terminals wrap as soon as it is filled.
   const int width = std::max(columns - 1, 0);
   for (const auto& [left, right] : choices) {
@@ -110,6 +114,11 @@ Progress::Progress(int epochs, int64_t steps_per_epoch, int fd)
   if (silent_) next_check_ = std::numeric_limits<int64_t>::max();
 }
 
+Progress::Progress(std::string task, int64_t steps, int fd) : Progress(1, steps, fd) {
+  task_ = std::move(task);
+  begin_epoch(1);
+}
+
 Progress::~Progress() { clear(); }
 
 void Progress::begin_epoch(int epoch, int64_t step) {
@@ -144,6 +153,7 @@ void Progress::check(int64_t step) {
 ProgressState Progress::state_at(int64_t step, Clock::time_point now) const {
   const double elapsed = Seconds(now - epoch_began_).count();
   ProgressState state{epoch_, epochs_, step, steps_};
+  state.task = task_;
   if (step <= first_step_ || elapsed <= 0) return state;
   state.steps_per_second = static_cast<double>(step - first_step_) / elapsed;
   state.epoch_seconds_left =

@@ -17,6 +17,7 @@ struct ProgressState {
   double steps_per_second = 0;
   double epoch_seconds_left = -1;
   double run_seconds_left = -1;
+  std::string task = {};  // what it is, where it is no training and has one epoch
 };
 
 /// One line of at most columns - 1 characters; the narrower, the less it says.
@@ -39,6 +40,8 @@ std::optional<ProgressState> read_progress_record(const std::string& line);
 class Progress {
  public:
   Progress(int epochs, int64_t steps_per_epoch, int fd = 2);
+  /// Of work that is no training: its name, bar, percent, time left. It has begun.
+  Progress(std::string task, int64_t steps, int fd = 2);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   ~Progress();
@@ -65,6 +68,7 @@ class Progress {
 
   int epochs_;
   int64_t steps_;
+  std::string task_;
   int fd_;
   int watcher_;  // who is told instead, or -1
   bool silent_;

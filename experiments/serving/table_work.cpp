@@ -1,0 +1,69 @@
+#include "experiments/serving/table_work.hpp"
+
+#include <fmt/format.h>
+
+#include "host/base/check.hpp"
+#include "host/base/parallel.hpp"
+#include "host/io/atomic_file.hpp"
+
+namespace mgqe {
+
+namespace fs = std::filesystem;
+
+WorkProgress TableWork::progress() {
+  return [this](const std::string& task, int64_t step, int64_t steps) {
+    if (const int signal = interruption_.signal(); signal != 0)
+      throw Interrupted(signal, "nothing was written");
+    if (task != task_) {
+      bar_.reset();
+      bar_.emplace(task, steps);
+      task_ = task;
+    }
+    bar_->update(step);
+  };
+}
+
+double TableWork::lap() {
+  const Clock::time_point now = Clock::now();
+  const double seconds = std::chrono::duration<double>(now - last_).count();
+  last_ = now;
+  return seconds;
+}
+
+DeviceOptions::DeviceOptions(CLI::App& command) {
+  command
+      .add_option("--device", device_,
+                  "auto, cpu, cuda or cuda:N; the result is the same to the bit on all")
+      ->capture_default_str();
+  command.add_option("--threads", threads_, "threads of the CPU; 0: as many as it has cores")
+      ->capture_default_str();
+}
+
+std::unique_ptr<Backend> DeviceOptions::make() const {
+  constexpr int kMostThreads = 4096;
+  if (threads_ < 0 || threads_ > kMostThreads)
+    input_error("--threads ", threads_, " is out of range: 0 to ", kMostThreads);
+  if (threads_ > 0) set_thread_count(threads_);
+  return make_backend(device_);
+}
+
+std::string grouped(int64_t value) {
+  std::string digits = std::to_string(value);
+  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<size_t>(at), ",");
+  return digits;
+}
+
+std::string error_text(double error) { return fmt::format("{:.4f}", error); }
+
+void check_out(const std::string& out, const std::vector<std::string>& read) {
+  const fs::path path(out);
+  std::error_code ignored;
+  for (const std::string& other : read)
+    if (fs::equivalent(path, other, ignored))
+      input_error("--out ", out, " is the file that is read: write to another");
+  if (fs::is_directory(path, ignored)) input_error("--out ", out, " is a folder: name a file");
+  ensure_writable_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+}  // namespace mgqe

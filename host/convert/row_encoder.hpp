@@ -1,0 +1,54 @@
+// RowEncoder: float rows into the packed codes of a table that has its codebooks.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "host/base/tensor.hpp"
+#include "host/engine/backend.hpp"
+#include "host/packed/packed_model.hpp"
+
+namespace mgqe {
+
+/// What rows lost by being encoded.
+struct RowErrors {
+  int64_t rows = 0;
+  double squared_error = 0.0;  // sum over rows of ||x - decoded||^2
+  double squared_norm = 0.0;   // of ||x||^2
+
+  /// The relative mean squared error; 0 of rows of zeros.
+  double relative() const { return squared_norm > 0.0 ? squared_error / squared_norm : 0.0; }
+  void add(const RowErrors& other);
+};
+
+class RowEncoder {
+ public:
+  /// Rows at most in a call of encode, at dimension d.
+  static int64_t max_rows(int64_t dim);
+
+  /// Tiers and codebooks of a coded table are copied to the device.
+  RowEncoder(Backend& backend, const PackedTable& table);
+
+  int64_t row_bytes(int tier) const;
+  /// rows (m, d), in host memory, to packed (m, row_bytes(tier)), as rows of that tier; the nearest
+  /// centroid, the lowest on ties.
+  RowErrors encode(int tier, View<const float> rows, uint8_t* packed);
+
+ private:
+  struct TierBook {
+    Tensor<float> codebook;    // (K_i, d)
+    Tensor<float> half_norms;  // (K_i, D_i)
+    int subspaces = 1;
+    int bits = 0;
+  };
+
+  Backend& backend_;
+  std::vector<TierBook> tiers_;
+  Tensor<float> rows_, decoded_;    // (max rows, d)
+  Tensor<float> squared_errors_;    // (max rows)
+  Tensor<uint8_t> codes_, packed_;  // (max rows, at most d)
+  std::vector<float> host_errors_;  // (max rows)
+  std::vector<double> host_norms_;  // (max rows)
+};
+
+}  // namespace mgqe

@@ -1,0 +1,216 @@
+#include "host/serve/decoded_top_k.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <numeric>
+#include <utility>
+
+#include "host/cpu/runtime/parallel.hpp"
+#include "host/serve/pieces.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr int64_t kChunk = 256;      // rows: 64 KB at d = 64
+constexpr int64_t kGrain = 1 << 14;  // rows that are worth a thread
+
+/// scores[r] of the rows of a chunk, whose transpose is x (d, c): a chain of each row, in lanes.
+void score_chunk(const float* x, View<const float> query, int64_t rows, float* scores) {
+  detail::run_range(
+      [=](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r) scores[r] = 0.0f;
+        for (int64_t c = 0; c < query.cols; ++c) {
+          const float q = query[c];
+          for (int64_t r = begin; r < end; ++r)
+            scores[r] = std::fma(q, x[c * kChunk + r], scores[r]);
+        }
+      },
+      0, rows);
+}
+
+void transpose(View<const float> chunk, float* x) {
+  for (int64_t r = 0; r < chunk.rows; ++r)
+    for (int64_t c = 0; c < chunk.cols; ++c) x[c * kChunk + r] = chunk.row(r)[c];
+}
+
+using Ranked = std::pair<float, int32_t>;
+
+bool before(const Ranked& a, const Ranked& b) {
+  return a.first > b.first || (a.first == b.first && a.second < b.second);
+}
+
+/// The best k of what is offered, in a buffer of up to 2k that is cut back when it is full.
+class Best {
+ public:
+  explicit Best(int64_t k) : k_(static_cast<size_t>(k)) {}
+
+  void offer(float score, int32_t row) {
+    const Ranked candidate(score, row);
+    if (std::isnan(score) || (full_ && !before(candidate, worst_))) return;
+    list_.push_back(candidate);
+    if (list_.size() == 2 * k_) cut();
+  }
+  void join(const Best& other) {
+    for (const auto& [score, row] : other.list_) offer(score, row);
+  }
+  void write(TopKResult result) {
+    cut();
+    std::sort(list_.begin(), list_.end(), before);
+    for (size_t i = 0; i < k_; ++i) {
+      const bool there = i < list_.size();
+      result.rows[static_cast<int64_t>(i)] = there ? list_[i].second : -1;
+      result.scores[static_cast<int64_t>(i)] =
+          there ? list_[i].first : -std::numeric_limits<float>::infinity();
+    }
+    result.counts[0] = static_cast<int64_t>(list_.size());
+  }
+
+ private:
+  void cut() {
+    if (list_.size() < k_) return;
+    std::nth_element(list_.begin(), list_.begin() + static_cast<int64_t>(k_) - 1, list_.end(),
+                     before);
+    list_.resize(k_);
+    worst_ = list_.back();
+    full_ = true;
+  }
+
+  size_t k_;
+  bool full_ = false;
+  Ranked worst_;
+  std::vector<Ranked> list_;
+};
+
+bool contains(const RowFilter& filter, int32_t row) {
+  if (!filter.bitmap.empty()) return filter.bitmap[static_cast<size_t>(row) / 8] >> (row % 8) & 1;
+  return std::binary_search(filter.sorted.begin(), filter.sorted.end(), row);
+}
+
+bool is_filter(const RowFilter& filter) {
+  return filter.sorted.data() != nullptr || filter.bitmap.data() != nullptr;
+}
+
+bool admits(const TopKOptions& options, int64_t m, int32_t row) {
+  if (is_filter(options.allow) && !contains(options.allow, row)) return false;
+  if (is_filter(options.block) && contains(options.block, row)) return false;
+  return options.block_each.empty() || !contains(options.block_each[static_cast<size_t>(m)], row);
+}
+
+}  // namespace
+
+void for_each_decoded(const RowReader& rows, int64_t begin, int64_t end,
+                      const std::function<void(int64_t, View<const float>)>& visit) {
+  std::vector<float> chunk(static_cast<size_t>(kChunk * rows.dim()));
+  for (int64_t first = begin; first < end; first += kChunk) {
+    const View<float> here(chunk.data(), std::min(kChunk, end - first), rows.dim());
+    rows.range(first, here);
+    visit(first, here);
+  }
+}
+
+void decoded_scores(const RowReader& rows, View<const float> query, View<float> out, int threads) {
+  in_pieces(out.size(), kGrain, threads, [&](int64_t begin, int64_t end) {
+    std::vector<float> x(static_cast<size_t>(kChunk * rows.dim()));
+    for_each_decoded(rows, begin, end, [&](int64_t first, View<const float> chunk) {
+      transpose(chunk, x.data());
+      score_chunk(x.data(), query, chunk.rows, out.data + first);
+    });
+  });
+}
+
+void decoded_scores(const RowReader& rows, View<const float> query, std::span<const int64_t> wanted,
+                    View<float> out) {
+  std::vector<float> chunk(static_cast<size_t>(kChunk * rows.dim())), x(chunk.size());
+  for (size_t first = 0; first < wanted.size(); first += kChunk) {
+    const auto here = wanted.subspan(first, std::min<size_t>(kChunk, wanted.size() - first));
+    rows.look_up(here, chunk.data(), rows.dim());
+    const View<const float> decoded(chunk.data(), static_cast<int64_t>(here.size()), rows.dim());
+    transpose(decoded, x.data());
+    score_chunk(x.data(), query, decoded.rows, out.data + first);
+  }
+}
+
+void decoded_top_k(const RowReader& rows, View<const float> queries, const TopKOptions& options,
+                   TopKResult result) {
+  check_top_k(rows.rows(), queries, options, result);
+  std::vector<Best> best(static_cast<size_t>(queries.rows), Best(options.k));
+  std::mutex mutex;
+  in_pieces(rows.rows(), kGrain, options.threads, [&](int64_t begin, int64_t end) {
+    std::vector<Best> mine(static_cast<size_t>(queries.rows), Best(options.k));
+    std::vector<float> x(static_cast<size_t>(kChunk * rows.dim())), scores(kChunk);
+    for_each_decoded(rows, begin, end, [&](int64_t first, View<const float> chunk) {
+      transpose(chunk, x.data());
+      for (int64_t m = 0; m < queries.rows; ++m) {
+        score_chunk(x.data(), queries.slice(m, 1), chunk.rows, scores.data());
+        for (int64_t r = 0; r < chunk.rows; ++r)
+          if (admits(options, m, static_cast<int32_t>(first + r)))
+            mine[static_cast<size_t>(m)].offer(scores[static_cast<size_t>(r)],
+                                               static_cast<int32_t>(first + r));
+      }
+    });
+    const std::lock_guard lock(mutex);
+    for (size_t m = 0; m < mine.size(); ++m) best[m].join(mine[m]);
+  });
+  for (int64_t m = 0; m < queries.rows; ++m)
+    best[static_cast<size_t>(m)].write(of_query(result, m));
+}
+
+void top_k_of_scores(std::span<const float> scores, const TopKOptions& options, TopKResult result) {
+  check_top_k(static_cast<int64_t>(scores.size()), {nullptr, 1, 0}, options, result);
+  Best best(options.k);
+  for (size_t row = 0; row < scores.size(); ++row)
+    if (admits(options, 0, static_cast<int32_t>(row)))
+      best.offer(scores[row], static_cast<int32_t>(row));
+  best.write(result);
+}
+
+void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores, int64_t k,
+                   TopKResult result) {
+  Best best(k);
+  for (size_t i = 0; i < rows.size(); ++i) best.offer(scores[i], rows[i]);
+  best.write(result);
+}
+
+TopKOptions of_query(const TopKOptions& options, int64_t m) {
+  TopKOptions own = options;
+  if (!options.block_each.empty())
+    own.block_each = options.block_each.subspan(static_cast<size_t>(m), 1);
+  return own;
+}
+
+TopKResult of_query(TopKResult result, int64_t m) {
+  return {result.rows.slice(m, 1), result.scores.slice(m, 1),
+          result.counts.subspan(static_cast<size_t>(m), 1)};
+}
+
+WithoutRow::WithoutRow(const TopKOptions& options, int32_t row, int64_t rows) : options_(options) {
+  RowFilter before;
+  if (!options.block_each.empty()) before = options.block_each.front();
+  if (before.bitmap.data() != nullptr) {
+    bitmap_.assign(before.bitmap.begin(), before.bitmap.end());
+    bitmap_.resize(static_cast<size_t>((rows + 7) / 8));
+    bitmap_[static_cast<size_t>(row) / 8] |= static_cast<uint8_t>(1 << row % 8);
+    each_.bitmap = bitmap_;
+  } else {
+    sorted_.assign(before.sorted.begin(), before.sorted.end());
+    const auto place = std::lower_bound(sorted_.begin(), sorted_.end(), row);
+    if (place == sorted_.end() || *place != row) sorted_.insert(place, row);
+    each_.sorted = sorted_;
+  }
+  options_.block_each = {&each_, 1};
+}
+
+TopKBuffers::TopKBuffers(int64_t queries, int64_t k)
+    : queries(queries),
+      k(k),
+      rows(static_cast<size_t>(queries * k)),
+      scores(static_cast<size_t>(queries * k)),
+      counts(static_cast<size_t>(queries)) {}
+
+TopKResult TopKBuffers::result() {
+  return {{rows.data(), queries, k}, {scores.data(), queries, k}, counts};
+}
+
+}  // namespace mgqe

@@ -1,0 +1,198 @@
+#include "host/serve/row_reader.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <vector>
+
+#include "host/packed/decode_row.hpp"
+#include "host/serve/pieces.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr int64_t kGrain = 1024;  // rows that are worth a thread
+
+/// Rounds to the type asked for.
+inline void put(float value, float& out) { out = value; }
+inline void put(float value, Half& out) { out = to_half(value); }
+inline void put(float value, Bfloat16& out) { out = to_bfloat16(value); }
+
+template <class Id>
+int64_t row_of(const Id* ids, int64_t first, int64_t i) {
+  return ids == nullptr ? first + i : static_cast<int64_t>(ids[i]);
+}
+
+}  // namespace
+
+/// Codebooks filled up to 2^bits rows, and the same rounded to 16 bits once somebody asks for it.
+struct RowReader::Codebooks {
+  explicit Codebooks(const TableView& table) : tiers(table.packed_tiers()) {
+    for (int t = 0; t < tiers.ranges.count; ++t) fill_up(t);
+  }
+
+  /// A codebook that tiers share is as large as the largest asks for, the first.
+  void fill_up(int t) {
+    CodedTier& tier = tiers.tiers[t];
+    const int64_t rows = int64_t{1} << tier.bits;
+    if (t > 0 && tier.codebook == first_codebook) {
+      tier.codebook = tiers.tiers[0].codebook;
+      return;
+    }
+    if (t == 0) first_codebook = tier.codebook;
+    const int64_t known = tiers.ranges.centroids[t];
+    std::vector<float>& filled = floats[t];
+    filled.assign(static_cast<size_t>(rows * tiers.dim), 0.0f);
+    std::copy_n(tier.codebook, known * tiers.dim, filled.data());
+    tier.codebook = filled.data();
+  }
+
+  template <class T>
+  struct Rounded {
+    std::once_flag once;
+    std::vector<T> values[kMaxTiers];
+    const T* of[kMaxTiers] = {};
+  };
+
+  template <class T>
+  const T* const* round(Rounded<T>& rounded) {
+    std::call_once(rounded.once, [&] {
+      for (int t = 0; t < tiers.ranges.count; ++t) {
+        rounded.of[t] = rounded.of[0];
+        if (floats[t].empty()) continue;
+        for (const float value : floats[t]) {
+          rounded.values[t].emplace_back();
+          put(value, rounded.values[t].back());
+        }
+        rounded.of[t] = rounded.values[t].data();
+      }
+    });
+    return rounded.of;
+  }
+
+  const float* codebook(int t, float*) const { return tiers.tiers[t].codebook; }
+  const Half* codebook(int t, Half*) { return round(halves)[t]; }
+  const Bfloat16* codebook(int t, Bfloat16*) { return round(bfloats)[t]; }
+
+  PackedTiers tiers;
+  const float* first_codebook = nullptr;
+  std::vector<float> floats[kMaxTiers];
+  Rounded<Half> halves;
+  Rounded<Bfloat16> bfloats;
+};
+
+RowReader::RowReader(TableView table) : table_(std::move(table)) {
+  if (table_.form().has_codes()) codebooks_ = std::make_unique<Codebooks>(table_);
+}
+RowReader::RowReader(RowReader&&) noexcept = default;
+RowReader::~RowReader() = default;
+
+const PackedTiers& RowReader::tiers() const {
+  MGQE_CHECK(codebooks_ != nullptr, "table ", table_.name(), " has no codes");
+  return codebooks_->tiers;
+}
+
+namespace {
+
+/// Rows of the schemes without codes, one at a time into floats.
+class PlainRows {
+ public:
+  explicit PlainRows(const TableView& table) : form_(table.form()) {
+    const std::string& scheme = form_.scheme;
+    if (scheme == "full" || scheme == "hashed") {
+      values_ = table.as<float>("table").data();
+    } else if (scheme == "low_rank") {
+      values_ = table.as<float>("factor").data();
+      basis_ = table.as<float>("basis").data();
+    } else if (scheme == "scalar_quantized") {
+      cells_ = table.as<uint8_t>("cells").data();
+      low_ = table.as<float>("low").data();
+      high_ = table.as<float>("high").data();
+    } else {
+      input_error("table ", table.name(), ": rows of the scheme ", scheme, " cannot be served");
+    }
+  }
+
+  void read(int64_t row, float* out) const {
+    const int64_t d = form_.dim;
+    if (basis_ != nullptr) return multiply(values_ + row * form_.rank, out);
+    if (cells_ != nullptr) return dequantize(row, out);
+    const int64_t place = form_.scheme == "hashed" ? hash_bucket(row, form_.buckets) : row;
+    std::copy_n(values_ + place * d, d, out);
+  }
+
+ private:
+  /// In the order of the matrix product that training decodes by: one fma chain over the rank.
+  void multiply(const float* factor, float* out) const {
+    const int64_t d = form_.dim;
+    std::fill_n(out, d, 0.0f);
+    for (int64_t k = 0; k < form_.rank; ++k)
+      for (int64_t c = 0; c < d; ++c) out[c] = std::fma(factor[k], basis_[k * d + c], out[c]);
+  }
+
+  void dequantize(int64_t row, float* out) const {
+    const int bits = static_cast<int>(form_.bits);
+    const uint8_t* packed = cells_ + row * packed_row_bytes(static_cast<int>(form_.dim), bits);
+    for (int64_t c = 0; c < form_.dim; ++c)
+      out[c] = scalar_value(unpack_cell(packed, c, bits), low_[c], high_[c], bits);
+  }
+
+  const PackedTable& form_;
+  const float *values_ = nullptr, *basis_ = nullptr, *low_ = nullptr, *high_ = nullptr;
+  const uint8_t* cells_ = nullptr;
+};
+
+}  // namespace
+
+template <class T, class Id>
+void RowReader::decode(const Id* ids, int64_t first, int64_t count, T* out, int64_t stride) const {
+  if (codebooks_ == nullptr) {
+    const PlainRows plain(table_);
+    std::vector<float> row(static_cast<size_t>(dim()));
+    for (int64_t i = 0; i < count; ++i) {
+      plain.read(row_of(ids, first, i), row.data());
+      for (int64_t c = 0; c < dim(); ++c) put(row[c], out[i * stride + c]);
+    }
+    return;
+  }
+  const PackedTiers& tiers = codebooks_->tiers;
+  const T* of[kMaxTiers];
+  for (int t = 0; t < tiers.ranges.count; ++t)
+    of[t] = codebooks_->codebook(t, static_cast<T*>(nullptr));
+  for (int64_t i = 0; i < count; ++i) {
+    if (ids != nullptr && i + kRowsAhead < count) {
+      const int64_t ahead = static_cast<int64_t>(ids[i + kRowsAhead]);
+      __builtin_prefetch(tiers.row(tiers.ranges.tier_of(ahead), ahead));
+    }
+    const int64_t id = row_of(ids, first, i);
+    const int t = tiers.ranges.tier_of(id);
+    decode_any_row(packed_row(tiers, t, id), of[t], tiers.dim, out + i * stride);
+  }
+}
+
+void RowReader::fetch(std::span<const int32_t> ids, View<float> out) const {
+  decode(ids.data(), 0, static_cast<int64_t>(ids.size()), out.data, out.cols);
+}
+
+void RowReader::range(int64_t first, View<float> out) const {
+  MGQE_CHECK(first >= 0 && first + out.rows <= rows(), "rows ", first, " to ", first + out.rows,
+             " of ", rows());
+  decode(static_cast<const int32_t*>(nullptr), first, out.rows, out.data, out.cols);
+}
+
+template <class T>
+void RowReader::look_up(std::span<const int64_t> ids, T* out, int64_t stride, int threads) const {
+  for (size_t i = 0; i < ids.size(); ++i)
+    if (ids[i] < 0 || ids[i] >= rows())
+      input_error("row ", ids[i], " (number ", i, " of those asked for) is not in table ",
+                  table_.name(), ", which has rows 0 to ", rows() - 1);
+  in_pieces(static_cast<int64_t>(ids.size()), kGrain, threads, [&](int64_t begin, int64_t end) {
+    decode(ids.data() + begin, 0, end - begin, out + begin * stride, stride);
+  });
+}
+
+template void RowReader::look_up(std::span<const int64_t>, float*, int64_t, int) const;
+template void RowReader::look_up(std::span<const int64_t>, Half*, int64_t, int) const;
+template void RowReader::look_up(std::span<const int64_t>, Bfloat16*, int64_t, int) const;
+
+}  // namespace mgqe

@@ -1,0 +1,210 @@
+// A float table becomes the packed table it should: codes, tiers, ids, errors, artifact.
+#include "host/convert/convert.hpp"
+
+#include "host/base/parallel.hpp"
+#include "host/convert/edit.hpp"
+#include "host/convert/id_files.hpp"
+#include "host/serve/artifact_view.hpp"
+#include "host/serve/row_reader.hpp"
+#include "tests/support/convert_testing.hpp"
+#include "tests/support/testing.hpp"
+
+namespace mgqe::testing {
+namespace {
+
+constexpr int64_t kDim = 8;
+
+ConvertOptions options_of(const FloatTable& table, std::vector<int> centroids,
+                          std::vector<double> cuts = {}, int subspaces = 4) {
+  ConvertOptions options;
+  options.embedding.subspaces = {subspaces};
+  options.embedding.centroids = std::move(centroids);
+  options.embedding.tiers = std::move(cuts);
+  options.resolve(table);
+  return options;
+}
+
+class ConvertTest : public OnEveryBackend {
+ protected:
+  Converted convert(const FloatTable& table, const ConvertOptions& options,
+                    std::vector<int32_t> order = {}) {
+    return convert_table(backend(), table, std::move(order), options, ignore_progress);
+  }
+};
+MGQE_ON_EVERY_BACKEND(ConvertTest);
+
+/// Every code of every `step`th row is a nearest centroid of its tier, up to the rounding of scores
+/// in float, and, of all rows, errors are those of what decodes.
+void expect_encoded(const Converted& converted, const std::vector<float>& x, int64_t step = 1) {
+  const PackedTable& table = converted.table;
+  const auto codebook = table.arrays.at("codebook").as<float>();
+  std::vector<double> error(table.tiers.size()), norm(table.tiers.size());
+  for (int64_t place = 0; place < table.rows; place += step) {
+    const int64_t row = converted.order.empty() ? place : converted.order[place];
+    const int t = tier_at(table, place);
+    const int64_t width = table.dim / table.tiers[t].subspaces;
+    const std::vector<float> decoded = decoded_row(table, place);
+    for (int64_t c = 0; c < table.dim; c += width) {
+      double best = INFINITY;
+      for (int k = 0; k < table.tiers[t].centroids; ++k)
+        best = std::min(
+            best, squared_distance(&x[row * table.dim + c], &codebook[k * table.dim + c], width));
+      ASSERT_LE(squared_distance(&x[row * table.dim + c], &decoded[c], width), best + 1e-4)
+          << "place " << place << ", column " << c;
+    }
+    error[t] += squared_distance(&x[row * table.dim], decoded.data(), table.dim);
+    for (int64_t c = 0; c < table.dim; ++c)
+      norm[t] += static_cast<double>(x[row * table.dim + c]) * x[row * table.dim + c];
+  }
+  for (size_t t = 0; t < error.size() && step == 1; ++t) {
+    EXPECT_EQ(converted.errors[t].rows, table.tier_rows(static_cast<int>(t)));
+    EXPECT_NEAR(converted.errors[t].squared_error, error[t], 1e-5 * error[t] + 1e-9);
+    EXPECT_NEAR(converted.errors[t].squared_norm, norm[t], 1e-9 * norm[t]);
+  }
+}
+
+TEST_P(ConvertTest, TiersInRowOrder) {
+  const std::vector<float> x = clustered(3000, kDim, 200, 1);
+  const FloatTable source = table_in_memory(x, kDim);
+  const Converted converted = convert(source, options_of(source, {100, 33, 5}, {0.1, 0.5}));
+  ASSERT_EQ(converted.table.tiers.size(), 3U);
+  EXPECT_EQ(converted.table.tiers[0].end, 300);
+  EXPECT_EQ(converted.table.tiers[1].end, 1500);
+  expect_encoded(converted, x);
+  EXPECT_LT(converted.errors[0].relative(), converted.errors[1].relative());
+  EXPECT_LT(converted.errors[1].relative(), converted.errors[2].relative());
+  ASSERT_EQ(converted.learnt.size(), 3U);
+  EXPECT_EQ(converted.learnt[0].centroids.last, 5);
+  EXPECT_EQ(converted.learnt[0].population, 1500);
+  EXPECT_EQ(converted.learnt[2].centroids.first, 33);
+}
+
+TEST_P(ConvertTest, TiersByCount) {
+  const std::vector<float> x = clustered(3000, kDim, 200, 1);
+  std::vector<double> counts;
+  for (int64_t r = 0; r < 3000; ++r) counts.push_back(static_cast<double>(r * 7919 % 100));
+  const std::vector<int32_t> order = order_by_count(counts);
+  for (size_t p = 1; p < order.size(); ++p) {
+    ASSERT_GE(counts[order[p - 1]], counts[order[p]]);
+    ASSERT_TRUE(counts[order[p - 1]] > counts[order[p]] || order[p - 1] < order[p]) << p;
+  }
+  const FloatTable source = table_in_memory(x, kDim);
+  expect_encoded(convert(source, options_of(source, {64, 16}, {0.1}), order), x);
+}
+
+/// In the order of the file or sorted beforehand: the same codes, whatever the chunks.
+TEST_P(ConvertTest, CountsAreAsASortedFile) {
+  constexpr int64_t kRows = 300'000;  // more than a chunk
+  const std::vector<float> x = some_floats(kRows * 8, 3);
+  std::vector<double> counts;
+  for (int64_t r = 0; r < kRows; ++r)
+    counts.push_back(static_cast<double>(random_u64(4, static_cast<uint64_t>(r)) % 1000));
+  const std::vector<int32_t> order = order_by_count(counts);
+  std::vector<float> sorted;
+  for (const int32_t row : order) sorted.insert(sorted.end(), &x[row * 8], &x[row * 8] + 8);
+  const FloatTable source = table_in_memory(x, 8), other = table_in_memory(sorted, 8);
+  ConvertOptions options = options_of(source, {32, 8}, {0.1}, 2);
+  options.sample = kRows;  // else the samples' rows stand in another order
+  options.iterations = 1;
+  const Converted by_count = convert(source, options, order), in_order = convert(other, options);
+  EXPECT_GT(kRows, RowEncoder::max_rows(8));
+  for (size_t t = 0; t < 2; ++t)
+    EXPECT_NEAR(by_count.errors[t].relative(), in_order.errors[t].relative(),
+                0.05 * in_order.errors[t].relative());
+  expect_encoded(by_count, x, 97);
+  expect_encoded(in_order, sorted, 97);
+}
+
+TEST_P(ConvertTest, OneTierOfFewRowsIsExact) {
+  const std::vector<float> x = some_floats(200 * kDim, 3);
+  const FloatTable source = table_in_memory(x, kDim);
+  const Converted converted = convert(source, options_of(source, {256}));
+  for (int64_t r = 0; r < 200; ++r)
+    EXPECT_EQ(decoded_row(converted.table, r),
+              std::vector<float>(x.begin() + r * kDim, x.begin() + (r + 1) * kDim));
+  EXPECT_EQ(converted.errors[0].squared_error, 0.0);
+}
+
+TEST_P(ConvertTest, OneCentroidAndEmptyTiers) {
+  const std::vector<float> x = some_floats(3 * kDim, 3);
+  const FloatTable source = table_in_memory(x, kDim);
+  const Converted one = convert(source, options_of(source, {1}));
+  expect_encoded(one, x);
+  EXPECT_EQ(one.table.arrays.at("codes.0").shape[1], 0);  // no bits a code
+  const Converted many = convert(source, options_of(source, {8, 4, 4, 2}, {0.1, 0.2, 0.3}));
+  expect_encoded(many, x);
+}
+
+TEST_P(ConvertTest, ThreadsDoNotMatter) {
+  const std::vector<float> x = clustered(5000, kDim, 200, 1);
+  const FloatTable source = table_in_memory(x, kDim);
+  const ConvertOptions options = options_of(source, {64, 16}, {0.1});
+  const int threads = thread_count();
+  set_thread_count(1);
+  const Converted one = convert(source, options);
+  set_thread_count(5);
+  const Converted five = convert(source, options);
+  set_thread_count(threads);
+  expect_equal(five.table, one.table);
+  EXPECT_EQ(five.errors[1].squared_error, one.errors[1].squared_error);
+  EXPECT_EQ(five.errors[1].squared_norm, one.errors[1].squared_norm);
+}
+
+TEST_P(ConvertTest, ASampleIsEnough) {
+  const std::vector<float> x = clustered(20'000, kDim, 50, 1);
+  const FloatTable source = table_in_memory(x, kDim);
+  ConvertOptions options = options_of(source, {32});
+  const double all = convert(source, options).errors[0].relative();
+  options.sample = 2000;
+  const Converted sampled = convert(source, options);
+  EXPECT_EQ(sampled.learnt[0].sample, 2000);
+  EXPECT_LT(sampled.errors[0].relative(), 1.1 * all);
+}
+
+TEST_P(ConvertTest, ThroughTheFileAndBack) {
+  const ScratchFolder folder;
+  const std::vector<float> x = clustered(1000, kDim, 200, 1);
+  const FloatTable source = table_in_memory(x, kDim);
+  std::vector<double> counts;
+  for (int64_t r = 0; r < 1000; ++r) counts.push_back(static_cast<double>(r % 37));
+  const Converted converted =
+      convert(source, options_of(source, {64, 16}, {0.1}), order_by_count(counts));
+  const Artifact artifact =
+      table_artifact("item", converted.table, in_order(row_numbers(1000), converted.order),
+                     converted.errors, {{"source", "x"}});
+  write_artifact(folder / "t.safetensors", artifact);
+  expect_equal(read_artifact(folder / "t.safetensors"), artifact);
+  const ArtifactView view = ArtifactView::open(folder / "t.safetensors");
+  view.verify();
+  EXPECT_EQ(view.task(), "lookup");
+  const RowReader reader(view.table("item"));
+  for (int64_t id = 0; id < 1000; ++id) {
+    const int64_t place = view.ids("item").row_of(id);
+    ASSERT_EQ(converted.order[place], id);
+    std::vector<float> row(kDim);
+    reader.range(place, {row.data(), 1, kDim});
+    EXPECT_EQ(row, decoded_row(converted.table, place));
+  }
+  EXPECT_CONTAINS(untrained_defect(view.task(), view.config()), "no model");
+}
+
+TEST(ConvertOptionsTest, Refusals) {
+  const FloatTable source = table_in_memory(some_floats(64, 1), 8);
+  const auto refused = [&](const std::function<void(ConvertOptions&)>& change) {
+    ConvertOptions options;
+    options.embedding.subspaces = {4};
+    change(options);
+    return refusal([&] { options.resolve(source); });
+  };
+  EXPECT_CONTAINS(refused([](auto& o) { o.embedding.subspaces = {3}; }),
+                  "--subspaces 3 does not divide the table's dimension 8");
+  EXPECT_CONTAINS(refused([](auto& o) { o.embedding.centroids = {300}; }), "--centroids 300");
+  EXPECT_CONTAINS(refused([](auto& o) { o.embedding.centroids = {16, 64}; }), "largest first");
+  EXPECT_CONTAINS(refused([](auto& o) { o.embedding.centroids = {64, 32, 16}; }), "--tiers");
+  EXPECT_CONTAINS(refused([](auto& o) { o.embedding.tiers = {1.5}; }), "between 0 and 1");
+  EXPECT_CONTAINS(refused([](auto& o) { o.iterations = 0; }), "--iterations 0");
+  EXPECT_CONTAINS(refused([](auto& o) { o.sample = -1; }), "--sample -1");
+}
+
+}  // namespace
+}  // namespace mgqe::testing

@@ -1,0 +1,250 @@
+// The C ABI: it says what Recommender says, codes and one line where it cannot, and takes structs
+// of versions before and after its own.
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "host/serve/c/mgqe.h"
+#include "host/serve/decoded_top_k.hpp"
+#include "tests/serve/served_model.hpp"
+
+namespace mgqe {
+namespace {
+
+using testing::kServedItems;
+using testing::kServedUsers;
+using testing::ScratchFolder;
+
+class CApi : public ::testing::Test {
+ protected:
+  CApi() {
+    const Config config = testing::served_config("gmf", "mgqe");
+    testing::write_served(folder_ / "a", config, testing::served_model(config));
+    EXPECT_EQ(mgqe_open((folder_ / "a").c_str(), nullptr, &model_), MGQE_OK) << mgqe_last_error();
+  }
+  ~CApi() override { mgqe_close(model_); }
+
+  ScratchFolder folder_;
+  mgqe_model* model_ = nullptr;
+};
+
+#define EXPECT_FAILS(code, call, part) \
+  EXPECT_EQ(call, code);               \
+  EXPECT_NE(std::string(mgqe_last_error()).find(part), std::string::npos) << mgqe_last_error()
+
+TEST_F(CApi, SaysWhatTheModelIs) {
+  EXPECT_EQ(mgqe_abi_version(), MGQE_ABI_VERSION);
+  EXPECT_STREQ(mgqe_metadata(model_, "backbone"), "gmf");
+  EXPECT_STREQ(mgqe_metadata(model_, "task"), "ranking");
+  EXPECT_STREQ(mgqe_metadata(model_, "item_table"), "item");
+  EXPECT_EQ(mgqe_metadata(model_, "weather"), nullptr);
+  EXPECT_EQ(mgqe_max_length(model_), 0);
+  EXPECT_EQ(mgqe_table_count(model_), 2);
+  mgqe_table_info info = MGQE_TABLE_INFO_INIT;
+  ASSERT_EQ(mgqe_table(model_, "item", &info), MGQE_OK);
+  EXPECT_STREQ(info.scheme, "mgqe");
+  EXPECT_STREQ(info.entity, "item");
+  EXPECT_EQ(info.rows, kServedItems);
+  EXPECT_EQ(info.dim, 16);
+  EXPECT_EQ(info.tiers, 2);
+  int64_t ends[2];
+  int32_t centroids[2], subspaces[2];
+  ASSERT_EQ(mgqe_tiers(model_, "item", ends, centroids, subspaces), MGQE_OK);
+  EXPECT_EQ(ends[1], kServedItems);
+  EXPECT_EQ(centroids[0], 16);
+  EXPECT_EQ(centroids[1], 4);
+  EXPECT_EQ(subspaces[0], 8);
+  mgqe_array_info array = MGQE_ARRAY_INFO_INIT;
+  ASSERT_EQ(mgqe_array(model_, "item.codebook", &array), MGQE_OK);
+  EXPECT_EQ(array.dtype, MGQE_F32);
+  EXPECT_EQ(array.shape[0], 16);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(array.data) % 64, 0u);
+  ASSERT_EQ(mgqe_array(model_, "gmf.weights", &array), MGQE_OK);
+  EXPECT_EQ(array.rank, 1);
+  EXPECT_FAILS(MGQE_NOT_FOUND, mgqe_array(model_, "item.thing", &array), "no array item.thing");
+  EXPECT_FAILS(MGQE_NOT_FOUND, mgqe_table(model_, "thing", &info), "the model has item, user");
+  EXPECT_FAILS(MGQE_NOT_FOUND, mgqe_table_at(model_, 2, &info), "no table number 2 of 2");
+}
+
+TEST_F(CApi, FindsIds) {
+  EXPECT_EQ(mgqe_integer_ids(model_, "item"), 1);
+  EXPECT_EQ(mgqe_integer_ids(model_, "user"), 0);
+  EXPECT_EQ(mgqe_integer_ids(model_, "thing"), -1);
+  const int64_t ids[] = {7, 10, 8, 3 * 699 + 7};
+  int32_t rows[4];
+  ASSERT_EQ(mgqe_rows_of(model_, "item", ids, 4, rows), MGQE_OK);
+  EXPECT_EQ(std::vector<int32_t>(rows, rows + 4), (std::vector<int32_t>{0, 1, -1, 699}));
+  int64_t back[2];
+  ASSERT_EQ(mgqe_ids_of(model_, "item", rows, 2, back), MGQE_OK);
+  EXPECT_EQ(back[1], 10);
+  EXPECT_EQ(mgqe_ids_of(model_, "item", rows, 3, back), MGQE_INVALID_ARGUMENT);  // row -1
+  int32_t row = 0;
+  ASSERT_EQ(mgqe_row_of_text(model_, "user", "u12 and more", 3, &row), MGQE_OK);
+  EXPECT_EQ(row, 12);
+  char text[2];
+  size_t length = 0;
+  ASSERT_EQ(mgqe_text_of(model_, "user", 12, text, sizeof text, &length), MGQE_OK);
+  EXPECT_EQ(length, 3u);
+  EXPECT_EQ(std::string(text, 2), "u1");
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_ids_of(model_, "user", rows, 1, back),
+               "ids of user are texts");
+}
+
+TEST_F(CApi, AnswersAsRecommenderDoes) {
+  const Recommender recommender(ArtifactView::open(folder_ / "a"));
+  const std::vector<int32_t> users = {3, 0, 39}, blocked = {0, 1, 2, 3, 50};
+  std::vector<Question> questions;
+  for (const int32_t user : users) questions.push_back({user, {}});
+  TopKBuffers wanted(3, 12);
+  recommender.recommend(questions, {.top = {.k = 12, .block = {.sorted = blocked}}},
+                        wanted.result());
+  mgqe_questions who = MGQE_QUESTIONS_INIT;
+  who.count = 3;
+  who.users = users.data();
+  mgqe_top_k_options options = MGQE_TOP_K_OPTIONS_INIT;
+  options.k = 12;
+  options.block = {blocked.data(), 5, nullptr, 0};
+  TopKBuffers got(3, 12);
+  const mgqe_result result = {got.rows.data(), got.scores.data(), got.counts.data()};
+  ASSERT_EQ(mgqe_recommend(model_, &who, &options, &result), MGQE_OK) << mgqe_last_error();
+  EXPECT_EQ(got.rows, wanted.rows);
+  EXPECT_EQ(got.scores, wanted.scores);
+  EXPECT_EQ(got.counts, wanted.counts);
+
+  std::vector<float> vectors(3 * 16), scores(kServedItems);
+  ASSERT_EQ(mgqe_vectors(model_, &who, vectors.data()), MGQE_OK);
+  ASSERT_EQ(mgqe_prepare(model_, 2), MGQE_OK);
+  TopKBuffers again(3, 12);
+  const mgqe_result rows_alone = {again.rows.data(), nullptr, nullptr};
+  ASSERT_EQ(mgqe_top_k(model_, "item", vectors.data(), 3, &options, &rows_alone), MGQE_OK);
+  EXPECT_EQ(again.rows, wanted.rows);
+  ASSERT_EQ(mgqe_scores(model_, "item", vectors.data(), nullptr, kServedItems, scores.data()),
+            MGQE_OK);
+  const int64_t some[] = {wanted.rows[0], 5};
+  float two[2];
+  ASSERT_EQ(mgqe_scores(model_, "item", vectors.data(), some, 2, two), MGQE_OK);
+  EXPECT_EQ(two[0], wanted.scores[0]);
+  EXPECT_EQ(two[1], scores[5]);
+
+  const int32_t item = 4;
+  TopKBuffers alike(1, 12), alike_wanted(1, 12);
+  recommender.similar({&item, 1}, Likeness::kCosine, {.k = 12}, alike_wanted.result());
+  options.block = {};
+  const mgqe_result like = {alike.rows.data(), alike.scores.data(), alike.counts.data()};
+  ASSERT_EQ(mgqe_similar(model_, &item, 1, MGQE_BY_COSINE, &options, &like), MGQE_OK);
+  EXPECT_EQ(alike.rows, alike_wanted.rows);
+
+  const int64_t rows[] = {1, 699};
+  std::vector<float> looked(2 * 20, 7.0f), decoded(2 * 16);
+  ASSERT_EQ(mgqe_look_up(model_, "item", rows, 2, MGQE_F32, looked.data(), 20, 1), MGQE_OK);
+  recommender.reader("item").look_up(rows, decoded.data(), 16);
+  for (int c = 0; c < 20; ++c) EXPECT_EQ(looked[20 + c], c < 16 ? decoded[16 + c] : 7.0f);
+}
+
+TEST_F(CApi, TakesStructsOfOtherVersions) {
+  // Of a program that is older: its struct ends after k.
+  struct Older {
+    size_t size;
+    int64_t k;
+  } older = {sizeof(Older), 3};
+  const int32_t user = 1;
+  mgqe_questions who = MGQE_QUESTIONS_INIT;
+  who.count = 1;
+  who.users = &user;
+  int32_t rows[4] = {-7, -7, -7, -7};
+  const mgqe_result result = {rows, nullptr, nullptr};
+  ASSERT_EQ(mgqe_recommend(model_, &who, reinterpret_cast<mgqe_top_k_options*>(&older), &result),
+            MGQE_OK);
+  EXPECT_NE(rows[2], -7);
+  EXPECT_EQ(rows[3], -7);
+  // Of a newer one: more members than this library knows.
+  struct Newer {
+    mgqe_table_info known;
+    int64_t more;
+  } newer = {MGQE_TABLE_INFO_INIT, 5};
+  newer.known.size = sizeof newer;
+  ASSERT_EQ(mgqe_table(model_, "item", &newer.known), MGQE_OK);
+  EXPECT_EQ(newer.known.rows, kServedItems);
+  EXPECT_EQ(newer.known.size, sizeof newer);
+  EXPECT_EQ(newer.more, 5);
+  mgqe_table_info none = {};
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_table(model_, "item", &none), "its size is 0");
+}
+
+TEST_F(CApi, RefusesWhatCannotBeAndWritesNothing) {
+  mgqe_questions who = MGQE_QUESTIONS_INIT;
+  const int32_t user = kServedUsers;
+  who.count = 1;
+  who.users = &user;
+  int32_t rows[10];
+  std::fill_n(rows, 10, -7);
+  const mgqe_result result = {rows, nullptr, nullptr};
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_recommend(model_, &who, nullptr, &result),
+               "user row 40: the model has rows 0 to 39");
+  mgqe_top_k_options options = MGQE_TOP_K_OPTIONS_INIT;
+  const int32_t fine = 1;
+  who.users = &fine;
+  for (const int64_t k : {int64_t{0}, int64_t{-1}, int64_t{10'001}, int64_t{1} << 60}) {
+    options.k = k;
+    EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_recommend(model_, &who, &options, &result), "k is ");
+  }
+  options = MGQE_TOP_K_OPTIONS_INIT;
+  options.block = {&user, -1, nullptr, 0};
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_recommend(model_, &who, &options, &result),
+               "less than no");
+  const int32_t beyond = kServedItems;
+  options.block = {&beyond, 1, nullptr, 0};
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_recommend(model_, &who, &options, &result), "row 700");
+  for (const int32_t row : rows) EXPECT_EQ(row, -7);
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_recommend(nullptr, &who, nullptr, &result),
+               "model is NULL");
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_recommend(model_, nullptr, nullptr, &result),
+               "questions is NULL");
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_recommend(model_, &who, nullptr, nullptr),
+               "result is NULL");
+  who.users = nullptr;
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_recommend(model_, &who, nullptr, &result),
+               "neither users");
+  const int64_t row = kServedItems;
+  float out[16] = {7.0f};
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_look_up(model_, "item", &row, 1, MGQE_F32, out, 16, 1),
+               "row 700");
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_look_up(model_, "item", &row, 1, MGQE_F32, out, 15, 1),
+               "stride is 15");
+  EXPECT_FAILS(MGQE_INVALID_ARGUMENT, mgqe_look_up(model_, "item", &row, 1, MGQE_I64, out, 16, 1),
+               "MGQE_F32, MGQE_F16 or MGQE_BF16");
+  EXPECT_EQ(out[0], 7.0f);
+}
+
+TEST(CApiFiles, RefusesWhatIsNoArtifact) {
+  const ScratchFolder folder;
+  mgqe_model* model = nullptr;
+  EXPECT_FAILS(MGQE_BAD_FILE, mgqe_open((folder / "none").c_str(), nullptr, &model), "none");
+  testing::write_text(folder / "text", "not a model");
+  EXPECT_FAILS(MGQE_BAD_FILE, mgqe_open((folder / "text").c_str(), nullptr, &model), "text");
+  EXPECT_EQ(model, nullptr);
+  mgqe_close(nullptr);
+  // What happened in another thread is that thread's.
+  std::string other;
+  std::thread([&] { other = mgqe_last_error(); }).join();
+  EXPECT_EQ(other, "");
+}
+
+TEST(CApiFiles, VerifiesWhenAsked) {
+  const ScratchFolder folder;
+  const Config config = testing::served_config("gmf", "mgqe");
+  testing::write_served(folder / "a", config, testing::served_model(config));
+  std::string bytes = testing::read_text(folder / "a");
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  testing::write_text(folder / "a", bytes);
+  mgqe_model* model = nullptr;
+  ASSERT_EQ(mgqe_open((folder / "a").c_str(), nullptr, &model), MGQE_OK);
+  EXPECT_FAILS(MGQE_BAD_FILE, mgqe_verify(model), "checksum");
+  mgqe_close(model);
+  mgqe_open_options options = MGQE_OPEN_OPTIONS_INIT;
+  options.verify = 1;
+  EXPECT_FAILS(MGQE_BAD_FILE, mgqe_open((folder / "a").c_str(), &options, &model), "checksum");
+}
+
+}  // namespace
+}  // namespace mgqe
