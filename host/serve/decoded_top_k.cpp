@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <mutex>
-#include <numeric>
-#include <utility>
 
 #include "host/cpu/runtime/parallel.hpp"
 #include "host/serve/pieces.hpp"
+#include "host/serve/scan/top_k_heap.hpp"
 
 namespace mgqe {
 namespace {
@@ -35,67 +33,8 @@ void transpose(View<const float> chunk, float* x) {
     for (int64_t c = 0; c < chunk.cols; ++c) x[c * kChunk + r] = chunk.row(r)[c];
 }
 
-using Ranked = std::pair<float, int32_t>;
-
-bool before(const Ranked& a, const Ranked& b) {
-  return a.first > b.first || (a.first == b.first && a.second < b.second);
-}
-
-/// The best k of what is offered, in a buffer of up to 2k that is cut back when it is full.
-class Best {
- public:
-  explicit Best(int64_t k) : k_(static_cast<size_t>(k)) {}
-
-  void offer(float score, int32_t row) {
-    const Ranked candidate(score, row);
-    if (std::isnan(score) || (full_ && !before(candidate, worst_))) return;
-    list_.push_back(candidate);
-    if (list_.size() == 2 * k_) cut();
-  }
-  void join(const Best& other) {
-    for (const auto& [score, row] : other.list_) offer(score, row);
-  }
-  void write(TopKResult result) {
-    cut();
-    std::sort(list_.begin(), list_.end(), before);
-    for (size_t i = 0; i < k_; ++i) {
-      const bool there = i < list_.size();
-      result.rows[static_cast<int64_t>(i)] = there ? list_[i].second : -1;
-      result.scores[static_cast<int64_t>(i)] =
-          there ? list_[i].first : -std::numeric_limits<float>::infinity();
-    }
-    result.counts[0] = static_cast<int64_t>(list_.size());
-  }
-
- private:
-  void cut() {
-    if (list_.size() < k_) return;
-    std::nth_element(list_.begin(), list_.begin() + static_cast<int64_t>(k_) - 1, list_.end(),
-                     before);
-    list_.resize(k_);
-    worst_ = list_.back();
-    full_ = true;
-  }
-
-  size_t k_;
-  bool full_ = false;
-  Ranked worst_;
-  std::vector<Ranked> list_;
-};
-
-bool contains(const RowFilter& filter, int32_t row) {
-  if (!filter.bitmap.empty()) return filter.bitmap[static_cast<size_t>(row) / 8] >> (row % 8) & 1;
-  return std::binary_search(filter.sorted.begin(), filter.sorted.end(), row);
-}
-
-bool is_filter(const RowFilter& filter) {
-  return filter.sorted.data() != nullptr || filter.bitmap.data() != nullptr;
-}
-
-bool admits(const TopKOptions& options, int64_t m, int32_t row) {
-  if (is_filter(options.allow) && !contains(options.allow, row)) return false;
-  if (is_filter(options.block) && contains(options.block, row)) return false;
-  return options.block_each.empty() || !contains(options.block_each[static_cast<size_t>(m)], row);
+void write(TopKHeap& best, TopKResult result) {
+  result.counts[0] = best.write(result.rows.data, result.scores.data);
 }
 
 }  // namespace
@@ -135,42 +74,42 @@ void decoded_scores(const RowReader& rows, View<const float> query, std::span<co
 void decoded_top_k(const RowReader& rows, View<const float> queries, const TopKOptions& options,
                    TopKResult result) {
   check_top_k(rows.rows(), queries, options, result);
-  std::vector<Best> best(static_cast<size_t>(queries.rows), Best(options.k));
+  std::vector<TopKHeap> best(static_cast<size_t>(queries.rows), TopKHeap(options.k));
   std::mutex mutex;
   in_pieces(rows.rows(), kGrain, options.threads, [&](int64_t begin, int64_t end) {
-    std::vector<Best> mine(static_cast<size_t>(queries.rows), Best(options.k));
+    std::vector<TopKHeap> mine(static_cast<size_t>(queries.rows), TopKHeap(options.k));
     std::vector<float> x(static_cast<size_t>(kChunk * rows.dim())), scores(kChunk);
     for_each_decoded(rows, begin, end, [&](int64_t first, View<const float> chunk) {
       transpose(chunk, x.data());
       for (int64_t m = 0; m < queries.rows; ++m) {
         score_chunk(x.data(), queries.slice(m, 1), chunk.rows, scores.data());
         for (int64_t r = 0; r < chunk.rows; ++r)
-          if (admits(options, m, static_cast<int32_t>(first + r)))
+          if (options.admits(m, static_cast<int32_t>(first + r)))
             mine[static_cast<size_t>(m)].offer(scores[static_cast<size_t>(r)],
                                                static_cast<int32_t>(first + r));
       }
     });
     const std::lock_guard lock(mutex);
-    for (size_t m = 0; m < mine.size(); ++m) best[m].join(mine[m]);
+    for (size_t m = 0; m < mine.size(); ++m) best[m].merge(mine[m]);
   });
   for (int64_t m = 0; m < queries.rows; ++m)
-    best[static_cast<size_t>(m)].write(of_query(result, m));
+    write(best[static_cast<size_t>(m)], of_query(result, m));
 }
 
 void top_k_of_scores(std::span<const float> scores, const TopKOptions& options, TopKResult result) {
   check_top_k(static_cast<int64_t>(scores.size()), {nullptr, 1, 0}, options, result);
-  Best best(options.k);
+  TopKHeap best(options.k);
   for (size_t row = 0; row < scores.size(); ++row)
-    if (admits(options, 0, static_cast<int32_t>(row)))
+    if (options.admits(0, static_cast<int32_t>(row)))
       best.offer(scores[row], static_cast<int32_t>(row));
-  best.write(result);
+  write(best, result);
 }
 
 void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores, int64_t k,
                    TopKResult result) {
-  Best best(k);
+  TopKHeap best(k);
   for (size_t i = 0; i < rows.size(); ++i) best.offer(scores[i], rows[i]);
-  best.write(result);
+  write(best, result);
 }
 
 TopKOptions of_query(const TopKOptions& options, int64_t m) {
