@@ -7,10 +7,12 @@
 namespace mgqe {
 
 VerifyCommand::VerifyCommand(CLI::App& app)
-    : command_(app.add_subcommand("verify", "read all of an artifact or of histories, and check it")) {
+    : command_(
+          app.add_subcommand("verify", "read all of an artifact or of histories, and check it")) {
   command_->footer(
       "example:\n  mgqe verify runs/mgqe/model.safetensors\n\n"
-      "Checksum, codes within their codebooks, finite weights, ids and their order; exit code 2 and\n"
+      "Checksum, codes within their codebooks, finite weights, ids and their order; exit code 2 "
+      "and\n"
       "one line at the first that is wrong.");
   command_->add_option("file", path_, "an artifact, or a file of `mgqe histories`")->required();
 }
@@ -33,8 +35,8 @@ void VerifyCommand::run() const {
 }
 
 HistoriesCommand::HistoriesCommand(CLI::App& app)
-    : command_(app.add_subcommand("histories",
-                                  "write what users had to a file beside the artifact")),
+    : command_(
+          app.add_subcommand("histories", "write what users had to a file beside the artifact")),
       artifact_option_(command_->add_option("--artifact", path_, "model.safetensors of a run")
                            ->required()
                            ->type_name("FILE")),
@@ -43,7 +45,8 @@ HistoriesCommand::HistoriesCommand(CLI::App& app)
   command_->footer(
       "example:\n  mgqe histories --artifact runs/mgqe/model.safetensors \\\n"
       "                 --out runs/mgqe/histories.safetensors\n\n"
-      "The file lets `mgqe recommend` and `mgqe serve` leave out what users had, and answer for the\n"
+      "The file lets `mgqe recommend` and `mgqe serve` leave out what users had, and answer for "
+      "the\n"
       "users of a model that reads histories, without the data set.");
   command_->add_option("--out", out_, "the file to write")->required()->type_name("FILE");
   command_

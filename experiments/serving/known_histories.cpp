@@ -43,7 +43,7 @@ KnownHistories KnownHistories::open(const std::string& path, const ArtifactView&
 }
 
 KnownHistories KnownHistories::load(const ArtifactView& artifact, const nlohmann::json& given,
-                                  Until until) {
+                                    Until until) {
   if (artifact.task() != name_of(TaskKind::kRanking))
     input_error(artifact.name(), " is of the task ", artifact.task(), ": it has no users");
   Config config;

@@ -28,7 +28,8 @@ class KnownHistories {
   static KnownHistories open(const std::string& path, const ArtifactView& artifact);
   /// Loads the data set that the artifact recorded, or `given` (by section and key) says instead;
   /// InputError where the artifact was trained on other data.
-  static KnownHistories load(const ArtifactView& artifact, const nlohmann::json& given, Until until);
+  static KnownHistories load(const ArtifactView& artifact, const nlohmann::json& given,
+                             Until until);
 
   int64_t users() const;
   /// Rows of items, oldest first. InputError where there is no such user.

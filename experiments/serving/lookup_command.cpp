@@ -25,8 +25,8 @@ void write_npy(const std::string& path, const std::vector<float>& values, int64_
                int64_t cols) {
   static_assert(std::endian::native == std::endian::little);
   constexpr size_t kPreamble = 10;  // magic, version, length of the header
-  std::string header = fmt::format(
-      "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, cols);
+  std::string header =
+      fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", rows, cols);
   header.resize((kPreamble + header.size() + 1 + 63) / 64 * 64 - kPreamble - 1, ' ');
   header += '\n';
   std::string preamble("\x93NUMPY\x01\x00", 8);
@@ -60,8 +60,7 @@ LookupCommand::LookupCommand(CLI::App& app)
 }
 
 void LookupCommand::run() const {
-  const int given =
-      (ids_.empty() ? 0 : 1) + (ids_file_.empty() ? 0 : 1) + (rows_.empty() ? 0 : 1);
+  const int given = (ids_.empty() ? 0 : 1) + (ids_file_.empty() ? 0 : 1) + (rows_.empty() ? 0 : 1);
   if (given != 1) input_error("give one of --ids, --ids-file and --rows");
   const ServedModel model(ArtifactView::open(path_));
   const RowReader& reader = model.recommender().reader(table_);
@@ -77,8 +76,7 @@ void LookupCommand::run() const {
 
   const auto dim = static_cast<size_t>(reader.dim());
   std::vector<float> values(rows.size() * dim);
-  reader.look_up(std::span<const int64_t>(rows), values.data(), reader.dim(),
-                 threads_of(threads_));
+  reader.look_up(std::span<const int64_t>(rows), values.data(), reader.dim(), threads_of(threads_));
   if (!npy_.empty()) {
     write_npy(npy_, values, static_cast<int64_t>(rows.size()), reader.dim());
     return;
@@ -89,8 +87,8 @@ void LookupCommand::run() const {
     for (size_t i = 0; i < rows.size(); ++i) {
       nlohmann::ordered_json numbers = nlohmann::ordered_json::array();
       for (size_t c = 0; c < dim; ++c) numbers.push_back(number_json(values[i * dim + c]));
-      json["rows"].push_back({{names ? "id" : "row", id_json(names, rows[i])},
-                              {"values", std::move(numbers)}});
+      json["rows"].push_back(
+          {{names ? "id" : "row", id_json(names, rows[i])}, {"values", std::move(numbers)}});
     }
     std::cout << to_text(json) << std::endl;
     return;

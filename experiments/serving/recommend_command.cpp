@@ -58,9 +58,10 @@ bool RecommendCommand::leave_out_seen() const {
 }
 
 void RecommendCommand::check_choices() const {
-  const int given = (user_.empty() ? 0 : 1) + (users_file_.empty() ? 0 : 1) +
-                    (history_.empty() ? 0 : 1);
-  if (given != 1) input_error("give one of --user, --users and --history, to say who is asked about");
+  const int given =
+      (user_.empty() ? 0 : 1) + (users_file_.empty() ? 0 : 1) + (history_.empty() ? 0 : 1);
+  if (given != 1)
+    input_error("give one of --user, --users and --history, to say who is asked about");
   if (k_ < 1 || k_ > kMaxTopK) input_error("--k ", k_, " is out of range: 1 to ", kMaxTopK);
   if (shortlist_ < 0 || shortlist_ > kMaxTopK)
     input_error("--shortlist ", shortlist_, " is out of range: 1 to ", kMaxTopK);
@@ -119,8 +120,7 @@ void for_each_result(const ServedModel& model, const std::vector<Asker>& askers,
                      const Wishes& wishes, const Visit& visit) {
   for (size_t first = 0; first < askers.size(); first += kUsersAtOnce) {
     const size_t count = std::min(kUsersAtOnce, askers.size() - first);
-    const TopKBuffers result =
-        recommend(model, std::span(askers).subspan(first, count), wishes);
+    const TopKBuffers result = recommend(model, std::span(askers).subspan(first, count), wishes);
     for (size_t m = 0; m < count; ++m) visit(first + m, result, static_cast<int64_t>(m));
   }
 }

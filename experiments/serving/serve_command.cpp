@@ -28,13 +28,15 @@ ServeCommand::ServeCommand(CLI::App& app)
   command_->add_option("--artifact", files.artifact, "model.safetensors of a run")
       ->required()
       ->type_name("FILE");
-  command_->add_option("--histories", files.histories, "what users had, as `mgqe histories` writes it")
+  command_
+      ->add_option("--histories", files.histories, "what users had, as `mgqe histories` writes it")
       ->type_name("FILE");
   command_
       ->add_option("--titles", files.titles,
                    "titles of items: lines of id, tab, title; movies.dat; or CSV with a header")
       ->type_name("FILE");
-  command_->add_option("--full", files.full, "artifact of the full table, to compare with on the page")
+  command_
+      ->add_option("--full", files.full, "artifact of the full table, to compare with on the page")
       ->type_name("FILE");
   command_->add_option("--host", options_.host, "address to listen on")->capture_default_str();
   command_->add_option("--port", options_.port, "port; 0: any that is free")->capture_default_str();

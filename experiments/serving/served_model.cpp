@@ -207,9 +207,12 @@ Likeness parse_likeness(const std::string& name) {
 
 const char* likeness_name(Likeness by) {
   switch (by) {
-    case Likeness::kModel: return "model";
-    case Likeness::kCosine: return "cosine";
-    case Likeness::kDot: return "dot";
+    case Likeness::kModel:
+      return "model";
+    case Likeness::kCosine:
+      return "cosine";
+    case Likeness::kDot:
+      return "dot";
   }
   return "";
 }

@@ -11,8 +11,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "experiments/serving/titles.hpp"
 #include "experiments/serving/known_histories.hpp"
+#include "experiments/serving/titles.hpp"
 #include "host/serve/decoded_top_k.hpp"
 #include "host/serve/recommender.hpp"
 

@@ -39,8 +39,8 @@ std::string plain(std::string_view name) {
 
 /// The column of the first name that the header has.
 template <size_t N>
-size_t find_column(const std::vector<std::string>& header,
-                   const std::array<const char*, N>& names, size_t otherwise) {
+size_t find_column(const std::vector<std::string>& header, const std::array<const char*, N>& names,
+                   size_t otherwise) {
   for (const char* name : names)
     for (size_t c = 0; c < header.size(); ++c)
       if (plain(header[c]) == name) return c;

@@ -21,8 +21,8 @@ inline constexpr int kHistoriesVersion = 1;
 /// Writes aside and renames: user u had items[offsets[u], offsets[u + 1]), rows of an item table of
 /// `item_rows`, oldest first. `fingerprint` is the artifact's data_fingerprint. InputError when the
 /// file cannot be written, MGQE_CHECK on offsets (users + 1) that do not ascend from 0 to the
-/// number of items, or an item that is no row. `user_ids`, one a user: for models that have no table
-/// of users to know them by.
+/// number of items, or an item that is no row. `user_ids`, one a user: for models that have no
+/// table of users to know them by.
 void write_histories(const std::filesystem::path& path, std::span<const int64_t> offsets,
                      std::span<const int32_t> items, int64_t item_rows, uint64_t fingerprint,
                      const OriginalIds* user_ids = nullptr);

@@ -1,16 +1,15 @@
 #include "experiments/serving/http/connection_stream.hpp"
 
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include "experiments/serving/http/http_error.hpp"
 #include "experiments/serving/http/request_head.hpp"
@@ -96,8 +95,8 @@ bool ConnectionStream::next_request() {
       }
     }
     if (end == std::string::npos || end > limits_.head_bytes)
-      throw HttpError(431, fmt::format("the head of the request is over {} bytes",
-                                       limits_.head_bytes));
+      throw HttpError(431,
+                      fmt::format("the head of the request is over {} bytes", limits_.head_bytes));
     end += kEnd.size();
     RequestHead head = parse_head(std::string_view(received_).substr(0, end), limits_.body_bytes);
     received_.erase(0, end);

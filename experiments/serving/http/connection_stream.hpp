@@ -2,14 +2,13 @@
 // so much time for a whole request and for its answer, however slowly they come and go.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <string>
 
 #include <httplib.h>
+#include <sys/types.h>
 
 #include "experiments/serving/http/connections.hpp"
 #include "experiments/serving/http/limits.hpp"

@@ -41,9 +41,8 @@ std::vector<Asker> askers_of(const ServedModel& model, const RequestValues& valu
     askers.push_back(ask_for_history(model, rows.items(values.ids("history", limits.history))));
     return askers;
   }
-  const std::vector<std::string> ids = values.has("user")
-                                           ? std::vector{values.id("user")}
-                                           : values.ids("users", limits.users);
+  const std::vector<std::string> ids =
+      values.has("user") ? std::vector{values.id("user")} : values.ids("users", limits.users);
   for (const std::string& id : ids)
     if (const std::optional<int32_t> user = rows.user(id))
       askers.push_back(ask_for_user(model, *user));
@@ -121,18 +120,15 @@ Answer lookup_endpoint(const Context& context, const RequestValues& values) {
   if (!model.artifact().has_table(table))
     throw NotFound(fmt::format("no table {}: the model has {}", to_utf8(table.substr(0, 64)),
                                fmt::join(model.artifact().table_names(), ", ")));
-  if (values.has("ids") == values.has("rows"))
-    throw HttpError(400, "give one of ids and rows");
+  if (values.has("ids") == values.has("rows")) throw HttpError(400, "give one of ids and rows");
   const RowReader& reader = model.recommender().reader(table);
-  const IdMap* const names =
-      values.has("ids") ? &model.artifact().ids(entity_of(table)) : nullptr;
+  const IdMap* const names = values.has("ids") ? &model.artifact().ids(entity_of(table)) : nullptr;
   Rows resolve(model, names == nullptr, missing_of(values));
   // As many numbers as the widest answer of the other endpoints has.
   const int64_t most = std::max<int64_t>(1, context.limits.list / reader.dim());
   std::vector<int64_t> rows;
   for (const std::string& id : values.ids(names ? "ids" : "rows", most))
-    if (const auto row = resolve.row(id, names, reader.rows(), table.c_str()))
-      rows.push_back(*row);
+    if (const auto row = resolve.row(id, names, reader.rows(), table.c_str())) rows.push_back(*row);
   const auto dim = static_cast<size_t>(reader.dim());
   std::vector<float> numbers(rows.size() * dim);
   reader.look_up(std::span<const int64_t>(rows), numbers.data(), reader.dim(), context.threads);
@@ -141,8 +137,8 @@ Answer lookup_endpoint(const Context& context, const RequestValues& values) {
   for (size_t i = 0; i < rows.size(); ++i) {
     Answer row = Answer::array();
     for (size_t c = 0; c < dim; ++c) row.push_back(number_json(numbers[i * dim + c]));
-    answer["rows"].push_back({{names ? "id" : "row", id_json(names, rows[i])},
-                              {"values", std::move(row)}});
+    answer["rows"].push_back(
+        {{names ? "id" : "row", id_json(names, rows[i])}, {"values", std::move(row)}});
   }
   return answer;
 }
@@ -155,8 +151,8 @@ Answer history_endpoint(const Context& context, const RequestValues& values) {
   const bool by_row = values.flag("by_row");
   const int32_t user = *Rows(model, by_row, Missing::kError).user(values.id("user"));
   const std::span<const int32_t> items = model.histories()->of(user);
-  const int64_t k = values.integer("k", std::min<int64_t>(10, context.limits.k), 1,
-                                   context.limits.k);
+  const int64_t k =
+      values.integer("k", std::min<int64_t>(10, context.limits.k), 1, context.limits.k);
   std::vector<int32_t> latest(items.rbegin(), items.rend());
   latest.resize(std::min(latest.size(), static_cast<size_t>(k)));
   return {{"user", id_json(by_row ? nullptr : model.user_ids(), user)},

@@ -1,9 +1,9 @@
 #include "experiments/serving/http/http_server.hpp"
 
+#include <type_traits>
+
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <type_traits>
 
 #include "experiments/serving/http/connection_stream.hpp"
 #include "host/base/check.hpp"

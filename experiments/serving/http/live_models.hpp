@@ -49,9 +49,9 @@ class LiveModels {
 
   ServedFiles files_;
   int threads_;
-  std::mutex opening_;         // one at a time
-  Identities tried_;           // guarded by opening_
-  mutable std::mutex mutex_;   // of current_
+  std::mutex opening_;        // one at a time
+  Identities tried_;          // guarded by opening_
+  mutable std::mutex mutex_;  // of current_
   Models current_;
 };
 

@@ -60,8 +60,7 @@ std::string Metrics::text(const std::vector<Gauge>& gauges) const {
   for (const Gauge& gauge : gauges) {
     if (gauge.name != last) head(gauge.name, "gauge", gauge.help);
     last = gauge.name;
-    add("{}{} {}\n", gauge.name, gauge.labels.empty() ? "" : "{" + gauge.labels + "}",
-        gauge.value);
+    add("{}{} {}\n", gauge.name, gauge.labels.empty() ? "" : "{" + gauge.labels + "}", gauge.value);
   }
   return text;
 }

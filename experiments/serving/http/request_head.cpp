@@ -76,8 +76,8 @@ class HeadParser {
     if (name == "content-type") type_ = lower(trimmed(value.substr(0, value.find(';'))));
     if (name == "connection") connection(lower(value));
     // What else a library may read in a header (ranges, encodings, ...) is not for this service.
-    constexpr std::array kept = {"host",           "content-type", "content-length", "expect",
-                                 "origin",         "forwarded",    "x-forwarded-for"};
+    constexpr std::array kept = {"host",   "content-type", "content-length", "expect",
+                                 "origin", "forwarded",    "x-forwarded-for"};
     if (std::find(kept.begin(), kept.end(), name) != kept.end())
       head_.text += fmt::format("{}: {}\r\n", name, value);
   }
@@ -121,17 +121,28 @@ RequestHead parse_head(std::string_view raw, size_t most_body_bytes) {
 
 const char* reason_of(int status) {
   switch (status) {
-    case 400: return "Bad Request";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 411: return "Length Required";
-    case 413: return "Payload Too Large";
-    case 415: return "Unsupported Media Type";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    default: return "Internal Server Error";
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 411:
+      return "Length Required";
+    case 413:
+      return "Payload Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    default:
+      return "Internal Server Error";
   }
 }
 

@@ -75,7 +75,8 @@ void RequestValues::allow_only(std::initializer_list<const char*> names) const {
 std::string RequestValues::text(const char* name, const std::string& otherwise) const {
   const auto found = values_.find(name);
   if (found == values_.end()) return otherwise;
-  if (!found->second.is_string()) refuse("{}: a text belongs, not {}", name, shown_json(found->second));
+  if (!found->second.is_string())
+    refuse("{}: a text belongs, not {}", name, shown_json(found->second));
   return found->second.get<std::string>();
 }
 
@@ -85,9 +86,8 @@ int64_t RequestValues::integer(const char* name, int64_t otherwise, int64_t leas
   if (found == values_.end()) return otherwise;
   const json& given = found->second;
   int64_t value = 0;
-  const bool known =
-      of_url_ ? whole_number(given.get_ref<const std::string&>(), value)
-              : given.is_number_integer() && whole_number(given.dump(), value);
+  const bool known = of_url_ ? whole_number(given.get_ref<const std::string&>(), value)
+                             : given.is_number_integer() && whole_number(given.dump(), value);
   if (!known || value < least || value > most)
     refuse("{}: a whole number from {} to {} belongs, not {}", name, least, most,
            of_url_ ? shown(given.get_ref<const std::string&>()) : shown_json(given));

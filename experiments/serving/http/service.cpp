@@ -94,8 +94,7 @@ class Service {
               << ":" << port << std::endl;
     std::thread watching([this] { watch(); });
     std::thread serving([this] { server_.serve(); });
-    while (interruption.signal() == 0)
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    while (interruption.signal() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     log().info("{}: requests under way are answered, then it ends",
                signal_name(interruption.signal()));
     server_.end();
@@ -160,9 +159,9 @@ class Service {
     }
     const auto start = std::chrono::steady_clock::now();
     respond(endpoint, request, response);
-    metrics_.observe(endpoint.path,
-                     std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-                         .count());
+    metrics_.observe(
+        endpoint.path,
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
 
   void respond(const Endpoint& endpoint, const httplib::Request& request,
@@ -187,16 +186,16 @@ class Service {
   void metrics(httplib::Response& response) const {
     const Models models = models_.current();
     std::vector<Metrics::Gauge> gauges;
-    for (const auto& [name, model] : {std::pair("served", models.served),
-                                      std::pair("full", models.full)}) {
+    for (const auto& [name, model] :
+         {std::pair("served", models.served), std::pair("full", models.full)}) {
       if (model == nullptr) continue;
       for (const std::string& table : model->artifact().table_names())
         gauges.push_back({"mgqe_table_rows", "Rows of a table.",
                           fmt::format(R"(model="{}",table="{}")", name, table),
                           static_cast<double>(model->artifact().table(table).rows())});
     }
-    for (const auto& [name, model] : {std::pair("served", models.served),
-                                      std::pair("full", models.full)})
+    for (const auto& [name, model] :
+         {std::pair("served", models.served), std::pair("full", models.full)})
       if (model != nullptr)
         gauges.push_back({"mgqe_artifact_bytes", "Bytes of an artifact.",
                           fmt::format(R"(model="{}")", name),
@@ -207,8 +206,7 @@ class Service {
   }
 
   void reload(const httplib::Request& request, httplib::Response& response) {
-    if (!from_here(request))
-      throw HttpError(403, "a reload is asked for on the machine itself");
+    if (!from_here(request)) throw HttpError(403, "a reload is asked for on the machine itself");
     if (const std::string failure = open_anew([this] { models_.reload(); }); !failure.empty())
       throw HttpError(500, "what was served goes on: " + failure);
     set_json(response, 200, {{"reloaded", true}});
