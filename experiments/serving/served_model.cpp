@@ -149,7 +149,7 @@ TopKBuffers recommend(const ServedModel& model, std::span<const Asker> askers,
   options.top.threads = wishes.threads;
   options.shortlist = wishes.shortlist;
   if (wishes.allow) options.top.allow = filter_of(*wishes.allow);
-  options.top.block = filter_of(wishes.block);
+  if (!wishes.block.empty()) options.top.block = filter_of(wishes.block);
   std::vector<Question> questions;
   std::vector<std::vector<int32_t>> seen;
   for (const Asker& asker : askers) {

@@ -164,5 +164,53 @@ TEST(Histories, ChecksWhatItIsGiven) {
   EXPECT_CONTAINS(refusal([&] { write_example(folder / "none/x"); }), "none/x");
 }
 
+TEST(Histories, OfUsersThatAreKnownByIds) {
+  const ScratchFolder folder;
+  const OriginalIds texts = {{}, {"u9", "u10", "", "é"}}, integers = {{7, -3, 1LL << 40, 0}, {}};
+  for (const OriginalIds& ids : {texts, integers}) {
+    write_histories(folder / "x", kOffsets, kItems, 5, kFingerprint, &ids);
+    const HistoriesView view = HistoriesView::open(folder / "x");
+    ASSERT_NE(view.user_ids(), nullptr);
+    view.verify();
+    for (int64_t user = 0; user < 4; ++user) {
+      const auto place = static_cast<size_t>(user);
+      const std::string id =
+          ids.strings.empty() ? std::to_string(ids.integers[place]) : ids.strings[place];
+      EXPECT_EQ(view.user_ids()->row_of(id), user);
+      EXPECT_EQ(view.user_ids()->text_of(user), id);
+    }
+    EXPECT_EQ(view.user_ids()->row_of("nobody"), -1);
+    EXPECT_EQ(view.of(3).size(), 4u);
+  }
+  write_example(folder / "x");
+  EXPECT_EQ(HistoriesView::open(folder / "x").user_ids(), nullptr);
+}
+
+TEST(Histories, DamagedIdsOfUsersAreRefused) {
+  const ScratchFolder folder;
+  const OriginalIds ids = {{7, -3, 5, 0}, {}};
+  const auto with = [&](const std::function<void(SafetensorsFile&)>& edit) {
+    write_histories(folder / "x", kOffsets, kItems, 5, kFingerprint, &ids);
+    edit_artifact(folder / "x", edit);
+    return HistoriesView::open(folder / "x");
+  };
+  EXPECT_CONTAINS(refusal([&] { with([](auto& f) { f.metadata["user_ids"] = "names"; }); }),
+                  "user_ids is \"names\", which is no kind of ids");
+  EXPECT_CONTAINS(refusal([&] { with([](auto& f) { f.metadata["user_ids"] = "text"; }); }),
+                  "array ids.user.offsets is missing");
+  EXPECT_CONTAINS(refusal([&] { with([](auto& f) { f.arrays.erase("ids.user.order"); }); }),
+                  "array ids.user.order is missing");
+  EXPECT_CONTAINS(refusal([&] {
+                    with([](auto& f) {
+                      f.arrays["ids.user"] = HostArray(std::vector<int64_t>{1, 2, 3}, {3});
+                    });
+                  }),
+                  "array ids.user has 3 elements where 4 belong");
+  const HistoriesView view = with([](auto& f) {
+    f.arrays["ids.user.order"] = HostArray(std::vector<int32_t>{0, 1, 2, 3}, {4});
+  });
+  EXPECT_CONTAINS(refusal([&] { view.verify(); }), (folder / "x").string());
+}
+
 }  // namespace
 }  // namespace mgqe
