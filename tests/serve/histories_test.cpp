@@ -200,12 +200,11 @@ TEST(Histories, DamagedIdsOfUsersAreRefused) {
                   "array ids.user.offsets is missing");
   EXPECT_CONTAINS(refusal([&] { with([](auto& f) { f.arrays.erase("ids.user.order"); }); }),
                   "array ids.user.order is missing");
-  EXPECT_CONTAINS(refusal([&] {
-                    with([](auto& f) {
-                      f.arrays["ids.user"] = HostArray(std::vector<int64_t>{1, 2, 3}, {3});
-                    });
-                  }),
-                  "array ids.user has 3 elements where 4 belong");
+  EXPECT_CONTAINS(
+      refusal([&] {
+        with([](auto& f) { f.arrays["ids.user"] = HostArray(std::vector<int64_t>{1, 2, 3}, {3}); });
+      }),
+      "array ids.user has 3 elements where 4 belong");
   const HistoriesView view = with([](auto& f) {
     f.arrays["ids.user.order"] = HostArray(std::vector<int32_t>{0, 1, 2, 3}, {4});
   });
