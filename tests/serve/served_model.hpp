@@ -1,6 +1,8 @@
 // Models of every backbone with fresh weights, packed and written to be served.
 #pragma once
 
+#include <fmt/format.h>
+
 #include "host/config/config.hpp"
 #include "host/serve/recommender.hpp"
 #include "models/backbones/model.hpp"
@@ -42,7 +44,7 @@ inline void write_served(const std::filesystem::path& path, const Config& config
     OriginalIds ids;
     for (int64_t r = 0; r < table.rows; ++r) {
       if (entity_of(name) == "user")
-        ids.strings.push_back("u" + std::to_string(r));
+        ids.strings.push_back(fmt::format("u{}", r));
       else
         ids.integers.push_back(3 * r + 7);
     }
