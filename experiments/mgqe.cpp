@@ -1,4 +1,4 @@
-// The command line: train, evaluate, inspect, report; convert, append, compact.
+// The command line: train, evaluate, inspect, report; convert, append, compact; recommend, serve.
 #include <algorithm>
 #include <iostream>
 
@@ -8,6 +8,11 @@
 #include "experiments/cli/train_seeds.hpp"
 #include "experiments/serving/append.hpp"
 #include "experiments/serving/convert.hpp"
+#include "experiments/serving/file_commands.hpp"
+#include "experiments/serving/lookup_command.hpp"
+#include "experiments/serving/recommend_command.hpp"
+#include "experiments/serving/serve_command.hpp"
+#include "experiments/serving/similar_command.hpp"
 #include "host/base/version.hpp"
 #include "host/comm/launch.hpp"
 #include "host/data/dataset.hpp"
@@ -259,7 +264,8 @@ class HelpCommand {
 
  private:
   static constexpr const char* kCommands =
-      "train, evaluate, inspect, report, derive-relevance, convert, append or compact";
+      "train, evaluate, inspect, report, derive-relevance, convert, append, compact, recommend, "
+      "similar, lookup, verify, histories or serve";
 
   CLI::App& app_;
   CLI::App* command_;
@@ -267,7 +273,7 @@ class HelpCommand {
 };
 
 void run(Launch& launch, int argc, char** argv) {
-  CLI::App app("Multi-granular quantized embeddings: train, evaluate, export", "mgqe");
+  CLI::App app("Multi-granular quantized embeddings: train, evaluate, export, serve", "mgqe");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("mgqe, built from commit ") + build_commit());
   TrainCommand train(app);
@@ -278,6 +284,12 @@ void run(Launch& launch, int argc, char** argv) {
   const ConvertCommand convert(app);
   const AppendCommand append(app);
   const CompactCommand compact(app);
+  const RecommendCommand recommend(app);
+  const SimilarCommand similar(app);
+  const LookupCommand lookup(app);
+  const VerifyCommand verify(app);
+  const HistoriesCommand histories(app);
+  const ServeCommand serve(app);
   const HelpCommand help(app);
 
   if (launch.rank() > 0) log().set_level(spdlog::level::off);  // rank 0 says it
@@ -293,6 +305,12 @@ void run(Launch& launch, int argc, char** argv) {
   if (convert.given()) convert.run();
   if (append.given()) append.run();
   if (compact.given()) compact.run();
+  if (recommend.given()) recommend.run();
+  if (similar.given()) similar.run();
+  if (lookup.given()) lookup.run();
+  if (verify.given()) verify.run();
+  if (histories.given()) histories.run();
+  if (serve.given()) serve.run();
   if (help.given()) help.run();
 }
 

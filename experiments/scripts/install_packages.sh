@@ -5,7 +5,7 @@ set -eu
 
 packages=(g++ make cmake git python3 curl unzip libcli11-dev nlohmann-json3-dev libspdlog-dev
   libfmt-dev zlib1g-dev libhwy-dev libgtest-dev libboost-context-dev libopenmpi-dev openmpi-bin
-  gnuplot-nox)
+  libcpp-httplib-dev pkg-config gnuplot-nox)
 
 # Not needed, but a second build takes minutes less with it.
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then packages+=(ccache); fi
@@ -15,7 +15,7 @@ for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f='${Status}' "$package" 2>/dev/null || true)
   [ "$status" = "install ok installed" ] && continue
   # A tool that came by another way will do.
-  case $package in g++ | make | cmake | git | python3 | curl | unzip | gnuplot-nox | ccache)
+  case $package in g++ | make | cmake | git | python3 | curl | unzip | pkg-config | gnuplot-nox | ccache)
     command -v "${package%-nox}" >/dev/null && continue ;;
   esac
   missing+=("$package")

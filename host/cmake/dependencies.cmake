@@ -25,6 +25,20 @@ if(missing)
   message(FATAL_ERROR "Missing packages. On Debian or Ubuntu: apt-get install -y ${missing}")
 endif()
 
+# `mgqe serve` alone needs it: requests parsed and answers written by a library that many use, rather
+# than by HTTP of our own. Debian's is compiled apart with options that users must repeat, which
+# pkg-config says.
+if(MGQE_PROGRAMS OR MGQE_TESTS)
+  find_package(PkgConfig QUIET)
+  if(PKG_CONFIG_FOUND)
+    pkg_check_modules(HTTPLIB QUIET IMPORTED_TARGET cpp-httplib>=0.11)
+  endif()
+  if(NOT HTTPLIB_FOUND)
+    message(STATUS "cpp-httplib: not found, so `mgqe serve` is left out "
+      "(apt-get install -y libcpp-httplib-dev pkg-config)")
+  endif()
+endif()
+
 if(MGQE_MPI)
   find_package(MPI QUIET COMPONENTS CXX)
 endif()

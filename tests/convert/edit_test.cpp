@@ -249,7 +249,8 @@ TEST_P(EditTest, CompactRefuses) {
   EXPECT_CONTAINS(refusal([&] { compact(artifact, {1, 2, 3, 4, 5, 6, 7, 8, 9}); }), "hashed");
 }
 
-// ---- files of ids and counts ----------------------------------------------------------------------
+// ---- files of ids and counts
+// ----------------------------------------------------------------------
 
 class IdFilesTest : public ::testing::Test {
  protected:

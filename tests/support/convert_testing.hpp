@@ -1,4 +1,5 @@
-// Helpers of the host/convert tests: float tables in files, and what they decode to, by plain loops.
+// Helpers of the host/convert tests: float tables in files, and what they decode to, by plain
+// loops.
 #pragma once
 
 #include <fstream>

@@ -22,6 +22,10 @@ void extract(const uint8_t* low, const uint8_t* high, int shift, int tiles, uint
     codes[i] = static_cast<uint8_t>(low[i] >> shift | high[i] << (8 - shift));
 }
 
+void rename(const uint8_t* codes, const uint8_t* names, int entries, int tiles, uint8_t* out) {
+  for (int i = 0; i < tiles * kTileRows; ++i) out[i] = names[codes[i] & (entries - 1)];
+}
+
 /// Adds to the sums of one tile.
 uint64_t add_tile(const CodeTables& tables, int tile, uint8_t* sums) {
   uint16_t wide[kTileRows];
@@ -43,9 +47,8 @@ uint64_t add_tile(const CodeTables& tables, int tile, uint8_t* sums) {
   return left;
 }
 
-int sum(const CodeTables& tables, int tiles, TileHits& hits) {
-  int count = 0;
-  for (int t = 0; t < tiles; ++t) {
+int sum(const CodeTables& tables, int first, int last, int count, TileHits& hits) {
+  for (int t = first; t < last; ++t) {
     uint8_t* sums = hits.sums + count * kTileRows;
     std::memset(sums, 0, kTileRows);
     hits.tile[count] = t;
@@ -70,7 +73,7 @@ int add(const CodeTables& tables, int count, TileHits& hits) {
 }  // namespace
 
 const ScanKernels& scalar_scan_kernels() {
-  static const ScanKernels kernels{unpack, extract, sum, add};
+  static const ScanKernels kernels{unpack, extract, rename, sum, add, false};
   return kernels;
 }
 

@@ -37,10 +37,15 @@ struct ScanKernels {
   /// Codes that cross bytes: `shift` bits further up than the low plane, whose upper 8 - shift bits
   /// come first; high may be low where it has all of the code.
   void (*extract)(const uint8_t* low, const uint8_t* high, int shift, int tiles, uint8_t* codes);
-  /// Sums of tiles [0, tiles), queued in hits; returns how many.
-  int (*sum)(const CodeTables& tables, int tiles, TileHits& hits);
+  /// names[code], of a table of 128 or 256.
+  void (*rename)(const uint8_t* codes, const uint8_t* names, int entries, int tiles, uint8_t* out);
+  /// Sums of tiles [first, last), queued in hits after `count` that are there; returns how many
+  /// are.
+  int (*sum)(const CodeTables& tables, int first, int last, int count, TileHits& hits);
   /// Adds to the sums of `count` hits, drops those which have no lane left; returns how many have.
   int (*add)(const CodeTables& tables, int count, TileHits& hits);
+  /// Whether a look-up in 64 entries costs less than one in 256.
+  bool shuffles;
 };
 
 /// Of a level, or the next lower one that this processor runs.

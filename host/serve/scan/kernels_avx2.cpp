@@ -108,7 +108,7 @@ template <int kEntries>
 [[MGQE_AVX2_INLINE]] inline __m256i look_up_part(__m256i nibbles, const __m256i* upper,
                                                  const uint8_t* table) {
   if constexpr (kEntries == 16) {
-    const __m128i entries = _mm_load_si128(reinterpret_cast<const __m128i*>(table));
+    const __m128i entries = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table));
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries), nibbles);
   } else {
     constexpr int kHalf = kEntries / 2;
@@ -124,6 +124,18 @@ template <int kEntries>
   const __m256i upper[4] = {_mm256_slli_epi16(codes, 3), _mm256_slli_epi16(codes, 2),
                             _mm256_slli_epi16(codes, 1), codes};
   return look_up_part<kEntries>(nibbles, upper, table);
+}
+
+template <int kEntries>
+[[MGQE_AVX2]] void rename_codes(const uint8_t* codes, const uint8_t* names, int tiles,
+                                uint8_t* out) {
+  for (int i = 0; i < tiles * kTileRows; i += 32)
+    store(out + i, look_up<kEntries>(load(codes + i), names));
+}
+
+void rename(const uint8_t* codes, const uint8_t* names, int entries, int tiles, uint8_t* out) {
+  if (entries == 256) return rename_codes<256>(codes, names, tiles, out);
+  rename_codes<128>(codes, names, tiles, out);
 }
 
 /// Adds to one tile's sums, and queues it.
@@ -150,10 +162,10 @@ template <int kEntries>
 }
 
 template <int kEntries>
-[[MGQE_AVX2]] int sum_tiles(const CodeTables& tables, int tiles, TileHits& hits) {
-  int count = 0;
+[[MGQE_AVX2]] int sum_tiles(const CodeTables& tables, int first, int last, int count,
+                            TileHits& hits) {
   const __m256i zero = _mm256_setzero_si256();
-  for (int t = 0; t < tiles; ++t) count = add_tile<kEntries>(tables, t, zero, zero, count, hits);
+  for (int t = first; t < last; ++t) count = add_tile<kEntries>(tables, t, zero, zero, count, hits);
   return count;
 }
 
@@ -167,10 +179,10 @@ template <int kEntries>
   return left;
 }
 
-int sum(const CodeTables& tables, int tiles, TileHits& hits) {
-  if (tables.entries == 256) return sum_tiles<256>(tables, tiles, hits);
-  if (tables.entries == 128) return sum_tiles<128>(tables, tiles, hits);
-  return sum_tiles<64>(tables, tiles, hits);
+int sum(const CodeTables& tables, int first, int last, int count, TileHits& hits) {
+  if (tables.entries == 256) return sum_tiles<256>(tables, first, last, count, hits);
+  if (tables.entries == 128) return sum_tiles<128>(tables, first, last, count, hits);
+  return sum_tiles<64>(tables, first, last, count, hits);
 }
 
 int add(const CodeTables& tables, int count, TileHits& hits) {
@@ -182,7 +194,7 @@ int add(const CodeTables& tables, int count, TileHits& hits) {
 }  // namespace
 
 const ScanKernels& avx2_scan_kernels() {
-  static const ScanKernels kernels{unpack, extract, sum, add};
+  static const ScanKernels kernels{unpack, extract, rename, sum, add, true};
   return kernels;
 }
 

@@ -130,6 +130,18 @@ template <int kEntries>
   }
 }
 
+template <int kEntries>
+[[MGQE_VBMI]] void rename_codes(const uint8_t* codes, const uint8_t* names, int tiles,
+                                uint8_t* out) {
+  for (int t = 0; t < tiles * kTileRows; t += kTileRows)
+    _mm512_store_si512(out + t, look_up<kEntries>(load(codes + t), names));
+}
+
+void rename(const uint8_t* codes, const uint8_t* names, int entries, int tiles, uint8_t* out) {
+  if (entries == 256) return rename_codes<256>(codes, names, tiles, out);
+  rename_codes<128>(codes, names, tiles, out);
+}
+
 /// kCount subspaces, whose tables of 64 entries stay in registers; 0: as many as there are.
 template <int kEntries, int kCount>
 [[MGQE_VBMI_INLINE]] inline __m512i add_codes(const CodeTables& tables, int64_t tile, __m512i sum) {
@@ -150,16 +162,17 @@ template <int kEntries, int kCount>
 }
 
 template <int kEntries, int kCount>
-[[MGQE_VBMI]] int sum_tiles(const CodeTables& tables, int tiles, TileHits& hits) {
-  int count = 0;
-  for (int t = 0; t < tiles; ++t)
+[[MGQE_VBMI]] int sum_tiles(const CodeTables& tables, int first, int last, int count,
+                            TileHits& hits) {
+  for (int t = first; t < last; ++t)
     count = queue(add_codes<kEntries, kCount>(tables, t, _mm512_setzero_si512()), t, count, hits);
   return count;
 }
 
 /// The same with tables and addresses in registers.
 template <int kCount>
-[[MGQE_VBMI]] int sum_tiles_of(const CodeTables& tables, int tiles, TileHits& hits) {
+[[MGQE_VBMI]] int sum_tiles_of(const CodeTables& tables, int first, int last, int count,
+                               TileHits& hits) {
   __m512i table[kCount];
   const uint8_t* codes[kCount];
 #pragma GCC unroll 16
@@ -167,8 +180,7 @@ template <int kCount>
     table[j] = load(tables.tables + j * 64);
     codes[j] = tables.codes[j];
   }
-  int count = 0;
-  for (int t = 0; t < tiles; ++t) {
+  for (int t = first; t < last; ++t) {
     __m512i sum = _mm512_permutexvar_epi8(load(codes[0] + t * kTileRows), table[0]);
 #pragma GCC unroll 16
     for (int j = 1; j < kCount; ++j)
@@ -179,36 +191,36 @@ template <int kCount>
   return count;
 }
 
-int sum(const CodeTables& tables, int tiles, TileHits& hits) {
-  if (tables.entries == 256) return sum_tiles<256, 0>(tables, tiles, hits);
-  if (tables.entries == 128) return sum_tiles<128, 0>(tables, tiles, hits);
+int sum(const CodeTables& tables, int first, int last, int count, TileHits& hits) {
+  if (tables.entries == 256) return sum_tiles<256, 0>(tables, first, last, count, hits);
+  if (tables.entries == 128) return sum_tiles<128, 0>(tables, first, last, count, hits);
   switch (tables.subspaces) {
     case 1:
-      return sum_tiles_of<1>(tables, tiles, hits);
+      return sum_tiles_of<1>(tables, first, last, count, hits);
     case 2:
-      return sum_tiles_of<2>(tables, tiles, hits);
+      return sum_tiles_of<2>(tables, first, last, count, hits);
     case 3:
-      return sum_tiles_of<3>(tables, tiles, hits);
+      return sum_tiles_of<3>(tables, first, last, count, hits);
     case 4:
-      return sum_tiles_of<4>(tables, tiles, hits);
+      return sum_tiles_of<4>(tables, first, last, count, hits);
     case 5:
-      return sum_tiles_of<5>(tables, tiles, hits);
+      return sum_tiles_of<5>(tables, first, last, count, hits);
     case 6:
-      return sum_tiles_of<6>(tables, tiles, hits);
+      return sum_tiles_of<6>(tables, first, last, count, hits);
     case 7:
-      return sum_tiles_of<7>(tables, tiles, hits);
+      return sum_tiles_of<7>(tables, first, last, count, hits);
     case 8:
-      return sum_tiles_of<8>(tables, tiles, hits);
+      return sum_tiles_of<8>(tables, first, last, count, hits);
     case 9:
-      return sum_tiles_of<9>(tables, tiles, hits);
+      return sum_tiles_of<9>(tables, first, last, count, hits);
     case 10:
-      return sum_tiles_of<10>(tables, tiles, hits);
+      return sum_tiles_of<10>(tables, first, last, count, hits);
     case 11:
-      return sum_tiles_of<11>(tables, tiles, hits);
+      return sum_tiles_of<11>(tables, first, last, count, hits);
     case 12:
-      return sum_tiles_of<12>(tables, tiles, hits);
+      return sum_tiles_of<12>(tables, first, last, count, hits);
     default:
-      return sum_tiles<64, 0>(tables, tiles, hits);
+      return sum_tiles<64, 0>(tables, first, last, count, hits);
   }
 }
 
@@ -232,7 +244,7 @@ int add(const CodeTables& tables, int count, TileHits& hits) {
 }  // namespace
 
 const ScanKernels& avx512_scan_kernels() {
-  static const ScanKernels kernels{unpack, extract, sum, add};
+  static const ScanKernels kernels{unpack, extract, rename, sum, add, true};
   return kernels;
 }
 

@@ -23,6 +23,7 @@ struct SearchGroup {
   int64_t first_query;        // number in the call of the group's first
   View<const float> queries;  // (M, d), of the group
   const ScanKernels& kernels;
+  const std::vector<CentroidGroups>& groups;     // (tiers)
   std::vector<Deficits> deficits;                // (tiers, M)
   std::unique_ptr<std::atomic<float>[]> floors;  // (M): scores that k rows are known to reach
 
@@ -48,16 +49,23 @@ class Scanner {
 
  private:
   struct QueryTables {
-    uint8_t* tables = nullptr;  // (D, entries)
+    uint8_t* fine = nullptr;    // (D, entries)
+    uint8_t* coarse = nullptr;  // (D, 64), where the tier has groups
+    bool active = false;        // whether the tier reaches the threshold
     float threshold = 0.0f;     // that `gap` is of
     double gap = -1.0;
     double quantized_gap = -1.0;  // that the tables are of; below zero: none yet
   };
 
+  QueryTables& tables(int64_t m) { return of_query_[static_cast<size_t>(m)]; }
   void enter(int tier);
+  void make_tables();
   bool refresh(int64_t m);
   int choose_split() const;
-  void scan_tiles(int64_t m, int count, int split);
+  void scan_step(int count, int split, int64_t active);
+  int sum_codes(int64_t m, int count, int split, int shares);
+  int sum_groups(int64_t m, int count);
+  void prefetch_shares(int64_t shares, int64_t of);
   void consider_tile(int64_t m, int t, uint64_t lanes);
   void consider(int64_t m, const uint8_t* codes, int32_t row);
   void score_pending(int64_t m);
@@ -67,11 +75,12 @@ class Scanner {
   TopKStatistics statistics_;
 
   int tier_ = -1;
+  int subspaces_ = 0, entries_ = 0;  // of the tier
   std::optional<TierPlanes> planes_;
-  std::shared_ptr<uint8_t[]> tables_;
+  std::shared_ptr<uint8_t[]> table_bytes_;
   std::vector<QueryTables> of_query_;
-  std::vector<uint8_t> active_;  // queries whose threshold the tier can reach
   bool tables_changed_ = false;  // of queries that choose_split() asks
+  int64_t prefetched_ = 0;       // shares of the next step
   std::unique_ptr<TileHits> hits_;
 
   int pending_ = 0;  // rows that are admitted, and to be scored

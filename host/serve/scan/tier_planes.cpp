@@ -15,8 +15,9 @@ constexpr int kLeastStep = 8;             // tiles, so that what comes before ea
 }  // namespace
 
 TierPlanes::TierPlanes(const PackedTiers& table, int tier, const uint8_t* prepared,
-                       const ScanKernels& kernels)
+                       const ScanKernels& kernels, const CentroidGroups& groups)
     : kernels_(kernels),
+      groups_(groups),
       layout_(std::max<int64_t>(table.tiers[tier].row_bytes(), 1)),
       rows_bytes_(table.tiers[tier].codes),
       prepared_(prepared),
@@ -47,7 +48,7 @@ void TierPlanes::go_to(int64_t first, int count, int split) {
   }
   for (int j = 0; j < subspaces_; ++j) {
     const int64_t bit = int64_t{j} * bits_;
-    codes_[static_cast<size_t>(j)] = bit % 8 == 0
+    codes_[static_cast<size_t>(j)] = bit % 8 == 0 && !groups_.given()
                                          ? planes_ + bit / 8 * stride_
                                          : extracted_.get() + int64_t{j} * step_ * kTileRows;
   }
@@ -62,10 +63,27 @@ void TierPlanes::complete_tile(int t) {
   extract(split_, subspaces_, t, 1);
 }
 
-void TierPlanes::prefetch(int t) const {
-  if (prepared_ == nullptr || complete_[static_cast<size_t>(t)]) return;
+void TierPlanes::prefetch_rest(int t) const {
   for (int64_t p = int64_t{split_} * bits_ / 8; p < layout_.row_bytes; ++p)
     __builtin_prefetch(planes_ + p * stride_ + t * kTileRows);
+}
+
+void TierPlanes::prefetch_next(int first, int last) const {
+  const int64_t next = first_ + step_;
+  last = static_cast<int>(std::min<int64_t>(last, tiles() - next));
+  if (prepared_ == nullptr) {
+    const uint8_t* rows = rows_bytes_ + next * kTileRows * layout_.row_bytes;
+    for (int64_t line = first * layout_.row_bytes; line < last * layout_.row_bytes; ++line)
+      __builtin_prefetch(rows + line * 64, 0, 2);
+    return;
+  }
+  const int64_t block = next / kBlockTiles * kBlockTiles;
+  const int64_t stride = std::min<int64_t>(kBlockTiles, tiles() - block) * kTileRows;
+  const uint8_t* planes =
+      prepared_ + block * kTileRows * layout_.row_bytes + (next - block) * kTileRows;
+  for (int64_t p = 0; p < planes_of(split_); ++p)
+    for (int t = first; t < last; ++t)
+      __builtin_prefetch(planes + p * stride + t * kTileRows, 0, 2);
 }
 
 void TierPlanes::extract(int first, int last, int t, int tiles) {
@@ -73,10 +91,13 @@ void TierPlanes::extract(int first, int last, int t, int tiles) {
   for (int j = first; j < last; ++j) {
     const int64_t bit = int64_t{j} * bits_, plane = bit / 8;
     const int shift = static_cast<int>(bit % 8);
-    if (shift == 0) continue;
     const uint8_t* low = planes_ + plane * stride_ + at;
-    kernels_.extract(low, shift + bits_ > 8 ? low + stride_ : low, shift, tiles,
-                     extracted_.get() + int64_t{j} * step_ * kTileRows + at);
+    uint8_t* out = extracted_.get() + int64_t{j} * step_ * kTileRows + at;
+    if (shift != 0)
+      kernels_.extract(low, shift + bits_ > 8 ? low + stride_ : low, shift, tiles, out);
+    if (groups_.given())
+      kernels_.rename(shift != 0 ? out : low, groups_.names.data() + (int64_t{j} << bits_),
+                      1 << bits_, tiles, out);
   }
 }
 

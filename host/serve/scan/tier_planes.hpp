@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "host/serve/scan/kernels.hpp"
+#include "host/serve/scan/tier_codebook.hpp"
 #include "host/serve/scan/tile_layout.hpp"
 
 namespace mgqe {
 
 class TierPlanes {
  public:
-  /// prepared: planes of the whole tier, or null.
+  /// prepared: planes of the whole tier, or null. With groups, codes go by their names.
   TierPlanes(const PackedTiers& table, int tier, const uint8_t* prepared,
-             const ScanKernels& kernels);
+             const ScanKernels& kernels, const CentroidGroups& groups);
 
   /// Tiles that are scanned at a time: their codes stay in a near cache.
   int step() const { return step_; }
@@ -27,8 +28,12 @@ class TierPlanes {
   void complete(int t) {
     if (!complete_[static_cast<size_t>(t)]) complete_tile(t);
   }
-  /// Has the cache begin to read what complete(t) will.
-  void prefetch(int t) const;
+  /// Has caches begin to read what complete(t) will, or go_to() of the tiles `step` further on for
+  /// tiles [first, last) of those.
+  void prefetch(int t) const {
+    if (prepared_ != nullptr && !complete_[static_cast<size_t>(t)]) prefetch_rest(t);
+  }
+  void prefetch_next(int first, int last) const;
 
   /// codes()[j] + 64 t: codes of subspace j of tile t, whatever stands above their bits.
   const uint8_t* const* codes() const { return codes_.data(); }
@@ -42,6 +47,8 @@ class TierPlanes {
     const int mask = (1 << bits_) - 1;
     for (size_t j = 0; j < codes_.size(); ++j)
       codes[j] = static_cast<uint8_t>(codes_[j][t * kTileRows + lane] & mask);
+    if (groups_.given())
+      for (size_t j = 0; j < codes_.size(); ++j) codes[j] = groups_.codes[(j << bits_) + codes[j]];
   }
 
   /// Bytes that the planes of a prepared tier take, and planes of tiles [first, last), whole blocks
@@ -51,6 +58,7 @@ class TierPlanes {
 
  private:
   void complete_tile(int t);
+  void prefetch_rest(int t) const;
   void unpack(int64_t first, int64_t count, int first_element, int last_element, uint8_t* planes,
               int64_t stride);
   void extract(int first, int last, int t, int tiles);
@@ -58,6 +66,7 @@ class TierPlanes {
   int64_t planes_of(int subspaces) const { return packed_row_bytes(subspaces, bits_); }
 
   const ScanKernels& kernels_;
+  const CentroidGroups& groups_;
   TileLayout layout_;
   const uint8_t* rows_bytes_;
   const uint8_t* prepared_;

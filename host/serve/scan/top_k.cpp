@@ -2,6 +2,7 @@
 #include "host/serve/scan/top_k.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace {
 constexpr int64_t kMaxGroup = 256;                // queries that share a pass over the codes
 constexpr int64_t kGroupBytes = 8 << 20;          // of their deficits
 constexpr int64_t kPieceTiles = 8 * kBlockTiles;  // that a thread claims: 32k rows
-constexpr int64_t kSampleRows = 2048;             // that set the first thresholds, at least
+constexpr int64_t kSampleRows = 1024;             // that set the first thresholds, at least
 constexpr int64_t kFewAllowed = 32;  // an allowed row in so many: they are gone through
 
 int64_t rows_of(const PackedTiers& table) { return table.ranges.end[table.ranges.count - 1]; }
@@ -25,6 +26,10 @@ int64_t group_size(const PackedTiers& table) {
     bytes += int64_t{table.tiers[t].subspaces} * table.ranges.centroids[t] * 4;
   return std::clamp<int64_t>(kGroupBytes / bytes, 16, kMaxGroup);
 }
+
+/// Queries from which on it pays to rename codes of a tile by groups.
+constexpr int64_t kGroupedQueries = 8;
+constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 // ---- the first thresholds -----------------------------------------------------------------------
 
@@ -55,27 +60,26 @@ struct Sample {
 
   /// A score that k rows of query m reach; -infinity where there are not so many.
   float floor(const SearchGroup& group, int64_t m, std::vector<float>& least) const {
-    constexpr float kNone = -std::numeric_limits<float>::infinity();
     const auto k = static_cast<size_t>(group.options.k);
     if (rows.size() < k) return kNone;
     least.resize(rows.size());
     size_t i = 0;
     for (size_t t = 0; t < tier_end.size(); ++t) {
       const Deficits& deficits = group.deficit(static_cast<int>(t), m);
+      if (deficits.unbounded()) return kNone;
       for (; i < static_cast<size_t>(tier_end[t]); ++i)
-        least[i] = deficits.least_score(
-            deficits.sum(codes.data() + i * static_cast<size_t>(max_subspaces)));
+        least[i] = static_cast<float>(deficits.least_score(
+            deficits.sum(codes.data() + i * static_cast<size_t>(max_subspaces))));
     }
     if (!group.options.block_each.empty())
       leave_out(group.options.block_each[static_cast<size_t>(group.first_query + m)], least);
     std::nth_element(least.begin(), least.begin() + static_cast<int64_t>(k) - 1, least.end(),
                      std::greater<float>());
-    return least[k - 1];
+    return std::nextafter(least[k - 1], kNone);  // it was rounded to the nearest float
   }
 
  private:
   void leave_out(const RowFilter& block, std::vector<float>& least) const {
-    constexpr float kNone = -std::numeric_limits<float>::infinity();
     if (block.bitmap.data() != nullptr) {
       for (size_t i = 0; i < rows.size(); ++i)
         if (block.contains(rows[i])) least[i] = kNone;
@@ -90,7 +94,8 @@ struct Sample {
 };
 
 /// Deficits and floors of the group's queries.
-void prepare_queries(SearchGroup& group, const Sample& sample, int64_t threads) {
+void prepare_queries(SearchGroup& group, const std::vector<TierCodebook>& codebooks,
+                     const Sample& sample, int64_t threads) {
   const int64_t queries = group.queries.rows;
   const int tiers = group.table.ranges.count;
   group.deficits.resize(static_cast<size_t>(tiers * queries));
@@ -101,7 +106,7 @@ void prepare_queries(SearchGroup& group, const Sample& sample, int64_t threads) 
     for (int64_t m = next++; m < queries; m = next++) {
       for (int t = 0; t < tiers; ++t)
         group.deficits[static_cast<size_t>(t * queries + m)] =
-            Deficits(group.table, t, group.queries.row(m));
+            Deficits(codebooks[static_cast<size_t>(t)], group.queries.row(m));
       group.floors[static_cast<size_t>(m)] = sample.floor(group, m, least);
     }
   });
@@ -144,22 +149,28 @@ void add(const TopKStatistics& from, TopKStatistics& to) {
 /// A search for groups of queries.
 class Search {
  public:
-  Search(const PackedTiers& table, const PreparedTiers* prepared, const TopKOptions& options)
+  Search(const PackedTiers& table, const PreparedTiers* prepared, const TopKOptions& options,
+         int64_t queries)
       : table_(table),
         prepared_(prepared),
         options_(options),
+        kernels_(scan_kernels(options.level)),
         sample_(table, options),
         pieces_(pieces_of(table, options.threads)) {
     const int64_t rows = rows_of(table);
     few_ = options.allow.given() && options.allow.size() <= rows / kFewAllowed;
     if (few_) allowed_ = rows_in(options.allow, rows);
+    for (int t = 0; t < table.ranges.count; ++t) {
+      codebooks_.emplace_back(table, t);
+      const bool pays = queries >= kGroupedQueries && kernels_.shuffles && table.tiers[t].bits > 6;
+      groups_.push_back(pays ? CentroidGroups(codebooks_.back()) : CentroidGroups());
+    }
   }
 
   void run(View<const float> queries, int64_t first_query, TopKResult result,
            TopKStatistics& statistics) const {
-    SearchGroup group{
-        table_, prepared_, options_, first_query, queries, scan_kernels(options_.level), {}, {}};
-    prepare_queries(group, sample_, options_.threads);
+    SearchGroup group{table_, prepared_, options_, first_query, queries, kernels_, groups_, {}, {}};
+    prepare_queries(group, codebooks_, sample_, options_.threads);
     const int64_t threads =
         few_ ? 1 : std::min<int64_t>(options_.threads, static_cast<int64_t>(pieces_.size()));
     std::vector<std::unique_ptr<Scanner>> scanners;
@@ -194,10 +205,13 @@ class Search {
   const PackedTiers& table_;
   const PreparedTiers* prepared_;
   const TopKOptions& options_;
+  const ScanKernels& kernels_;
   const Sample sample_;
   const std::vector<Piece> pieces_;
   bool few_;
   std::vector<int32_t> allowed_;
+  std::vector<TierCodebook> codebooks_;
+  std::vector<CentroidGroups> groups_;
 };
 
 void search(const PackedTiers& table, const PreparedTiers* prepared, View<const float> queries,
@@ -207,7 +221,7 @@ void search(const PackedTiers& table, const PreparedTiers* prepared, View<const 
   check_packed_tiers(table, queries.cols);
   check_top_k(rows_of(table), queries, options, result);
   TopKStatistics sum;
-  const Search of_call(table, prepared, options);
+  const Search of_call(table, prepared, options, queries.rows);
   const int64_t group = group_size(table);
   for (int64_t first = 0; first < queries.rows; first += group)
     of_call.run(queries.slice(first, std::min(group, queries.rows - first)), first, result, sum);

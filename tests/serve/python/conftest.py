@@ -16,6 +16,7 @@ import mgqe  # noqa: E402
 
 STORED = sorted((SOURCE / "tests" / "compatibility").glob("*/*/model.safetensors"))
 DIM, USERS, ITEMS = 32, 90, 1200
+LONG_ID = "a film of many words " * 20
 TIERS = {"items": [(120, 256, 8), (ITEMS, 64, 8)], "users": [(USERS, 16, 2)]}
 
 
@@ -56,5 +57,6 @@ def model(path):
 @pytest.fixture(scope="session")
 def texts_path(folder):
     """Ids that are texts."""
-    return gmf(folder / "texts.safetensors", 2, item_ids=[f"film {r * 37 % ITEMS} – ü" for r in range(ITEMS)],
+    return gmf(folder / "texts.safetensors", 2,
+               item_ids=[f"film {r * 37 % ITEMS} – ü" if r else LONG_ID for r in range(ITEMS)],
                user_ids=[f"u{r}" for r in range(USERS)])

@@ -6,7 +6,7 @@ import artifacts
 import mgqe
 import numpy as np
 import pytest
-from conftest import DIM, ITEMS, STORED, gmf
+from conftest import DIM, ITEMS, LONG_ID, STORED, gmf
 
 
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.parent.name)
@@ -121,6 +121,7 @@ def test_ids_and_rows(model, texts_path):
         assert np.array_equal(texts.rows_of(texts.ids_of(every)), every)
         assert texts.ids_of([3, -1]).tolist() == ["film 111 – ü", None]
         assert texts.row_of("film 111 – ü") == texts.row_of("film 111 – ü".encode()) == 3
+        assert texts.ids_of(0) == LONG_ID and texts.row_of(LONG_ID) == 0
         assert texts.rows_of(["", "film"]).tolist() == [-1, -1]
 
 

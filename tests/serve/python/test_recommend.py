@@ -45,8 +45,8 @@ def test_short_lists_say_so(model):
 
 def test_texts_as_ids(texts_path):
     with mgqe.open(texts_path) as model:
-        result = model.recommend(users="u7", by="id", k=4)
-        assert np.array_equal(result.rows, model.recommend(users=7, k=4).rows)
+        result = model.recommend(users="u7", by="id", k=4, block=[0])
+        assert np.array_equal(result.rows, model.recommend(users=7, k=4, block=[0]).rows)
         assert result.ids().tolist() == [f"film {r * 37 % ITEMS} – ü" for r in result.rows]
         similar = model.similar("film 37 – ü", k=3, given="id")
         assert np.array_equal(similar.rows, model.similar(1, k=3).rows)
