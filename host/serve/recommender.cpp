@@ -14,6 +14,9 @@
 
 namespace mgqe {
 
+/// Of host/cpu. Not make_backend("cpu"), with which libmgqe_serve would hold every other back end.
+std::unique_ptr<Backend> make_cpu_backend();
+
 /// Tables and weights where the file holds them; weights are copied, for backbones take them so.
 class Recommender::Sources final : public RowSources {
  public:
@@ -44,7 +47,7 @@ class Recommender::Sources final : public RowSources {
 
 /// A CPU of its own, with a backbone's scratch memory upon it.
 struct Recommender::Worker {
-  std::unique_ptr<Backend> backend = make_backend("cpu");
+  std::unique_ptr<Backend> backend = make_cpu_backend();
   std::unique_ptr<ItemScorer> scorer;  // of ranking models
   std::unique_ptr<PairScorer> pairs;   // of relevance models
 };

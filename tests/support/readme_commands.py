@@ -15,6 +15,7 @@ import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -45,6 +46,9 @@ NOT_RUN = {
     "--out /scratch/run": "needs Slurm; ranks_cli_test has a stand-in",
     "srun build/release/mgqe train --data ml-1m --out runs/mgqe --resume":
         "needs Slurm; resume_cli_test stops and resumes a run",
+    "build/release/mgqe serve --artifact runs/mgqe/model.safetensors --port 8080":
+        "serves until it is stopped; http_test starts it",
+    "pip install host/serve/python": "builds a library and installs it; python_wheel_test does",
     "apt-get install -y python3-torch": "installs a package",
     "experiments/baselines/compare_training.py --data ml-1m --python /usr/bin/python3 --threads 1 2 "
     "--optimizer adam sparse_adam --out experiments/results/training_speed_cpu.json":
@@ -84,15 +88,18 @@ SUBSTITUTIONS = [
     (r"--out FILE\b", "--out relevance.txt", "stands for a file"),
 ]
 
-PROGRAMS = ["mgqe", "figure2", "figure3", "ablation", "schemes", "scaling", "bench_ops", "bench_train"]
+PROGRAMS = ["mgqe", "figure2", "figure3", "ablation", "schemes", "scaling", "bench_ops", "bench_train",
+            "bench_serve"]
+MGQE_COMMANDS = ["train", "evaluate", "inspect", "report", "derive-relevance", "recommend", "similar", "lookup",
+                 "verify", "histories", "serve", "convert", "append", "compact"]
 LAUNCHERS = ["cmake", "ctest", "mpirun", "srun", "bash", "python3", "pip", "apt-get", "compute-sanitizer"]
 ROOMS = "host|models|cuda|experiments|tests"
 COMMAND = re.compile(rf"^(?:build/release/\S+|(?:{ROOMS})/\S+\.(?:sh|py)|(?:{'|'.join(LAUNCHERS)})"
-                     rf"|(?:{'|'.join(PROGRAMS)})(?= +(?:-|train|evaluate|inspect|report|help|derive)))"
+                     rf"|(?:{'|'.join(PROGRAMS)})(?= +(?:-|help|{'|'.join(MGQE_COMMANDS)})))"
                      rf" +\S")
 # Options of other programs that pages mention.
 FOREIGN_OPTIONS = {"--requeue", "--signal", "--prefix", "--preset", "--build", "--install", "--test-dir",
-                   "--gtest_filter"}
+                   "--gtest_filter", "--component"}
 
 
 def pages(root):
@@ -167,7 +174,7 @@ class Checker:
         text = ""
         for program in PROGRAMS:
             path = os.path.join(self.build, program)
-            arguments = [["help", c] for c in ("train", "evaluate", "inspect", "report", "derive-relevance")]
+            arguments = [["help", c] for c in MGQE_COMMANDS]
             for words in arguments if program == "mgqe" else [["--help"]]:
                 text += subprocess.run([path, *words], capture_output=True, text=True, check=True).stdout
         for name in glob.glob(os.path.join(SOURCE, "experiments", "**", "*.*"), recursive=True):
@@ -180,7 +187,7 @@ class Checker:
         for room in ROOMS.split("|"):
             for folder, _, files in os.walk(os.path.join(SOURCE, room)):
                 for name in files:
-                    if name.endswith((".hpp", ".cpp", ".cu", ".cuh", ".cmake", "CMakeLists.txt")):
+                    if name.endswith((".hpp", ".cpp", ".cu", ".cuh", ".h", ".py", ".cmake", "CMakeLists.txt")):
                         code += open(os.path.join(folder, name), encoding="utf-8").read()
         return code
 
@@ -267,7 +274,7 @@ def make_tree(build, tree):
 
 def make_data(tree):
     """Tiny data sets: 60 users with 12 actions each on 80 items, as MovieLens' ratings, as CSV, and scores of
-    item pairs as Steam's."""
+    item pairs as Steam's; and a float table of 300 rows."""
     draw = random.Random(1)
     actions = [(user, 1 + int(80 * draw.random() ** 2), time) for user in range(1, 61) for time in range(12)]
     actions = list({(user, item): (user, item, time) for user, item, time in actions}.values())
@@ -277,6 +284,11 @@ def make_data(tree):
     with open(os.path.join(tree, "interactions.csv"), "w", encoding="utf-8") as file:
         file.write("user,item,rating,timestamp\n")
         file.writelines(f"{user},{item},5,{time}\n" for user, item, time in actions)
+    header = "{'descr': '<f4', 'fortran_order': False, 'shape': (300, 16), }"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    with open(os.path.join(tree, "items.npy"), "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
+        file.write(struct.pack("<4800f", *(draw.gauss(0, 1) for _ in range(4800))))
 
 
 def execute(command, tree):
