@@ -1,7 +1,6 @@
 // The one place that knows which back ends are in the binary.
 #include "host/engine/backend.hpp"
 
-#include <chrono>
 #include <cstdio>
 
 #include "host/engine/device_choice.hpp"
@@ -36,15 +35,6 @@ AskGpu asks_for_presence() {
 }
 
 }  // namespace
-
-double Backend::seconds_of(const std::function<void()>& work) {
-  using Clock = std::chrono::steady_clock;
-  synchronize();
-  const Clock::time_point began = Clock::now();
-  work();
-  synchronize();
-  return std::chrono::duration<double>(Clock::now() - began).count();
-}
 
 bool runs_on_gpu(const std::string& device) {
   return choose_device(device, asks_for_presence()).gpu != DeviceChoice::kCpu;

@@ -40,15 +40,15 @@ with open(f"{sys.argv[1]}/movies.csv", "w") as file:
     for item in range(90):
         file.write(f'{1000 + 7 * item},"Caf\u00e9 {item}, The ""Best"" (1990)",Drama\n')
 PY
-common="--data $work/data.csv --device cpu --epochs 2 --dim 16 --subspaces 4 --centroids 16,4"
+common="--data $work/data.csv --device cpu --dim 16 --subspaces 4 --centroids 16,4"
 train() { # train NAME ARGS...
   # shellcheck disable=SC2086
   "$mgqe" train $common --out "$work/$1" "${@:2}" >/dev/null 2>"$work/stderr"
   verdict $? "train $1"
 }
-train gmf --model gmf
-train gmf_full --model gmf --embedding full
-train neumf --model neumf --lr 0.01
+train gmf --model gmf --epochs 2
+train gmf_full --model gmf --embedding full --epochs 2
+train neumf --model neumf --lr 0.01 --epochs 2
 train sasrec --model sasrec --epochs 4 --max-length 12
 model() { echo "$work/$1/model.safetensors"; }
 
@@ -221,7 +221,8 @@ refuse "k of 0" "--k 0 is out of range: 1 to" recommend --artifact "$gmf" --user
 refuse "a shortlist of gmf" "shortlist is for models whose scores are no dot products" recommend --artifact "$gmf" --user u007 --shortlist 50
 refuse "no list to exclude" "no_list.*no such file" recommend --artifact "$gmf" --user u007 --exclude "$work/no_list"
 refuse "a relevance model" "relevance.*does not recommend" recommend --artifact "$(model relevance)" --user u007
-refuse "other data" "other data than --data" recommend --artifact "$gmf" --user u007 --exclude seen --data "$work/pairs.tsv"
+head -800 "$work/data.csv" >"$work/other.csv"
+refuse "other data" "other data than --data" recommend --artifact "$gmf" --user u007 --exclude seen --data "$work/other.csv"
 refuse "histories of another model" "histories of other data" recommend --artifact "$(model relevance)" --user u007 --exclude seen --histories "$work/gmf.histories"
 refuse "histories and data" "both given" recommend --artifact "$gmf" --user u007 --exclude seen --data x --histories "$work/gmf.histories"
 printf "1000\tA\n1007\n" >"$work/bad.tsv"

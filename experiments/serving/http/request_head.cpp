@@ -52,7 +52,7 @@ class HeadParser {
       if (std::any_of(line.begin(), line.end(), is_control))
         throw HttpError(400, "the request has control characters in its head");
       if (first)
-        head_.text = std::string(line) + "\r\n";
+        request_line(line);
       else if (!line.empty())
         header(line);
       first = false;
@@ -62,6 +62,15 @@ class HeadParser {
   }
 
  private:
+  /// Its method and target are the library's to look at.
+  void request_line(std::string_view line) {
+    const size_t method = line.find(' '), version = line.rfind(' ');
+    if (method == std::string_view::npos || method == version ||
+        !is_token(line.substr(0, method)) || !line.substr(version + 1).starts_with("HTTP/1."))
+      throw HttpError(400, "the request is not HTTP/1.1");
+    head_.text = std::string(line) + "\r\n";
+  }
+
   void header(std::string_view line) {
     const size_t colon = line.find(':');
     const std::string name = lower(line.substr(0, colon));
