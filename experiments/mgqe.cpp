@@ -1,6 +1,8 @@
 // The command line: train, evaluate, inspect, report; convert, append, compact; recommend, serve.
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <set>
 
 #include "experiments/cli/cli.hpp"
 #include "experiments/cli/derive_relevance.hpp"
@@ -229,10 +231,28 @@ class ReportCommand {
 
   bool given() const { return command_->parsed(); }
   void run() const {
+    std::set<std::filesystem::path> seen;
+    for (const std::string& run : runs_) {
+      if (!seen.insert(std::filesystem::weakly_canonical(run)).second)
+        input_error(run, ": is named twice, and would count as two runs");
+      check(run);
+    }
     std::cout << report_table(read_results(runs_), canonical, markdown_) << std::flush;
   }
 
  private:
+  /// Alone it makes a table, or is what is wrong.
+  static void check(const std::string& run) {
+    const auto results = read_results({run});
+    try {
+      report_table(results, canonical, false);
+    } catch (const InputError& error) {
+      input_error(run, ": ", error.what());
+    } catch (const nlohmann::json::exception& error) {
+      input_error(run, ": its result.json is not whole: ", error.what());
+    }
+  }
+
   CLI::App* command_;
   std::vector<std::string> runs_;
   bool markdown_ = false;
@@ -241,6 +261,10 @@ class ReportCommand {
 /// Added last: it explains the others.
 class HelpCommand {
  public:
+  static constexpr const char* kCommands =
+      "train, evaluate, inspect, report, derive-relevance, convert, append, compact, recommend, "
+      "similar, lookup, verify, histories or serve";
+
   explicit HelpCommand(CLI::App& app)
       : app_(app), command_(app.add_subcommand("help", "explain a command and its options")) {
     command_->add_option("command", topic_, kCommands);
@@ -263,14 +287,19 @@ class HelpCommand {
   }
 
  private:
-  static constexpr const char* kCommands =
-      "train, evaluate, inspect, report, derive-relevance, convert, append, compact, recommend, "
-      "similar, lookup, verify, histories or serve";
-
   CLI::App& app_;
   CLI::App* command_;
   std::string topic_;
 };
+
+/// CLI11 says of a command that it does not know that one is missing.
+void check_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  if (std::none_of(commands.begin(), commands.end(),
+                   [&](const auto* known) { return known->get_name() == argv[1]; }))
+    input_error("no command ", argv[1], ": ", HelpCommand::kCommands);
+}
 
 void run(Launch& launch, int argc, char** argv) {
   CLI::App app("Multi-granular quantized embeddings: train, evaluate, export, serve", "mgqe");
@@ -294,6 +323,7 @@ void run(Launch& launch, int argc, char** argv) {
 
   if (launch.rank() > 0) log().set_level(spdlog::level::off);  // rank 0 says it
   agree(launch.ranks(), [&] {
+    check_command(app, argc, argv);
     parse_command_line(app, argc, argv);
     if (train.given()) train.resolve_options(launch.size());
   });

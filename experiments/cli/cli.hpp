@@ -2,6 +2,7 @@
 // every failure into one line on stderr.
 #pragma once
 
+#include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -29,6 +30,14 @@ enum class ConfigBase {
 };
 
 /// The options of one command line that set a Config.
+/// CLI11 takes -1 for 2^64 - 1, and whatever is larger too.
+inline std::string not_unsigned(const std::string& text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc{} && end == text.data() + text.size()) return "";
+  return text + " is not a whole number of 0 to 18446744073709551615";
+}
+
 class ConfigOptions {
  public:
   using Filter = std::function<bool(const std::string& section, const std::string& key)>;
@@ -61,6 +70,7 @@ class ConfigOptions {
         shown = fmt::format("{}", fmt::join(value, ","));
       } else {
         option = app.add_option(flag, value, description);
+        if constexpr (std::is_same_v<Value, uint64_t>) option->check(not_unsigned);
         if constexpr (std::is_same_v<Value, std::string>)
           shown = value;
         else

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "experiments/cli/cli.hpp"
 #include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
 
@@ -39,12 +40,14 @@ DeriveRelevanceCommand::DeriveRelevanceCommand(CLI::App& app)
   command_->footer(
       "example:\n  mgqe derive-relevance --data ml-1m --out relevance.tsv --pairs 1000000\n"
       "  mgqe train --task relevance --data relevance.tsv --out runs/relevance");
-  command_->add_option("--data", data_.name, "ml-1m, ncf, synthetic, or the path of a file")
+  command_->add_option("--data", data_.name, "ml-1m, ncf, video, synthetic, or the path of a file")
       ->required();
   command_->add_option("--out", out_, "the file to write, \"item item score\" a line")->required();
   command_->add_option("--pairs", pairs_, "pairs wanted; fewer where there are fewer")
       ->capture_default_str();
-  command_->add_option("--seed", seed_, "seed of the choice of pairs")->capture_default_str();
+  command_->add_option("--seed", seed_, "seed of the choice of pairs")
+      ->check(not_unsigned)
+      ->capture_default_str();
 }
 
 void DeriveRelevanceCommand::run() const {

@@ -1,5 +1,7 @@
 #include "experiments/grid/grid_program.hpp"
 
+#include <filesystem>
+
 #include <fmt/ranges.h>
 
 #include "experiments/report/plot.hpp"
@@ -91,6 +93,8 @@ void GridProgram::run(const std::function<std::vector<GridPoint>(const GridChoic
   if (app_.count("--budget") > 0 && !(budget_minutes_ > 0.0))
     input_error("--budget ", budget_minutes_, " must be a number of minutes above 0");
   if (collect_) {
+    if (!std::filesystem::is_directory(store_))
+      input_error(store_, ": no such folder: there is nothing to collect");
     fmt::print("collected {} runs in {}\n", collect(store_), store_);
     return;
   }

@@ -16,7 +16,7 @@ inline constexpr const char* kThisProgram = "/proc/self/exe";
 
 class ChildRun {
  public:
-  /// Starts `program` with `arguments` (argv[0] first) and `threads` OpenMP threads. What it prints
+  /// Starts `program` with `arguments` (argv[0] first) and `threads` threads. What it prints
   /// goes to `log`, after what is there if it `appends`. It ends when this process does.
   ChildRun(const std::string& program, std::vector<std::string> arguments, int threads,
            const std::filesystem::path& log, bool appends);

@@ -130,8 +130,8 @@ TEST(RefusalsData, MissingFiles) {
                 "and ncf.ml-1m.test.negative.gz in ncf/ below $MGQE_DATA_DIR or data/");
   EXPECT_EQ(refusal([&] { load(folder.path("none.csv")); }),
             folder.path("none.csv") +
-                ": no such file: give the path of a data file, or one of the names ml-1m, ncf, "
-                "synthetic");
+                ": no such file: give the path of a data file, or one of the names auto, ml-1m, "
+                "ncf, video and synthetic");
 }
 
 }  // namespace

@@ -71,8 +71,8 @@ TEST(TextReader, MissingFileAndFolder) {
   const TemporaryFolder folder;
   EXPECT_EQ(refusal([&] { open_data_file(folder.path("none.txt")); }),
             folder.path("none.txt") +
-                ": no such file: give the path of a data file, or one of the names ml-1m, ncf, "
-                "synthetic");
+                ": no such file: give the path of a data file, or one of the names auto, ml-1m, "
+                "ncf, video and synthetic");
   EXPECT_EQ(refusal([&] { open_data_file(folder.path("")); }),
             folder.path("") + ": is a folder: give the path of a data file in it");
 }

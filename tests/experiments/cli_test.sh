@@ -90,6 +90,13 @@ echo "garbage" >"$work/garbage.safetensors"
   refuse "evaluate: not an artifact" "garbage.safetensors" evaluate --artifact "$work/garbage.safetensors"
   refuse "inspect: not a file of ours" "garbage.safetensors" inspect "$work/garbage.safetensors"
   refuse "report: no run" "result.json" report "$work"
+  echo '{"config": {}, "test": {}}' >"$work/result.json"
+  refuse "report: half a result" "$work/result.json: its result.json is not whole" report "$work/result.json"
+  refuse "report: a run twice" "is named twice" report "$work/result.json" "$work/./result.json"
+  rm "$work/result.json"
+  refuse "unknown command" "no command bogus: train, evaluate" bogus
+  before_data "negative seed" "--seed: -1 is not a whole number" --seed -1
+  before_data "seed over 64 bits" "--seed: 99999999999999999999 is not" --seed 99999999999999999999
   refuse "evaluate takes no --config" "--config" evaluate --artifact "$work/nothing.safetensors" --config "$work/config.json"
   refuse "help: unknown command" "no command" help fly
 }

@@ -20,9 +20,10 @@ Bytes open_data_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status))
-    input_error(path.string(),
-                ": no such file: give the path of a data file, or one of the names ml-1m, ncf,",
-                " synthetic");
+    input_error(
+        path.string(),
+        ": no such file: give the path of a data file, or one of the names auto, ml-1m, ncf,",
+        " video and synthetic");
   if (std::filesystem::is_directory(status))
     input_error(path.string(), ": is a folder: give the path of a data file in it");
   return Bytes::map(path);
