@@ -232,11 +232,10 @@ class ReportCommand {
   bool given() const { return command_->parsed(); }
   void run() const {
     std::set<std::filesystem::path> seen;
-    for (const std::string& run : runs_) {
+    for (const std::string& run : runs_)
       if (!seen.insert(std::filesystem::weakly_canonical(run)).second)
         input_error(run, ": is named twice, and would count as two runs");
-      check(run);
-    }
+    for (const std::string& run : runs_) check(run);
     std::cout << report_table(read_results(runs_), canonical, markdown_) << std::flush;
   }
 
