@@ -233,7 +233,7 @@ std::vector<Table::Tier> random_shape(int64_t d, int64_t most_rows, Random& rand
 }
 
 TEST(TopK, RandomShapes) {
-  for (int trial = 0; trial < 120; ++trial) {
+  for (int trial = 0; trial < 48; ++trial) {
     SCOPED_TRACE("trial " + std::to_string(trial));
     Random random(static_cast<uint64_t>(trial));
     const int64_t d =
