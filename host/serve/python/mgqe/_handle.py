@@ -35,7 +35,7 @@ class Handle:
     def __exit__(self, *_) -> None:
         with self._lock:
             self._calls -= 1
-            if not self._calls:
+            if self._waiting and not self._calls:
                 self._idle.notify_all()
 
     @contextlib.contextmanager

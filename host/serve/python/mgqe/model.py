@@ -141,7 +141,8 @@ class Model:
                 tiers = zip(ends.tolist(), centroids.tolist(), subspaces.tolist())
                 infos[info.name.decode()] = TableInfo(
                     info.name.decode(), info.entity.decode(), info.scheme.decode(), info.rows,
-                    info.dim, info.payload_bytes, tuple(Tier(*tier) for tier in tiers)[:info.tiers])
+                    info.dim, info.payload_bytes, tuple(Tier(*tier) for tier in tiers)[:info.tiers],
+                    info.name)
         return infos
 
     def _table(self, name: str) -> TableInfo:
@@ -210,7 +211,7 @@ class Model:
                 out[...] = 0
                 return out
         with self._open() as pointer:
-            _check(_lib.mgqe_look_up(pointer, info.name.encode(), rows.ctypes.data, rows.size, number,
+            _check(_lib.mgqe_look_up(pointer, info.key, rows.ctypes.data, rows.size, number,
                                      out.ctypes.data, info.dim, threads))
         if absent is not None:
             out[absent] = 0
@@ -230,7 +231,7 @@ class Model:
         count = info.rows if wanted is None else wanted.size
         with self._open() as pointer:
             for one, to in zip(queries.reshape(-1, info.dim), out.reshape(-1, count)):
-                _check(_lib.mgqe_scores(pointer, info.name.encode(), one.ctypes.data, address, count,
+                _check(_lib.mgqe_scores(pointer, info.key, one.ctypes.data, address, count,
                                         to.ctypes.data))
         return out
 
@@ -248,7 +249,7 @@ class Model:
         search = _Search(self, info, 1 if vectors.ndim == 1 else len(vectors), vectors.ndim == 1)
         options = search.options(k, allow, block, block_each, threads)
         with self._open() as pointer:
-            _check(_lib.mgqe_top_k(pointer, info.name.encode(), vectors.ctypes.data, search.count,
+            _check(_lib.mgqe_top_k(pointer, info.key, vectors.ctypes.data, search.count,
                                    byref(options), byref(search.struct)))
         return search.result()
 

@@ -27,6 +27,7 @@ class TableInfo(NamedTuple):
     dim: int
     payload_bytes: int
     tiers: Tuple[Tier, ...]
+    key: bytes  # the name as the library takes it
 
 
 class Table:

@@ -4,9 +4,10 @@
     items = QuantizedEmbedding.from_pretrained("model.safetensors", "item")
     items(torch.tensor([[3, 1], [4, 1]]))              # (2, 2, dim)
 
-It holds plain tensors, so that state_dict, .to(), copies and DDP treat it as any layer. In eager
-mode rows are decoded by one op, mgqe::decode_rows, whose backward keeps the ids alone; torch.compile
-fuses the same arithmetic from plain ATen ops, and torch.export and ONNX take these with them.
+It holds plain tensors, so that state_dict, .to(), copies and DDP treat it as any layer. Rows are
+decoded by plain ATen ops, which torch.compile fuses, and torch.export and ONNX take with them. Where
+the codebook is trained in eager mode they are one op, mgqe::decode_rows, so that backward keeps the
+ids alone, rather than an index a code.
 """
 from __future__ import annotations
 
@@ -206,8 +207,9 @@ class QuantizedEmbedding(nn.Module):
         else:
             if ids.dtype not in (torch.int32, torch.int64):
                 raise TypeError(f"ids must be int32 or int64, not {ids.dtype}")
+            trained = self.codebook.requires_grad and torch.is_grad_enabled()
             try:
-                rows = decode_rows(*arguments)
+                rows = (decode_rows if trained else _decode)(*arguments)
             except (IndexError, RuntimeError):  # which of both depends on the version and the op
                 if ids.min() >= 0 and ids.max() < self.num_embeddings:
                     raise
