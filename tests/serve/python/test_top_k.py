@@ -146,6 +146,7 @@ def test_scores_of_rows(model, decoded):
     rows = random.integers(0, ITEMS, (4, 2))
     assert np.array_equal(model.scores(queries[1], rows=rows), scores[1][rows])
     assert np.array_equal(model.scores(queries, rows=rows), scores[:, rows])
+    assert model.scores(queries, rows=[]).shape == (3, 0)
     best = model.top_k(queries, 50)
     assert np.array_equal(np.take_along_axis(scores, best.rows.astype(np.int64), 1), best.scores)
     order = np.lexsort((np.broadcast_to(np.arange(ITEMS), scores.shape), -scores))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
-from ctypes import POINTER, c_char_p, c_float, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_int32, c_int64, c_size_t, c_void_p
 from pathlib import Path
 
 from .errors import BY_STATUS, InternalError, InvalidArgument
@@ -83,10 +83,13 @@ _PROTOTYPES = {
     "mgqe_row_of_text": (_STATUS, [_MODEL, c_char_p, c_char_p, c_size_t, POINTER(c_int32)]),
     "mgqe_ids_of": (_STATUS, [_MODEL, c_char_p, _ARRAY, c_int64, _ARRAY]),
     "mgqe_text_of": (_STATUS, [_MODEL, c_char_p, c_int64, c_void_p, c_size_t, POINTER(c_size_t)]),
-    "mgqe_look_up": (_STATUS, [_MODEL, c_char_p, _ARRAY, c_int64, c_int32, _ARRAY, c_int64, c_int32]),
-    "mgqe_top_k": (_STATUS, [_MODEL, c_char_p, _ARRAY, c_int64, POINTER(TopKOptions), POINTER(Result)]),
+    "mgqe_look_up": (_STATUS, [_MODEL, c_char_p, _ARRAY, c_int64, c_int32, _ARRAY, c_int64,
+                               c_int32]),
+    "mgqe_top_k": (_STATUS, [_MODEL, c_char_p, _ARRAY, c_int64, POINTER(TopKOptions),
+                             POINTER(Result)]),
     "mgqe_scores": (_STATUS, [_MODEL, c_char_p, _ARRAY, _ARRAY, c_int64, _ARRAY]),
-    "mgqe_recommend": (_STATUS, [_MODEL, POINTER(Questions), POINTER(TopKOptions), POINTER(Result)]),
+    "mgqe_recommend": (_STATUS, [_MODEL, POINTER(Questions), POINTER(TopKOptions),
+                                 POINTER(Result)]),
     "mgqe_vectors": (_STATUS, [_MODEL, POINTER(Questions), _ARRAY]),
     "mgqe_similar": (_STATUS, [_MODEL, _ARRAY, c_int64, c_int32, POINTER(TopKOptions),
                                POINTER(Result)]),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import _abi
-from ._arrays import INT32, INT64, integers, is_text
+from ._arrays import INT32, INT64, address, integers, is_text
 from ._handle import Handle
 
 
@@ -22,8 +22,8 @@ def rows_of(handle: Handle, entity: str, ids: Any) -> np.ndarray:
         wanted = integers(ids, INT64, "ids")
         rows = np.empty(wanted.shape, INT32)
         with handle as pointer:
-            _abi.check(_abi.lib.mgqe_rows_of(pointer, key, wanted.ctypes.data, wanted.size,
-                                             rows.ctypes.data))
+            _abi.check(_abi.lib.mgqe_rows_of(pointer, key, address(wanted), wanted.size,
+                                             address(rows)))
         return rows
     texts = np.asarray(ids, dtype=object)
     rows = np.empty(texts.shape, INT32)
@@ -45,8 +45,8 @@ def ids_of(handle: Handle, entity: str, rows: Any, missing: Any) -> np.ndarray:
         if _abi.lib.mgqe_integer_ids(pointer, key) != 0:  # so too for an entity that is none
             known = wanted[~absent]
             found = np.empty(known.shape, INT64)
-            _abi.check(_abi.lib.mgqe_ids_of(pointer, key, known.ctypes.data, known.size,
-                                            found.ctypes.data))
+            _abi.check(_abi.lib.mgqe_ids_of(pointer, key, address(known), known.size,
+                                            address(found)))
             ids = np.full(wanted.shape, -1 if missing is None else missing, INT64)
             ids[~absent] = found
             return ids

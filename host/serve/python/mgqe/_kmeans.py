@@ -44,7 +44,8 @@ def _spread(points: torch.Tensor, kept: torch.Tensor, count: int,
     chosen: List[torch.Tensor] = []
     for _ in range(count):
         total = weights.sum(1, keepdim=True)
-        drawn = torch.multinomial(torch.where(total > 0, weights, 1.0).cpu(), 1, generator=generator)
+        odds = torch.where(total > 0, weights, 1.0).cpu()
+        drawn = torch.multinomial(odds, 1, generator=generator)
         point = points[every, drawn[:, 0].to(points.device)]
         distance = (points - point[:, None, :]).square().sum(-1)
         weights = distance if not chosen and not kept.shape[1] else torch.minimum(weights, distance)
@@ -71,8 +72,8 @@ def _extend(points: torch.Tensor, kept: torch.Tensor, count: int, iterations: in
 def quantize(weight: torch.Tensor, tiers: Sequence[Tier], iterations: int, rows_per_centroid: int,
              seed: int) -> Tuple[torch.Tensor, torch.Tensor]:
     """Codes u8 (rows, D) and a codebook f32 (K_1, dim) for a table (rows, dim) whose rows are in
-    order of their tiers. A tier's centroids are found on a sample of its rows where it has more than
-    `rows_per_centroid` for each."""
+    order of their tiers. A tier's centroids are found on a sample of its rows where it has more
+    than `rows_per_centroid` for each."""
     subspaces = tiers[0].subspaces
     generator = torch.Generator().manual_seed(seed)
     begins = [0] + [tier.end for tier in tiers[:-1]]

@@ -6,10 +6,11 @@ from typing import Any, Callable, NamedTuple, Optional, Tuple
 import numpy as np
 
 from . import _abi
-from ._arrays import INT32, INT64, integers
+from ._arrays import INT32, INT64, address, integers
 from .errors import InvalidArgument
 
-# Of ("user" or "item", ids or rows): int32 rows of the same shape; -1 where one is unknown and may be.
+# Of ("user" or "item", ids or rows): int32 rows of the same shape; -1 where one is unknown and may
+# be.
 ToRows = Callable[[str, Any], np.ndarray]
 
 
@@ -29,7 +30,7 @@ def questions(users: Any, histories: Any, offsets: Any, to_rows: ToRows) -> Aske
         rows = to_rows("user", users)
         if rows.ndim > 1:
             raise InvalidArgument(f"users have shape {rows.shape} where (M,) belongs")
-        struct = _abi.Questions(count=rows.size, users=rows.ctypes.data)
+        struct = _abi.Questions(count=rows.size, users=address(rows))
         return Asked(struct, rows.size, rows.ndim == 0, (rows,))
     flat, ends, single = _joined(histories, offsets)
     items = to_rows("item", flat)
@@ -41,7 +42,7 @@ def questions(users: Any, histories: Any, offsets: Any, to_rows: ToRows) -> Aske
     if not known.all():
         ends = np.concatenate(([0], np.cumsum(known)))[ends].astype(INT64)
         items = items[known]
-    struct = _abi.Questions(count=ends.size - 1, history=items.ctypes.data, offsets=ends.ctypes.data)
+    struct = _abi.Questions(count=ends.size - 1, history=address(items), offsets=address(ends))
     return Asked(struct, ends.size - 1, single, (items, ends))
 
 

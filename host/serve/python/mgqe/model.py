@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Union
 import numpy as np
 
 from . import _abi, _arrays, _ids
-from ._arrays import FLOAT32, INT32, INT64
+from ._arrays import FLOAT32, INT32, INT64, address
 from ._handle import Handle
 from ._questions import Asked, questions
 from .errors import InvalidArgument, NotFound
@@ -136,8 +136,8 @@ class Model:
                 _check(_lib.mgqe_table_at(pointer, number, byref(info)))
                 ends = np.zeros(_abi.MAX_TIERS, INT64)
                 centroids, subspaces = np.zeros((2, _abi.MAX_TIERS), INT32)
-                _check(_lib.mgqe_tiers(pointer, info.name, ends.ctypes.data, centroids.ctypes.data,
-                                       subspaces.ctypes.data))
+                _check(_lib.mgqe_tiers(pointer, info.name, address(ends), address(centroids),
+                                       address(subspaces)))
                 tiers = zip(ends.tolist(), centroids.tolist(), subspaces.tolist())
                 infos[info.name.decode()] = TableInfo(
                     info.name.decode(), info.entity.decode(), info.scheme.decode(), info.rows,
@@ -211,8 +211,8 @@ class Model:
                 out[...] = 0
                 return out
         with self._open() as pointer:
-            _check(_lib.mgqe_look_up(pointer, info.key, rows.ctypes.data, rows.size, number,
-                                     out.ctypes.data, info.dim, threads))
+            _check(_lib.mgqe_look_up(pointer, info.key, address(rows), rows.size, number,
+                                     address(out), info.dim, threads))
         if absent is not None:
             out[absent] = 0
         return out
@@ -227,12 +227,12 @@ class Model:
         wanted = None if rows is None else _arrays.integers(rows, INT64, "rows")
         shape = (info.rows,) if wanted is None else wanted.shape
         out = np.empty(queries.shape[:-1] + shape, FLOAT32)
-        address = None if wanted is None else wanted.ctypes.data
+        asked = None if wanted is None else address(wanted)
         count = info.rows if wanted is None else wanted.size
         with self._open() as pointer:
-            for one, to in zip(queries.reshape(-1, info.dim), out.reshape(-1, count)):
-                _check(_lib.mgqe_scores(pointer, info.key, one.ctypes.data, address, count,
-                                        to.ctypes.data))
+            each = queries.reshape(-1, info.dim)
+            for one, to in zip(each, out.reshape(len(each), count)):
+                _check(_lib.mgqe_scores(pointer, info.key, address(one), asked, count, address(to)))
         return out
 
     def top_k(self, queries: Any, k: int = 10, table: str = "item", *, allow: Any = None,
@@ -249,7 +249,7 @@ class Model:
         search = _Search(self, info, 1 if vectors.ndim == 1 else len(vectors), vectors.ndim == 1)
         options = search.options(k, allow, block, block_each, threads)
         with self._open() as pointer:
-            _check(_lib.mgqe_top_k(pointer, info.key, vectors.ctypes.data, search.count,
+            _check(_lib.mgqe_top_k(pointer, info.key, address(vectors), search.count,
                                    byref(options), byref(search.struct)))
         return search.result()
 
@@ -282,7 +282,7 @@ class Model:
         asked = self._asked(users, histories, offsets, by, missing)
         out = np.empty((asked.count, self._items.dim), FLOAT32)
         with self._open() as pointer:
-            _check(_lib.mgqe_vectors(pointer, byref(asked.struct), out.ctypes.data))
+            _check(_lib.mgqe_vectors(pointer, byref(asked.struct), address(out)))
         return out[0] if asked.single else out
 
     def similar(self, items: Any, k: int = 10, by: str = "cosine", *, given: str = "row",
@@ -299,7 +299,7 @@ class Model:
         search = _Search(self, self._items, rows.size, rows.ndim == 0)
         options = search.options(k, allow, block, block_each, threads)
         with self._open() as pointer:
-            _check(_lib.mgqe_similar(pointer, rows.ctypes.data, rows.size, _abi.LIKENESS[by],
+            _check(_lib.mgqe_similar(pointer, address(rows), rows.size, _abi.LIKENESS[by],
                                      byref(options), byref(search.struct)))
         return search.result()
 
@@ -331,8 +331,8 @@ class _Search:
         self._rows = np.empty((self.count, k), INT32)
         self._scores = np.empty((self.count, k), FLOAT32)
         self._counts = np.empty(self.count, INT64)
-        self.struct = _abi.Result(rows=self._rows.ctypes.data, scores=self._scores.ctypes.data,
-                                  counts=self._counts.ctypes.data)
+        self.struct = _abi.Result(rows=address(self._rows), scores=address(self._scores),
+                                  counts=address(self._counts))
         return _abi.TopKOptions(k=k, threads=threads, allow=self._filters.one(allow, "allow"),
                                 block=self._filters.one(block, "block"),
                                 block_each=self._filters.each(block_each, self.count),
@@ -348,7 +348,8 @@ class _Search:
 def _replaced(rows: np.ndarray, missing: Union[str, int]):
     """Rows with row -1 replaced, and where zeros belong afterwards."""
     absent = rows == -1
-    if missing != "zeros" and (isinstance(missing, (str, bool)) or not hasattr(missing, "__index__")):
+    is_row = hasattr(missing, "__index__") and not isinstance(missing, bool)
+    if missing != "zeros" and not is_row:
         raise InvalidArgument(f"missing is 'error', 'zeros' or a row, not {missing!r}")
     if not absent.any():
         return rows, None

@@ -5,9 +5,9 @@
     items(torch.tensor([[3, 1], [4, 1]]))              # (2, 2, dim)
 
 It holds plain tensors, so that state_dict, .to(), copies and DDP treat it as any layer. Rows are
-decoded by plain ATen ops, which torch.compile fuses, and torch.export and ONNX take with them. Where
-the codebook is trained in eager mode they are one op, mgqe::decode_rows, so that backward keeps the
-ids alone, rather than an index a code.
+decoded by plain ATen ops, which torch.compile fuses, and torch.export and ONNX take with them.
+Where the codebook is trained in eager mode they are one op, mgqe::decode_rows, so that backward
+keeps the ids alone, rather than an index a code.
 """
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _decode(ids: Tensor, codes: Tensor, codebook: Tensor, tier_ends: Tensor, tie
 
 # By define() and impl(): custom_op() would import the whole compiler at the first call.
 _OP = "mgqe::decode_rows"
-torch.library.define(_OP, "(Tensor ids, Tensor codes, Tensor codebook, Tensor tier_ends, Tensor tiers, "
-                     "int pieces, bool same_subspaces, bool shared) -> Tensor",
+torch.library.define(_OP, "(Tensor ids, Tensor codes, Tensor codebook, Tensor tier_ends, "
+                     "Tensor tiers, int pieces, bool same_subspaces, bool shared) -> Tensor",
                      tags=torch.Tag.pt2_compliant_tag)
 torch.library.impl(_OP, "CompositeExplicitAutograd", _decode)
 decode_rows = torch.ops.mgqe.decode_rows.default
@@ -108,13 +108,13 @@ class QuantizedEmbedding(nn.Module):
                dim), where each has its own. Its dtype is that of the output
     tier_ends  int64 buffer (T): the first id after each tier
 
-    Codes stay as they are; the codebook is trained where `freeze` is false. Tell DDP to leave buffers
-    alone (forward_sync_buffers=False, before PyTorch 2.15 broadcast_buffers=False), or it sends the
-    codes with every forward pass.
+    Codes stay as they are; the codebook is trained where `freeze` is false. Tell DDP to leave
+    buffers alone (forward_sync_buffers=False, before PyTorch 2.15 broadcast_buffers=False), or it
+    sends the codes with every forward pass.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, tiers: Sequence[Tuple[int, int, int]],
-                 *, shared: bool = True, padding_idx: Optional[int] = None, freeze: bool = True,
+    def __init__(self, num_embeddings: int, embedding_dim: int,
+                 tiers: Sequence[Tuple[int, int, int]], *, shared: bool = True, padding_idx: Optional[int] = None, freeze: bool = True,
                  device: Any = None, dtype: Any = None):
         """A table for load_state_dict() to fill. tiers: (end, centroids, subspaces) each."""
         super().__init__()
@@ -137,14 +137,15 @@ class QuantizedEmbedding(nn.Module):
                                                   device=device))
         self.register_buffer("tier_ends", torch.tensor([tier.end for tier in self.tiers],
                                                        dtype=torch.int64, device=device))
-        table = torch.from_numpy(np.stack([first_code, first_centroid, subspaces], 1).astype(np.int64))
-        self.register_buffer("_tiers", table.to(device), persistent=False)
+        table = np.stack([first_code, first_centroid, subspaces], 1).astype(np.int64)
+        self.register_buffer("_tiers", torch.from_numpy(table).to(device), persistent=False)
         self.codebook = nn.Parameter(torch.zeros((int(count), embedding_dim), device=device,
                                                  dtype=dtype), requires_grad=not freeze)
 
     @classmethod
     def from_pretrained(cls, source: Union[str, os.PathLike, Model], table: str = "item", *,
-                        freeze: bool = True, padding_idx: Optional[int] = None) -> "QuantizedEmbedding":
+                        freeze: bool = True,
+                        padding_idx: Optional[int] = None) -> "QuantizedEmbedding":
         """A table of an artifact (a path or an open Model) whose scheme has codes."""
         if not isinstance(source, Model):
             with open(source) as model:
@@ -166,7 +167,8 @@ class QuantizedEmbedding(nn.Module):
         return layer
 
     @classmethod
-    def from_float(cls, weight: Tensor, *, subspaces: int, centroids: Union[int, Sequence[int]] = 256,
+    def from_float(cls, weight: Tensor, *, subspaces: int,
+                   centroids: Union[int, Sequence[int]] = 256,
                    tiers: Sequence[Union[int, float]] = (), iterations: int = 20,
                    rows_per_centroid: int = 256, seed: int = 0, freeze: bool = True,
                    padding_idx: Optional[int] = None) -> "QuantizedEmbedding":
@@ -180,7 +182,8 @@ class QuantizedEmbedding(nn.Module):
         """
         weight = weight.detach().float()
         if weight.ndim != 2 or 0 in weight.shape:
-            raise InvalidArgument(f"weight has shape {tuple(weight.shape)} where (rows, dim) belongs")
+            raise InvalidArgument(f"weight has shape {tuple(weight.shape)} where (rows, dim) "
+                                  "belongs")
         if not torch.isfinite(weight).all():
             raise InvalidArgument("weight has values that are not finite")
         rows, dim = weight.shape
@@ -269,7 +272,7 @@ def _check_tiers(tiers: Sequence[Tier], rows: int, dim: int, shared: bool) -> No
 
 
 def _unpacked(packed: np.ndarray, tier: Tier) -> np.ndarray:
-    """u8 (rows * D) of packed codes u8 (rows, bytes): code j is bits [j b, (j + 1) b) of its row."""
+    """u8 (rows * D) of packed codes u8 (rows, bytes): code j is bits [j b, (j + 1) b) of a row."""
     bits = (tier.centroids - 1).bit_length()
     codes = np.zeros((packed.shape[0], tier.subspaces), np.uint8)
     for j in range(tier.subspaces if bits else 0):
