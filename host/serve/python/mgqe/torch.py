@@ -114,7 +114,8 @@ class QuantizedEmbedding(nn.Module):
     """
 
     def __init__(self, num_embeddings: int, embedding_dim: int,
-                 tiers: Sequence[Tuple[int, int, int]], *, shared: bool = True, padding_idx: Optional[int] = None, freeze: bool = True,
+                 tiers: Sequence[Tuple[int, int, int]], *, shared: bool = True,
+                 padding_idx: Optional[int] = None, freeze: bool = True,
                  device: Any = None, dtype: Any = None):
         """A table for load_state_dict() to fill. tiers: (end, centroids, subspaces) each."""
         super().__init__()
