@@ -1,5 +1,5 @@
 // Serving on one machine: look-ups and top-k straight from codes, against the time it takes to read
-// the codes at all, and against what one has instead. baselines/bench_faiss.py adds faiss and
+// the codes at all, and against what one has instead. baselines/compare_serving.py adds faiss and
 // PyTorch.
 #include <iostream>
 
@@ -21,7 +21,7 @@ constexpr const char* kExamples = R"(examples:
   bench_serve --rows 1e7 --subspaces 32 --json d32.json
   bench_serve --artifact runs/mgqe/model.safetensors --markdown
   bench_serve --rows 1e7 --open /tmp                   and a file of so many rows: bytes, time to open
-  bench_serve --rows 1e6 --dump tables/1e6             codes, codebook, queries as .npy; nothing timed
+  bench_serve --rows 1e6 --dump tables/1e6             the artifact, its codes and queries as .npy; untimed
 
 Tables are drawn: the first tenth of the rows with 256 centroids, the others with 64. Ways of doing
 the same take turns, round by round, and one whose lists differ from the others' by a bit is an error

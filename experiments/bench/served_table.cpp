@@ -1,10 +1,12 @@
 #include "experiments/bench/served_table.hpp"
 
+#include <numeric>
 #include <random>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "host/convert/edit.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/packed/decode_row.hpp"
@@ -99,17 +101,11 @@ int64_t ServedTable::code_bytes() const {
 
 int64_t ServedTable::write(const std::filesystem::path& path) const {
   MGQE_CHECK(drawn_ != nullptr, "the table is an artifact's already");
-  Artifact artifact;
-  artifact.model.backbone = "gmf";
-  artifact.model.task = "ranking";
-  artifact.model.tables["item"] = *drawn_;
-  const std::vector<float> weights(static_cast<size_t>(dim()), 1.0f);
-  artifact.model.dense["gmf.weights"] = HostArray(weights, {dim()});
-  artifact.config = nlohmann::json::object();
-  std::vector<int64_t>& ids = artifact.ids["item"].integers;
-  ids.resize(static_cast<size_t>(rows()));
-  for (size_t row = 0; row < ids.size(); ++row) ids[row] = static_cast<int64_t>(row);
-  write_artifact(path, artifact);
+  OriginalIds ids;
+  ids.integers.resize(static_cast<size_t>(rows()));
+  std::iota(ids.integers.begin(), ids.integers.end(), int64_t{0});
+  write_artifact(path,
+                 table_artifact("item", *drawn_, std::move(ids), {}, nlohmann::json::object()));
   return static_cast<int64_t>(std::filesystem::file_size(path));
 }
 
@@ -120,6 +116,7 @@ void ServedTable::dump(const std::filesystem::path& folder, View<const float> qu
   write_npy(folder / "codebook.npy", "<f4", tiers().tiers[0].codebook,
             int64_t{1} << tiers().tiers[0].bits, dim());
   write_npy(folder / "queries.npy", "<f4", queries.data, queries.rows, queries.cols);
+  write(folder / "model.safetensors");
 }
 
 std::vector<uint8_t> unpacked_codes(const PackedTiers& table) {

@@ -89,6 +89,20 @@ TEST_P(ScoreRanking, AllItemsButTheExcluded) {
   }
 }
 
+/// So many scores that several blocks of a GPU count for one user.
+TEST_P(ScoreRanking, SlicesOfOneUserAddUp) {
+  Random random(3);
+  const int users = 2, items = 5000;
+  const auto scores = random.integers<float>(users * items, -20, 20);
+  const std::vector<int32_t> positives = {4321, 7};
+  Counts expected{std::vector<int32_t>(users), std::vector<int32_t>(users)};
+  for (int m = 0; m < users; ++m)
+    for (int i = 0; i < items; ++i)
+      if (i != positives[m])
+        add(expected, m, scores[m * items + i], scores[m * items + positives[m]]);
+  EXPECT_EQ(count_all(scores, positives, {{}, {}}, chunks_of(items, items)), expected);
+}
+
 TEST_P(ScoreRanking, Candidates) {
   Random random(2);
   const int users = 21, items = 40, count = 13;
