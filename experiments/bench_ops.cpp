@@ -24,6 +24,7 @@ constexpr const char* kExamples = R"(examples:
   OMP_NUM_THREADS=1 bench_ops --only '^assign rows'  on one thread
   bench_ops --device cuda --json ops.json
   bench_ops --only 'gather|decode' --markdown
+  bench_ops --device cuda --quick                    whether each op runs there
 
 A limit is the larger of bytes / copy bandwidth and flops / FMA peak, both measured in this run. A
 memory-bound op finds nothing of its data in the caches; a time is the median of its samples.)";
@@ -35,12 +36,13 @@ struct Options {
   uint64_t seed = 1;
   int64_t batch = 0, table_rows = 0, sequences = 0, users = 0;  // 0: the device's default
   std::string json;
-  bool list = false, markdown = false;
+  bool list = false, markdown = false, quick = false;
 };
 
 Sizes sizes_of(const Options& options, const std::string& device) {
   Sizes sizes;
   if (device != "cpu") sizes.batch = 1 << 20;  // 64 K rows would not fill a GPU
+  if (options.quick) sizes = {.batch = 256, .table_rows = 1024, .sequences = 2, .users = 3};
   if (options.batch > 0) sizes.batch = options.batch;
   if (options.table_rows > 0) sizes.table_rows = options.table_rows;
   if (options.sequences > 0) sizes.sequences = options.sequences;
@@ -66,15 +68,15 @@ std::vector<OpCase> chosen_cases(const Options& options, const std::string& devi
   return cases;
 }
 
-OpResult measure(const OpCase& entry, Backend& backend, uint64_t seed, const Ceilings& ceilings,
-                 Sampler& sampler) {
+OpResult measure(const OpCase& entry, Backend& backend, const Options& options,
+                 const Ceilings& ceilings, Sampler& sampler) {
   std::vector<Workload> copies;
-  copies.push_back(entry.prepare(backend, seed));
+  copies.push_back(entry.prepare(backend, options.seed));
   const Workload work = copies[0];
-  const bool cold = ceilings.memory_bound(work.cost);
+  const bool cold = ceilings.memory_bound(work.cost) && !options.quick;
   const int64_t count = cold ? copies_in_rotation(backend.cache_bytes(), work.cost.bytes) : 1;
   while (static_cast<int64_t>(copies.size()) < count)
-    copies.push_back(entry.prepare(backend, seed + copies.size()));
+    copies.push_back(entry.prepare(backend, options.seed + copies.size()));
   const auto way = [&](const auto& run_of) {
     std::vector<std::function<void()>> runs;
     for (const Workload& copy : copies) runs.push_back(run_of(copy));
@@ -102,13 +104,13 @@ void show_progress(size_t done, size_t count, const std::string& label) {
 std::vector<nlohmann::ordered_json> measure_all(const std::vector<OpCase>& cases, Backend& backend,
                                                 const Options& options, const std::string& command,
                                                 Ceilings& ceilings) {
-  CeilingProbe probe(backend);
+  CeilingProbe probe(backend, options.quick);
   Sampler sampler(backend, options.samples);
   probe.measure(std::min(options.samples, 8));
   std::vector<OpResult> results;
   for (const OpCase& entry : cases) {
     show_progress(results.size(), cases.size(), entry.label());
-    results.push_back(measure(entry, backend, options.seed, probe.ceilings(), sampler));
+    results.push_back(measure(entry, backend, options, probe.ceilings(), sampler));
     probe.measure(1);
   }
   show_progress(cases.size(), cases.size(), "");
@@ -145,9 +147,12 @@ Options parse(int argc, char** argv) {
   app.add_option("--json", options.json, "write the records to this file; - for stdout")
       ->type_name("FILE");
   app.add_flag("--markdown", options.markdown, "print the table as Markdown");
+  app.add_flag("--quick", options.quick,
+               "one sample, no limits and small shapes: to see that it runs, not how fast");
   app.add_flag("--list", options.list,
                "print the names and shapes of the ops, and measure nothing");
   parse_command_line(app, argc, argv);
+  if (options.quick) options.samples = 1;
   return options;
 }
 

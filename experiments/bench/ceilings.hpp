@@ -29,7 +29,8 @@ struct Ceilings {
 
 class CeilingProbe {
  public:
-  explicit CeilingProbe(Backend& backend);
+  /// `quick`: short work, whose rates are no limits: to see that it runs where it takes long.
+  explicit CeilingProbe(Backend& backend, bool quick = false);
   /// Raises the ceilings to what `samples` more samples of each reach. Called between ops too: a
   /// ceiling taken while a neighbour held the machine would flatter them.
   void measure(int samples);
@@ -37,6 +38,8 @@ class CeilingProbe {
 
  private:
   Backend& backend_;
+  int64_t stream_floats_, chain_steps_;
+  double sample_seconds_;
   std::vector<Tensor<float>> from_, to_;  // taken in turn
   Tensor<float> sums_;
   Ceilings ceilings_;

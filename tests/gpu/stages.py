@@ -76,11 +76,9 @@ def training_steps(tools):
 
 
 def ops_step(tools, name, seconds, options):
-    """Where ceilings would take a simulated device hours, its cases are listed alone."""
-    command = [tools.program("bench_ops"), "--device", tools.device, *options]
-    if tools.quick:
-        return Step(name, [*command, "--list"], seconds)
-    return Step(name, [*command, "--json", "{out}/ops.json"], seconds, answers.ops_of)
+    command = [tools.program("bench_ops"), "--device", tools.device, *options,
+               *(["--quick"] if tools.quick else []), "--json", "{out}/ops.json"]
+    return Step(name, command, seconds, answers.ops_of)
 
 
 def bench_steps(tools):
