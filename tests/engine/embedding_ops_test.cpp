@@ -1,5 +1,6 @@
 // Deduplication and the optimizers on every back end against naive loops.
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "tests/support/reference.hpp"
@@ -142,6 +143,17 @@ TEST_P(EmbeddingOps, FrequencyOrderIsDescendingWithTiesById) {
   Tensor<int32_t> order = poisoned<int32_t>(6);
   backend().frequency_order(tensor<int64_t>({3, 9, 3, 0, 9, 1}), order);
   EXPECT_EQ(order.to_host(), (std::vector<int32_t>{1, 4, 0, 2, 5, 3}));
+}
+
+TEST_P(EmbeddingOps, FrequencyOrderOfManyIds) {
+  const std::vector<int64_t> counts = Random(9).integers<int64_t>(1000, 0, 50);
+  std::vector<int32_t> expected(counts.size());
+  std::iota(expected.begin(), expected.end(), 0);
+  std::stable_sort(expected.begin(), expected.end(),
+                   [&](int32_t a, int32_t b) { return counts[a] > counts[b]; });
+  Tensor<int32_t> order = poisoned<int32_t>(1000);
+  backend().frequency_order(tensor<int64_t>(counts), order);
+  EXPECT_EQ(order.to_host(), expected);
 }
 
 TEST_P(EmbeddingOps, GatherAndScaleColumns) {
