@@ -10,7 +10,7 @@ if [ "${1:-}" = --preset ]; then
   shift 2
 fi
 
-experiments/scripts/install_packages.sh
+experiments/scripts/install_packages.sh --tests
 
 log=build/$preset.log
 echo "== building (log: $log)"

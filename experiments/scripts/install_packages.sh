@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
 # Installs what the build needs on Debian or Ubuntu: by apt when root, else it prints the line to run.
-# usage: experiments/scripts/install_packages.sh
+# usage: experiments/scripts/install_packages.sh [--tests]
+# --tests: NumPy and pytest as well, without which the tests of the Python package are skipped.
 set -eu
+tests=no
+case ${1:-} in
+  --tests) tests=yes ;;
+  "") ;;
+  *) sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
 
 packages=(g++ make cmake git python3 curl unzip libcli11-dev nlohmann-json3-dev libspdlog-dev
   libfmt-dev zlib1g-dev libhwy-dev libgtest-dev libboost-context-dev libopenmpi-dev openmpi-bin
@@ -9,6 +16,11 @@ packages=(g++ make cmake git python3 curl unzip libcli11-dev nlohmann-json3-dev 
 
 # Not needed, but a second build takes minutes less with it.
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then packages+=(ccache); fi
+
+# As root, and by a Python that has them or the system's own.
+if [ $tests = yes ] && [ "$(id -u)" -eq 0 ] && ! python3 -c 'import numpy, pytest' 2>/dev/null; then
+  packages+=(python3-numpy python3-pytest)
+fi
 
 missing=()
 for package in "${packages[@]}"; do
