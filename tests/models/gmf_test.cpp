@@ -72,13 +72,15 @@ TEST_P(GmfOps, LossStaysFiniteAtExtremeLogits) {
 
 TEST_P(GmfOps, AccumulateAddsToWhatIsThere) {
   Random random(2);
-  const auto x = random.normals(10'007);
-  Tensor<double> sum = tensor<double>({5.0});
-  backend().accumulate(tensor(x), sum);
-  backend().accumulate(tensor(x), sum);
-  double expected = 5.0;
-  for (const float value : x) expected += 2.0 * value;
-  EXPECT_NEAR(sum.to_host()[0], expected, 1e-8);
+  for (const int64_t n : {10'007, 40'009}) {  // one block of a GPU, and many
+    const auto x = random.normals(n);
+    Tensor<double> sum = tensor<double>({5.0});
+    backend().accumulate(tensor(x), sum);
+    backend().accumulate(tensor(x), sum);
+    double expected = 5.0;
+    for (const float value : x) expected += 2.0 * value;
+    EXPECT_NEAR(sum.to_host()[0], expected, 1e-8) << n;
+  }
 }
 
 MGQE_ON_EVERY_BACKEND(GmfOps);
