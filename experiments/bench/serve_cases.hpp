@@ -20,6 +20,7 @@ struct ServeOptions {
   double seconds = 0.4;               // of one way in one round, about
   uint64_t seed = 1;
   bool cpu_clock = true;  // else the wall's
+  std::string device = "cpu";         // another is one way more
 };
 
 /// Random vectors (count, dim).
