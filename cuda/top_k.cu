@@ -7,18 +7,20 @@
 // with the thresholds that are known by now; and should candidates be lost once more, in chunks
 // whose every row there is room for.
 //
-// By tables (few queries): a block loads codes as whole vectors and sums 16-bit deficits from shared
-// memory, up to eight queries a block. Bytes a row: packed_row_bytes, once for eight queries; D
-// look-ups a query, none of which conflict where K <= 64. By products (from kProductQueriesFrom
-// queries on): 64 rows x 64 queries a block in bfloat16 on tensor cores, 2 d flops a row and query.
-// Either leaves a superset of the rows that may enter, which are scored by the canonical chain; the
-// lists are the same. A short allow list is scored row by row. Any d to 1024, D, K to 256, eight
-// tiers, k to 10,000 and any n to 2^31 - 1. Simulated only: no GPU has run it.
+// By tables (few queries): a block loads codes as whole vectors and sums 16-bit deficits from
+// shared memory, up to eight queries a block. Bytes a row: packed_row_bytes, once for eight
+// queries; D look-ups a query, none of which conflict where K <= 64. By products (from
+// kProductQueriesFrom queries on): 64 rows x 64 queries a block in bfloat16 on tensor cores, 2 d
+// flops a row and query. Either leaves a superset of the rows that may enter, which are scored by
+// the canonical chain; the lists are the same. A short allow list is scored row by row. Any d to
+// 1024, D, K to 256, eight tiers, k to 10,000 and any n to 2^31 - 1. Simulated only: no GPU has run
+// it.
 //
 // Weighed and left: a selection for each block with a list in shared memory (k to 10,000 does not
 // fit); thresholds raised within a chunk (what a block then leaves out depends on the order of
-// blocks; results would not, statistics and time would); CUB's radix sort of the lists (a launch for
-// each query; counting takes one for all); a 32-bit word of deficits of two queries (conflicts).
+// blocks; results would not, statistics and time would); CUB's radix sort of the lists (a launch
+// for each query; counting takes one for all); a 32-bit word of deficits of two queries
+// (conflicts).
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -32,7 +34,7 @@
 namespace mgqe {
 namespace {
 
-constexpr int64_t kMostQueries = 1024;               // that are searched for together
+constexpr int64_t kMostQueries = 1024;                 // that are searched for together
 constexpr int64_t kScratchBytes = int64_t{256} << 20;  // of theirs
 constexpr int64_t kFewAllowed = 32;  // an allowed row in so many: they are gone through
 
@@ -180,8 +182,7 @@ void CudaTopK::upload(const PackedTiers& table, int tier) {
       rounded[static_cast<size_t>(c * d + i)] = to_bfloat16(x);
     }
   arguments_.table.tiers[tier].codebook = floats_.emplace_back(backend_, codebook).data();
-  arguments_.columns[tier] =
-      floats_.emplace_back(backend_, std::span<const float>(columns)).data();
+  arguments_.columns[tier] = floats_.emplace_back(backend_, std::span<const float>(columns)).data();
   arguments_.greatest[tier] =
       floats_.emplace_back(backend_, std::span<const float>(greatest)).data();
   arguments_.rounded[tier] =
@@ -197,11 +198,9 @@ void CudaTopK::top_k(const CodedTopKCall& call) {
   if (call.capacity > 0) plan.capacity = call.capacity;
   if (call.first_rows > 0) plan.first = call.first_rows;
   plan.first = std::min(plan.first, plan.capacity);
-  const bool by_products = call.way == TopKWay::kChosen
-                               ? call.queries.rows >= kProductQueriesFrom
-                               : call.way == TopKWay::kProducts;
-  const bool by_list =
-      call.allow.sorted != nullptr && call.allow.count <= rows() / kFewAllowed;
+  const bool by_products = call.way == TopKWay::kChosen ? call.queries.rows >= kProductQueriesFrom
+                                                        : call.way == TopKWay::kProducts;
+  const bool by_list = call.allow.sorted != nullptr && call.allow.count <= rows() / kFewAllowed;
   const int64_t most =
       std::clamp<int64_t>(kScratchBytes / bytes_a_query(call, plan), 1, kMostQueries);
   for (int64_t first = 0; first < call.queries.rows; first += most)
@@ -303,8 +302,8 @@ void CudaTopK::scan_tier(int tier, int64_t first, int64_t last, bool by_products
     return;
   }
   const CodedTier& coded = a.table.tiers[tier];
-  const ScanConfig config = choose_scan(
-      {last - first, coded.row_bytes(), coded.subspaces, coded.bits, queries}, device_);
+  const ScanConfig config =
+      choose_scan({last - first, coded.row_bytes(), coded.subspaces, coded.bits, queries}, device_);
   switch (config.queries) {
     case 1:
       return launch_tables<1>(config, tier, first, last);

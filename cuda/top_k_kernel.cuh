@@ -17,7 +17,8 @@
 //
 // In sixteen bits: floor(deficit 65534 / gap (1 - 2^-22)), at most 65535; the factor makes up for
 // two roundings to floats, each of 1 + 2^-24. Floors only lower a sum, so that a row whose sum is
-// above 65534 cannot enter. Entries of codes beyond K are 65535: a row of a damaged file never does.
+// above 65534 cannot enter. Entries of codes beyond K are 65535: a row of a damaged file never
+// does.
 #pragma once
 
 #include <cfloat>
@@ -141,7 +142,8 @@ struct PackedCodes {
 // ---- bounds -------------------------------------------------------------------------------------
 
 inline constexpr int kBoundThreads = 256;
-inline constexpr int kBoundBlocks = 2;  // a multiprocessor: 128 registers a thread, for sums in doubles
+// a multiprocessor: 128 registers a thread, for sums in doubles
+inline constexpr int kBoundBlocks = 2;
 
 __device__ inline double warp_max(double value) {
   MGQE_UNROLL
@@ -173,8 +175,7 @@ __device__ inline double write_deficits(const TopKArguments& a, int tier, int64_
   MGQE_UNROLL
   for (int o = 0; o < kOwn; ++o)
     if (const int c = lane_index() + o * kWarpSize; c < centroids)
-      deficits[c] =
-          bounded ? static_cast<float>((most - products[o]) * (1.0 - 0x1p-23)) : 0.0f;
+      deficits[c] = bounded ? static_cast<float>((most - products[o]) * (1.0 - 0x1p-23)) : 0.0f;
   return most;
 }
 
@@ -219,8 +220,8 @@ __global__ void __launch_bounds__(kBoundThreads, kBoundBlocks)
   TierBound& bound = a.bounds[m * a.table.ranges.count + tier];
   const double terms = static_cast<double>(d), u = 0x1p-24, gamma = terms * u / (1.0 - terms * u);
   bound.most = bounded[0] ? most : INFINITY;
-  bound.slack = own.products * (gamma + (terms + subspaces + 16) * 0x1p-52) +
-                (terms + subspaces) * 0x1p-149;
+  bound.slack =
+      own.products * (gamma + (terms + subspaces + 16) * 0x1p-52) + (terms + subspaces) * 0x1p-149;
   bound.product_error = bounded[0] ? product_error(own, d) : INFINITY;
 }
 
@@ -276,7 +277,7 @@ __global__ void __launch_bounds__(kScanThreads, kScanBlocks)
     scan_tables_kernel(const __grid_constant__ TopKArguments a, int tier, int64_t first,
                        int64_t last, int64_t table_begin) {
   MGQE_DYNAMIC_SHARED(unsigned char, shared);
-  MGQE_SHARED_ARRAY(uint16_t, hits, kQueries* kScanThreads);
+  MGQE_SHARED_ARRAY(uint16_t, hits, kQueries * kScanThreads);
   MGQE_SHARED_ARRAY(unsigned, hit_count, 1);
   auto* const words = reinterpret_cast<uint32_t*>(shared);
   auto* const tables = reinterpret_cast<uint16_t*>(shared + table_begin);
@@ -327,7 +328,8 @@ __global__ void __launch_bounds__(kScanThreads, kScanBlocks)
 /// The same where tables do not fit: sums in doubles of the deficits as they lie. Blocks (rows,
 /// query).
 __global__ void __launch_bounds__(kScanThreads, kScanBlocks)
-    scan_any_kernel(const __grid_constant__ TopKArguments a, int tier, int64_t first, int64_t last) {
+    scan_any_kernel(const __grid_constant__ TopKArguments a, int tier, int64_t first,
+                    int64_t last) {
   const CodedTier& coded = a.table.tiers[tier];
   const int64_t m = blockIdx.y, begin = a.table.ranges.begin(tier);
   const int centroids = a.table.ranges.centroids[tier];

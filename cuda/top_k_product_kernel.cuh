@@ -2,8 +2,10 @@
 // rounded likewise on tensor cores; a row is scored where its product comes near the threshold.
 //
 // The product p and the score s' that counts, of a query q and a row x, d dimensions:
-//   rounding    a factor becomes (1 + e) times itself, |e| <= 2^-8, or loses at most 2^-126 where it
-//               is subnormal (tensor cores may take it for zero). Below 2^127 none becomes infinite.
+//   rounding    a factor becomes (1 + e) times itself, |e| <= 2^-8, or loses at most 2^-126 where
+//   it
+//               is subnormal (tensor cores may take it for zero). Below 2^127 none becomes
+//               infinite.
 //               So the exact sum of rounded products is within
 //                 (2^-7 + 2^-16) A + 2^-125 (sum_i |q_i| + |x_i|) + d 2^-252 of s,
 //               where A >= sum_i |q_i| |x_i|.
@@ -14,11 +16,11 @@
 //               costs at most 2 d' (2^-23 1.02 A + 2^-126); four times of it are allowed for.
 //   s'          |s' - s| <= gamma_d A + d 2^-149 (top_k_kernel.cuh).
 // Together |p - s'| <= E, with
-//   E = A (2^-7 + 2^-15 + 8.2 d' 2^-23 + gamma_d) + 2^-124 (sum_i |q_i| + max_c |c_i|) + 10 d' 2^-126,
-// where A is the tier's, sum_i |q_i| max_c |c_i|. A row whose score reaches the threshold has p >=
-// threshold - E. That is compared as a float that is lower than the exact one by 2^-20 of |threshold|
-// + E, and by 2^-100, which is more than its roundings. The bound is loose; results do not depend on
-// it.
+//   E = A (2^-7 + 2^-15 + 8.2 d' 2^-23 + gamma_d) + 2^-124 (sum_i |q_i| + max_c |c_i|) + 10 d'
+// 2^-126, where A is the tier's, sum_i |q_i| max_c |c_i|. A row whose score reaches the threshold
+// has p >= threshold - E. That is compared as a float that is lower than the exact one by 2^-20 of
+// |threshold| + E, and by 2^-100, which is more than its roundings. The bound is loose; results do
+// not depend on it.
 #pragma once
 
 #include "cuda/top_k_kernel.cuh"
@@ -34,8 +36,8 @@ __device__ inline double product_error(const Magnitudes& of, int64_t d) {
   if (of.huge > 0) return INFINITY;
   const double terms = static_cast<double>(d), padded = static_cast<double>((d + 15) / 16 * 16);
   const double u = 0x1p-24, gamma = terms * u / (1.0 - terms * u);
-  return of.products * (0x1p-7 + 0x1p-15 + 8.2 * padded * 0x1p-23 + gamma) +
-         0x1p-124 * of.factors + 10.0 * padded * 0x1p-126;
+  return of.products * (0x1p-7 + 0x1p-15 + 8.2 * padded * 0x1p-23 + gamma) + 0x1p-124 * of.factors +
+         10.0 * padded * 0x1p-126;
 }
 
 inline constexpr int kProductThreads = 256;
@@ -58,7 +60,8 @@ inline constexpr int kLineSize = 32 / static_cast<int>(sizeof(T));
 
 /// sums (kProductRows, kSumStride) = rows (kProductRows, kProductStride) times the transpose of
 /// queries, over the first `depth` columns, a multiple of kCell; added to what is there unless
-/// `begins`. By the whole block; the caller synchronizes. Without tensor cores for bfloat16, plainly.
+/// `begins`. By the whole block; the caller synchronizes. Without tensor cores for bfloat16,
+/// plainly.
 __device__ inline void multiply_tile(const Bfloat16* rows, const Bfloat16* queries, int depth,
                                      bool begins, float* sums) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
@@ -144,11 +147,11 @@ __device__ inline float least_product(const TopKArguments& a, int tier, int64_t 
 __global__ void __launch_bounds__(kProductThreads, kProductBlocks)
     scan_products_kernel(const __grid_constant__ TopKArguments a, int tier, int64_t first,
                          int64_t last) {
-  MGQE_SHARED_ARRAY(Line<Bfloat16>, row_lines, kProductRows* kProductStride / kLineSize<Bfloat16>);
+  MGQE_SHARED_ARRAY(Line<Bfloat16>, row_lines, kProductRows * kProductStride / kLineSize<Bfloat16>);
   MGQE_SHARED_ARRAY(Line<Bfloat16>, query_lines,
-                    kProductQueries* kProductStride / kLineSize<Bfloat16>);
-  MGQE_SHARED_ARRAY(Line<float>, sum_lines, kProductRows* kSumStride / kLineSize<float>);
-  MGQE_SHARED_ARRAY(uint16_t, hits, kProductRows* kProductQueries);
+                    kProductQueries * kProductStride / kLineSize<Bfloat16>);
+  MGQE_SHARED_ARRAY(Line<float>, sum_lines, kProductRows * kSumStride / kLineSize<float>);
+  MGQE_SHARED_ARRAY(uint16_t, hits, kProductRows * kProductQueries);
   MGQE_SHARED_ARRAY(float, least, kProductQueries);
   MGQE_SHARED_ARRAY(unsigned, hit_count, 1);
   auto* const rows = reinterpret_cast<Bfloat16*>(row_lines);

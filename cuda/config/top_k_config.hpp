@@ -81,8 +81,8 @@ inline ScanConfig choose_scan(const ScanShape& shape, const ScanDevice& device) 
   constexpr int64_t kLine = 128, kTablesPerRow = 4;
   const int64_t resident = kScanBlocks * device.multiprocessors;
   ScanConfig config;
-  config.blocks =
-      std::clamp<int64_t>((shape.rows + kScanThreads - 1) / kScanThreads, 1, kTablesPerRow * resident);
+  config.blocks = std::clamp<int64_t>((shape.rows + kScanThreads - 1) / kScanThreads, 1,
+                                      kTablesPerRow * resident);
   const int64_t codes = (kScanThreads * shape.row_bytes + kLine - 1) / kLine * kLine;
   const int64_t tables = 2 * shape.subspaces * (int64_t{1} << shape.bits);
   for (int queries = kMostScanQueries; queries >= 1; queries /= 2) {

@@ -310,8 +310,13 @@ std::vector<ordered_json> measure_serving(const ServedTable& table, const ServeO
   std::optional<DeviceTiers> on_device;
   if (std::unique_ptr<CodedTopK> search = make_coded_top_k(options.device, table.tiers()))
     on_device.emplace(table.tiers(), std::move(search));
-  const Scans scans{table,   prepared, bytes, decoded,
-                    options, {queries.data(), count, d}, on_device ? &*on_device : nullptr};
+  const Scans scans{table,
+                    prepared,
+                    bytes,
+                    decoded,
+                    options,
+                    {queries.data(), count, d},
+                    on_device ? &*on_device : nullptr};
   for (const int64_t users : options.users) measure_top_k(scans, users, records);
   add_ratios(records);
   for (ordered_json& record : records) {

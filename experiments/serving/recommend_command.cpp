@@ -102,8 +102,9 @@ void RecommendCommand::run() const {
   const std::unique_ptr<ServedModel> model = model_.open();
   const Recommender& recommender = model->recommender();
   if (device_ != "cpu" && shortlist_ == 0 && recommender.recommends() && !recommender.dot_product())
-    input_error("--device ", device_, " searches by dot products: a ", model->artifact().backbone(),
-                " model has all items scored by the CPU; with --shortlist its candidates are searched");
+    input_error(
+        "--device ", device_, " searches by dot products: a ", model->artifact().backbone(),
+        " model has all items scored by the CPU; with --shortlist its candidates are searched");
   model->search_on(device_);
   const bool by_stored_history = model->reads_histories() && history_.empty();
   const bool needs_histories = by_stored_history || (leave_out_seen() && history_.empty());

@@ -1,6 +1,6 @@
-// CodedTopK: a coded table on a device that is no CPU, which answers with exact top-k lists straight
-// from its codes. What a list is stands in host/serve/scan/top_k.hpp; the bits are the CPU's. Callers
-// use host/serve/scan/device_tiers.hpp, which checks what it is asked.
+// CodedTopK: a coded table on a device that is no CPU, which answers with exact top-k lists
+// straight from its codes. What a list is stands in host/serve/scan/top_k.hpp; the bits are the
+// CPU's. Callers use host/serve/scan/device_tiers.hpp, which checks what it is asked.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,8 @@
 
 namespace mgqe {
 
-/// A set of rows, sorted ascending or as a bitmap (bit r % 8 of byte r / 8); where both pointers are
-/// null it stands for no filter. Kernels take it, too.
+/// A set of rows, sorted ascending or as a bitmap (bit r % 8 of byte r / 8); where both pointers
+/// are null it stands for no filter. Kernels take it, too.
 struct RowSelection {
   const int32_t* sorted = nullptr;
   int64_t count = 0;  // of sorted

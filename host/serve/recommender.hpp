@@ -59,8 +59,8 @@ class Recommender {
   void prepare(int threads);
   bool prepared() const { return prepared_ != nullptr; }
   /// Searches item codes on a device from now on: top_k() of item_table(), and what is ranked or
-  /// taken by it. Of make_coded_top_k(device, reader(item_table()).tiers()); as prepare(), before it
-  /// is shared. Everything else, backbones and cosines, stays on the CPU.
+  /// taken by it. Of make_coded_top_k(device, reader(item_table()).tiers()); as prepare(), before
+  /// it is shared. Everything else, backbones and cosines, stays on the CPU.
   void search_on(std::unique_ptr<CodedTopK> device);
   bool on_device() const { return device_ != nullptr; }
 

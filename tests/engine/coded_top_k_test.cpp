@@ -1,10 +1,11 @@
-// Top-k of a table on a device against the CPU's, to the bit, and against a sort of all scores: over
-// shapes, filters, ways and plans.
-#include <gtest/gtest.h>
+// Top-k of a table on a device against the CPU's, to the bit, and against a sort of all scores:
+// over shapes, filters, ways and plans.
+#include "host/engine/coded_top_k.hpp"
 
 #include <cstring>
 
-#include "host/engine/coded_top_k.hpp"
+#include <gtest/gtest.h>
+
 #include "host/serve/decoded_top_k.hpp"
 #include "host/serve/scan/device_tiers.hpp"
 #include "tests/serve/coded_table.hpp"
@@ -73,10 +74,9 @@ class CodedTopKOn : public ::testing::TestWithParam<const char*> {
     top_k(table, asked, options, wanted.result());
     const std::unique_ptr<CodedTopK> device = put(table);
     for (const Manner& manner : manners) {
-      SCOPED_TRACE(::testing::Message()
-                   << "way " << static_cast<int>(manner.way) << ", first " << manner.first_rows
-                   << ", capacity " << manner.capacity << ", k " << options.k << ", queries "
-                   << asked.rows);
+      SCOPED_TRACE(::testing::Message() << "way " << static_cast<int>(manner.way) << ", first "
+                                        << manner.first_rows << ", capacity " << manner.capacity
+                                        << ", k " << options.k << ", queries " << asked.rows);
       const TopKBuffers lists = search(*device, asked, options, manner);
       ASSERT_EQ(lists.counts, wanted.counts);
       ASSERT_EQ(lists.rows, wanted.rows);
@@ -255,10 +255,9 @@ TEST_P(CodedTopKOn, OfCodebooksOfAnySort) {
     for (size_t i = 0; i < codebook.size(); ++i)
       if (random() % (seed <= 8 ? 30 : 3) == 0) codebook[i] = odd;
     std::vector<uint8_t> packed(static_cast<size_t>(n * 2));
-    for (uint8_t& byte : packed)
-      byte = static_cast<uint8_t>(random() % k | random() % k << 4);
-    const PackedTiers table =
-        PackedTiers::single({packed.data(), n, 2}, 4, subspaces, {codebook.data(), k, subspaces * width});
+    for (uint8_t& byte : packed) byte = static_cast<uint8_t>(random() % k | random() % k << 4);
+    const PackedTiers table = PackedTiers::single({packed.data(), n, 2}, 4, subspaces,
+                                                  {codebook.data(), k, subspaces * width});
     std::vector<float> queries = random_queries(3, table.dim, 0, random);
     for (int64_t i = 0; i < table.dim; ++i) queries[static_cast<size_t>(i)] *= 1e-30f;
     expect_lists(table, queries, {.k = 30}, manners(64, 300));
@@ -292,9 +291,9 @@ TEST_P(CodedTopKOn, PassesOverRowsWithCodesThatAreNone) {
 
 TEST_P(CodedTopKOn, OfTablesOfFewRowsAndOfOneCentroid) {
   std::mt19937_64 random(7);
-  for (const CodedShape& shape : {CodedShape{3, 4, {0}, {16}}, CodedShape{3, 4, {1}, {16}},
-                                  CodedShape{3, 4, {0, 3, 0}, {16, 8, 1}},
-                                  CodedShape{2, 2, {300}, {1}}}) {
+  for (const CodedShape& shape :
+       {CodedShape{3, 4, {0}, {16}}, CodedShape{3, 4, {1}, {16}},
+        CodedShape{3, 4, {0, 3, 0}, {16, 8, 1}}, CodedShape{2, 2, {300}, {1}}}) {
     const CodedTable coded(shape, 0, 8);
     expect_lists(coded.table(), random_queries(2, coded.dim(), 0, random), {.k = 5},
                  manners(16, 30));

@@ -95,8 +95,7 @@ struct Problem {
   float score(int64_t m, int64_t row) const { return coded.score(query_rows.row(m), row); }
   /// The floor that the best `count` rows reach.
   void set_floors(size_t count) {
-    for (int64_t m = 0; m < queries; ++m)
-      floors[m] = keys_of(m, 0, coded.rows(), 0)[count - 1];
+    for (int64_t m = 0; m < queries; ++m) floors[m] = keys_of(m, 0, coded.rows(), 0)[count - 1];
   }
   /// Keys of rows [first, last) that may enter, largest first.
   std::vector<uint64_t> keys_of(int64_t m, int64_t first, int64_t last, uint64_t floor) const {
@@ -254,14 +253,14 @@ TEST(TopKKernels, ProductsAreWithinTheirBound) {
       __syncthreads();
       multiply_tile(rows + 16, queries + 16, 16, false, sums);
     };
-    simt::launch(1, kProductThreads, 0, 1, multiply, problem.arguments, rows.data(),
-                 queries.data(), sums.data());
+    simt::launch(1, kProductThreads, 0, 1, multiply, problem.arguments, rows.data(), queries.data(),
+                 sums.data());
     double largest = 0.0;
     for (int64_t m = 0; m < 64; ++m)
       for (int64_t row = 0; row < 64; ++row) {
         const double error = problem.bounds[m].product_error;
-        const double off = std::abs(static_cast<double>(sums[row * kSumStride + m]) -
-                                    problem.score(m, row));
+        const double off =
+            std::abs(static_cast<double>(sums[row * kSumStride + m]) - problem.score(m, row));
         ASSERT_LE(off, error);
         largest = std::max(largest, off / error);
       }
@@ -323,8 +322,7 @@ TEST(TopKKernels, KeepsTheBestAndPutsThemInOrder) {
             ASSERT_EQ(problem.floors[m], count == k ? keys.back() : 0u);
             for (int64_t i = 0; i < k; ++i) {
               ASSERT_EQ(rows.row(m)[i], i < count ? row_of(keys[static_cast<size_t>(i)]) : -1);
-              ASSERT_EQ(scores.row(m)[i],
-                        i < count ? problem.score(m, rows.row(m)[i]) : -INFINITY);
+              ASSERT_EQ(scores.row(m)[i], i < count ? problem.score(m, rows.row(m)[i]) : -INFINITY);
             }
           }
         }
