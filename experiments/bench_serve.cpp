@@ -20,6 +20,7 @@ constexpr const char* kExamples = R"(examples:
   bench_serve --rows 1e8 --memory 0 --users 1,64       no decoded table beside it
   bench_serve --rows 1e7 --subspaces 32 --json d32.json
   bench_serve --artifact runs/mgqe/model.safetensors --markdown
+  bench_serve --rows 1e7 --device cuda                 and top-k on a GPU
   bench_serve --rows 1e7 --open /tmp                   and a file of so many rows: bytes, time to open
   bench_serve --rows 1e6 --dump tables/1e6             the artifact, its codes and queries as .npy; untimed
 
@@ -76,9 +77,12 @@ Options parse(int argc, char** argv) {
       ->default_str("4e9")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--seed", serve.seed, "of tables, ids and queries")->capture_default_str();
-  app.add_option("--clock", options.clock, "cpu, wall, or auto: cpu with one thread")
+  app.add_option("--clock", options.clock, "cpu, wall, or auto: cpu with one thread and no GPU")
       ->capture_default_str()
       ->check(CLI::IsMember({"auto", "cpu", "wall"}));
+  app.add_option("--device", serve.device,
+                 "top-k on this device, too: cuda, cuda:N or auto; times are the wall's then")
+      ->capture_default_str();
   app.add_option("--open", options.open, "write the drawn table to this folder and open it")
       ->type_name("FOLDER");
   app.add_option("--dump", options.dump, "write the drawn table and queries as .npy, and end")
@@ -99,7 +103,8 @@ Options parse(int argc, char** argv) {
     serve.seconds = 0.05;
   }
   serve.memory = static_cast<int64_t>(options.memory);
-  serve.cpu_clock = options.clock == "cpu" || (options.clock == "auto" && serve.threads == 1);
+  const bool on_cpu = serve.threads == 1 && !runs_on_gpu(serve.device);
+  serve.cpu_clock = options.clock == "cpu" || (options.clock == "auto" && on_cpu);
   if (!options.artifact.empty() && (!options.open.empty() || !options.dump.empty()))
     input_error("--open and --dump are of drawn tables, not of --artifact");
   return options;
@@ -150,6 +155,7 @@ void run(int argc, char** argv) {
   const std::string machine = make_backend("cpu")->description();
   const nlohmann::ordered_json run = {
       {"device_description", machine},
+      {"device", options.serve.device},
       {"threads", options.serve.threads},
       {"clock", options.serve.cpu_clock ? "processor time of the process" : "wall"},
       {"rounds", options.serve.rounds},

@@ -1,6 +1,7 @@
 #include "experiments/bench/serve_cases.hpp"
 
 #include <cstring>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -8,6 +9,7 @@
 
 #include "experiments/bench/plain_scans.hpp"
 #include "host/engine/backend.hpp"
+#include "host/serve/scan/device_tiers.hpp"
 #include "host/serve/scan/kernels.hpp"
 
 namespace mgqe::bench {
@@ -136,6 +138,7 @@ struct Scans {
   const float* full;                  // decoded rows or null
   const ServeOptions& options;
   View<const float> queries;
+  const DeviceTiers* on_device;  // or null
 
   View<const float> asked(int64_t turn, int64_t users) const {
     return queries.slice(turn * users % (queries.rows - users + 1), users);
@@ -171,8 +174,14 @@ std::vector<Contender> contenders(const Scans& scans, int64_t users) {
                     },
                     true});
   }
-  if (users > 1) return list;
   const int64_t k = scans.options.k;
+  if (scans.on_device != nullptr)
+    list.push_back({fmt::format("on {}", scans.on_device->search().device()),
+                    [&scans, k](auto queries, auto result, auto*) {
+                      top_k(*scans.on_device, queries, {.k = k}, result);
+                    },
+                    false});
+  if (users > 1) return list;
   if (!scans.bytes.empty())
     list.push_back({"scalar LUT, byte rows",
                     [&scans, &tiers, k](auto queries, auto result, auto*) {
@@ -298,7 +307,16 @@ std::vector<ordered_json> measure_serving(const ServedTable& table, const ServeO
   const int64_t most = *std::max_element(options.users.begin(), options.users.end());
   const int64_t count = std::max<int64_t>(most, 256);
   const std::vector<float> queries = random_queries(count, d, options.seed + 2);
-  const Scans scans{table, prepared, bytes, decoded, options, {queries.data(), count, d}};
+  std::optional<DeviceTiers> on_device;
+  if (std::unique_ptr<CodedTopK> search = make_coded_top_k(options.device, table.tiers()))
+    on_device.emplace(table.tiers(), std::move(search));
+  const Scans scans{table,
+                    prepared,
+                    bytes,
+                    decoded,
+                    options,
+                    {queries.data(), count, d},
+                    on_device ? &*on_device : nullptr};
   for (const int64_t users : options.users) measure_top_k(scans, users, records);
   add_ratios(records);
   for (ordered_json& record : records) {

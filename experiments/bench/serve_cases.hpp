@@ -19,7 +19,8 @@ struct ServeOptions {
   int64_t memory = int64_t{4} << 30;  // that decoded rows may take
   double seconds = 0.4;               // of one way in one round, about
   uint64_t seed = 1;
-  bool cpu_clock = true;  // else the wall's
+  bool cpu_clock = true;       // else the wall's
+  std::string device = "cpu";  // another is one way more
 };
 
 /// Random vectors (count, dim).

@@ -53,6 +53,15 @@ void ModelOptions::add_histories(ServedModel& model, Until until) const {
                           : KnownHistories::open(histories_, model.artifact()));
 }
 
+void add_device_option(CLI::App& command, std::string& device) {
+  command
+      .add_option("--device", device,
+                  "where codes are searched: cpu, cuda, cuda:N, or auto, a GPU where there is one; "
+                  "lists are the same")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+}
+
 int threads_of(int asked) {
   if (asked < 0) input_error("--threads ", asked, ": 1 or more, or 0 for all");
   return asked == 0 ? thread_count() : asked;

@@ -40,4 +40,7 @@ class ModelOptions {
 /// --threads of a command; 0: all.
 int threads_of(int asked);
 
+/// --device of a command that searches.
+void add_device_option(CLI::App& command, std::string& device);
+
 }  // namespace mgqe

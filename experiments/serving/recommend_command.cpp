@@ -49,6 +49,7 @@ RecommendCommand::RecommendCommand(CLI::App& app)
       ->type_name("error|skip")
       ->capture_default_str();
   command_->add_option("--threads", threads_, "threads; 0: all")->capture_default_str();
+  add_device_option(*command_, device_);
   command_->add_flag("--by-row", by_row_, "ids are rows, here and in what is printed");
   command_->add_flag("--json", as_json_, "as JSON");
 }
@@ -99,6 +100,12 @@ Wishes RecommendCommand::wishes(Rows& rows) const {
 void RecommendCommand::run() const {
   check_choices();
   const std::unique_ptr<ServedModel> model = model_.open();
+  const Recommender& recommender = model->recommender();
+  if (device_ != "cpu" && shortlist_ == 0 && recommender.recommends() && !recommender.dot_product())
+    input_error(
+        "--device ", device_, " searches by dot products: a ", model->artifact().backbone(),
+        " model has all items scored by the CPU; with --shortlist its candidates are searched");
+  model->search_on(device_);
   const bool by_stored_history = model->reads_histories() && history_.empty();
   const bool needs_histories = by_stored_history || (leave_out_seen() && history_.empty());
   if (needs_histories || model_.histories_given()) model_.add_histories(*model, Until::kTest);

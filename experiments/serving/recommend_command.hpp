@@ -38,6 +38,7 @@ class RecommendCommand {
   std::string missing_ = "error";
   int64_t k_ = 10, shortlist_ = 0;
   int threads_ = 0;
+  std::string device_ = "cpu";
   bool by_row_ = false, as_json_ = false;
 };
 

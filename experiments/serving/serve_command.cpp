@@ -1,5 +1,6 @@
 #include "experiments/serving/serve_command.hpp"
 
+#include "experiments/serving/model_options.hpp"
 #include "host/base/check.hpp"
 #include "host/serve/scan/top_k.hpp"
 
@@ -42,6 +43,7 @@ ServeCommand::ServeCommand(CLI::App& app)
   command_->add_option("--port", options_.port, "port; 0: any that is free")->capture_default_str();
   command_->add_option("--threads", options_.threads, "threads of one request")
       ->capture_default_str();
+  add_device_option(*command_, files.device);
   command_->add_option("--max-k", limits.k, "the most items of one list")->capture_default_str();
   command_->add_option("--max-users", limits.users, "the most users of one request")
       ->capture_default_str();

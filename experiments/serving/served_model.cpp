@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "host/config/choices.hpp"
+#include "host/engine/backend.hpp"
 
 namespace mgqe {
 
@@ -19,6 +20,18 @@ const IdMap* ServedModel::user_ids() const {
   for (const std::string& entity : artifact().entities())
     if (entity == "user") return &artifact().ids(entity);
   return histories_ ? histories_->user_ids() : nullptr;
+}
+
+void ServedModel::search_on(const std::string& device) {
+  const RowReader& items = recommender_.reader(recommender_.item_table());
+  if (!items.table().form().has_codes()) {
+    if (runs_on_gpu(device) && !device.starts_with("auto"))
+      input_error("--device ", device, " searches codes, which a ", items.table().form().scheme,
+                  " table has none of: use --device cpu");
+    return;
+  }
+  if (std::unique_ptr<CodedTopK> search = make_coded_top_k(device, items.tiers()))
+    recommender_.search_on(std::move(search));
 }
 
 int64_t ServedModel::users() const {

@@ -33,6 +33,9 @@ class ServedModel {
   void set_histories(KnownHistories histories) { histories_ = std::move(histories); }
   void set_titles(const std::string& path) { titles_ = Titles(path, item_ids()); }
   void prepare(int threads) { recommender_.prepare(threads); }
+  /// Searches on `device`, as make_backend() takes it. InputError where it cannot be used, and
+  /// where a GPU is named for items that have no codes.
+  void search_on(const std::string& device);
 
   const Recommender& recommender() const { return recommender_; }
   const ArtifactView& artifact() const { return recommender_.artifact(); }

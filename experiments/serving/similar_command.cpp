@@ -21,6 +21,7 @@ SimilarCommand::SimilarCommand(CLI::App& app)
       ->type_name("cosine|dot|model");
   command_->add_option("--k", k_, "items to list")->capture_default_str();
   command_->add_option("--threads", threads_, "threads; 0: all")->capture_default_str();
+  add_device_option(*command_, device_);
   command_->add_flag("--by-row", by_row_, "ids are rows, here and in what is printed");
   command_->add_flag("--json", as_json_, "as JSON");
 }
@@ -29,6 +30,11 @@ void SimilarCommand::run() const {
   if (k_ < 1 || k_ > kMaxTopK) input_error("--k ", k_, " is out of range: 1 to ", kMaxTopK);
   const std::unique_ptr<ServedModel> model = model_.open();
   const Likeness by = by_.empty() ? default_likeness(*model) : parse_likeness(by_);
+  if (by == Likeness::kDot)
+    model->search_on(device_);
+  else if (device_ != "cpu")
+    input_error("--device ", device_, " finds items by dot: --by ", likeness_name(by),
+                " is of the CPU");
   const std::optional<int32_t> item = Rows(*model, by_row_, Missing::kError).item(item_);
   TopKOptions options;
   options.k = k_;

@@ -23,6 +23,7 @@ class SimilarCommand {
   std::string item_, by_;
   int64_t k_ = 10;
   int threads_ = 0;
+  std::string device_ = "cpu";
   bool by_row_ = false, as_json_ = false;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "host/engine/coded_top_k.hpp"
 #include "host/engine/device_choice.hpp"
 
 namespace mgqe {
@@ -12,6 +13,7 @@ std::unique_ptr<Backend> make_cpu_backend();
 int cuda_device_count();  // 0 where there is no driver
 GpuAnswer ask_cuda_gpu(int gpu);
 std::unique_ptr<Backend> make_cuda_backend(int gpu);
+std::unique_ptr<CodedTopK> make_cuda_top_k(int gpu, const PackedTiers& table);
 #endif
 
 namespace {
@@ -34,6 +36,13 @@ AskGpu asks_for_presence() {
 #endif
 }
 
+/// Says so where `auto` leaves a GPU alone.
+int chosen_gpu(const std::string& device) {
+  const DeviceChoice choice = choose_device(device, asks_in_earnest());
+  if (!choice.note.empty()) std::fprintf(stderr, "%s\n", choice.note.c_str());
+  return choice.gpu;
+}
+
 }  // namespace
 
 bool runs_on_gpu(const std::string& device) {
@@ -41,12 +50,20 @@ bool runs_on_gpu(const std::string& device) {
 }
 
 std::unique_ptr<Backend> make_backend(const std::string& device) {
-  const DeviceChoice choice = choose_device(device, asks_in_earnest());
-  if (!choice.note.empty()) std::fprintf(stderr, "%s\n", choice.note.c_str());
+  [[maybe_unused]] const int gpu = chosen_gpu(device);
 #if MGQE_WITH_CUDA
-  if (choice.gpu != DeviceChoice::kCpu) return make_cuda_backend(choice.gpu);
+  if (gpu != DeviceChoice::kCpu) return make_cuda_backend(gpu);
 #endif
   return make_cpu_backend();
+}
+
+std::unique_ptr<CodedTopK> make_coded_top_k(const std::string& device,
+                                            [[maybe_unused]] const PackedTiers& table) {
+  [[maybe_unused]] const int gpu = chosen_gpu(device);
+#if MGQE_WITH_CUDA
+  if (gpu != DeviceChoice::kCpu) return make_cuda_top_k(gpu, table);
+#endif
+  return nullptr;
 }
 
 }  // namespace mgqe

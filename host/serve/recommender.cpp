@@ -170,6 +170,10 @@ void Recommender::prepare(int threads) {
     prepared_ = std::make_unique<PreparedTiers>(items.tiers(), threads);
 }
 
+void Recommender::search_on(std::unique_ptr<CodedTopK> device) {
+  device_ = std::make_unique<DeviceTiers>(reader(item_table_).tiers(), std::move(device));
+}
+
 void Recommender::check(std::span<const Question> questions) const {
   const bool histories = reads() == ItemScorer::Reads::kHistory;
   const int64_t most = histories ? items() : users();
@@ -214,6 +218,8 @@ void Recommender::top_k(const std::string& table, View<const float> queries,
     input_error("queries of ", queries.cols, " columns for table ", table, " of dimension ",
                 rows.dim());
   if (!rows.table().form().has_codes()) return decoded_top_k(rows, queries, options, result);
+  if (device_ != nullptr && table == item_table_)
+    return mgqe::top_k(*device_, queries, options, result);
   if (prepared_ != nullptr && table == item_table_)
     return mgqe::top_k(*prepared_, queries, options, result);
   mgqe::top_k(rows.tiers(), queries, options, result);

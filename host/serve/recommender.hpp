@@ -13,7 +13,7 @@
 
 #include "host/serve/artifact_view.hpp"
 #include "host/serve/row_reader.hpp"
-#include "host/serve/scan/top_k.hpp"
+#include "host/serve/scan/device_tiers.hpp"
 #include "models/scorers/item_scorer.hpp"
 
 namespace mgqe {
@@ -58,6 +58,11 @@ class Recommender {
   /// way.
   void prepare(int threads);
   bool prepared() const { return prepared_ != nullptr; }
+  /// Searches item codes on a device from now on: top_k() of item_table(), and what is ranked or
+  /// taken by it. Of make_coded_top_k(device, reader(item_table()).tiers()); as prepare(), before
+  /// it is shared. Everything else, backbones and cosines, stays on the CPU.
+  void search_on(std::unique_ptr<CodedTopK> device);
+  bool on_device() const { return device_ != nullptr; }
 
   /// Top-k of each question. InputError on a user or an item that is none, an empty history, and as
   /// top_k(). A history longer than max_length() is read from its end.
@@ -99,6 +104,7 @@ class Recommender {
   std::unique_ptr<Sources> sources_;
   std::string item_table_;
   std::unique_ptr<PreparedTiers> prepared_;
+  std::unique_ptr<DeviceTiers> device_;
   bool recommends_ = false;
   Description described_;
   mutable std::mutex mutex_;

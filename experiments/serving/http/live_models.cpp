@@ -25,25 +25,29 @@ Models LiveModels::open() const {
   const auto open_one = [&](const std::string& path) {
     const ArtifactView artifact = ArtifactView::open(path);
     artifact.verify();
-    auto model = std::make_unique<ServedModel>(artifact);
+    auto model = std::make_shared<ServedModel>(artifact);
     if (!files_.histories.empty()) {
       const KnownHistories histories = KnownHistories::open(files_.histories, artifact);
       histories.verify();
       model->set_histories(histories);
     }
     if (!files_.titles.empty()) model->set_titles(files_.titles);
-    model->prepare(threads_);
     return model;
   };
   Models models;
-  models.served = open_one(files_.artifact);
-  if (models.served->titles().given() && models.served->titles().size() == 0)
+  const auto served = open_one(files_.artifact);
+  served->search_on(files_.device);
+  if (!served->recommender().on_device()) served->prepare(threads_);
+  models.served = served;
+  if (served->titles().given() && served->titles().size() == 0)
     log().warn("{}: no line is of an item that the model knows", files_.titles);
   if (files_.full.empty()) return models;
-  models.full = open_one(files_.full);
-  if (models.full->artifact().data_fingerprint() != models.served->artifact().data_fingerprint())
+  const auto full = open_one(files_.full);
+  full->prepare(threads_);
+  if (full->artifact().data_fingerprint() != served->artifact().data_fingerprint())
     input_error(files_.full, ": was trained on other data than ", files_.artifact,
                 ": the two cannot be compared");
+  models.full = full;
   return models;
 }
 

@@ -15,6 +15,7 @@ namespace mgqe {
 
 struct ServedFiles {
   std::string artifact, histories, titles, full;  // all but the first may be empty
+  std::string device = "cpu";                     // that the first is searched on
 };
 
 /// What is served together.
