@@ -77,9 +77,11 @@ std::string inline_html(const std::string& text) {
 
 /// Verdicts have a colour and, for those who do not see it, a sign.
 std::string cell_html(const std::string& text) {
+  const std::string open = "<span class=\"open\">– " + inline_html(text) + "</span>";
   if (text == "supported") return "<span class=\"supported\">✓ supported</span>";
   if (text == "not supported") return "<span class=\"refuted\">✗ not supported</span>";
-  if (text == "not enough runs") return "<span class=\"open\">– not enough runs</span>";
+  for (const char* verdict : {"not enough runs", "undecided", "cut short", "not judged"})
+    if (text.starts_with(verdict)) return open;
   return inline_html(text);
 }
 
