@@ -34,6 +34,7 @@ tbody tr:hover{background:var(--band)}
 .open{color:var(--soft)}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:1rem 1.4rem;margin:1rem 0}
 figure{margin:0;min-width:0}
+figure:only-child{grid-column:1/-1;max-width:880px}
 figure svg{width:100%;height:auto;display:block}
 @media (max-width:640px){main{padding-top:1.2rem}th,td{padding:.3rem .5rem}td.words{white-space:normal;min-width:5.6rem}td.long{min-width:11rem}}
 details{margin:.6rem 0}

@@ -123,36 +123,50 @@ const std::vector<Measure>& measures(const GridTask& task) {
 }
 
 std::vector<RunRecord> on_one_data(const std::vector<RunRecord>& runs, size_t& others) {
+  std::vector<std::string> keys;
   std::map<std::string, std::map<std::string, size_t>> counts;
-  for (const RunRecord& run : runs) ++counts[data_key(recorded_config(run))][recorded_data(run)];
-  std::vector<RunRecord> kept;
   for (const RunRecord& run : runs) {
-    const auto& seen = counts.at(data_key(recorded_config(run)));
+    keys.push_back(data_key(recorded_config(run)));
+    ++counts[keys.back()][recorded_data(run)];
+  }
+  std::vector<RunRecord> kept;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const auto& seen = counts.at(keys[i]);
     const auto most = std::max_element(
         seen.begin(), seen.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (recorded_data(run) == most->first)
-      kept.push_back(run);
+    if (recorded_data(runs[i]) == most->first)
+      kept.push_back(runs[i]);
     else
       ++others;
   }
   return kept;
 }
 
+namespace {
+
+std::vector<PointRuns> filled(const std::vector<RunRecord>& runs,
+                              const std::vector<GridPoint>& points) {
+  const Shelf shelf(runs);
+  std::vector<PointRuns> list;
+  for (const GridPoint& point : points) list.push_back(shelf.fill(point));
+  return list;
+}
+
+}  // namespace
+
 std::vector<PointRuns> runs_of_points(const std::vector<RunRecord>& runs,
                                       const std::vector<GridPoint>& points) {
   size_t others = 0;
-  const Shelf shelf(on_one_data(runs, others));
-  std::vector<PointRuns> filled;
-  for (const GridPoint& point : points) filled.push_back(shelf.fill(point));
-  return filled;
+  return filled(on_one_data(runs, others), points);
 }
 
 Evidence::Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice)
-    : tasks_(choice.tasks),
-      figure2_(runs_of_points(runs, figure2_points(choice))),
-      ablations_(runs_of_points(runs, ablation_points(choice, ablation_names()))) {
+    : tasks_(choice.tasks) {
+  const std::vector<RunRecord> kept = on_one_data(runs, on_other_data_);
+  figure2_ = filled(kept, figure2_points(choice));
+  ablations_ = filled(kept, ablation_points(choice, ablation_names()));
   std::map<std::string, double> seconds;
-  for (const RunRecord& run : on_one_data(runs, on_other_data_)) {
+  for (const RunRecord& run : kept) {
     const std::string key = run_key(recorded_config(run));
     stored_.insert(key);
     if (run.at("device") == "cpu")

@@ -201,9 +201,16 @@ Verdict all_of(const std::vector<Verdict>& verdicts) {
   return verdicts.empty() ? Verdict::kNotEnoughRuns : Verdict::kSupported;
 }
 
+/// Of a check that is broken alone: whether it is by its interval shared among so many.
+Verdict broken_among(const Check& check, size_t bounds) {
+  const Verdict verdict = check.verdict(bounds);
+  return verdict == Verdict::kNotSupported ? verdict : Verdict::kUndecided;
+}
+
 /// The least size at which mgqe is on par with the full table: judged where quality is, since a
 /// size alone is arithmetic.
-Check size_at_par(const Evidence& evidence, const GridTask& task, const Points& sizes) {
+Check size_at_par(const Evidence& evidence, const GridTask& task, const Points& sizes,
+                  size_t bounds) {
   Check check{.what = title_of(task) + ": least size of mgqe on par with full, percent",
               .bound = kSizePercent,
               .at_least = false,
@@ -215,7 +222,8 @@ Check size_at_par(const Evidence& evidence, const GridTask& task, const Points& 
   for (const PointRuns* point : sizes) {
     std::vector<Verdict> verdicts;
     for (Check& one : on_par_checks(evidence, point, usual(evidence, task, "full"))) {
-      verdicts.push_back(one.verdict());
+      const Verdict alone = one.verdict();
+      verdicts.push_back(alone == Verdict::kNotSupported ? broken_among(one, bounds) : alone);
       seeds = std::min(seeds, one.measured ? one.measured->seeds : 0);
       check.planned = std::min(check.planned, one.planned);
       for (GridRun& run : one.missing) check.missing.push_back(std::move(run));
@@ -250,9 +258,13 @@ Claim fifth_of_the_size(const Evidence& evidence) {
                           "the bounds of that claim, is at most {}% of it",
                           kSizePercent),
               {}};
+  size_t bounds = 0;  // of all its sizes together: what breaks one of them is shared among them
+  for (const GridTask& task : evidence.tasks())
+    for (const PointRuns* point : planned_points(evidence, task, "mgqe"))
+      bounds += on_par_checks(evidence, point, usual(evidence, task, "full")).size();
   for (const GridTask& task : evidence.tasks())
     if (const Points sizes = planned_points(evidence, task, "mgqe"); !sizes.empty())
-      claim.checks.push_back(size_at_par(evidence, task, sizes));
+      claim.checks.push_back(size_at_par(evidence, task, sizes, bounds));
   return claim;
 }
 
