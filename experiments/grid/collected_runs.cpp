@@ -8,6 +8,7 @@
 #include "experiments/grid/run_claims.hpp"
 #include "experiments/grid/run_store.hpp"
 #include "host/base/check.hpp"
+#include "host/base/numerics.hpp"
 #include "host/io/atomic_file.hpp"
 
 namespace mgqe {
@@ -44,10 +45,15 @@ bool same_figures(const RunRecord& a, const RunRecord& b) {
 
 std::string line_of(const RunRecord& record) { return record.dump() + "\n"; }
 
-const RunRecord* CollectedRuns::find(const std::string& name) const {
+const RunRecord* CollectedRuns::find(const std::string& name, const std::string& data) const {
   refresh();
-  const auto found = runs_.find(name);
-  return found == runs_.end() ? nullptr : &found->second;
+  // Names go on with the data's fingerprint, and with "-numericsN" where the version is another.
+  for (auto run = runs_.lower_bound(name); run != runs_.end() && run->first.starts_with(name);
+       ++run)
+    if (run->second.at("numerics_version") == kNumericsVersion &&
+        (data.empty() || recorded_data(run->second) == data))
+      return &run->second;
+  return nullptr;
 }
 
 const std::map<std::string, RunRecord>& CollectedRuns::all() const {

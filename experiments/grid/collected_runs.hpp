@@ -19,10 +19,11 @@ class CollectedRuns {
  public:
   explicit CollectedRuns(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
-  /// By name (run_name); InputError with file and line where a line is no stored run. Files that
-  /// another process has changed are read anew.
-  const RunRecord* find(const std::string& name) const;
-  /// By name, those of other numerics versions too.
+  /// By run_name and the fingerprint of the data, or any data where that is empty; InputError with
+  /// file and line where a line is no stored run. Files that another process has changed are read
+  /// anew.
+  const RunRecord* find(const std::string& name, const std::string& data = "") const;
+  /// By recorded_name, those of other numerics versions too.
   const std::map<std::string, RunRecord>& all() const;
 
  private:

@@ -56,6 +56,48 @@ Config usual_config(const GridTask& task, const std::string& scheme) {
 
 namespace {
 
+/// Points that are slow to train have fewer seeds than ten, or are left out.
+struct Plan {
+  const char *task, *series, *value;
+  size_t seeds;
+};
+constexpr size_t kSeeds = 10;
+constexpr Plan kPlans[] = {
+    {"neumf", "full", "d=64", kSeeds},
+    {"neumf", "mgqe", "D=32", kSeeds},
+    {"neumf", "full", "d=8", 5},
+    {"neumf", "full", "d=16", 5},
+    {"neumf", "low_rank", "r=8", 5},
+    {"neumf", "low_rank", "r=16", 5},
+    {"neumf", "scalar_quantized", "b=4", 5},
+    {"neumf", "scalar_quantized", "b=8", 5},
+    {"neumf", "dpq_vq", "D=16", 5},
+    {"neumf", "dpq_vq", "D=32", 5},
+    {"neumf", "mgqe", "D=16", 5},
+    {"sasrec", "full", "d=64", 5},
+    {"sasrec", "mgqe", "D=32", 5},
+    {"sasrec", "full", "d=16", 3},
+    {"sasrec", "low_rank", "r=16", 3},
+    {"sasrec", "scalar_quantized", "b=4", 3},
+    {"sasrec", "dpq_vq", "D=32", 3},
+    {"sasrec", "mgqe", "D=16", 3},
+};
+constexpr size_t kSeedsOfLargeCatalogues = 3;
+
+}  // namespace
+
+size_t planned_seeds(const GridPoint& point) {
+  const std::string task = point.task.name;
+  if (!point.task.every_size) return kSeedsOfLargeCatalogues;
+  if (task != "neumf" && task != "sasrec") return kSeeds;
+  for (const Plan& plan : kPlans)
+    if (task == plan.task && point.series == plan.series && point.value == plan.value)
+      return plan.seeds;
+  return 0;
+}
+
+namespace {
+
 /// A scheme of figure 2 and the option that its size varies by.
 struct SizeAxis {
   const char* scheme;

@@ -46,12 +46,19 @@ class GridSource final : public RunSource {
         trainer_(trainer_program()),
         claims_(store.claims_folder()),
         states_(runs.size(), State::kWaiting) {
+    data_.resize(runs.size());
     for (size_t i = 0; i < runs.size(); ++i)
-      if (const auto record = store.find(runs[i].config)) {
+      if (!store.holds(runs[i].config)) read_data_of(runs[i].config);
+    for (size_t i = 0; i < runs.size(); ++i) {
+      if (const auto known = fingerprints_.find(data_key(runs[i].config));
+          known != fingerprints_.end())
+        data_[i] = known->second;
+      if (const auto record = store.find(runs[i].config, data_[i])) {
         states_[i] = State::kStored;
         const bool on_gpu = record->at("device") != "cpu";
         if (on_gpu == gpu) learn(i, *record);
       }
+    }
   }
 
   size_t waiting() const { return number_in(State::kWaiting); }
@@ -61,15 +68,15 @@ class GridSource final : public RunSource {
     for (size_t i = 0; i < runs_.size(); ++i) {
       if (states_[i] != State::kWaiting && states_[i] != State::kElsewhere) continue;
       const Config& config = runs_[i].config;
-      if (!store_.holds(config) && !may_begin(runs_[i])) {
+      if (!store_.holds(config, data_[i]) && !may_begin(runs_[i])) {
         states_[i] = State::kLeftOut;
         continue;
       }
-      const bool taken = claims_.take(run_key(config));
+      const bool taken = claims_.take(claim_of(i));
       // Looked up with the claim in hand: its last holder may just have stored it.
-      if (store_.holds(config)) {
+      if (store_.holds(config, data_[i])) {
         states_[i] = State::kStored;
-        if (taken) claims_.release(run_key(config));
+        if (taken) claims_.release(claim_of(i));
       } else if (!taken) {
         states_[i] = State::kElsewhere;
       } else {
@@ -86,7 +93,7 @@ class GridSource final : public RunSource {
     if (!result.is_object()) throw Error("left no result.json");
     const RunRecord record = make_record(result, config);
     store_.put(config, record, run.out);
-    claims_.release(run_key(config));
+    claims_.release(claim_of(run.id));
     std::error_code ignored;
     fs::remove_all(run.out, ignored);
     states_[run.id] = State::kStored;
@@ -96,7 +103,7 @@ class GridSource final : public RunSource {
   }
 
   void fail(const PooledRun& run, const std::string& error) override {
-    claims_.release(run_key(runs_[run.id].config));
+    claims_.release(claim_of(run.id));
     states_[run.id] = State::kFailed;
     failed_.push_back({runs_[run.id].label, error});
   }
@@ -109,7 +116,7 @@ class GridSource final : public RunSource {
   std::string interrupt() override {
     for (size_t i = 0; i < runs_.size(); ++i) {
       if (states_[i] != State::kRunning) continue;
-      claims_.release(run_key(runs_[i].config));
+      claims_.release(claim_of(i));
       std::error_code ignored;
       fs::remove_all(folders_[i], ignored);
     }
@@ -150,6 +157,20 @@ class GridSource final : public RunSource {
   enum class State { kWaiting, kRunning, kStored, kElsewhere, kLeftOut, kFailed };
   using Clock = std::chrono::steady_clock;
 
+  /// A set that is missing or damaged is told of by the run that needs it.
+  void read_data_of(const Config& config) {
+    const auto [place, added] = fingerprints_.try_emplace(data_key(config));
+    if (!added) return;
+    try {
+      place->second = data_fingerprint(config);
+    } catch (const Error&) {
+    }
+  }
+  /// Two grids may share a store and see other data by the same name.
+  std::string claim_of(size_t i) const {
+    return run_key(runs_[i].config) + (data_[i].empty() ? "" : "-" + data_[i]);
+  }
+
   size_t number_in(State state) const {
     return static_cast<size_t>(std::count(states_.begin(), states_.end(), state));
   }
@@ -188,8 +209,10 @@ class GridSource final : public RunSource {
   const GridOptions& options_;
   fs::path trainer_;
   RunClaims claims_;
-  std::vector<State> states_;           // by run
-  std::map<size_t, fs::path> folders_;  // of the runs begun
+  std::vector<State> states_;      // by run
+  std::vector<std::string> data_;  // by run: the fingerprint of its data here; empty: any will do
+  std::map<std::string, std::string> fingerprints_;  // by data_key, of data that runs are to see
+  std::map<size_t, fs::path> folders_;               // of the runs begun
   std::vector<RunningTime> running_;
   std::vector<GridSummary::Failure> failed_;
   RunCosts costs_;

@@ -11,7 +11,10 @@
 #include "host/base/numerics.hpp"
 #include "host/config/choices.hpp"
 #include "host/config/scheme_traits.hpp"
+#include "host/data/dataset.hpp"
 #include "host/data/hasher.hpp"
+#include "host/data/relevance/relevance.hpp"
+#include "host/engine/backend.hpp"
 #include "models/backbones/model.hpp"
 
 namespace mgqe {
@@ -90,6 +93,19 @@ std::string former_run_name(const Config& config) {
   without_place.run.out = Config{}.run.out;
   without_place.run.device = Config{}.run.device;
   return name_with(key_of(without_place), config);
+}
+
+std::string data_key(const Config& config) {
+  const Config read = canonical(config);
+  return name_of(read.model.task) + std::string(" ") + to_json(read).at("data").dump();
+}
+
+std::string data_fingerprint(const Config& config) {
+  const std::unique_ptr<Backend> backend = make_backend("cpu");
+  const uint64_t fingerprint = config.model.task == TaskKind::kRelevance
+                                   ? load_relevance(config.data, *backend).fingerprint
+                                   : load_dataset(config.data, *backend).fingerprint;
+  return fmt::format("{:016x}", fingerprint);
 }
 
 std::vector<std::string> run_flags(const Config& config) {

@@ -1,4 +1,5 @@
-// What a stored run is found by: a hash of everything that decides its figures.
+// What a stored run is found by: a hash of everything in its config that decides its figures, and
+// the fingerprint of its data, which no config knows.
 #pragma once
 
 #include <string>
@@ -22,6 +23,14 @@ std::string run_name(const Config& config);
 /// The name that a run had before keys left out what a run does not read: files of it are still
 /// found.
 std::string former_run_name(const Config& config);
+
+/// What decides which data a run sees, as far as a config says: runs of one key saw the same data
+/// if their fingerprints agree.
+std::string data_key(const Config& config);
+
+/// The fingerprint of the data that this config names, on this machine: loads it. Errors are those
+/// of loading.
+std::string data_fingerprint(const Config& config);
 
 /// The flags of `mgqe train` that make this config, but for --out and --device: data, model, scheme
 /// with its sizes, seed, and what differs from the backbone's defaults.

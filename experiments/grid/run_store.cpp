@@ -39,6 +39,10 @@ std::string command_of(const Config& config) {
   return line + " --out runs/" + run_name(config);
 }
 
+std::string name_with_data(const std::string& name, const std::string& data) {
+  return data.empty() ? name : name + "-" + data;
+}
+
 /// One line a field: compact, and yet a change is seen in a diff.
 std::string text_of(const RunRecord& record) {
   std::string text;
@@ -55,13 +59,17 @@ Config recorded_config(const RunRecord& record) {
   return canonical(config);
 }
 
+std::string recorded_data(const RunRecord& record) {
+  return record.contains("data") ? record.at("data").value("fingerprint", "") : "";
+}
+
 bool is_run(const RunRecord& json) {
   return json.is_object() && json.contains("test") && json.contains("config") &&
          json.contains("numerics_version");
 }
 
 std::string recorded_name(const RunRecord& record) {
-  const std::string name = run_name(recorded_config(record));
+  const std::string name = name_with_data(run_name(recorded_config(record)), recorded_data(record));
   const int version = record.at("numerics_version").get<int>();
   return version == kNumericsVersion ? name : fmt::format("{}-numerics{}", name, version);
 }
@@ -90,35 +98,57 @@ RunRecord make_record(const RunRecord& result, const Config& config) {
                       {"train_loss", rounded(result.at("train_loss"))},
                       {"seconds", rounded(result.at("seconds"))}};
   record["size"].erase("breakdown");
+  if (result.contains("quantizer") && !result.at("quantizer").empty())
+    record["quantizer"] = rounded(result.at("quantizer"));
+  if (result.contains("user_hits")) record["user_hits"] = rounded(result.at("user_hits"));
   for (const char* place : {"out", "device"}) record["config"]["run"].erase(place);
   return record;
 }
 
-fs::path RunStore::path_of(const Config& config) const {
-  const fs::path path = folder_ / (run_name(config) + ".json");
-  const fs::path former = folder_ / (former_run_name(config) + ".json");
-  return !fs::exists(path) && fs::exists(former) ? former : path;
+fs::path RunStore::path_of(const Config& config, const std::string& data) const {
+  return folder_ / (name_with_data(run_name(config), data) + ".json");
 }
 
-bool RunStore::holds(const Config& config) const {
-  return fs::exists(path_of(config)) || collected_.find(run_name(config)) != nullptr;
-}
-
-std::optional<RunRecord> RunStore::find(const Config& config) const {
-  const fs::path path = path_of(config);
-  std::ifstream stream(path);
-  if (!stream) {
-    const RunRecord* collected = collected_.find(run_name(config));
-    return collected == nullptr ? std::nullopt : std::optional(*collected);
+std::optional<fs::path> RunStore::loose_file(const Config& config, const std::string& data) const {
+  if (!data.empty() && fs::exists(path_of(config, data))) return path_of(config, data);
+  // Files of before the data was a part of the name, and those of any data where any will do.
+  for (const std::string& name : {run_name(config), former_run_name(config)}) {
+    if (fs::exists(folder_ / (name + ".json"))) return folder_ / (name + ".json");
+    std::error_code missing;
+    if (data.empty())
+      for (const auto& entry : fs::directory_iterator(folder_, missing))
+        if (entry.path().filename().string().starts_with(name + "-") &&
+            entry.path().extension() == ".json")
+          return entry.path();
   }
+  return std::nullopt;
+}
+
+bool RunStore::holds(const Config& config, const std::string& data) const {
+  return find(config, data).has_value();
+}
+
+std::optional<RunRecord> RunStore::find(const Config& config, const std::string& data) const {
+  const auto in_collection = [&]() -> std::optional<RunRecord> {
+    const RunRecord* collected = collected_.find(run_name(config), data);
+    return collected == nullptr ? std::nullopt : std::optional(*collected);
+  };
+  const std::optional<fs::path> path = loose_file(config, data);
+  if (!path) return in_collection();
+  std::ifstream stream(*path);
+  if (!stream) return in_collection();  // collected since
   const auto refuse = [&](const std::string& what) {
-    input_error(path.string(), ": ", what, "; remove the file, and it is run again");
+    input_error(path->string(), ": ", what, "; remove the file, and it is run again");
   };
   const RunRecord record = RunRecord::parse(stream, nullptr, /*allow_exceptions=*/false);
   if (!is_run(record)) refuse("is not a stored run");
   if (record.value("numerics_version", 0) != kNumericsVersion)
     refuse("is of another numerics version than its name");
   if (!same(recorded_config(record), config)) refuse("holds another config than its name says");
+  const std::string saw = recorded_data(record);
+  if (*path == path_of(config, data) && !data.empty() && saw != data)
+    refuse("saw other data than its name says");
+  if (!data.empty() && saw != data) return in_collection();  // named by its config alone
   return record;
 }
 
@@ -145,7 +175,7 @@ std::vector<RunRecord> RunStore::all(size_t* others) const {
 }
 
 void RunStore::put(const Config& config, const RunRecord& record, const fs::path& aside) const {
-  const fs::path path = path_of(config), draft = aside / "record.json";
+  const fs::path path = path_of(config, recorded_data(record)), draft = aside / "record.json";
   write_file_atomically(draft, text_of(record));
   std::error_code error;
   fs::rename(draft, path, error);

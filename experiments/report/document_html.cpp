@@ -34,6 +34,7 @@ tbody tr:hover{background:var(--band)}
 .open{color:var(--soft)}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr));gap:1rem 1.4rem;margin:1rem 0}
 figure{margin:0;min-width:0}
+figure:only-child{grid-column:1/-1;max-width:880px}
 figure svg{width:100%;height:auto;display:block}
 @media (max-width:640px){main{padding-top:1.2rem}th,td{padding:.3rem .5rem}td.words{white-space:normal;min-width:5.6rem}td.long{min-width:11rem}}
 details{margin:.6rem 0}
@@ -77,9 +78,11 @@ std::string inline_html(const std::string& text) {
 
 /// Verdicts have a colour and, for those who do not see it, a sign.
 std::string cell_html(const std::string& text) {
+  const std::string open = "<span class=\"open\">– " + inline_html(text) + "</span>";
   if (text == "supported") return "<span class=\"supported\">✓ supported</span>";
   if (text == "not supported") return "<span class=\"refuted\">✗ not supported</span>";
-  if (text == "not enough runs") return "<span class=\"open\">– not enough runs</span>";
+  for (const char* verdict : {"not enough runs", "undecided", "cut short", "not judged"})
+    if (text.starts_with(verdict)) return open;
   return inline_html(text);
 }
 

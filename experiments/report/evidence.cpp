@@ -82,14 +82,27 @@ const PointRuns* find_in(const std::vector<PointRuns>& points, const GridTask& t
                          const std::string& series, const std::string& value) {
   for (const PointRuns& point : points)
     if (std::string(point.point.task.name) == task.name && point.point.series == series &&
-        point.point.value == value && !point.runs.empty())
+        point.point.value == value)
       return &point;
   return nullptr;
+}
+
+const PointRuns* with_runs(const PointRuns* point) {
+  return point == nullptr || point->runs.empty() ? nullptr : point;
 }
 
 }  // namespace
 
 BySeed PointRuns::values(const std::string& pointer) const { return collect(runs, pointer); }
+
+size_t PointRuns::cut_short() const {
+  const TrainConfig& train = config.train;
+  const int patience = train.patience > 0 ? train.patience : kPatience;
+  return static_cast<size_t>(std::count_if(runs.begin(), runs.end(), [&](const auto& run) {
+    const int best = run.second.at("best_epoch").template get<int>();
+    return best + patience * train.evaluate_every > train.epochs;
+  }));
+}
 
 double PointRuns::percent_of_full() const {
   const RunRecord& size = runs.begin()->second.at("size");
@@ -109,18 +122,76 @@ const std::vector<Measure>& measures(const GridTask& task) {
   return task.is_relevance() ? relevance : ranking;
 }
 
+std::vector<RunRecord> on_one_data(const std::vector<RunRecord>& runs, size_t& others) {
+  std::vector<std::string> keys;
+  std::map<std::string, std::map<std::string, size_t>> counts;
+  for (const RunRecord& run : runs) {
+    keys.push_back(data_key(recorded_config(run)));
+    ++counts[keys.back()][recorded_data(run)];
+  }
+  std::vector<RunRecord> kept;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    const auto& seen = counts.at(keys[i]);
+    const auto most = std::max_element(
+        seen.begin(), seen.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (recorded_data(runs[i]) == most->first)
+      kept.push_back(runs[i]);
+    else
+      ++others;
+  }
+  return kept;
+}
+
+namespace {
+
+std::vector<PointRuns> filled(const std::vector<RunRecord>& runs,
+                              const std::vector<GridPoint>& points) {
+  const Shelf shelf(runs);
+  std::vector<PointRuns> list;
+  for (const GridPoint& point : points) list.push_back(shelf.fill(point));
+  return list;
+}
+
+}  // namespace
+
 std::vector<PointRuns> runs_of_points(const std::vector<RunRecord>& runs,
                                       const std::vector<GridPoint>& points) {
-  const Shelf shelf(runs);
-  std::vector<PointRuns> filled;
-  for (const GridPoint& point : points) filled.push_back(shelf.fill(point));
-  return filled;
+  size_t others = 0;
+  return filled(on_one_data(runs, others), points);
 }
 
 Evidence::Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice)
-    : tasks_(choice.tasks),
-      figure2_(runs_of_points(runs, figure2_points(choice))),
-      ablations_(runs_of_points(runs, ablation_points(choice, ablation_names()))) {}
+    : tasks_(choice.tasks) {
+  const std::vector<RunRecord> kept = on_one_data(runs, on_other_data_);
+  figure2_ = filled(kept, figure2_points(choice));
+  ablations_ = filled(kept, ablation_points(choice, ablation_names()));
+  std::map<std::string, double> seconds;
+  for (const RunRecord& run : kept) {
+    const std::string key = run_key(recorded_config(run));
+    stored_.insert(key);
+    if (run.at("device") == "cpu")
+      seconds[key] = run.at("seconds").at("train").get<double>() +
+                     run.at("seconds").at("evaluate").get<double>();
+  }
+  std::vector<GridPoint> points;
+  for (const auto* filled : {&figure2_, &ablations_})
+    for (const PointRuns& point : *filled) points.push_back(point.point);
+  std::vector<uint64_t> seeds;
+  for (const PointRuns& point : figure2_)
+    for (const auto& [seed, run] : point.runs)
+      if (std::find(seeds.begin(), seeds.end(), seed) == seeds.end()) seeds.push_back(seed);
+  for (const GridRun& run : grid_runs(points, seeds))
+    if (const auto took = seconds.find(run_key(run.config)); took != seconds.end())
+      costs_.learn(run, took->second);
+}
+
+std::vector<GridRun> Evidence::missing(const PointRuns& point, size_t seeds) const {
+  std::vector<uint64_t> list;
+  for (uint64_t seed = 1; seed <= seeds; ++seed) list.push_back(seed);
+  std::vector<GridRun> runs = grid_runs({point.point}, list);
+  std::erase_if(runs, [&](const GridRun& run) { return stored_.contains(run_key(run.config)); });
+  return runs;
+}
 
 std::vector<const PointRuns*> Evidence::figure2(const GridTask& task) const {
   std::vector<const PointRuns*> found;
@@ -132,7 +203,13 @@ std::vector<const PointRuns*> Evidence::figure2(const GridTask& task) const {
 
 const PointRuns* Evidence::find(const GridTask& task, const std::string& series,
                                 const std::string& value) const {
-  return find_in(figure2_, task, series, value);
+  return with_runs(find_in(figure2_, task, series, value));
+}
+
+const PointRuns* Evidence::point(const GridTask& task, const std::string& series,
+                                 const std::string& value) const {
+  const PointRuns* found = find_in(figure2_, task, series, value);
+  return found != nullptr ? found : find_in(ablations_, task, series, value);
 }
 
 const PointRuns* Evidence::usual(const GridTask& task, const std::string& scheme) const {
@@ -141,7 +218,7 @@ const PointRuns* Evidence::usual(const GridTask& task, const std::string& scheme
 
 const PointRuns* Evidence::ablation(const GridTask& task, const std::string& study,
                                     const std::string& value) const {
-  return find_in(ablations_, task, study, value);
+  return with_runs(find_in(ablations_, task, study, value));
 }
 
 std::vector<const RunRecord*> Evidence::used() const {

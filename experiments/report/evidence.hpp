@@ -2,14 +2,20 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "experiments/grid/grid_points.hpp"
+#include "experiments/grid/grid_runs.hpp"
 #include "experiments/grid/run_store.hpp"
 #include "experiments/report/statistics.hpp"
 
 namespace mgqe {
+
+/// Evaluations without a better one after which a run is taken to have finished, where it sets no
+/// patience itself: what relevance runs stop by.
+inline constexpr int kPatience = 5;
 
 /// A point and the runs that stand for it.
 struct PointRuns {
@@ -21,13 +27,19 @@ struct PointRuns {
 
   /// The number at a JSON pointer, by seed.
   BySeed values(const std::string& pointer) const;
+  /// The runs whose best epoch is so near the last one allowed that patience (the run's own, or
+  /// kPatience) would have let them train on: more epochs could have made them better.
+  size_t cut_short() const;
+  /// Whether most of them are.
+  bool is_cut_short() const { return 2 * cut_short() > runs.size(); }
   /// Bits by formula against the full table of the task's dimension, whatever d this table has.
   double percent_of_full() const;
   /// "mgqe D=32"
   std::string label() const { return point.series + " " + point.value; }
 };
 
-/// The runs that stand for each point; a point that nothing is stored of has none.
+/// The runs that stand for each point; a point that nothing is stored of has none. All saw the same
+/// data (on_one_data).
 std::vector<PointRuns> runs_of_points(const std::vector<RunRecord>& runs,
                                       const std::vector<GridPoint>& points);
 
@@ -59,12 +71,30 @@ class Evidence {
   const PointRuns* ablation(const GridTask& task, const std::string& study,
                             const std::string& value) const;
 
+  /// The same with or without runs; nothing where no such point is looked for.
+  const PointRuns* point(const GridTask& task, const std::string& series,
+                         const std::string& value) const;
+
   /// Every run that stands for some point, each once.
   std::vector<const RunRecord*> used() const;
+
+  /// The runs that a point lacks of its first `seeds` seeds, each candidate's apart.
+  std::vector<GridRun> missing(const PointRuns& point, size_t seeds) const;
+  /// What runs take on devices like those of the stored ones, on one thread each.
+  const RunCosts& costs() const { return costs_; }
+  /// Runs on other data by the name of that of most runs: in no figure.
+  size_t on_other_data() const { return on_other_data_; }
 
  private:
   std::vector<GridTask> tasks_;
   std::vector<PointRuns> figure2_, ablations_;
+  std::set<std::string> stored_;  // run_key of every run on the data of most
+  RunCosts costs_;
+  size_t on_other_data_ = 0;
 };
+
+/// Only runs that saw one and the same data by each name: where a name stands for two, the one that
+/// more runs saw. The count of the others is added to `others`.
+std::vector<RunRecord> on_one_data(const std::vector<RunRecord>& runs, size_t& others);
 
 }  // namespace mgqe

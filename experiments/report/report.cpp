@@ -6,7 +6,8 @@
 namespace mgqe {
 namespace {
 
-constexpr size_t kSeedsAskedFor = 10;
+constexpr size_t kSeedsAskedFor = 10;                         // of ablations
+constexpr const char* kSteps = "steps_against_dpq_cpu.json";  // beside the report
 
 }  // namespace
 
@@ -18,11 +19,19 @@ void write_report(const RunStore& store, const GridChoice& choice,
   Document document;
   document.title = "Multi-granular quantized embeddings: what was measured";
   document.headline = headline(evidence);
-  add_claims(document, evidence);
+  const std::vector<Claim> claims = paper_claims(evidence, read_step_pairs(folder / kSteps));
+  add_verdicts(document, evidence, claims);
+  add_overview(document, evidence, figures);
+  add_kept(document, evidence);
+  add_asked(document, evidence);
+  add_claims(document, evidence, claims);
   add_figure2(document, evidence, figures);
   add_figure3(document, evidence, figures);
   add_head_and_tail(document, evidence);
   add_ablations(document, evidence);
+  add_codebook_use(document, evidence);
+  add_cut_short(document, evidence);
+  add_user_intervals(document, evidence);
   add_method(document, evidence);
   add_missing(document, evidence, kSeedsAskedFor);
   add_provenance(document, evidence, others);

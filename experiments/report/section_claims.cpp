@@ -1,18 +1,36 @@
+#include <cmath>
+#include <set>
+
 #include <fmt/format.h>
 
-#include "experiments/report/paper_claims.hpp"
+#include "experiments/report/bootstrap.hpp"
 #include "experiments/report/sections.hpp"
+#include "host/train/user_hits.hpp"
 
 namespace mgqe {
 namespace {
 
 std::string measured_text(const Check& check) {
+  if (!check.shown.empty()) return check.shown;
   if (!check.measured) return "no run";
   return to_text(*check.measured, check.digits);
 }
 
 std::string bound_text(const Check& check) {
   return fmt::format("{} {:g}", check.at_least ? "≥" : "≤", check.bound);
+}
+
+/// "5 of 10", or nothing where one run decides.
+std::string seeds_text(const Check& check) {
+  if (check.planned == 0) return "";
+  return fmt::format("{} of {}", check.measured ? check.measured->seeds : 0, check.planned);
+}
+
+/// Which way the seeds go that are there.
+std::string verdict_text(const Check& check) {
+  const Verdict verdict = check.verdict(), so_far = check.so_far();
+  if (verdict != Verdict::kNotEnoughRuns || so_far == verdict) return to_text(verdict);
+  return fmt::format("{}; so far {}", to_text(verdict), to_text(so_far));
 }
 
 std::string tally(const Claim& claim) {
@@ -25,70 +43,198 @@ std::string tally(const Claim& claim) {
   return fmt::format("{} / {} / {}", supported, refuted, open);
 }
 
-std::string percent(const Estimate& ratio) {
-  const std::string seeds = fmt::format("{} seed{}", ratio.seeds, ratio.seeds == 1 ? "" : "s");
-  return ratio.seeds < 2 ? fmt::format("{:.1f}% ({})", 100 * ratio.mean, seeds)
-                         : fmt::format("{:.1f}% ± {:.1f}% ({})", 100 * ratio.mean,
-                                       100 * ratio.half_width, seeds);
+/// "1.5% to 2.1% larger", of ratios to an error.
+std::string error_range(double low, double high) {
+  const auto percent = [](double ratio) {
+    return fmt::format("{:.1f}%", std::abs(100 * (ratio - 1)));
+  };
+  const auto side = [](double ratio) { return ratio < 1 ? " smaller" : " larger"; };
+  if ((low < 1) != (high < 1))
+    return percent(low) + side(low) + " to " + percent(high) + side(high);
+  return (percent(low) == percent(high) ? "" : percent(low) + " to ") + percent(high) + side(high);
 }
 
-/// "GMF" of "GMF on MovieLens-1M".
-std::string short_title(const GridTask& task) {
-  const std::string title = task.title;
-  return title.substr(0, title.find(" on "));
+/// What mgqe keeps of the full table on a task, by the measure that sizes are compared by.
+struct Kept {
+  GridTask task;
+  double percent;
+  Check check;
+};
+
+std::vector<Kept> kept_of(const Evidence& evidence) {
+  std::vector<Kept> list;
+  for (const GridTask& task : evidence.tasks()) {
+    const PointRuns *mgqe = evidence.usual(task, "mgqe"), *full = evidence.usual(task, "full");
+    const auto check = planned_ratio(evidence, measures(task).front(), mgqe, full);
+    if (check && check->measured) list.push_back({task, mgqe->percent_of_full(), *check});
+  }
+  return list;
+}
+
+std::string range(const std::string& low, const std::string& high) {
+  return low == high ? low : low + " to " + high;
+}
+
+std::string where(const Kept& kept) {
+  return fmt::format("{}, {} seeds", kept.task.title, seeds_text(kept.check));
 }
 
 }  // namespace
 
 std::string headline(const Evidence& evidence) {
-  std::string kept, relevance;
-  double least = 1e9, most = 0.0;
-  for (const GridTask& task : evidence.tasks()) {
-    const PointRuns *mgqe = evidence.usual(task, "mgqe"), *full = evidence.usual(task, "full");
-    if (!task.every_size || mgqe == nullptr || full == nullptr) continue;
-    const std::string& pointer = measures(task).front().pointer;
-    const auto ratio = paired_ratio(mgqe->values(pointer), full->values(pointer));
-    if (!ratio) continue;
-    least = std::min(least, mgqe->percent_of_full());
-    most = std::max(most, mgqe->percent_of_full());
-    if (task.is_relevance())
-      relevance =
-          "Its RMSE on item-to-item relevance is " + percent(*ratio) + " of the full table's.";
-    else
-      kept += (kept.empty() ? "" : ", ") + short_title(task) + " " + percent(*ratio);
-  }
-  if (kept.empty() && relevance.empty())
+  const std::vector<Kept> all = kept_of(evidence);
+  if (all.empty())
     return "No pair of runs of mgqe and full is stored yet: there is nothing to compare.";
-  const std::string size = most - least < 0.05 ? fmt::format("{:.1f}%", most)
-                                               : fmt::format("{:.1f}% to {:.1f}%", least, most);
-  if (kept.empty()) return fmt::format("MGQE at {} of the full table's size. {}", size, relevance);
-  return fmt::format(
-      "At {} of the full table's size, MGQE keeps of its full-ranking HR@10 on MovieLens-1M: {}.{}",
-      size, kept, relevance.empty() ? "" : " " + relevance);
+  const auto by_ratio = [](const Kept* a, const Kept* b) {
+    return a->check.measured->mean < b->check.measured->mean;
+  };
+  std::vector<const Kept*> ranking, relevance;
+  double least = 1e9, most = 0.0;
+  for (const Kept& kept : all) {
+    (kept.task.is_relevance() ? relevance : ranking).push_back(&kept);
+    least = std::min(least, kept.percent);
+    most = std::max(most, kept.percent);
+  }
+  std::sort(ranking.begin(), ranking.end(), by_ratio);
+  std::sort(relevance.begin(), relevance.end(), by_ratio);
+  const auto mean = [](const Kept* kept) { return kept->check.measured->mean; };
+  std::string text =
+      fmt::format("In {} of the bits of a full embedding table, MGQE ",
+                  range(fmt::format("{:.1f}%", least), fmt::format("{:.1f}%", most)));
+  if (!ranking.empty()) {
+    text += fmt::format(
+        "finds the held-out item among its first ten {} as often as the full table does (least: "
+        "{})",
+        range(fmt::format("{:.1f}%", 100 * mean(ranking.front())),
+              fmt::format("{:.1f}%", 100 * mean(ranking.back()))),
+        where(*ranking.front()));
+  }
+  if (!relevance.empty())
+    text += fmt::format("{}predicts how alike two items are with an error that is {} (most: {})",
+                        ranking.empty() ? "" : " and ",
+                        error_range(mean(relevance.front()), mean(relevance.back())),
+                        where(*relevance.back()));
+  return text + ".";
 }
 
-void add_claims(Document& document, const Evidence& evidence) {
-  document.heading("The paper's claims");
-  document.paragraph(fmt::format(
-      "Each claim is put as bounds on measured numbers. A bound is kept where the whole 95% "
-      "interval of at least {} seeds keeps it, and broken where the whole interval breaks it; in "
-      "between, or with fewer seeds, there are not enough runs. A claim is supported where every "
-      "bound is kept, and not supported where one is broken.",
-      Check::kFewestSeeds));
-  const std::vector<Claim> claims = paper_claims(evidence);
+void add_verdicts(Document& document, const Evidence& evidence, const std::vector<Claim>& claims) {
   std::vector<TableRow> rows;
-  for (const Claim& claim : claims)
-    rows.push_back({claim.name, to_text(claim.verdict()), tally(claim)});
-  document.table("", {"claim", "verdict", "bounds kept / broken / open"}, rows, 2);
+  for (const Claim& claim : claims) {
+    const std::vector<GridRun> missing = claim.missing();
+    rows.push_back({claim.name, to_text(claim.verdict()), tally(claim),
+                    missing.empty() ? "none"
+                                    : fmt::format("{}, {}", missing.size(),
+                                                  time_of(missing, evidence.costs()))});
+  }
+  document.table("",
+                 {"claim of the paper", "verdict", "bounds kept / broken / open", "runs missing"},
+                 rows, 2);
+}
+
+void add_kept(Document& document, const Evidence& evidence) {
+  document.heading("What MGQE keeps of the full table");
+  std::vector<TableRow> rows;
+  for (const Kept& kept : kept_of(evidence)) {
+    Check check = kept.check;
+    const bool relevance = kept.task.is_relevance();
+    check.bound = relevance ? kOnParError : kOnParFull;
+    check.at_least = !relevance;
+    rows.push_back({kept.task.title, measures(kept.task).front().name,
+                    fmt::format("{:.2f}%", kept.percent), measured_text(check), bound_text(check),
+                    seeds_text(check), verdict_text(check)});
+  }
+  if (rows.empty()) {
+    document.paragraph("No run of it is stored yet.");
+    return;
+  }
+  document.paragraph(
+      "mgqe over the full table at its usual size, paired by seed, all from one store and one "
+      "version of the code. For the RMSE less is better.");
+  document.table("", {"task", "measure", "size", "mgqe / full", "on par", "seeds", "verdict"}, rows,
+                 2);
+}
+
+void add_claims(Document& document, const Evidence& evidence, const std::vector<Claim>& claims) {
+  document.heading("The paper's claims");
+  size_t bounds = 0;
+  for (const Claim& claim : claims) bounds += claim.checks.size();
+  document.paragraph(fmt::format(
+      "Each claim is put as bounds on measured numbers, {} in all. How many seeds a bound rests on "
+      "was set beforehand (10; 5 or 3 where a run takes long), and it is judged when all of them "
+      "are "
+      "there, by no more and no fewer: kept where the whole 95% interval keeps it, broken where "
+      "the "
+      "whole interval breaks it, undecided in between. `so far` says where fewer seeds point. A "
+      "run "
+      "whose best epoch is one of the last that it was allowed is cut short: it could have become "
+      "better, so no bound counts as kept or broken that a better one could turn.",
+      bounds));
+  document.paragraph(
+      "A claim is supported where every bound is kept; as all must hold, no correction is due. It "
+      "is "
+      "not supported where one bound of its k is broken by the interval at 1 − 5%/k (Bonferroni), "
+      "so "
+      "that chance alone refutes a true claim in at most one case of twenty, however many bounds "
+      "it "
+      "has.");
   for (const Claim& claim : claims) {
     std::vector<TableRow> checks;
     for (const Check& check : claim.checks)
-      checks.push_back({check.what, to_text(check.verdict()), measured_text(check),
-                        bound_text(check),
-                        check.measured ? std::to_string(check.measured->seeds) : "0"});
-    document.table("Rule: " + claim.rule + ".", {"what", "verdict", "measured", "bound", "seeds"},
-                   checks, 2, claim.name);
+      checks.push_back({check.what, verdict_text(check), measured_text(check), bound_text(check),
+                        seeds_text(check)});
+    const std::vector<GridRun> missing = claim.missing();
+    std::string text = "Rule: " + claim.rule + ".";
+    if (!claim.note.empty()) text += " " + claim.note;
+    if (!missing.empty())
+      text +=
+          fmt::format(" Missing: {} runs, {} of one thread on the CPUs that made the others: {}.",
+                      missing.size(), time_of(missing, evidence.costs()), names_of(missing));
+    std::set<std::string> cut;
+    for (const Check& check : claim.checks)
+      cut.insert(check.cut_short.begin(), check.cut_short.end());
+    if (!cut.empty()) {
+      text += " Cut short, so to be trained longer:";
+      for (const std::string& name : cut) text += (name == *cut.begin() ? " " : ", ") + name;
+      text += ".";
+    }
+    document.table(text, {"what", "verdict", "measured", "bound", "seeds"}, checks, 2,
+                   fmt::format("{}: {}, {} bounds", claim.name, to_text(claim.verdict()),
+                               claim.checks.size()));
   }
+}
+
+void add_user_intervals(Document& document, const Evidence& evidence) {
+  document.heading("Intervals that count the users too");
+  std::vector<TableRow> rows;
+  for (const GridTask& task : evidence.tasks()) {
+    const PointRuns *mgqe = evidence.usual(task, "mgqe"), *full = evidence.usual(task, "full");
+    if (task.is_relevance() || mgqe == nullptr || full == nullptr) continue;
+    HitsBySeed over, under;
+    for (const auto& [hits, point] : {std::pair(&over, mgqe), std::pair(&under, full)})
+      for (const auto& [seed, run] : point->runs)
+        if (run.contains("user_hits")) (*hits)[seed] = hits_of_json(run.at("user_hits"));
+    const auto by_users = ratio_over_users(over, under);
+    if (!by_users) continue;
+    BySeed ours, theirs;
+    for (const auto& [seed, hits] : over) {
+      ours[seed] = mgqe->values("/test/full/hr@10").at(seed);
+      if (under.contains(seed)) theirs[seed] = full->values("/test/full/hr@10").at(seed);
+    }
+    rows.push_back({task.title, to_text(*paired_ratio(ours, theirs), 3), to_text(*by_users, 3),
+                    std::to_string(by_users->seeds)});
+  }
+  document.paragraph(
+      "An interval over seeds says what other seeds would give for the same users. Which users "
+      "there "
+      "are is chance too: a bootstrap draws users and seeds anew, the same users for both tables. "
+      "Runs keep a bit for each user's hit since the store has a field for it.");
+  if (rows.empty())
+    document.paragraph(
+        "No pair of stored runs of mgqe and full has its users' hits, they were made before: every "
+        "interval of this report is over seeds alone, and says nothing of other users.");
+  else
+    document.table("Full-ranking HR@10, mgqe / full at their usual sizes.",
+                   {"task", "over seeds", "over seeds and users", "seeds"}, rows, 1);
 }
 
 }  // namespace mgqe

@@ -60,13 +60,28 @@ Block::Figure figure(const std::vector<Plot>& plots, const std::string& name,
   return {draw(plots, name, title, folder), kFolder + name + ".svg", title};
 }
 
+/// "17–20 of 20 (5 cut short)".
+std::string best_epochs(const PointRuns& point) {
+  int earliest = 1 << 30, latest = 0;
+  for (const auto& [seed, run] : point.runs) {
+    const int epoch = run.at("best_epoch").get<int>();
+    earliest = std::min(earliest, epoch);
+    latest = std::max(latest, epoch);
+  }
+  std::string text =
+      earliest == latest ? std::to_string(latest) : fmt::format("{}–{}", earliest, latest);
+  text += fmt::format(" of {}", point.config.train.epochs);
+  const size_t cut = point.cut_short();
+  return cut == 0 ? text : fmt::format("{} ({} cut short)", text, cut);
+}
+
 TableRow quality_header(const GridTask& task) {
   TableRow header = {"embedding", "size"};
   for (const Measure& measure : measures(task)) header.push_back(measure.name);
   header.insert(header.begin() + 3, "/ full's");
   header.push_back(task.is_relevance() ? "validation RMSE" : "validation NDCG@10");
   if (task.is_relevance()) header.push_back("L2");
-  header.insert(header.end(), {"seeds", "KiB by formula / packed / file"});
+  header.insert(header.end(), {"seeds", "best epoch", "KiB by formula / packed / file"});
   return header;
 }
 
@@ -84,6 +99,7 @@ TableRow quality_row(const Evidence& evidence, const PointRuns& point) {
                                     : shown(estimate(point.values("/valid/full/ndcg@10")), 4));
   if (task.is_relevance()) row.push_back(fmt::format("{:g}", point.config.train.l2));
   row.push_back(std::to_string(point.runs.size()));
+  row.push_back(best_epochs(point));
   row.push_back(fmt::format("{} / {} / {}", kib(size_of(point, "formula_bits")),
                             kib(size_of(point, "payload_bits")),
                             kib(8 * size_of(point, "file_bytes"))));
@@ -117,7 +133,33 @@ std::string loss_ratio(const PointRuns& mgqe, const PointRuns& full, size_t epoc
   return shown(paired_ratio(ours, theirs), 4);
 }
 
+/// The largest ratio of an epoch's loss to the least before it, by seed.
+BySeed largest_rise(const PointRuns& point) {
+  BySeed rises;
+  for (const auto& [seed, run] : point.runs) {
+    double rise = 0.0, least = 0.0;
+    for (const double loss : run.at("train_loss").get<std::vector<double>>()) {
+      if (least > 0.0) rise = std::max(rise, loss / least);
+      least = least > 0.0 ? std::min(least, loss) : loss;
+    }
+    rises[seed] = rise;
+  }
+  return rises;
+}
+
 }  // namespace
+
+void add_overview(Document& document, const Evidence& evidence,
+                  const std::filesystem::path& figures) {
+  std::vector<Plot> panels;
+  for (const GridTask& task : evidence.tasks())
+    if (task.every_size && !evidence.figure2(task).empty())
+      panels.push_back(quality_plot(evidence, task, measures(task).front(),
+                                    fmt::format("overview-{}", task.name)));
+  if (panels.empty()) return;
+  document.figures(
+      {figure(panels, "figure2", "Quality against size: every scheme on every task", figures)});
+}
 
 void add_figure2(Document& document, const Evidence& evidence,
                  const std::filesystem::path& figures) {
@@ -128,8 +170,9 @@ void add_figure2(Document& document, const Evidence& evidence,
       "dimension, whatever dimension a table has itself. Judge by full ranking: sampled ranking "
       "hides much of what compression loses. Lower is better for the RMSE. The frames end at 55% "
       "of the best figure, or 1.2 times the least RMSE, and a tenth beyond the best: what is worse "
-      "is in the tables alone.");
-  std::vector<Plot> panels;
+      "is in the tables alone. `best epoch` is the earliest and the latest over the seeds, of "
+      "those "
+      "allowed, and in brackets how many runs were cut short there.");
   std::vector<Block::Figure> drawn;
   for (const GridTask& task : evidence.tasks()) {
     if (!task.every_size || evidence.figure2(task).empty()) continue;
@@ -137,18 +180,15 @@ void add_figure2(Document& document, const Evidence& evidence,
       if (measure.pointer == "/test/full/ndcg@10") continue;
       const bool sampled = measure.pointer == "/test/sampled/hr@10";
       const std::string name = fmt::format("figure2-{}{}", task.name, sampled ? "-sampled" : "");
-      const Plot plot = quality_plot(evidence, task, measure, name);
-      drawn.push_back(figure(
-          {plot}, name, fmt::format("{}: {} against size", task.title, measure.name), figures));
-      if (!sampled) panels.push_back(plot);
+      drawn.push_back(figure({quality_plot(evidence, task, measure, name)}, name,
+                             fmt::format("{}: {} against size", task.title, measure.name),
+                             figures));
     }
   }
-  if (panels.empty()) {
+  if (drawn.empty()) {
     document.paragraph("No run of it is stored yet.");
     return;
   }
-  // All panels in one picture, for pages that show one.
-  draw(panels, "figure2", "Quality against size", figures);
   document.figures(std::move(drawn));
   for (const GridTask& task : evidence.tasks()) {
     std::vector<TableRow> rows;
@@ -158,6 +198,27 @@ void add_figure2(Document& document, const Evidence& evidence,
     document.heading(task.title, 3);
     document.table("", quality_header(task), rows, 1);
   }
+}
+
+void add_cut_short(Document& document, const Evidence& evidence) {
+  document.heading("Runs that ended at the last epoch allowed");
+  document.paragraph(fmt::format(
+      "A run is cut short where its best epoch on validation is within patience of the last epoch "
+      "allowed: its own patience, or {} evaluations where it sets none (SASRec is evaluated every "
+      "5 "
+      "epochs). Longer training could have made it better. A point most of whose runs are so is "
+      "taken as cut short by the claims.",
+      kPatience));
+  std::vector<TableRow> rows;
+  for (const PointRuns& point : evidence.figure2())
+    if (point.cut_short() > 0)
+      rows.push_back({point.point.task.title, point.label(), best_epochs(point),
+                      point.is_cut_short() ? "cut short" : "not most of its runs"});
+  if (rows.empty())
+    document.paragraph("No stored run of figure 2 is.");
+  else
+    document.table("", {"task", "embedding", "best epoch", "point"}, rows, 2,
+                   fmt::format("{} points with such runs", rows.size()));
 }
 
 void add_figure3(Document& document, const Evidence& evidence,
@@ -179,6 +240,7 @@ void add_figure3(Document& document, const Evidence& evidence,
     TableRow row = {task.title};
     for (const size_t epoch : {size_t{1}, size_t{2}, size_t{5}, size_t{10}, last})
       row.push_back(epoch <= last ? loss_ratio(*mgqe, *full, epoch) : "");
+    row.push_back(shown(estimate(largest_rise(*mgqe)), 3));
     row.push_back(std::to_string(last));
     row.push_back(
         std::to_string(paired_ratio(mgqe->values("/seconds/train"), full->values("/seconds/train"))
@@ -191,8 +253,11 @@ void add_figure3(Document& document, const Evidence& evidence,
     return;
   }
   document.figures(std::move(drawn));
-  document.table("The loss of mgqe over that of the full table, by epoch; paired by seed.",
-                 {"task", "1", "2", "5", "10", "last", "epochs", "seeds"}, rows, 1);
+  document.table(
+      "The loss of mgqe over that of the full table, by epoch, paired by seed; and the largest "
+      "ratio "
+      "of an epoch's loss of mgqe to the least before it, below 1 where it never rose.",
+      {"task", "1", "2", "5", "10", "last", "largest rise", "epochs", "seeds"}, rows, 1);
 }
 
 }  // namespace mgqe

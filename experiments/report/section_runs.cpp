@@ -1,5 +1,6 @@
 // How the figures were made, what is missing, what made them.
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include <fmt/format.h>
@@ -22,33 +23,27 @@ std::string tally(const std::map<std::string, size_t>& counts) {
   return text;
 }
 
-/// Seeds by value of one scheme: "D=4: 5, D=8: 5", and how many runs are lacking.
-struct Coverage {
-  std::string text;
-  size_t missing = 0;
-};
-
-std::map<std::string, Coverage> coverage(const std::vector<PointRuns>& points, const GridTask& task,
-                                         size_t seeds, std::vector<std::string>& order) {
-  std::map<std::string, Coverage> covered;
+/// Points of one task by scheme or study: "D=4: 5 of 10, D=8: 5 of 10", and the runs they lack.
+void add_coverage(std::vector<TableRow>& rows, const Evidence& evidence,
+                  const std::vector<PointRuns>& points, const GridTask& task,
+                  const std::function<size_t(const GridPoint&)>& seeds) {
+  std::vector<std::string> order;
+  std::map<std::string, std::pair<std::string, std::vector<GridRun>>> covered;
   for (const PointRuns& point : points) {
     if (std::string(point.point.task.name) != task.name) continue;
+    const size_t planned = seeds(point.point);
+    if (planned == 0 && point.runs.empty()) continue;
     if (!covered.contains(point.point.series)) order.push_back(point.point.series);
-    Coverage& entry = covered[point.point.series];
-    entry.text += fmt::format("{}{}: {}", entry.text.empty() ? "" : ", ", point.point.value,
-                              point.runs.size());
-    entry.missing += seeds - std::min(seeds, point.runs.size());
+    auto& [text, missing] = covered[point.point.series];
+    text += fmt::format("{}{}: {} of {}", text.empty() ? "" : ", ", point.point.value,
+                        point.runs.size(), planned);
+    for (GridRun& run : evidence.missing(point, planned)) missing.push_back(std::move(run));
   }
-  return covered;
-}
-
-void add_coverage(std::vector<TableRow>& rows, const std::vector<PointRuns>& points,
-                  const GridTask& task, size_t seeds) {
-  std::vector<std::string> order;
-  const auto covered = coverage(points, task, seeds, order);
-  for (const std::string& series : order)
-    rows.push_back(
-        {task.name, series, covered.at(series).text, std::to_string(covered.at(series).missing)});
+  for (const std::string& series : order) {
+    const auto& [text, missing] = covered.at(series);
+    rows.push_back({task.name, series, text, std::to_string(missing.size()),
+                    missing.empty() ? "" : time_of(missing, evidence.costs())});
+  }
 }
 
 }  // namespace
@@ -65,6 +60,11 @@ void add_method(Document& document, const Evidence& evidence) {
       "Ranking leaves the last action of each user out for test and the one before for validation. "
       "`sampled` ranks it against 100 items the user never touched, `full` against every item the "
       "user has not seen. Equal scores count by their expectation over random orders.",
+      "MovieLens-1M is the file that the SASRec authors prepared (`ml-1m.txt`, fingerprint "
+      "54d8619911e7031b). GroupLens's `ratings.dat`, which `fetch_data.sh` downloads, has the same "
+      "actions, but several in one second, and their order within it decides what is held out: 26% "
+      "of the users get another test item. Figures by it are not these, and a run is known by the "
+      "fingerprint of its data, so that no figure mixes the two.",
       "Figures are those of the packed model: bit-packed codes, decoded.",
       "± is half the 95% interval of the mean by Student's t; a figure without it is one seed's. "
       "Ratios are taken seed by seed and then averaged.",
@@ -93,21 +93,27 @@ void add_method(Document& document, const Evidence& evidence) {
 void add_missing(Document& document, const Evidence& evidence, size_t seeds) {
   document.heading("What is there, and what is missing");
   document.paragraph(fmt::format(
-      "Seeds stored of each point, and runs that {} seeds each would still need. `build/release/"
-      "figure2 --list` names them one by one; the same command without `--list` makes them.",
+      "Seeds stored of each point, of those planned before any was run; points that no bound rests "
+      "on have none planned. Of ablations, {} each. Times are of one thread on CPUs like those "
+      "that "
+      "made the stored runs, one run after the other. `build/release/figure2 --list` names the "
+      "runs "
+      "one by one; the same command without `--list` makes them.",
       seeds));
   std::vector<TableRow> figures, ablations;
   for (const GridTask& task : evidence.tasks()) {
-    add_coverage(figures, evidence.figure2(), task, seeds);
+    add_coverage(figures, evidence, evidence.figure2(), task, planned_seeds);
     const bool some = std::any_of(
         evidence.ablations().begin(), evidence.ablations().end(), [&](const PointRuns& point) {
           return std::string(point.point.task.name) == task.name && !point.runs.empty();
         });
     if (some || std::string(task.name) == "gmf")
-      add_coverage(ablations, evidence.ablations(), task, seeds);
+      add_coverage(ablations, evidence, evidence.ablations(), task,
+                   [&](const GridPoint&) { return seeds; });
   }
-  document.table("Figures 2 and 3", {"task", "scheme", "seeds by size", "missing"}, figures, 3);
-  document.table("Ablations", {"task", "study", "seeds by value", "missing"}, ablations, 3,
+  document.table("Figures 2 and 3", {"task", "scheme", "seeds by size", "missing", "time"}, figures,
+                 3);
+  document.table("Ablations", {"task", "study", "seeds by value", "missing", "time"}, ablations, 3,
                  "Ablations");
 }
 
@@ -129,12 +135,14 @@ void add_provenance(Document& document, const Evidence& evidence, size_t others)
   for (const auto& [name, fingerprints] : data) {
     std::string text = "Data `" + name + "`, fingerprint";
     for (const std::string& fingerprint : fingerprints) text += " " + fingerprint;
-    if (fingerprints.size() > 1) text += ": these runs did not all see the same data";
     items.push_back(text);
   }
   if (others > 0)
     items.push_back(plural(others, "stored run") +
                     " of another numerics version set aside: the code has changed since");
+  if (evidence.on_other_data() > 0)
+    items.push_back(plural(evidence.on_other_data(), "stored run") +
+                    " on other data of the same name set aside: no figure mixes two data sets");
   document.list(items);
   document.paragraph(
       "Every run is a JSON file under `runs/`, with the command that repeats it. All together:");

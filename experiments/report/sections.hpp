@@ -4,23 +4,38 @@
 #include <filesystem>
 
 #include "experiments/report/document.hpp"
-#include "experiments/report/evidence.hpp"
+#include "experiments/report/paper_claims.hpp"
 
 namespace mgqe {
 
-/// One sentence: what mgqe keeps of the full table, and at what size.
+/// One sentence that needs no knowledge of the field: at what size, what is kept, and where least.
 std::string headline(const Evidence& evidence);
 
-void add_claims(Document& document, const Evidence& evidence);
-/// Figures are drawn into `figures`, a folder beside the report.
+/// The claims with their verdicts and what is missing; then figure 2 in one picture, which is drawn
+/// into `figures`, a folder beside the report. It is the first screen, which README.md shows too.
+void add_verdicts(Document& document, const Evidence& evidence, const std::vector<Claim>& claims);
+void add_overview(Document& document, const Evidence& evidence,
+                  const std::filesystem::path& figures);
+/// mgqe against the full table on every task, large catalogues among them.
+void add_kept(Document& document, const Evidence& evidence);
+/// Full tables against what was asked of them: that the baseline is as good as it should be.
+void add_asked(Document& document, const Evidence& evidence);
+/// Claim by claim: the rule, its bounds and the runs that are missing.
+void add_claims(Document& document, const Evidence& evidence, const std::vector<Claim>& claims);
 void add_figure2(Document& document, const Evidence& evidence,
                  const std::filesystem::path& figures);
 void add_figure3(Document& document, const Evidence& evidence,
                  const std::filesystem::path& figures);
 void add_head_and_tail(Document& document, const Evidence& evidence);
 void add_ablations(Document& document, const Evidence& evidence);
+/// Perplexity and unused centroids of the runs that have them.
+void add_codebook_use(Document& document, const Evidence& evidence);
+/// Points whose runs ended at the last epoch allowed.
+void add_cut_short(Document& document, const Evidence& evidence);
+/// Ratios with intervals that count the users too, beside those over seeds alone.
+void add_user_intervals(Document& document, const Evidence& evidence);
 void add_method(Document& document, const Evidence& evidence);
-/// How many seeds each point has, of `seeds` asked for.
+/// How many seeds each point has, of those planned; of ablations, of `seeds`.
 void add_missing(Document& document, const Evidence& evidence, size_t seeds);
 /// Devices, commits, data, commands; `others`: stored runs of another numerics version.
 void add_provenance(Document& document, const Evidence& evidence, size_t others);

@@ -1,4 +1,4 @@
-// Means over seeds, and ratios paired by seed.
+// Means over seeds, ratios paired by seed, and intervals for many bounds at once.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,14 @@ std::optional<Estimate> estimate(const BySeed& values);
 
 /// Of the ratios of the seeds that both have: what varies with the seed alone cancels.
 std::optional<Estimate> paired_ratio(const BySeed& numerator, const BySeed& denominator);
+
+/// The t that a variable of Student's distribution stays below with this probability, 0.5 to 1;
+/// degrees of freedom 1 or more.
+double student_t_quantile(double probability, double degrees);
+
+/// The interval at 1 - 5% / bounds instead of 95% (Bonferroni): of so many intervals together at
+/// most 5% miss. One seed's has no width and keeps none.
+Estimate shared_among(const Estimate& estimate, size_t bounds);
 
 /// The value at `size` on the line through (size, value) pairs, straight in log(size); beyond
 /// either end that end's value. `points` is not empty and in any order.

@@ -34,12 +34,14 @@ fill() {
 }
 
 results=experiments/results
-# The answer in one line, as the report gives it, and the picture behind it.
+# section NAME: of the report, without its heading
+section() { awk -v name="## $1" '/^## /{inside = $0 == name; next} inside' $results/report.md | sed '1{/^$/d}'; }
+# README shows the report's first screen, all before its first section; quality.md two of its sections.
 if [ -e $results/report.md ]; then
-  { sed -n 3p $results/report.md
-    echo
-    echo "[![Quality against size: every scheme on every task]($results/figures/figure2.svg)]($results/report.md)"
-  } | fill figure2
+  sed -n '3,/^## /{/^## /!p}' $results/report.md |
+    sed -E "s#!\\[(.*)\\]\\((figures/[^)]*)\\)#[![\\1]($results/\\2)]($results/report.md)#" | sed '$d' | fill first-screen
+  section "Full tables against what was asked of them" | sed '$d' | fill asked
+  section "What MGQE keeps of the full table" | sed '$d' | fill kept
 fi
 # README shows the full table and the default MGQE of two backbones, quality.md all rows.
 "$schemes" --table --only '^(gmf|sasrec)/(full-d64|mgqe-D32)$' | fill results
@@ -50,6 +52,10 @@ python3 experiments/baselines/speed_table.py experiments/results/training_speed_
   fill training-speed
 python3 experiments/scripts/compare_embeddings.py --table $results/embeddings_cpu.json |
   fill embeddings
+if [ -e $results/steps_against_dpq_cpu.json ]; then
+  python3 experiments/scripts/compare_dpq.py --table $results/steps_against_dpq_cpu.json |
+    fill steps-against-dpq
+fi
 if [ -e $results/ranks_cpu.json ]; then
   python3 experiments/scripts/compare_ranks.py --table $results/ranks_cpu.json |
     fill ranks

@@ -190,10 +190,14 @@ Evaluation Evaluator::evaluate(Ranker& ranker, Split split) {
     sum_over_ranks(backend_.communicator(), sums);
     return std::vector<int32_t>(sums.begin(), sums.end());
   };
-  return {summarize(of_all_ranks(sampled_greater), of_all_ranks(sampled_ties), all.positives,
-                    dataset_.items),
-          summarize(of_all_ranks(full_greater), of_all_ranks(full_ties), all.positives,
-                    dataset_.items)};
+  const std::vector<int32_t> greater = of_all_ranks(full_greater), ties = of_all_ranks(full_ties);
+  Evaluation evaluation{summarize(of_all_ranks(sampled_greater), of_all_ranks(sampled_ties),
+                                  all.positives, dataset_.items),
+                        summarize(greater, ties, all.positives, dataset_.items),
+                        {}};
+  for (size_t m = 0; m < greater.size(); ++m)
+    evaluation.full_hits.push_back(expected_hit(greater[m], ties[m], kCutoff));
+  return evaluation;
 }
 
 }  // namespace mgqe

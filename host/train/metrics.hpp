@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -36,6 +37,7 @@ struct SplitMetrics {
 
 struct Evaluation {
   SplitMetrics sampled, full;
+  std::vector<double> full_hits;  // within 10 of all items, of each user judged, in their order
 };
 
 /// {"sampled": {"hr@10", "ndcg@10", "users", "head": {...}, "tail": {...}}, "full": {...}}

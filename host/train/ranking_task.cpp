@@ -38,7 +38,8 @@ class RankingTask final : public Task {
     const Evaluation figures = evaluator_.evaluate(*ranker, split);
     return {to_json(figures),
             split == Split::kValid ? figures.full.all.ndcg : figures.sampled.all.hr,
-            {figures.full.all.hr, figures.full.all.ndcg, figures.sampled.all.hr}};
+            {figures.full.all.hr, figures.full.all.ndcg, figures.sampled.all.hr},
+            figures.full_hits};
   }
 
   std::vector<std::string> columns() const override {

@@ -15,6 +15,7 @@
 #include "host/io/console/logging.hpp"
 #include "host/io/console/metrics_log.hpp"
 #include "host/io/console/progress.hpp"
+#include "host/train/user_hits.hpp"
 #include "models/features/placement.hpp"
 
 namespace mgqe {
@@ -324,6 +325,7 @@ nlohmann::ordered_json Trainer::make_result(const SizeReport& size,
       {"train_loss", state_.train_loss},
       {"seconds", {{"train", state_.train_seconds}, {"evaluate", state_.evaluate_seconds}}},
       {"samples_per_second", examples_per_second()}};
+  if (!test.hits.empty()) result["user_hits"] = hits_to_json(test.hits);
   if (task_.selection() == Split::kValid) result["valid"] = state_.best.evaluation.json;
   return result;
 }

@@ -8,6 +8,7 @@
 #include "experiments/report/plot.hpp"
 #include "experiments/report/report.hpp"
 #include "host/base/check.hpp"
+#include "host/train/user_hits.hpp"
 #include "tests/support/grid_report_testing.hpp"
 
 namespace mgqe::testing {
@@ -102,15 +103,29 @@ TEST_F(Report, HasEverySchemeClaimAndSize) {
                            "0123456789ab",
                            "build/release/mgqe train --data ml-1m --model gmf",
                            "What is there, and what is missing",
+                           "3 of 10",
+                           "gmf/full-d8 seeds 4–10",
+                           "What MGQE keeps of the full table",
+                           "26% of the users",
+                           "largest rise",
+                           "best epoch",
+                           "3 of 20",
+                           "Bonferroni",
+                           "No stored run of figure 2 is.",
+                           "has its users' hits, they were made before",
                            "± "})
     EXPECT_TRUE(both_have(text)) << text;
-  EXPECT_TRUE(both_have("keeps of its full-ranking HR@10")) << markdown_.substr(0, 400);
+  EXPECT_TRUE(both_have("of the bits of a full embedding table, MGQE finds"))
+      << markdown_.substr(0, 400);
+  EXPECT_LT(markdown_.find("| claim of the paper"), markdown_.find("\n## ")) << "first screen";
+  EXPECT_LT(markdown_.find("figures/figure2.svg"), markdown_.find("\n## ")) << "first screen";
   // Every line of the figures and every panel is there.
   EXPECT_GE(std::count(html_.begin(), html_.end(), '\n'), 500);
   size_t drawings = 0;
   for (size_t at = 0; (at = html_.find("<svg class=\"plot\"", at)) != std::string::npos; ++at)
     ++drawings;
-  EXPECT_EQ(drawings, 2u * 3 + 1 + 3) << "figure 2: two of each backbone, one RMSE; figure 3";
+  EXPECT_EQ(drawings, 1u + 2u * 3 + 1 + 3)
+      << "all tasks in one; figure 2: two of each backbone, one RMSE; figure 3";
 }
 
 // Two seeds far apart have an interval wider than all there is to see.
@@ -159,6 +174,29 @@ TEST_F(Report, OfAnEmptyStoreSaysSo) {
   EXPECT_TRUE(both_have("No pair of runs of mgqe and full is stored yet"));
   EXPECT_TRUE(both_have("No run of it is stored yet."));
   EXPECT_EQ(badly_nested(html_), "");
+}
+
+TEST_F(Report, TellsOfCodebooksCutsAndUsers) {
+  std::vector<RunRecord> runs = made_up_runs(figure2_points(every_task()), {1, 2, 3});
+  for (RunRecord& run : runs) {
+    const Config config = recorded_config(run);
+    if (config.embedding.scheme == "low_rank") run["best_epoch"] = config.train.epochs;
+    if (config.embedding.scheme == "mgqe")
+      run["quantizer"]["item"] = {{{"rows", 342},
+                                   {"centroids", 256},
+                                   {"perplexity", 123.4},
+                                   {"unused_centroids", 4096},
+                                   {"mean_squared_error", 0.01}}};
+    if (config.model.task == TaskKind::kRanking) {
+      std::vector<double> hits(40, 0.0);
+      for (size_t user = 0; user < 20; ++user) hits[(user * 7 + config.run.seed) % 40] = 1.0;
+      run["user_hits"] = hits_to_json(hits);
+    }
+  }
+  write(runs);
+  for (const char* text : {"Use of the codebooks", "123.4", "50.0%", "item, tier 1",
+                           "20 of 20 (3 cut short)", "over seeds and users", "Cut short, so to be"})
+    EXPECT_TRUE(both_have(text)) << text;
 }
 
 TEST_F(Report, SetsOtherNumericsAside) {

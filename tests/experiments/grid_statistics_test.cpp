@@ -40,6 +40,25 @@ TEST(PairedRatio, IsOfTheSeedsThatBothHave) {
   EXPECT_NEAR(steady->half_width, 0.0, 1e-12);
 }
 
+TEST(StudentT, IsWhatTablesHave) {
+  EXPECT_NEAR(student_t_quantile(0.975, 1), 12.7062, 1e-4);
+  EXPECT_NEAR(student_t_quantile(0.975, 2), 4.3027, 1e-4);
+  EXPECT_NEAR(student_t_quantile(0.975, 9), 2.2622, 1e-4);
+  EXPECT_NEAR(student_t_quantile(0.995, 9), 3.2498, 1e-4);
+  EXPECT_NEAR(student_t_quantile(0.9995, 4), 8.6103, 1e-4);
+  EXPECT_NEAR(student_t_quantile(0.95, 30), 1.6973, 1e-4);
+  EXPECT_NEAR(student_t_quantile(0.975, 1e6), 1.95997, 1e-4);
+}
+
+TEST(SharedAmong, WidensByTheQuantiles) {
+  const Estimate ten{1.0, 0.2, 10};
+  // t(9) at 0.975 is 2.2622, at 1 - 0.025 / 5 = 0.995 it is 3.2498.
+  EXPECT_NEAR(shared_among(ten, 5).half_width, 0.2 * 3.2498 / 2.2622, 1e-5);
+  EXPECT_EQ(shared_among(ten, 5).mean, 1.0);
+  EXPECT_EQ(shared_among(ten, 1).half_width, 0.2);
+  EXPECT_EQ(shared_among(Estimate{1.0, 0.0, 1}, 5).half_width, 0.0);
+}
+
 TEST(Interpolate, IsStraightInTheLogarithm) {
   const std::vector<std::pair<double, double>> points = {{100, 4.0}, {1, 0.0}, {10, 2.0}};
   EXPECT_DOUBLE_EQ(interpolate(points, 10), 2.0);

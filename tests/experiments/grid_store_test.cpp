@@ -213,6 +213,71 @@ TEST_F(Store, FindsFilesByTheirFormerName) {
   EXPECT_FALSE(store.find(config));
 }
 
+/// The same config on other data is another run, wherever it lies.
+TEST_F(Store, KeepsRunsOnOtherDataApart) {
+  const RunStore store(folder_);
+  const Config config = some_config();
+  const auto put = [&](const std::string& data, double full) {
+    RunRecord record = make_record(made_up_result(config, {0.65, full}), config);
+    record["data"]["fingerprint"] = data;
+    store.put(config, record, store.make_work_folder(config));
+  };
+  const auto full_of = [&](const std::string& data) {
+    return store.find(config, data)->at("test").at("full").at("hr@10").get<double>();
+  };
+  put("aa", 0.08);
+  EXPECT_TRUE(store.holds(config));
+  EXPECT_TRUE(store.holds(config, "aa"));
+  EXPECT_FALSE(store.holds(config, "bb"));
+  put("bb", 0.09);
+  EXPECT_EQ(full_of("aa"), 0.08);
+  EXPECT_EQ(full_of("bb"), 0.09);
+  size_t others = 0;
+  EXPECT_EQ(store.all(&others).size(), 2u);
+  EXPECT_EQ(collect(folder_), 2u);
+  EXPECT_EQ(full_of("aa"), 0.08);
+  EXPECT_EQ(full_of("bb"), 0.09);
+  EXPECT_FALSE(store.holds(config, "cc"));
+  EXPECT_EQ(store.all(&others).size(), 2u);
+  // A file of before names had the data in them.
+  RunRecord record = make_record(made_up_result(config, {0.65, 0.07}), config);
+  record["data"]["fingerprint"] = "cc";
+  std::ofstream(folder_ / (run_name(config) + ".json")) << record.dump();
+  EXPECT_EQ(full_of("cc"), 0.07);
+  EXPECT_EQ(full_of("aa"), 0.08);
+}
+
+TEST_F(Store, KeepsTheUseOfCodebooksAndTheHitsOfUsers) {
+  const Config config = some_config();
+  RunRecord result = made_up_result(config, {0.65, 0.08});
+  EXPECT_FALSE(make_record(result, config).contains("quantizer"));
+  result["quantizer"]["item"] = {{{"rows", 10}, {"perplexity", 2.123456789}}};
+  result["user_hits"] = {{"users", 4}, {"hits", "9"}, {"partial", {{2, 0.25}}}};
+  const RunRecord record = make_record(result, config);
+  EXPECT_EQ(record["quantizer"]["item"][0]["perplexity"], 2.12346);
+  EXPECT_EQ(record["user_hits"], result["user_hits"]);
+  result["quantizer"] = RunRecord::object();
+  EXPECT_FALSE(make_record(result, config).contains("quantizer")) << "a table without codes";
+}
+
+TEST(DataFingerprint, IsThatOfTheDataNotOfTheModel) {
+  Config config = default_config("gmf");
+  config.data.name = "synthetic";
+  config.data.synthetic_users = 80;
+  config.data.synthetic_items = 60;
+  config.data.synthetic_actions = 8;
+  resolve(config);
+  const std::string data = data_fingerprint(config), key = data_key(config);
+  EXPECT_EQ(data.size(), 16u);
+  config.embedding.dim = 8;
+  config.run.seed = 5;
+  EXPECT_EQ(data_fingerprint(config), data);
+  EXPECT_EQ(data_key(config), key);
+  config.data.synthetic_seed = 2;
+  EXPECT_NE(data_fingerprint(config), data);
+  EXPECT_NE(data_key(config), key);
+}
+
 TEST_F(Store, CollectsRunsIntoAFileADataSetAndBackbone) {
   const RunStore store(folder_);
   std::vector<std::pair<Config, RunRecord>> runs;
@@ -247,7 +312,7 @@ TEST_F(Store, CollectsRunsIntoAFileADataSetAndBackbone) {
   for (const auto& [config, record] : runs) {
     ASSERT_TRUE(store.find(config)) << "by a store that was made before they were collected";
     EXPECT_EQ(*store.find(config), record);
-    EXPECT_FALSE(fs::exists(store.path_of(config)));
+    EXPECT_FALSE(fs::exists(store.path_of(config, "00")));
   }
   size_t others = 0;
   EXPECT_EQ(store.all(&others).size(), 4u);
@@ -272,7 +337,7 @@ TEST_F(Store, CollectingRefusesOtherFiguresOfTheSameRun) {
               std::string::npos)
         << error.what();
   }
-  fs::remove(store.path_of(config));
+  fs::remove(store.path_of(config, "00"));
   EXPECT_EQ(store.find(config)->at("test").at("full").at("hr@10"), 0.08) << "nothing was changed";
   std::ofstream(folder_ / "ml-1m-gmf.jsonl", std::ios::app) << "{\"test\": 1}\n";
   EXPECT_THROW(store.find(config), InputError);
@@ -302,7 +367,7 @@ TEST_F(Store, RefusesWhatIsNotTheRun) {
   const RunStore store(folder_);
   const Config config = some_config();
   const auto refusal = [&](const std::string& text) -> std::string {
-    std::ofstream(store.path_of(config)) << text;
+    std::ofstream(store.path_of(config, "00")) << text;
     try {
       store.find(config);
     } catch (const InputError& error) {

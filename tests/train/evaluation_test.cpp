@@ -6,7 +6,9 @@
 #include <fstream>
 #include <set>
 
+#include "host/base/check.hpp"
 #include "host/train/trainer.hpp"
+#include "host/train/user_hits.hpp"
 #include "models/backbones/relevance_model.hpp"
 #include "tests/support/run_testing.hpp"
 #include "tests/support/testing.hpp"
@@ -112,12 +114,14 @@ struct Means {
   }
 };
 
-/// candidates(user) -> the items that the user's held-out one is ranked against.
+/// candidates(user) -> the items that the user's held-out one is ranked against. Returns the
+/// expected hit of each user who has one.
 template <class Candidates>
-void expect_ranking(const nlohmann::ordered_json& json, const PackedModel& model,
-                    const std::vector<int32_t>& held_out, const Candidates& candidates,
-                    const std::string& where) {
+std::vector<double> expect_ranking(const nlohmann::ordered_json& json, const PackedModel& model,
+                                   const std::vector<int32_t>& held_out,
+                                   const Candidates& candidates, const std::string& where) {
   Means all, head, tail;
+  std::vector<double> hits;
   for (int user = 0; user < kUsers; ++user) {
     const int32_t positive = held_out[user];
     if (positive < 0) continue;
@@ -127,13 +131,16 @@ void expect_ranking(const nlohmann::ordered_json& json, const PackedModel& model
       better += score(model, user, item) > score(model, user, positive);
       tied += score(model, user, item) == score(model, user, positive);
     }
+    const double before = all.hr;
     all.add(better, tied);
+    hits.push_back(all.hr - before);
     (positive < kHeadItems ? head : tail).add(better, tied);
   }
   EXPECT_GT(head.users, 0) << where;
   all.expect(json, where);
   head.expect(json.at("head"), where + ", head");
   tail.expect(json.at("tail"), where + ", tail");
+  return hits;
 }
 
 class Evaluations : public OnEveryBackend {
@@ -147,8 +154,11 @@ class Evaluations : public OnEveryBackend {
     // What the best epoch is chosen by.
     EXPECT_EQ(result.score, split == Split::kValid ? result.json.at("full").at("ndcg@10")
                                                    : result.json.at("sampled").at("hr@10"));
+    hits_ = result.hits;
     return result.json;
   }
+
+  std::vector<double> hits_;  // of the last evaluation
 };
 
 TEST_P(Evaluations, TheFullProtocolLeavesOutWhatTheUserHadSeenByThen) {
@@ -156,8 +166,9 @@ TEST_P(Evaluations, TheFullProtocolLeavesOutWhatTheUserHadSeenByThen) {
   const PackedModel model = packed_gmf();
   for (const Split split : {Split::kValid, Split::kTest}) {
     const bool test = split == Split::kTest;
-    expect_ranking(
-        evaluate(data, split, 5).at("full"), model, test ? data.test_item : data.valid_item,
+    const auto json = evaluate(data, split, 5);
+    const std::vector<double> hits = expect_ranking(
+        json.at("full"), model, test ? data.test_item : data.valid_item,
         [&](int user) {
           std::set<int32_t> seen = history_of(data, user);
           if (test && data.valid_item[user] >= 0) seen.insert(data.valid_item[user]);
@@ -167,7 +178,21 @@ TEST_P(Evaluations, TheFullProtocolLeavesOutWhatTheUserHadSeenByThen) {
           return items;
         },
         test ? "test" : "valid");
+    ASSERT_EQ(hits_.size(), hits.size());
+    for (size_t user = 0; user < hits.size(); ++user)
+      EXPECT_NEAR(hits_[user], hits[user], 1e-12) << user;
+    EXPECT_EQ(hits_of_json(hits_to_json(hits_)), hits_);
   }
+}
+
+TEST(UserHits, AreABitEachAndWhatTiesLeaveOpen) {
+  const auto json = hits_to_json({1.0, 0.0, 0.0, 1.0, 0.0, 0.25});
+  EXPECT_EQ(json.dump(), R"({"users":6,"hits":"90","partial":[[5,0.25]]})");
+  EXPECT_EQ(hits_of_json(json), (std::vector<double>{1.0, 0.0, 0.0, 1.0, 0.0, 0.25}));
+  for (const char* wrong :
+       {R"({"users":6,"hits":"9","partial":[]})", R"({"users":4,"hits":"x","partial":[]})",
+        R"({"users":4,"hits":"0","partial":[[4,0.5]]})", R"({"users":4})"})
+    EXPECT_THROW(hits_of_json(nlohmann::ordered_json::parse(wrong)), InputError) << wrong;
 }
 
 /// With as many candidates as there are, a draw of them is all of them: what the user never
