@@ -2,10 +2,10 @@
 //
 // Rows are searched in chunks that grow sixteenfold, from a few thousand of the head, which are all
 // scored. After each the best k of a query's candidates are selected, and their least is the
-// threshold of the next, so that of n rows about k log2(n) are scored. No count is read back until
-// the lists come, with a flag where candidates were lost for want of room. Then all is done again
-// with the thresholds that are known by now; and should candidates be lost once more, in chunks
-// whose every row there is room for.
+// threshold of the next: of rows in no particular order, about 15 k of each chunk pass it. No count
+// is read back until the lists come, with a flag where candidates were lost for want of room. Then
+// all is done again with the thresholds that are known by now; and should candidates be lost once
+// more, in chunks whose every row there is room for.
 //
 // By tables (few queries): a block loads codes as whole vectors and sums 16-bit deficits from
 // shared memory, up to eight queries a block. Bytes a row: packed_row_bytes, once for eight

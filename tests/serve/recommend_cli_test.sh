@@ -219,6 +219,9 @@ refuse "a history for gmf" "gmf model knows its users and reads no history" reco
 refuse "unknown item of a history" "no item 5 among" recommend --artifact "$(model sasrec)" --history 1000,5
 refuse "k of 0" "--k 0 is out of range: 1 to" recommend --artifact "$gmf" --user u007 --k 0
 refuse "a shortlist of gmf" "shortlist is for models whose scores are no dot products" recommend --artifact "$gmf" --user u007 --shortlist 50
+refuse "a device that is none" "--device gpu is unknown" recommend --artifact "$gmf" --user u007 --device gpu
+refuse "a device for all items of neumf" "all items scored by the CPU; with --shortlist" recommend --artifact "$(model neumf)" --user u007 --device auto
+refuse "a device for cosines" "--by cosine is of the CPU" similar --artifact "$gmf" --item 1000 --device auto
 refuse "no list to exclude" "no_list.*no such file" recommend --artifact "$gmf" --user u007 --exclude "$work/no_list"
 refuse "a relevance model" "relevance.*does not recommend" recommend --artifact "$(model relevance)" --user u007
 head -800 "$work/data.csv" >"$work/other.csv"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `mgqe train --device cuda` of every backbone and scheme against `--device cpu`: codes equal, floats in
-# rounding; and with steps recorded as graphs against step by step, to the bit.
+# rounding; and with steps recorded as graphs against step by step, to the bit. `mgqe recommend` with
+# either device, for few users and for many: the same lists.
 # usage: same_runs_test.sh BUILD_FOLDER
 set -u
 mgqe=$(realpath "${1:?build folder}/mgqe")
@@ -54,6 +55,18 @@ assert on and on == off, [name for name in on if on[name] != off.get(name)]
 PY
   verdict $? "$model with graphs is $model without, to the bit"
   rm -rf on off
+done
+# shellcheck disable=SC2086
+"$mgqe" train $data --model gmf --embedding mgqe --subspaces 4 --centroids 16,4 --epochs 2 --device cpu \
+  --out run >said 2>&1 || verdict 1 "a model to recommend by"
+for users in "3 8" "$(seq -s " " 0 39)"; do
+  for device in cpu cuda; do
+    # shellcheck disable=SC2086
+    "$mgqe" recommend --artifact run/model.safetensors --by-row --user $users --k 12 --json \
+      --device $device >lists.$device 2>said || verdict 1 "recommend with --device $device"
+  done
+  cmp lists.cpu lists.cuda >said 2>&1
+  verdict $? "recommend is the same by cpu and cuda for users $users"
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
