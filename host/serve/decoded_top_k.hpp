@@ -15,7 +15,7 @@ namespace mgqe {
 void for_each_decoded(const RowReader& rows, int64_t begin, int64_t end,
                       const std::function<void(int64_t, View<const float>)>& visit);
 
-/// ranking_score of the query (1, d) and rows 0 .. m - 1, into out (m).
+/// ranking_score of the query (1, d) and rows 0 .. m - 1, as they are scored, into out (m).
 void decoded_scores(const RowReader& rows, View<const float> query, View<float> out,
                     int threads = 1);
 /// The same of the rows asked for; InputError on one that is none.

@@ -214,9 +214,16 @@ void Recommender::top_k(const std::string& table, View<const float> queries,
     input_error("queries of ", queries.cols, " columns for table ", table, " of dimension ",
                 rows.dim());
   if (!rows.table().form().has_codes()) return decoded_top_k(rows, queries, options, result);
+  std::vector<float> own;
+  View<const float> scored = queries;
+  if (!rows.scored_plainly()) {
+    check_top_k(rows.rows(), queries, options, result);  // names the column that is not finite
+    own = rows.queries_of(queries);
+    scored = {own.data(), queries.rows, rows.scored_dim()};
+  }
   if (prepared_ != nullptr && table == item_table_)
-    return mgqe::top_k(*prepared_, queries, options, result);
-  mgqe::top_k(rows.tiers(), queries, options, result);
+    return mgqe::top_k(*prepared_, scored, options, result);
+  mgqe::top_k(rows.tiers(), scored, options, result);
 }
 
 void Recommender::recommend(std::span<const Question> questions, const RecommendOptions& options,

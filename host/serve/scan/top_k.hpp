@@ -3,6 +3,10 @@
 //   score(row) = ranking_score(query, decoded row): one fma chain in the order of dimensions
 //   order        score descending, then row ascending
 //
+// A table in stages, rotated or not, is here one of S D subspaces and S d dimensions, and a query
+// as CodeSpace::query_of makes it (host/packed/code_space.hpp): the chain is then of S d terms,
+// stage after stage.
+//
 // An excluded row never enters, nor does it set the threshold for others. Neither does a score that
 // is no number, nor a row of a damaged file that has a code beyond its K. A list may be shorter
 // than k, and says so. Results have the same bits for every instruction level, number of threads
