@@ -38,7 +38,7 @@ class RecommendCommand {
   std::string missing_ = "error";
   int64_t k_ = 10, shortlist_ = 0;
   int threads_ = 0;
-  bool by_row_ = false, as_json_ = false;
+  bool by_row_ = false, as_json_ = false, measure_recall_ = false;
 };
 
 }  // namespace mgqe

@@ -89,6 +89,16 @@ void decoded_scores(const RowReader& rows, View<const float> query, std::span<co
 void decoded_top_k(const RowReader& rows, View<const float> queries, const TopKOptions& options,
                    TopKResult result) {
   check_top_k(rows.rows(), queries, options, result);
+  if (const auto few = options.few_allowed(rows.rows())) {
+    const std::vector<int64_t> wanted(few->begin(), few->end());
+    std::vector<float> scores(few->size());
+    for (int64_t m = 0; m < queries.rows; ++m) {
+      decoded_scores(rows, queries.slice(m, 1), wanted,
+                     {scores.data(), static_cast<int64_t>(scores.size())});
+      top_k_of_rows(*few, scores, of_query(options, m), of_query(result, m));
+    }
+    return;
+  }
   const std::vector<float> own = rows.queries_of(queries);
   const View<const float> scored(own.data(), queries.rows, rows.scored_dim());
   std::vector<TopKHeap> best(static_cast<size_t>(queries.rows), TopKHeap(options.k));
@@ -122,10 +132,11 @@ void top_k_of_scores(std::span<const float> scores, const TopKOptions& options, 
   write(best, result);
 }
 
-void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores, int64_t k,
-                   TopKResult result) {
-  TopKHeap best(k);
-  for (size_t i = 0; i < rows.size(); ++i) best.offer(scores[i], rows[i]);
+void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores,
+                   const TopKOptions& options, TopKResult result) {
+  TopKHeap best(options.k);
+  for (size_t i = 0; i < rows.size(); ++i)
+    if (options.admits(0, rows[i])) best.offer(scores[i], rows[i]);
   write(best, result);
 }
 

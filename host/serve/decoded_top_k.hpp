@@ -30,9 +30,9 @@ void decoded_top_k(const RowReader& rows, View<const float> queries, const TopKO
 
 /// scores (n) of all rows; one that is no number never enters.
 void top_k_of_scores(std::span<const float> scores, const TopKOptions& options, TopKResult result);
-/// scores (m) of some rows, each of which may enter.
-void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores, int64_t k,
-                   TopKResult result);
+/// scores (m) of some rows, ascending.
+void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores,
+                   const TopKOptions& options, TopKResult result);
 
 /// Query m's share of a call.
 TopKOptions of_query(const TopKOptions& options, int64_t m);

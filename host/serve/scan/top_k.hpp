@@ -16,7 +16,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "host/base/tensor.hpp"
 #include "host/packed/packed_tiers.hpp"
@@ -36,6 +38,8 @@ struct RowFilter {
   bool contains(int32_t row) const;
   /// Rows in it.
   int64_t size() const;
+  /// They themselves, ascending.
+  std::vector<int32_t> list() const;
 };
 
 /// For tests and benches. kBest is the best this processor runs; another that it does not run is
@@ -51,6 +55,9 @@ struct TopKOptions {
 
   /// Whether the row may be in query m's list.
   bool admits(int64_t m, int32_t row) const;
+  /// The allowed rows, ascending, where they are so few of a table of `rows` that a search had
+  /// better go through them than through the table; the filters must have been checked.
+  std::optional<std::vector<int32_t>> few_allowed(int64_t rows) const;
 };
 
 /// The caller's buffers: line m has counts[m] results; what is left of it is -1 and -infinity.
