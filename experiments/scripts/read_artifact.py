@@ -55,7 +55,7 @@ class Table:
             raise SystemExit(f"table {self.name} has rows 0 to {self.rows - 1}")
         decoders = {"full": self.full, "low_rank": self.low_rank, "hashed": self.hashed,
                     "scalar_quantized": self.scalar, "dpq_vq": self.coded, "dpq_sx": self.coded,
-                    "mgqe": self.coded}
+                    "mgqe": self.coded, "prq": self.staged}
         return decoders[self.scheme](rows)
 
     def full(self, rows):
@@ -74,21 +74,37 @@ class Table:
         low, high = (self.array(name).astype(np.float64) for name in ("low", "high"))
         return (low + (cells + 0.5) * ((high - low) / (1 << bits))).astype(np.float32)
 
-    def coded(self, rows):
-        """Columns [j w, (j + 1) w) of a row, w = dim / D, are those of centroid code_j."""
-        out = np.empty((len(rows), self.dim), np.float32)
+    def coded(self, rows, stages=1):
+        """Columns [j w, (j + 1) w) of a row, w = dim / D, are those of centroid code_j. In stages
+        there are D codes and dim columns of each, one after the other."""
+        out = np.empty((len(rows), stages * self.dim), np.float32)
         private = self.form.get("private_codebooks", False)
         begin = 0
         for i, tier in enumerate(self.form["tiers"]):
             here = np.flatnonzero((rows >= begin) & (rows < tier["end"]))
             subspaces = (self.form if self.version == 1 else tier)["subspaces"]
             packed = self.array(f"codes.{i}")[rows[here] - begin]
-            codes = unpack(packed, subspaces, code_bits(tier["centroids"]))
+            codes = unpack(packed, stages * subspaces, code_bits(tier["centroids"]))
             codebook = self.array(f"codebook.{i}" if private else "codebook")
-            columns = np.arange(self.dim)
+            columns = np.arange(stages * self.dim)
             out[here] = codebook[codes[:, columns // (self.dim // subspaces)], columns]
             begin = tier["end"]
         return out
+
+
+    def staged(self, rows):
+        """Stages are added in their order, in float; rotated back by sums in double in the order of
+        the rotation's rows."""
+        stages = self.coded(rows, self.form["stages"]).reshape(len(rows), -1, self.dim)
+        out = stages[:, 0]
+        for s in range(1, stages.shape[1]):
+            out = out + stages[:, s]
+        if not self.form["rotated"]:
+            return out
+        back = np.zeros((len(rows), self.dim))
+        for y, axis in zip(out.T.astype(np.float64), self.array("rotation").astype(np.float64)):
+            back += y[:, None] * axis
+        return back.astype(np.float32)
 
 
 class Artifact:

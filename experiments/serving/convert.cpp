@@ -20,12 +20,16 @@ constexpr const char* kExamples = R"(examples:
   mgqe convert --in items.npy --out items.safetensors --subspaces 8 --centroids 256,64 --tiers 0.1
   mgqe convert --in items.npy --counts clicks.txt --ids skus.txt --out items.safetensors
   mgqe convert --in model.safetensors:item_embedding.weight --centroids 256 --out items.safetensors
+  mgqe convert --in items.npy --out items.safetensors --rotation opq --stages 2
   python3 experiments/scripts/torch_to_npy.py checkpoint.pt item_embedding.weight items.npy
 
 Rows are taken to be sorted by how often they are asked for, most often first; if they are not, give
 --counts: the tiers are then cut by count, and ids say which row is which. Centroids are learnt from a
 sample, those of the last tier first; then every row is encoded, in the order of the file, which is
 never in memory as a whole. The error shown is sum |row - decoded|^2 / sum |row|^2.
+--stages S codes S times over: each stage what those before it have left, in as many bits again.
+--rotation opq learns a rotation of the rows by which they lose less, and keeps it in the file: it helps
+where columns depend on each other, and costs d^2 products a look-up or query.
 What is written serves look-ups, similar rows and top-k by your own query vectors.)";
 
 /// What stands in a name of arrays.
@@ -46,6 +50,7 @@ ordered_json tiers_json(const Converted& converted) {
     const PackedTier& tier = converted.table.tiers[t];
     tiers.push_back({{"rows", converted.errors[t].rows},
                      {"subspaces", tier.subspaces},
+                     {"codes", converted.table.code_count(static_cast<int>(t))},
                      {"centroids", tier.centroids},
                      {"bits_per_code", code_bits(tier.centroids)},
                      {"error", converted.errors[t].relative()}});
@@ -82,6 +87,13 @@ void print(const ordered_json& report) {
   std::cout << format_table({"tier", "rows", "D", "K", "bits a code", "error"}, rows,
                             {Align::kLeft})
             << std::flush;
+  if (report["stages"] > 1)
+    fmt::print("\nstages  {}, of D codes a row each\n", report["stages"].get<int>());
+  if (report.contains("rotation"))
+    fmt::print("\nrotation: error {} where it was {}, of the {} rows it was learnt from\n",
+               error_text(report["rotation"]["error"]),
+               error_text(report["rotation"]["error_without"]),
+               grouped(report["rotation"]["sampled_rows"]));
   const auto& seconds = report["seconds"];
   fmt::print(
       "\nsize    {:.2f}% of full: {} bytes in the file, of {} unquantized in f32\n"
@@ -116,6 +128,14 @@ ConvertCommand::ConvertCommand(CLI::App& app)
       ->delimiter(',')
       ->default_str("8");
   command_
+      ->add_option("--stages", options_.stages,
+                   "S: D codes for the row, D for what they leave of it, and so on")
+      ->capture_default_str();
+  command_
+      ->add_option("--rotation", rotation_,
+                   "none; opq: learnt, kept in the file, and undone by look-ups")
+      ->capture_default_str();
+  command_
       ->add_option("--centroids", options_.embedding.centroids,
                    "K of each tier, largest first, 1 to 256 [256,64]")
       ->delimiter(',');
@@ -147,6 +167,8 @@ json ConvertCommand::recorded(const FloatTable& source, const ConvertOptions& op
           {"counts", counts_},
           {"ids", ids_},
           {"subspaces", options.embedding.subspaces},
+          {"stages", options.stages},
+          {"rotation", rotation_},
           {"centroids", options.embedding.centroids},
           {"tiers", options.embedding.tiers},
           {"sample", options.sample},
@@ -160,6 +182,9 @@ void ConvertCommand::run() const {
   check_name(name_);
   const FloatTable source = FloatTable::open(in_);
   ConvertOptions options = options_;
+  if (rotation_ != "none" && rotation_ != "opq")
+    input_error("--rotation ", rotation_, " is unknown: none or opq");
+  options.rotate = rotation_ == "opq";
   options.resolve(source);
   check_out(out_, {in_, in_.substr(0, in_.rfind(':'))});
   OriginalIds ids = ids_.empty() ? row_numbers(source.rows()) : read_ids(ids_, source.rows());
@@ -177,9 +202,15 @@ void ConvertCommand::run() const {
                          {"source_bytes", source.bytes()},
                          {"rows", source.rows()},
                          {"dim", source.dim()},
+                         {"scheme", converted.table.scheme},
+                         {"stages", converted.table.stages},
                          {"tiers", tiers_json(converted)},
                          {"error", total(converted.errors).relative()},
                          {"learnt", learnt_json(converted)}};
+  if (converted.rotation)
+    report["rotation"] = {{"sampled_rows", converted.rotation_sample},
+                          {"error", converted.rotation->error},
+                          {"error_without", converted.rotation->error_without}};
   Artifact artifact =
       table_artifact(name_, converted.table, in_order(std::move(ids), converted.order),
                      converted.errors, recorded(source, options));

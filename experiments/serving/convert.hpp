@@ -23,6 +23,7 @@ class ConvertCommand {
 
   CLI::App* command_;
   std::string in_, out_, counts_, ids_, name_ = "item";
+  std::string rotation_ = "none";
   ConvertOptions options_;
   DeviceOptions device_;
   bool as_json_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "experiments/serving/shortlist_recall.hpp"
 #include "host/io/console/logging.hpp"
 #include "host/io/console/table.hpp"
 
@@ -18,10 +19,14 @@ constexpr const char* kExamples = R"(examples:
   mgqe recommend --artifact runs/sasrec/model.safetensors --history 1193,661,914
   mgqe recommend --artifact runs/mgqe/model.safetensors --users users.txt --exclude seen \
                  --histories runs/mgqe/histories.safetensors --json > lists.json
+  mgqe recommend --artifact runs/neumf/model.safetensors --shortlist 200 --measure-recall
 
 Ids are those of the data; with --by-row rows of the tables, 0 the most popular. Lists are exact, in
 the order that `mgqe evaluate` ranks by: score descending, then row ascending. They are shorter than
---k where fewer items are left.)";
+--k where fewer items are left.
+
+A neumf model scores every item, unless --shortlist N has it score the N that its GMF half ranks
+first. --measure-recall compares both: the part of each exact list that the shortlist's has too.)";
 
 }  // namespace
 
@@ -45,6 +50,9 @@ RecommendCommand::RecommendCommand(CLI::App& app)
       ->type_name("FILE");
   command_->add_option("--shortlist", shortlist_,
                        "neumf: score so many candidates instead of all items; approximate");
+  command_->add_flag("--measure-recall", measure_recall_,
+                     "of --shortlist, against scoring everything, instead of lists; of all users "
+                     "where none is named");
   command_->add_option("--missing", missing_, "an unknown id is an error, or left out: skip")
       ->type_name("error|skip")
       ->capture_default_str();
@@ -61,7 +69,7 @@ bool RecommendCommand::leave_out_seen() const {
 void RecommendCommand::check_choices() const {
   const int given =
       (user_.empty() ? 0 : 1) + (users_file_.empty() ? 0 : 1) + (history_.empty() ? 0 : 1);
-  if (given != 1)
+  if (given > 1 || (given == 0 && !measure_recall_))
     input_error("give one of --user, --users and --history, to say who is asked about");
   if (k_ < 1 || k_ > kMaxTopK) input_error("--k ", k_, " is out of range: 1 to ", kMaxTopK);
   if (shortlist_ < 0 || shortlist_ > kMaxTopK)
@@ -74,7 +82,12 @@ RecommendCommand::Asked RecommendCommand::asked(const ServedModel& model, Rows& 
     who.askers.push_back(ask_for_history(model, rows.items(history_)));
     return who;
   }
-  model.recommender().reads();  // throws where it recommends nothing at all
+  model.recommender().reads();                 // throws where it recommends nothing at all
+  if (user_.empty() && users_file_.empty()) {  // --measure-recall alone
+    for (int64_t user = 0; user < model.users(); ++user)
+      who.askers.push_back(ask_for_user(model, static_cast<int32_t>(user)));
+    return who;
+  }
   for (const std::string& id : users_file_.empty() ? user_ : read_id_lines(users_file_))
     if (const std::optional<int32_t> user = rows.user(id)) {
       who.users.push_back(*user);
@@ -113,10 +126,17 @@ void RecommendCommand::run() const {
   const Asked who = asked(*model, rows);
   const Wishes wanted = wishes(rows);
   if (rows.skipped() > 0) log().warn("{} unknown ids were left out", rows.skipped());
-  if (as_json_)
+  if (measure_recall_) {
+    const ShortlistRecall recall = measure_recall(*model, who.askers, wanted);
+    if (as_json_)
+      std::cout << to_text(to_json(recall)) << std::endl;
+    else
+      print(recall);
+  } else if (as_json_) {
     print_json(*model, who, wanted);
-  else
+  } else {
     print_table(*model, who, wanted);
+  }
 }
 
 namespace {

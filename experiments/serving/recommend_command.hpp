@@ -39,7 +39,7 @@ class RecommendCommand {
   int64_t k_ = 10, shortlist_ = 0;
   int threads_ = 0;
   std::string device_ = "cpu";
-  bool by_row_ = false, as_json_ = false;
+  bool by_row_ = false, as_json_ = false, measure_recall_ = false;
 };
 
 }  // namespace mgqe

@@ -96,6 +96,7 @@ class Learner {
         codes_(static_cast<size_t>(rows.rows * options.subspaces)) {
     std::vector<int> all(static_cast<size_t>(range.last - range.first));
     std::iota(all.begin(), all.end(), range.first);
+    if (options.go_on) all.clear();
     lost_.resize(static_cast<size_t>(options.subspaces), all);
   }
 
@@ -203,6 +204,30 @@ class Learner {
 };
 
 }  // namespace
+
+void decode_nearest(Backend& backend, View<const float> rows, const std::vector<float>& codebook,
+                    int limit, int subspaces, View<float> decoded) {
+  const int64_t chunk = std::clamp<int64_t>(kAssignedAtOnce / rows.cols, 1, rows.rows);
+  const Tensor<float> centroids(backend, {codebook.data(), static_cast<size_t>(limit * rows.cols)},
+                                rows.cols);
+  Tensor<float> half_norms(backend, limit, subspaces), from(backend, chunk, rows.cols),
+      to(backend, chunk, rows.cols);
+  Tensor<uint8_t> codes(backend, chunk, subspaces);
+  backend.half_norms(centroids, subspaces, half_norms);
+  for (int64_t first = 0; first < rows.rows; first += chunk) {
+    const int64_t count = std::min(chunk, rows.rows - first);
+    const View<float> here = to.view().slice(0, count);
+    Tiers tiers;
+    tiers.end[0] = count;
+    tiers.centroids[0] = limit;
+    backend.upload(from.data(), rows.row(first),
+                   sizeof(float) * static_cast<size_t>(count * rows.cols));
+    backend.assign(from, RowSet::range(0, count), centroids, half_norms, tiers,
+                   codes.view().slice(0, count), here, {});
+    backend.download(decoded.row(first), here.data,
+                     sizeof(float) * static_cast<size_t>(here.size()));
+  }
+}
 
 void learn_centroids(Backend& backend, View<const float> rows, CodebookRange range,
                      const LearnOptions& options, std::vector<float>& codebook) {

@@ -31,6 +31,7 @@ struct LearnOptions {
   int iterations = 25;
   uint64_t seed = 1;
   std::function<void(int iteration)> iterated = [](int) {};  // 1 to iterations
+  bool go_on = false;  // from the centroids that `range` has, not from new ones
 };
 
 /// codebook (K, d), in host memory like rows (m, d), m >= 1: centroids of `range` are learnt, those
@@ -38,5 +39,10 @@ struct LearnOptions {
 /// reproduced exactly; a centroid that no row is left for is a copy of centroid 0.
 void learn_centroids(Backend& backend, View<const float> rows, CodebookRange range,
                      const LearnOptions& options, std::vector<float>& codebook);
+
+/// decoded (m, d) = what codes of rows (m, d) stand for: in each subspace the nearest of the first
+/// `limit` centroids of codebook (K, d). All in host memory.
+void decode_nearest(Backend& backend, View<const float> rows, const std::vector<float>& codebook,
+                    int limit, int subspaces, View<float> decoded);
 
 }  // namespace mgqe

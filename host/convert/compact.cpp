@@ -20,7 +20,7 @@ constexpr int64_t kGrain = 1024;  // rows a thread takes at least
 /// The table in host memory as it decodes.
 PackedTiers tiers_of(const PackedTable& table) {
   PackedTiers packed;
-  packed.dim = table.dim;
+  packed.dim = table.code_dim();
   packed.ranges.count = static_cast<int>(table.tiers.size());
   for (int t = 0; t < packed.ranges.count; ++t) {
     const PackedTier& tier = table.tiers[t];
@@ -28,18 +28,18 @@ PackedTiers tiers_of(const PackedTable& table) {
     packed.ranges.centroids[t] = tier.centroids;
     packed.tiers[t] = {table.arrays.at("codes." + std::to_string(t)).bytes.data(),
                        table.arrays.at(table.codebook_name(t)).as<float>().data(),
-                       code_bits(tier.centroids), tier.subspaces};
+                       code_bits(tier.centroids), table.code_count(t)};
   }
   return packed;
 }
 
 /// `row` of a table of codes of other bits.
 void repack(const CodedTier& from, const uint8_t* row, const CodedTier& to, uint8_t* out) {
-  uint8_t codes[kMaxDim];
+  std::vector<uint8_t> codes(static_cast<size_t>(from.subspaces));
   for (int j = 0; j < from.subspaces; ++j)
-    codes[j] = static_cast<uint8_t>(unpack_code(row, j, from.bits));
+    codes[static_cast<size_t>(j)] = static_cast<uint8_t>(unpack_code(row, j, from.bits));
   for (int64_t b = 0; b < to.row_bytes(); ++b)
-    out[b] = packed_byte(codes, to.subspaces, to.bits, b);
+    out[b] = packed_byte(codes.data(), to.subspaces, to.bits, b);
 }
 
 /// One coded table, whose row at place p is to be row order[p] of what it is.
@@ -47,7 +47,12 @@ class TierReorder {
  public:
   TierReorder(Backend& backend, const PackedTable& table, const std::vector<int32_t>& order,
               const Tiers& ends, const WorkProgress& progress)
-      : old_(table), order_(order), progress_(progress), encoder_(backend, table), result_(table) {
+      : old_(table),
+        order_(order),
+        progress_(progress),
+        space_(table),
+        encoder_(backend, table),
+        result_(table) {
     before_ = tiers_of(old_);
     after_ = before_;
     for (int t = 0; t < ends.count; ++t) {
@@ -110,14 +115,16 @@ class TierReorder {
     const auto bytes = static_cast<size_t>(after_.tiers[tier].row_bytes());
     std::vector<float> rows(std::min(chunk, places.size()) * static_cast<size_t>(old_.dim));
     std::vector<uint8_t> packed(std::min(chunk, places.size()) * bytes);
+    std::vector<float> stages(static_cast<size_t>(before_.dim));
     for (size_t first = 0; first < places.size(); first += chunk) {
       const size_t count = std::min(chunk, places.size() - first);
       const View<float> values(rows.data(), static_cast<int64_t>(count), old_.dim);
       for (size_t i = 0; i < count; ++i) {
         const int64_t row = order_[static_cast<size_t>(places[first + i])];
         const int from = before_.ranges.tier_of(row);
-        decode_any_row(packed_row(before_, from, row), before_.tiers[from].codebook, old_.dim,
-                       values.row(static_cast<int64_t>(i)));
+        decode_any_row(packed_row(before_, from, row), before_.tiers[from].codebook, before_.dim,
+                       stages.data());
+        space_.row_of(stages.data(), values.row(static_cast<int64_t>(i)));
       }
       report.errors.add(encoder_.encode(tier, values, packed.data()));
       for (size_t i = 0; i < count; ++i)
@@ -128,6 +135,7 @@ class TierReorder {
   const PackedTable& old_;
   const std::vector<int32_t>& order_;
   const WorkProgress& progress_;
+  CodeSpace space_;
   RowEncoder encoder_;
   PackedTable result_;
   PackedTiers before_, after_;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/base/check.hpp"
+#include "host/base/parallel.hpp"
 #include "host/base/sampling.hpp"
 #include "host/config/scheme_traits.hpp"
 #include "host/packed/packed_scheme.hpp"
@@ -17,6 +18,8 @@ namespace mgqe {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kGrain = 256;  // rows a thread takes at least
 
 double seconds_since(Clock::time_point began) {
   return std::chrono::duration<double>(Clock::now() - began).count();
@@ -30,12 +33,16 @@ class Converter {
     result_.order = std::move(order);
     tiers_ = make_tiers(options.embedding, source.rows());
     PackedTable& table = result_.table;
-    table.scheme = "mgqe";
+    table.scheme = options.stages > 1 || options.rotate ? "prq" : "mgqe";
+    table.stages = options.stages;
+    table.rotated = options.rotate;
     table.rows = source.rows();
     table.dim = source.dim();
     for (int t = 0; t < tiers_.count; ++t)
       table.tiers.push_back({tiers_.end[t], tiers_.centroids[t], options.embedding.subspaces[0]});
-    codebook_.resize(static_cast<size_t>(tiers_.centroids[0] * table.dim));
+    codebooks_.resize(static_cast<size_t>(options.stages));
+    for (std::vector<float>& stage : codebooks_)
+      stage.resize(static_cast<size_t>(tiers_.centroids[0] * table.dim));
   }
 
   Converted convert() {
@@ -55,6 +62,7 @@ class Converter {
 
   /// From the last tier on: each range of centroids by the rows of the tiers that end with it.
   void learn() {
+    if (options_.rotate) learn_rotation();
     int known = 0;
     for (int last = tiers_.count - 1; last >= 0;) {
       int first = last;
@@ -65,7 +73,56 @@ class Converter {
       last = first - 1;
     }
     result_.table.arrays["codebook"] =
-        HostArray(codebook_, {tiers_.centroids[0], result_.table.dim});
+        HostArray(joined_codebook(), {tiers_.centroids[0], result_.table.code_dim()});
+  }
+
+  /// (K_1, S d): the stages' centroids side by side.
+  std::vector<float> joined_codebook() const {
+    std::vector<float> joined;
+    for (int64_t k = 0; k < tiers_.centroids[0]; ++k)
+      for (const std::vector<float>& stage : codebooks_) {
+        const float* const centroid = stage.data() + k * source_.dim();
+        joined.insert(joined.end(), centroid, centroid + source_.dim());
+      }
+    return joined;
+  }
+
+  /// By the K of the tier that most rows are of.
+  void learn_rotation() {
+    int tier = 0;
+    for (int t = 1; t < tiers_.count; ++t)
+      if (tiers_.rows(t) > tiers_.rows(tier)) tier = t;
+    const int64_t dim = source_.dim();
+    RotationOptions learning{options_.embedding.subspaces[0], tiers_.centroids[tier],
+                             options_.iterations, options_.seed};
+    const int64_t most = options_.sample > 0
+                             ? options_.sample
+                             : std::min(kRotationRowsPerCentroid * std::max(learning.centroids, 64),
+                                        kSampledComponents / dim);
+    const std::vector<float> sample = sample_of(0, source_.rows(), most);
+    const View<const float> rows(sample.data(), static_cast<int64_t>(sample.size()) / dim, dim);
+    const std::string task = fmt::format("learning a rotation of {} rows", rows.rows);
+    learning.iterated = [&](int iteration) { progress_(task, iteration, options_.iterations); };
+    result_.rotation = mgqe::learn_rotation(backend_, rows, learning);
+    result_.rotation_sample = rows.rows;
+    result_.table.arrays["rotation"] = HostArray(result_.rotation->rotation, {dim, dim});
+  }
+
+  /// `most` of the rows at places [begin, end), in the order of the file.
+  std::vector<float> sample_of(int64_t begin, int64_t end, int64_t most) const {
+    const int64_t dim = source_.dim(), population = end - begin, count = std::min(most, population);
+    std::vector<int32_t> rows(static_cast<size_t>(count));
+    const Permutation choose(static_cast<uint64_t>(population),
+                             stream_key(options_.seed, RandomStream::kShuffle));
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t chosen =
+          count == population ? i : static_cast<int64_t>(choose(static_cast<uint64_t>(i)));
+      rows[static_cast<size_t>(i)] = row_at(begin + chosen);
+    }
+    std::sort(rows.begin(), rows.end());  // a file is read best from its beginning
+    std::vector<float> sample(static_cast<size_t>(count * dim));
+    source_.gather(rows, {sample.data(), count, dim});
+    return sample;
   }
 
   /// By rows at places [begin, end); where there are none, by all.
@@ -78,24 +135,40 @@ class Converter {
     const int64_t most = options_.sample > 0
                              ? options_.sample
                              : std::min(kRowsPerCentroid * range.last, kSampledComponents / dim);
-    const int64_t count = std::min(most, population);
-    std::vector<int32_t> rows(static_cast<size_t>(count));
-    const Permutation choose(static_cast<uint64_t>(population),
-                             stream_key(options_.seed, RandomStream::kShuffle));
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t chosen =
-          count == population ? i : static_cast<int64_t>(choose(static_cast<uint64_t>(i)));
-      rows[static_cast<size_t>(i)] = row_at(begin + chosen);
+    std::vector<float> sample = sample_of(begin, end, most);
+    const View<float> rows(sample.data(), static_cast<int64_t>(sample.size()) / dim, dim);
+    rotate(rows);
+    for (int s = 0; s < options_.stages; ++s) {
+      LearnOptions learning{options_.embedding.subspaces[0], options_.iterations, options_.seed};
+      std::string task =
+          fmt::format("learning {} centroids of {} rows", range.last - range.first, rows.rows);
+      if (options_.stages > 1) task += fmt::format(", stage {}", s + 1);
+      learning.iterated = [&](int iteration) { progress_(task, iteration, options_.iterations); };
+      std::vector<float>& codebook = codebooks_[static_cast<size_t>(s)];
+      learn_centroids(backend_, rows, range, learning, codebook);
+      if (s + 1 < options_.stages) subtract_decoded(rows, codebook, range.last);
     }
-    std::sort(rows.begin(), rows.end());  // a file is read best from its beginning
-    std::vector<float> sample(static_cast<size_t>(count * dim));
-    source_.gather(rows, {sample.data(), count, dim});
-    LearnOptions learning{options_.embedding.subspaces[0], options_.iterations, options_.seed};
-    const std::string task =
-        fmt::format("learning {} centroids of {} rows", range.last - range.first, count);
-    learning.iterated = [&](int iteration) { progress_(task, iteration, options_.iterations); };
-    learn_centroids(backend_, {sample.data(), count, dim}, range, learning, codebook_);
-    result_.learnt.push_back({range, count, population});
+    result_.learnt.push_back({range, rows.rows, population});
+  }
+
+  void rotate(View<float> rows) const {
+    if (!options_.rotate) return;
+    const CodeSpace space(result_.table);
+    parallel_pieces(rows.rows, kGrain, [&](int64_t begin, int64_t end) {
+      std::vector<float> row(static_cast<size_t>(rows.cols));
+      for (int64_t r = begin; r < end; ++r) {
+        space.rotate(rows.row(r), row.data());
+        std::copy(row.begin(), row.end(), rows.row(r));
+      }
+    });
+  }
+
+  /// What is left to code of rows by the first `limit` centroids of a stage.
+  void subtract_decoded(View<float> rows, const std::vector<float>& codebook, int limit) const {
+    std::vector<float> decoded(static_cast<size_t>(rows.size()));
+    decode_nearest(backend_, rows, codebook, limit, options_.embedding.subspaces[0],
+                   {decoded.data(), rows.rows, rows.cols});
+    for (int64_t i = 0; i < rows.size(); ++i) rows.data[i] -= decoded[static_cast<size_t>(i)];
   }
 
   /// In the order of the file; codes go where their rows belong.
@@ -153,8 +226,8 @@ class Converter {
   const WorkProgress& progress_;
   Tiers tiers_;
   Converted result_;
-  std::vector<float> codebook_;  // (K_1, d)
-  std::vector<float> rows_;      // (chunk, d)
+  std::vector<std::vector<float>> codebooks_;  // (S), each (K_1, d)
+  std::vector<float> rows_;                    // (chunk, d)
   std::vector<uint8_t> packed_;
 };
 
@@ -168,6 +241,8 @@ void ConvertOptions::resolve(const FloatTable& table) {
   mgqe.validate(embedding);
   mgqe.validate_dim(embedding, table.dim(), "the table's dimension");
   if (iterations < 1) input_error("--iterations ", iterations, " must be 1 or more");
+  if (stages < 1 || stages > kMaxStages)
+    input_error("--stages ", stages, " is out of range: 1 to ", kMaxStages);
   if (sample < 0) input_error("--sample ", sample, " must be 0 or more rows");
 }
 

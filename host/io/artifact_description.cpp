@@ -103,6 +103,12 @@ class Parser {
     return object[key].get<int64_t>();
   }
 
+  bool boolean(const std::string& what, const json& object, const char* key) const {
+    if (!object.contains(key) || !object[key].is_boolean())
+      refuse(what, " lacks a true or false \"", key, "\"");
+    return object[key].get<bool>();
+  }
+
   int small_integer(const std::string& what, const json& object, const char* key) const {
     const int64_t value = integer(what, object, key);
     if (value < 0 || value > 1 << 20) refuse(what, ": ", key, " ", value);
@@ -138,10 +144,9 @@ class Parser {
       table.tiers.push_back({integer(what, tier, "end"), small_integer(what, tier, "centroids"),
                              small_integer(what, first ? description : tier, "subspaces")});
     if (first) return;
-    if (!description.contains("private_codebooks") ||
-        !description["private_codebooks"].is_boolean())
-      refuse(what, " lacks a true or false \"private_codebooks\"");
-    table.private_codebooks = description["private_codebooks"];
+    table.private_codebooks = boolean(what, description, "private_codebooks");
+    if (find_scheme(table.scheme)->may_rotate())
+      table.rotated = boolean(what, description, "rotated");
   }
 
   /// The array must be there, as it is described; it is no longer the backbone's.

@@ -16,7 +16,7 @@ namespace mgqe {
 struct PackedTier {
   int64_t end = 0;    // first id after it
   int centroids = 0;  // K_i
-  int subspaces = 0;  // D_i
+  int subspaces = 0;  // D_i, of each stage
 };
 
 /// One embedding table. Schemes, their arrays, and the fields each uses:
@@ -28,6 +28,9 @@ struct PackedTier {
 ///   mgqe              "codebook" f32 (K_1, dim) shared by the tiers, or "codebook.i" f32
 ///                     (K_i, dim) of each; per tier i "codes.i" u8 (rows_i,
 ///                     packed_row_bytes(D_i, bits_i))
+///   prq               as mgqe, of rows of code_dim() = stages x dim columns, which are then what
+///                     host/packed/code_space.hpp makes rows of; where rotated, "rotation" f32
+///                     (dim, dim)
 struct PackedTable {
   std::string scheme;
   int64_t rows = 0;
@@ -35,11 +38,17 @@ struct PackedTable {
   int64_t rank = 0;               // low_rank
   int64_t bits = 0;               // scalar_quantized
   int64_t buckets = 0;            // hashed
-  std::vector<PackedTier> tiers;  // dpq_vq, dpq_sx, mgqe
+  std::vector<PackedTier> tiers;  // dpq_vq, dpq_sx, mgqe, prq
   bool private_codebooks = false;
+  int64_t stages = 1;    // prq
+  bool rotated = false;  // prq
   ArrayMap arrays;
 
   bool has_codes() const { return !tiers.empty(); }
+  /// Columns of the codebooks: of what codes stand for.
+  int64_t code_dim() const { return stages * dim; }
+  /// Codes of a row.
+  int code_count(int tier) const { return static_cast<int>(stages) * tiers[tier].subspaces; }
   int64_t tier_begin(int tier) const { return tier == 0 ? 0 : tiers[tier - 1].end; }
   int64_t tier_rows(int tier) const { return tiers[tier].end - tier_begin(tier); }
   std::string codebook_name(int tier) const {

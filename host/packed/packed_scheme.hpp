@@ -14,6 +14,7 @@ namespace mgqe {
 inline constexpr int64_t kMaxTableRows = 2'147'483'647;  // ids are 32-bit
 inline constexpr int64_t kMaxTableDim = 1 << 20;
 inline constexpr int kMaxCellBits = 16;
+inline constexpr int64_t kMaxStages = 8;
 
 /// A whole number, besides rows and dim, that a scheme keeps of a table.
 struct PackedField {
@@ -30,6 +31,8 @@ class PackedScheme {
   virtual std::vector<PackedField> fields() const { return {}; }
   /// Whether its tables have tiers and codebooks.
   virtual bool has_codes() const { return false; }
+  /// Whether they say if their rows are rotated.
+  virtual bool may_rotate() const { return false; }
   /// What is wrong with tiers and codebooks; empty when nothing is.
   virtual std::string tiers_defect(const PackedTable&) const { return ""; }
   /// Every array of a table without shape_defect.
@@ -54,7 +57,7 @@ void add_packed_scheme(const PackedScheme& scheme);
 /// when nothing is. The table may be anything; only one without such a defect has expected arrays.
 std::string shape_defect(const PackedTable& table);
 
-/// The schemes whose tables are codes into codebooks: dpq_vq, dpq_sx and mgqe.
+/// The schemes whose tables are codes into codebooks: dpq_vq, dpq_sx, mgqe and prq.
 const std::vector<const PackedScheme*>& coded_schemes();
 
 }  // namespace mgqe

@@ -53,7 +53,7 @@ const ArrayView& TableView::view(const std::string& array) const {
 PackedTiers TableView::packed_tiers() const {
   MGQE_CHECK(form_.has_codes(), "table ", name_, " is ", form_.scheme);
   PackedTiers packed;
-  packed.dim = form_.dim;
+  packed.dim = form_.code_dim();
   packed.ranges.count = static_cast<int>(form_.tiers.size());
   for (int t = 0; t < packed.ranges.count; ++t) {
     const PackedTier& tier = form_.tiers[t];
@@ -61,7 +61,7 @@ PackedTiers TableView::packed_tiers() const {
     packed.ranges.centroids[t] = tier.centroids;
     packed.tiers[t] = {array("codes." + std::to_string(t)).data(),
                        as<float>(form_.codebook_name(t)).data(), code_bits(tier.centroids),
-                       tier.subspaces};
+                       form_.code_count(t)};
   }
   return packed;
 }

@@ -56,7 +56,8 @@ class TableView {
   }
   const ArrayViews& arrays() const { return arrays_; }
 
-  /// The coded table as kernels take it; MGQE_CHECK unless form().has_codes(). Until verify() has
+  /// The coded table as kernels take it, of form().code_dim() columns and code_count() codes a row;
+  /// MGQE_CHECK unless form().has_codes(). Until verify() has
   /// passed, codes may be beyond ranges.centroids.
   PackedTiers packed_tiers() const;
 

@@ -33,6 +33,17 @@ void transpose(View<const float> chunk, float* x) {
     for (int64_t c = 0; c < chunk.cols; ++c) x[c * kChunk + r] = chunk.row(r)[c];
 }
 
+/// for_each_decoded of rows as they are scored.
+template <class Visit>
+void for_each_scored(const RowReader& rows, int64_t begin, int64_t end, const Visit& visit) {
+  std::vector<float> chunk(static_cast<size_t>(kChunk * rows.scored_dim()));
+  for (int64_t first = begin; first < end; first += kChunk) {
+    const View<float> here(chunk.data(), std::min(kChunk, end - first), rows.scored_dim());
+    rows.scored_range(first, here);
+    visit(first, here);
+  }
+}
+
 void write(TopKHeap& best, TopKResult result) {
   result.counts[0] = best.write(result.rows.data, result.scores.data);
 }
@@ -50,39 +61,55 @@ void for_each_decoded(const RowReader& rows, int64_t begin, int64_t end,
 }
 
 void decoded_scores(const RowReader& rows, View<const float> query, View<float> out, int threads) {
+  const std::vector<float> own = rows.queries_of(query);
+  const View<const float> scored(own.data(), 1, rows.scored_dim());
   in_pieces(out.size(), kGrain, threads, [&](int64_t begin, int64_t end) {
-    std::vector<float> x(static_cast<size_t>(kChunk * rows.dim()));
-    for_each_decoded(rows, begin, end, [&](int64_t first, View<const float> chunk) {
+    std::vector<float> x(static_cast<size_t>(kChunk * rows.scored_dim()));
+    for_each_scored(rows, begin, end, [&](int64_t first, View<const float> chunk) {
       transpose(chunk, x.data());
-      score_chunk(x.data(), query, chunk.rows, out.data + first);
+      score_chunk(x.data(), scored, chunk.rows, out.data + first);
     });
   });
 }
 
 void decoded_scores(const RowReader& rows, View<const float> query, std::span<const int64_t> wanted,
                     View<float> out) {
-  std::vector<float> chunk(static_cast<size_t>(kChunk * rows.dim())), x(chunk.size());
+  const std::vector<float> own = rows.queries_of(query);
+  const View<const float> scored(own.data(), 1, rows.scored_dim());
+  std::vector<float> chunk(static_cast<size_t>(kChunk * rows.scored_dim())), x(chunk.size());
   for (size_t first = 0; first < wanted.size(); first += kChunk) {
     const auto here = wanted.subspan(first, std::min<size_t>(kChunk, wanted.size() - first));
-    rows.look_up(here, chunk.data(), rows.dim());
-    const View<const float> decoded(chunk.data(), static_cast<int64_t>(here.size()), rows.dim());
+    const View<float> decoded(chunk.data(), static_cast<int64_t>(here.size()), rows.scored_dim());
+    rows.scored_look_up(here, decoded);
     transpose(decoded, x.data());
-    score_chunk(x.data(), query, decoded.rows, out.data + first);
+    score_chunk(x.data(), scored, decoded.rows, out.data + first);
   }
 }
 
 void decoded_top_k(const RowReader& rows, View<const float> queries, const TopKOptions& options,
                    TopKResult result) {
   check_top_k(rows.rows(), queries, options, result);
+  if (const auto few = options.few_allowed(rows.rows())) {
+    const std::vector<int64_t> wanted(few->begin(), few->end());
+    std::vector<float> scores(few->size());
+    for (int64_t m = 0; m < queries.rows; ++m) {
+      decoded_scores(rows, queries.slice(m, 1), wanted,
+                     {scores.data(), static_cast<int64_t>(scores.size())});
+      top_k_of_rows(*few, scores, of_query(options, m), of_query(result, m));
+    }
+    return;
+  }
+  const std::vector<float> own = rows.queries_of(queries);
+  const View<const float> scored(own.data(), queries.rows, rows.scored_dim());
   std::vector<TopKHeap> best(static_cast<size_t>(queries.rows), TopKHeap(options.k));
   std::mutex mutex;
   in_pieces(rows.rows(), kGrain, options.threads, [&](int64_t begin, int64_t end) {
     std::vector<TopKHeap> mine(static_cast<size_t>(queries.rows), TopKHeap(options.k));
-    std::vector<float> x(static_cast<size_t>(kChunk * rows.dim())), scores(kChunk);
-    for_each_decoded(rows, begin, end, [&](int64_t first, View<const float> chunk) {
+    std::vector<float> x(static_cast<size_t>(kChunk * rows.scored_dim())), scores(kChunk);
+    for_each_scored(rows, begin, end, [&](int64_t first, View<const float> chunk) {
       transpose(chunk, x.data());
       for (int64_t m = 0; m < queries.rows; ++m) {
-        score_chunk(x.data(), queries.slice(m, 1), chunk.rows, scores.data());
+        score_chunk(x.data(), scored.slice(m, 1), chunk.rows, scores.data());
         for (int64_t r = 0; r < chunk.rows; ++r)
           if (options.admits(m, static_cast<int32_t>(first + r)))
             mine[static_cast<size_t>(m)].offer(scores[static_cast<size_t>(r)],
@@ -105,10 +132,11 @@ void top_k_of_scores(std::span<const float> scores, const TopKOptions& options, 
   write(best, result);
 }
 
-void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores, int64_t k,
-                   TopKResult result) {
-  TopKHeap best(k);
-  for (size_t i = 0; i < rows.size(); ++i) best.offer(scores[i], rows[i]);
+void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores,
+                   const TopKOptions& options, TopKResult result) {
+  TopKHeap best(options.k);
+  for (size_t i = 0; i < rows.size(); ++i)
+    if (options.admits(0, rows[i])) best.offer(scores[i], rows[i]);
   write(best, result);
 }
 

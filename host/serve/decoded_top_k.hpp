@@ -15,7 +15,7 @@ namespace mgqe {
 void for_each_decoded(const RowReader& rows, int64_t begin, int64_t end,
                       const std::function<void(int64_t, View<const float>)>& visit);
 
-/// ranking_score of the query (1, d) and rows 0 .. m - 1, into out (m).
+/// ranking_score of the query (1, d) and rows 0 .. m - 1, as they are scored, into out (m).
 void decoded_scores(const RowReader& rows, View<const float> query, View<float> out,
                     int threads = 1);
 /// The same of the rows asked for; InputError on one that is none.
@@ -30,9 +30,9 @@ void decoded_top_k(const RowReader& rows, View<const float> queries, const TopKO
 
 /// scores (n) of all rows; one that is no number never enters.
 void top_k_of_scores(std::span<const float> scores, const TopKOptions& options, TopKResult result);
-/// scores (m) of some rows, each of which may enter.
-void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores, int64_t k,
-                   TopKResult result);
+/// scores (m) of some rows, ascending.
+void top_k_of_rows(std::span<const int32_t> rows, std::span<const float> scores,
+                   const TopKOptions& options, TopKResult result);
 
 /// Query m's share of a call.
 TopKOptions of_query(const TopKOptions& options, int64_t m);

@@ -2,8 +2,11 @@
 // nothing is read before it is asked for.
 //
 // Row to id is one look into the file. Id to row is a binary search over the file's order array,
-// 24 looks in ten million rows; in files before version 3, which have none, the order is built by
-// the first search. Where an id is its row's number (kRows), both are free.
+// 24 steps in ten million rows, each of two reads far apart, or three where ids are texts; in files
+// before version 3, which have none, the order is built by the first search. What searches meet in
+// their first steps is kept, eight bytes an id (at most 1 MB, filled as they come by), so that only
+// the last seven steps or so go to the file. Where an id is its row's number (kRows), both are
+// free.
 //
 // Copies share everything. Const members may be called from many threads at once. The bytes it was
 // made of must live as long: hold the ArtifactView.
@@ -49,12 +52,13 @@ class IdMap {
 
   void check_row(int64_t row) const;
   std::span<const int32_t> order() const;
-  template <class Id, class At>
-  int64_t search(const Id& id, const At& at) const;
+  template <class Id, class At, class KeyOf>
+  int64_t search(const Id& id, const At& at, const KeyOf& key_of) const;
+  int64_t search_texts(std::string_view id) const;
 
   IdColumn column_;
   std::string where_;
-  std::shared_ptr<Order> order_;  // built on demand
+  std::shared_ptr<Order> order_;  // what is made on demand
 };
 
 }  // namespace mgqe

@@ -218,11 +218,18 @@ void Recommender::top_k(const std::string& table, View<const float> queries,
     input_error("queries of ", queries.cols, " columns for table ", table, " of dimension ",
                 rows.dim());
   if (!rows.table().form().has_codes()) return decoded_top_k(rows, queries, options, result);
+  std::vector<float> own;
+  View<const float> scored = queries;
+  if (!rows.scored_plainly()) {
+    check_top_k(rows.rows(), queries, options, result);  // names the column that is not finite
+    own = rows.queries_of(queries);
+    scored = {own.data(), queries.rows, rows.scored_dim()};
+  }
   if (device_ != nullptr && table == item_table_)
-    return mgqe::top_k(*device_, queries, options, result);
+    return mgqe::top_k(*device_, scored, options, result);
   if (prepared_ != nullptr && table == item_table_)
-    return mgqe::top_k(*prepared_, queries, options, result);
-  mgqe::top_k(rows.tiers(), queries, options, result);
+    return mgqe::top_k(*prepared_, scored, options, result);
+  mgqe::top_k(rows.tiers(), scored, options, result);
 }
 
 void Recommender::recommend(std::span<const Question> questions, const RecommendOptions& options,
@@ -235,10 +242,18 @@ void Recommender::recommend(std::span<const Question> questions, const Recommend
     return top_k(item_table_, queries, options.top, result);
   }
   check(questions);
-  if (options.shortlist > 0) return rank_shortlists(questions, queries, options, result);
-  std::vector<float> scores(static_cast<size_t>(items()));
+  check_top_k(items(), {nullptr, queries.rows, 0}, options.top, result);
+  const auto few = options.top.few_allowed(items());
+  if (options.shortlist > 0 && !few) return rank_shortlists(questions, queries, options, result);
+  std::vector<float> scores(few ? few->size() : static_cast<size_t>(items()));
   const Lease worker = lease();
   for (int64_t m = 0; m < queries.rows; ++m) {
+    if (few) {
+      worker->scorer->score(questions[static_cast<size_t>(m)], *few,
+                            {scores.data(), static_cast<int64_t>(few->size())});
+      top_k_of_rows(*few, scores, of_query(options.top, m), of_query(result, m));
+      continue;
+    }
     worker->scorer->score_all(questions[static_cast<size_t>(m)], {scores.data(), items()});
     top_k_of_scores(scores, of_query(options.top, m), of_query(result, m));
   }
@@ -258,7 +273,7 @@ void Recommender::rank_shortlists(std::span<const Question> questions, View<floa
     const std::span<const int32_t> rows(lists.rows.data() + m * wide.k, count);
     const View<float> scored(scores.data(), static_cast<int64_t>(count));
     worker->scorer->score(questions[static_cast<size_t>(m)], rows, scored);
-    top_k_of_rows(rows, {scores.data(), count}, options.top.k, of_query(result, m));
+    top_k_of_rows(rows, {scores.data(), count}, of_query(options.top, m), of_query(result, m));
   }
 }
 
@@ -274,8 +289,12 @@ void Recommender::similar(std::span<const int32_t> items, Likeness by, const Top
   if (by == Likeness::kModel && !is_relevance(artifact_))
     input_error(artifact_.name(), " is of the task ", artifact_.task(),
                 ": only a relevance model scores pairs of items; ask by cosine or dot");
+  check_top_k(rows.rows(), {nullptr, static_cast<int64_t>(items.size()), 0}, options, result);
   if (by == Likeness::kCosine) prepare_norms();
   const int64_t n = rows.rows(), d = rows.dim();
+  const auto few = options.few_allowed(n);
+  std::vector<int64_t> wanted;
+  if (few) wanted.assign(few->begin(), few->end());
   std::vector<float> query(static_cast<size_t>(d)), scores;
   for (int64_t m = 0; m < static_cast<int64_t>(items.size()); ++m) {
     const int32_t item = items[static_cast<size_t>(m)];
@@ -287,23 +306,37 @@ void Recommender::similar(std::span<const int32_t> items, Likeness by, const Top
       top_k(item_table_, vector, others.options(), of_query(result, m));
       continue;
     }
-    scores.resize(static_cast<size_t>(n));
+    scores.resize(few ? few->size() : static_cast<size_t>(n));
+    const View<float> out(scores.data(), static_cast<int64_t>(scores.size()));
     if (by == Likeness::kModel) {
-      score_pairs(item, {scores.data(), n});
+      score_pairs(item, few ? &*few : nullptr, out);
     } else {
-      decoded_scores(rows, vector, {scores.data(), n});
+      if (few)
+        decoded_scores(rows, vector, wanted, out);
+      else
+        decoded_scores(rows, vector, out);
       const float own_norm = inverse_norms_[static_cast<size_t>(item)];
-      for (int64_t r = 0; r < n; ++r) scores[r] = scores[r] * own_norm * inverse_norms_[r];
+      for (int64_t i = 0; i < out.size(); ++i)
+        out.data[i] = out.data[i] * own_norm *
+                      inverse_norms_[static_cast<size_t>(few ? wanted[static_cast<size_t>(i)] : i)];
     }
-    top_k_of_scores(scores, others.options(), of_query(result, m));
+    if (few)
+      top_k_of_rows(*few, scores, others.options(), of_query(result, m));
+    else
+      top_k_of_scores(scores, others.options(), of_query(result, m));
   }
 }
 
-void Recommender::score_pairs(int32_t item, View<float> scores) const {
+/// Of the item with those rows, or with all.
+void Recommender::score_pairs(int32_t item, const std::vector<int32_t>* rows,
+                              View<float> scores) const {
   const auto n = static_cast<size_t>(scores.size());
   const std::vector<int32_t> left(n, item);
   std::vector<int32_t> right(n);
-  for (size_t r = 0; r < n; ++r) right[r] = static_cast<int32_t>(r);
+  if (rows != nullptr)
+    right = *rows;
+  else
+    for (size_t r = 0; r < n; ++r) right[r] = static_cast<int32_t>(r);
   const auto view = [](const std::vector<int32_t>& ids) {
     return View<const int32_t>(ids.data(), static_cast<int64_t>(ids.size()));
   };

@@ -97,7 +97,7 @@ class Recommender {
   Lease lease() const;
   void rank_shortlists(std::span<const Question> questions, View<float> queries,
                        const RecommendOptions& options, TopKResult result) const;
-  void score_pairs(int32_t item, View<float> scores) const;
+  void score_pairs(int32_t item, const std::vector<int32_t>* rows, View<float> scores) const;
   void prepare_norms() const;
 
   ArtifactView artifact_;

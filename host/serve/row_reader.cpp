@@ -5,13 +5,15 @@
 #include <mutex>
 #include <vector>
 
+#include "host/packed/code_space.hpp"
 #include "host/packed/decode_row.hpp"
 #include "host/serve/pieces.hpp"
 
 namespace mgqe {
 namespace {
 
-constexpr int64_t kGrain = 1024;  // rows that are worth a thread
+constexpr int64_t kGrain = 1024;   // rows that are worth a thread
+constexpr int64_t kTogether = 32;  // rows whose stages are decoded at a time
 
 /// Rounds to the type asked for.
 inline void put(float value, float& out) { out = value; }
@@ -23,11 +25,19 @@ int64_t row_of(const Id* ids, int64_t first, int64_t i) {
   return ids == nullptr ? first + i : static_cast<int64_t>(ids[i]);
 }
 
+void check_range(int64_t first, int64_t count, int64_t rows) {
+  MGQE_CHECK(first >= 0 && first + count <= rows, "rows ", first, " to ", first + count, " of ",
+             rows);
+}
+
 }  // namespace
 
 /// Codebooks filled up to 2^bits rows, and the same rounded to 16 bits once somebody asks for it.
 struct RowReader::Codebooks {
-  explicit Codebooks(const TableView& table) : tiers(table.packed_tiers()) {
+  explicit Codebooks(const TableView& table)
+      : tiers(table.packed_tiers()),
+        space(table.form(),
+              table.form().rotated ? table.as<float>("rotation") : std::span<const float>()) {
     for (int t = 0; t < tiers.ranges.count; ++t) fill_up(t);
   }
 
@@ -75,6 +85,7 @@ struct RowReader::Codebooks {
   const Bfloat16* codebook(int t, Bfloat16*) { return round(bfloats)[t]; }
 
   PackedTiers tiers;
+  CodeSpace space;
   const float* first_codebook = nullptr;
   std::vector<float> floats[kMaxTiers];
   Rounded<Half> halves;
@@ -155,6 +166,13 @@ void RowReader::decode(const Id* ids, int64_t first, int64_t count, T* out, int6
     }
     return;
   }
+  if (codebooks_->space.plain()) return decode_codes(ids, first, count, out, stride);
+  decode_stages(ids, first, count, out, stride);
+}
+
+template <class T, class Id>
+void RowReader::decode_codes(const Id* ids, int64_t first, int64_t count, T* out,
+                             int64_t stride) const {
   const PackedTiers& tiers = codebooks_->tiers;
   const T* of[kMaxTiers];
   for (int t = 0; t < tiers.ranges.count; ++t)
@@ -170,22 +188,71 @@ void RowReader::decode(const Id* ids, int64_t first, int64_t count, T* out, int6
   }
 }
 
+/// In floats, rounded at the end.
+template <class T, class Id>
+void RowReader::decode_stages(const Id* ids, int64_t first, int64_t count, T* out,
+                              int64_t stride) const {
+  const CodeSpace& space = codebooks_->space;
+  std::vector<float> stages(static_cast<size_t>(kTogether * space.code_dim()));
+  std::vector<float> row(static_cast<size_t>(dim()));
+  for (int64_t begin = 0; begin < count; begin += kTogether) {
+    const int64_t here = std::min(kTogether, count - begin);
+    decode_codes(ids == nullptr ? ids : ids + begin, first + begin, here, stages.data(),
+                 space.code_dim());
+    for (int64_t i = 0; i < here; ++i) {
+      space.row_of(stages.data() + i * space.code_dim(), row.data());
+      for (int64_t c = 0; c < dim(); ++c) put(row[c], out[(begin + i) * stride + c]);
+    }
+  }
+}
+
+bool RowReader::scored_plainly() const {
+  return codebooks_ == nullptr || codebooks_->space.plain();
+}
+
+std::vector<float> RowReader::queries_of(View<const float> queries) const {
+  std::vector<float> scored(static_cast<size_t>(queries.rows * scored_dim()));
+  for (int64_t m = 0; m < queries.rows; ++m) {
+    float* const out = scored.data() + m * scored_dim();
+    if (codebooks_ == nullptr)
+      std::copy_n(queries.row(m), dim(), out);
+    else
+      codebooks_->space.query_of(queries.row(m), out);
+  }
+  return scored;
+}
+
+void RowReader::scored_range(int64_t first, View<float> out) const {
+  if (codebooks_ == nullptr) return range(first, out);
+  check_range(first, out.rows, rows());
+  decode_codes(static_cast<const int32_t*>(nullptr), first, out.rows, out.data, out.cols);
+}
+
+void RowReader::scored_look_up(std::span<const int64_t> ids, View<float> out) const {
+  if (codebooks_ == nullptr) return look_up(ids, out.data, out.cols);
+  check(ids);
+  decode_codes(ids.data(), 0, out.rows, out.data, out.cols);
+}
+
 void RowReader::fetch(std::span<const int32_t> ids, View<float> out) const {
   decode(ids.data(), 0, static_cast<int64_t>(ids.size()), out.data, out.cols);
 }
 
 void RowReader::range(int64_t first, View<float> out) const {
-  MGQE_CHECK(first >= 0 && first + out.rows <= rows(), "rows ", first, " to ", first + out.rows,
-             " of ", rows());
+  check_range(first, out.rows, rows());
   decode(static_cast<const int32_t*>(nullptr), first, out.rows, out.data, out.cols);
 }
 
-template <class T>
-void RowReader::look_up(std::span<const int64_t> ids, T* out, int64_t stride, int threads) const {
+void RowReader::check(std::span<const int64_t> ids) const {
   for (size_t i = 0; i < ids.size(); ++i)
     if (ids[i] < 0 || ids[i] >= rows())
       input_error("row ", ids[i], " (number ", i, " of those asked for) is not in table ",
                   table_.name(), ", which has rows 0 to ", rows() - 1);
+}
+
+template <class T>
+void RowReader::look_up(std::span<const int64_t> ids, T* out, int64_t stride, int threads) const {
+  check(ids);
   in_pieces(static_cast<int64_t>(ids.size()), kGrain, threads, [&](int64_t begin, int64_t end) {
     decode(ids.data() + begin, 0, end - begin, out + begin * stride, stride);
   });

@@ -188,6 +188,79 @@ TEST_P(ConvertTest, ThroughTheFileAndBack) {
   EXPECT_CONTAINS(untrained_defect(view.task(), view.config()), "no model");
 }
 
+// ---- stages and rotations -----------------------------------------------------------------------
+
+ConvertOptions staged_options(const FloatTable& source, int stages, bool rotate) {
+  ConvertOptions options = options_of(source, {64, 16}, {0.1});
+  options.stages = stages;
+  options.rotate = rotate;
+  return options;
+}
+
+/// Errors are those of what decodes.
+void expect_errors(const Converted& converted, const std::vector<float>& x) {
+  const PackedTable& table = converted.table;
+  std::vector<double> error(table.tiers.size());
+  for (int64_t place = 0; place < table.rows; ++place)
+    error[tier_at(table, place)] +=
+        squared_distance(&x[place * table.dim], decoded_row(table, place).data(), table.dim);
+  for (size_t t = 0; t < error.size(); ++t)
+    EXPECT_NEAR(converted.errors[t].squared_error, error[t], 1e-5 * error[t] + 1e-9);
+}
+
+TEST_P(ConvertTest, EveryStageCodesWhatIsLeft) {
+  const std::vector<float> x = clustered(3000, kDim, 200, 1);
+  const FloatTable source = table_in_memory(x, kDim);
+  const Converted one = convert(source, staged_options(source, 1, false));
+  const Converted three = convert(source, staged_options(source, 3, false));
+  EXPECT_EQ(one.table.scheme, "mgqe");
+  EXPECT_EQ(three.table.scheme, "prq");
+  expect_errors(three, x);
+  // The first stage is all of the other table.
+  const auto codebook = three.table.arrays.at("codebook").as<float>();
+  for (int64_t place = 0; place < 3000; ++place) {
+    const std::vector<float> stages = decoded_stages(three.table, place);
+    ASSERT_TRUE(
+        std::equal(stages.begin(), stages.begin() + kDim, decoded_row(one.table, place).begin()));
+    // Further ones are nearest to what is left, of the centroids of their tier.
+    const int t = tier_at(three.table, place);
+    std::vector<float> left(&x[place * kDim], &x[place * kDim] + kDim);
+    for (int64_t s = 0; s < 3; ++s)
+      for (int64_t c = 0; c < kDim; c += 2) {
+        double best = INFINITY;
+        for (int k = 0; k < three.table.tiers[t].centroids; ++k)
+          best = std::min(best, squared_distance(&left[c], &codebook[(k * 3 + s) * kDim + c], 2));
+        ASSERT_LE(squared_distance(&left[c], &stages[s * kDim + c], 2), best + 1e-4);
+        for (int64_t q = c; q < c + 2; ++q) left[q] -= stages[s * kDim + q];
+      }
+  }
+  for (int t = 0; t < 2; ++t) EXPECT_LT(three.errors[t].relative(), 0.3 * one.errors[t].relative());
+}
+
+TEST_P(ConvertTest, RotatedRowsLoseLess) {
+  std::vector<float> x;  // pairs of columns that are nearly equal, in different subspaces
+  for (const float value : clustered(3000, kDim / 2, 200, 1)) x.push_back(value);
+  std::vector<float> wide;
+  for (int64_t r = 0; r < 3000; ++r)
+    for (int64_t c = 0; c < kDim; ++c)
+      wide.push_back(x[r * 4 + c % 4] + 0.05f * random_normal(9, r * kDim + c));
+  const FloatTable source = table_in_memory(wide, kDim);
+  const Converted plain = convert(source, staged_options(source, 1, false));
+  for (const int stages : {1, 2}) {
+    const Converted rotated = convert(source, staged_options(source, stages, true));
+    EXPECT_EQ(rotated.table.scheme, "prq");
+    expect_errors(rotated, wide);
+    ASSERT_TRUE(rotated.rotation);
+    EXPECT_LT(rotated.rotation->error, rotated.rotation->error_without);
+    for (int t = 0; t < 2; ++t)
+      EXPECT_LT(rotated.errors[t].relative(), 0.8 * plain.errors[t].relative());
+    const ScratchFolder folder;
+    write_artifact(folder / "t", table_artifact("item", rotated.table, row_numbers(3000),
+                                                rotated.errors, {{"source", "x"}}));
+    ArtifactView::open(folder / "t").verify();
+  }
+}
+
 TEST(ConvertOptionsTest, Refusals) {
   const FloatTable source = table_in_memory(some_floats(64, 1), 8);
   const auto refused = [&](const std::function<void(ConvertOptions&)>& change) {
@@ -204,6 +277,8 @@ TEST(ConvertOptionsTest, Refusals) {
   EXPECT_CONTAINS(refused([](auto& o) { o.embedding.tiers = {1.5}; }), "between 0 and 1");
   EXPECT_CONTAINS(refused([](auto& o) { o.iterations = 0; }), "--iterations 0");
   EXPECT_CONTAINS(refused([](auto& o) { o.sample = -1; }), "--sample -1");
+  EXPECT_CONTAINS(refused([](auto& o) { o.stages = 0; }), "--stages 0");
+  EXPECT_CONTAINS(refused([](auto& o) { o.stages = 9; }), "--stages 9");
 }
 
 }  // namespace

@@ -16,12 +16,15 @@ constexpr int64_t kDim = 8;
 
 class EditTest : public OnEveryBackend {
  protected:
-  Artifact converted(int64_t rows, std::vector<int> centroids, std::vector<double> cuts) {
+  Artifact converted(int64_t rows, std::vector<int> centroids, std::vector<double> cuts,
+                     int stages = 1, bool rotate = false) {
     const FloatTable source = table_in_memory(clustered(rows, kDim, 200, 1), kDim);
     ConvertOptions options;
     options.embedding.subspaces = {4};
     options.embedding.centroids = std::move(centroids);
     options.embedding.tiers = std::move(cuts);
+    options.stages = stages;
+    options.rotate = rotate;
     options.resolve(source);
     const Converted made = convert_table(backend(), source, {}, options, ignore_progress);
     return table_artifact("item", made.table, row_numbers(rows), made.errors, {{"source", "x"}});
@@ -238,6 +241,41 @@ TEST_P(EditTest, CompactAfterAppendCutsTiersAnew) {
   EXPECT_EQ(artifact.ids.at("item").integers.front(), 1000);
   for (int64_t place = 0; place < 200; ++place)
     EXPECT_EQ(decoded_row(items(artifact), place), decoded_row(items(before), 1000 + place));
+}
+
+TEST_P(EditTest, TablesInStages) {
+  for (const bool rotate : {false, true}) {
+    Artifact artifact = converted(1000, {64, 16}, {0.1}, 2, rotate);
+    const Artifact before = artifact;
+    const std::vector<float> rows = clustered(100, kDim, 200, 1);
+    const Appended appended = append(artifact, rows, following_ids(before.ids.at("item"), 100));
+    double error = 0.0;
+    for (int64_t r = 0; r < 100; ++r)
+      error +=
+          squared_distance(&rows[r * kDim], decoded_row(items(artifact), 1000 + r).data(), kDim);
+    EXPECT_NEAR(appended.errors.squared_error, error, 1e-4 * error);
+    EXPECT_LT(appended.errors.relative(), 1.3 * appended.last_tier);
+    EXPECT_EQ(artifact_defect(artifact), "");
+
+    artifact = before;
+    std::vector<int32_t> order(1000);
+    std::iota(order.begin(), order.end(), 0);
+    std::reverse(order.begin(), order.end());
+    const Compacted report = compact(artifact, counts_of(order));
+    EXPECT_EQ(report.encoded, 100);
+    EXPECT_EQ(artifact_defect(artifact), "");
+    double lost = 0.0;
+    for_each_id(artifact, before, [&](int64_t place, int64_t old) {
+      const std::vector<float> was = decoded_row(items(before), old);
+      const std::vector<float> is = decoded_row(items(artifact), place);
+      if (old >= 100) {
+        EXPECT_EQ(is, was) << place;
+        return;
+      }
+      lost += squared_distance(was.data(), is.data(), kDim);
+    });
+    EXPECT_NEAR(report.errors.squared_error, lost, 1e-4 * lost);
+  }
 }
 
 TEST_P(EditTest, CompactRefuses) {

@@ -2,6 +2,7 @@
 // that is built; and no damage leads out of bounds.
 #include "host/serve/id_map.hpp"
 
+#include <functional>
 #include <limits>
 #include <map>
 #include <set>
@@ -129,6 +130,42 @@ TEST(IdMap, ManyIdsAsAMapOfThemFinds) {
       }
     }
   }
+}
+
+/// One map, asked often: what it keeps of one search serves the next, whatever ids begin with.
+TEST(IdMap, KeepsWhatSearchesMeet) {
+  constexpr int64_t kRows = 3000;
+  const auto number = [](int64_t r) { return (r * 7919) % kRows; };
+  const std::vector<std::function<std::string(int64_t)>> spellings = {
+      [](int64_t i) { return fmt::format("{}", i); },
+      [](int64_t i) { return fmt::format("item-{:05}", i); },
+      [](int64_t i) { return fmt::format("a film with a long name, {}", i); },
+      [](int64_t i) { return fmt::format("{}:the same nine bytes:{:02}", i / 50, i % 50); },
+      [](int64_t i) { return std::string(static_cast<size_t>(i / 2), 'x') + (i % 2 ? "y" : ""); },
+      [](int64_t i) { return std::string(static_cast<size_t>(i), '\xFF'); },
+      [](int64_t i) { return std::string(1, static_cast<char>(i % 256)) + std::to_string(i); },
+      [](int64_t i) { return std::string(static_cast<size_t>(i), '\0'); }};
+  for (const auto& spell : spellings) {
+    std::vector<std::string> texts;
+    for (int64_t r = 0; r < kRows; ++r) texts.push_back(spell(number(r)));
+    const Ids ids(texts);
+    const IdMap map = ids.map();
+    for (int round = 0; round < 2; ++round)
+      for (int64_t r = 0; r < kRows; ++r) {
+        ASSERT_EQ(map.row_of(texts[r]), r) << texts[r];
+        for (const std::string& unknown : {texts[r] + "\x01", "\x01" + texts[r], texts[r] + "~"})
+          ASSERT_EQ(map.row_of(unknown), -1) << unknown;
+      }
+  }
+  std::vector<int64_t> integers;  // neighbours differ in the bit that keys leave out
+  for (int64_t r = 0; r < kRows; ++r) integers.push_back(number(r) - kRows / 2);
+  const Ids ids(integers);
+  const IdMap map = ids.map();
+  for (int round = 0; round < 2; ++round)
+    for (int64_t id = -2 * kRows; id < 2 * kRows; ++id) {
+      const auto found = std::find(integers.begin(), integers.end(), id);
+      ASSERT_EQ(map.row_of(id), found == integers.end() ? -1 : found - integers.begin());
+    }
 }
 
 TEST(IdMap, OfEqualIdsTheFirstRowIsFound) {

@@ -32,7 +32,7 @@ else:
 PYTHON
   done
 done <"$work/list"
-[ "$(wc -l <"$work/list")" -ge 14 ]
+[ "$(wc -l <"$work/list")" -ge 20 ]
 
 # Some rows as text, behind their ids, and what is in a file.
 "$python" "$script" "$work/0.safetensors" --table item --rows 2,0 >"$work/text"

@@ -165,6 +165,32 @@ assert a["approximate"] and not b["approximate"] and a["results"] == b["results"
 PY
 verdict $? "a shortlist of all items is exact, and labelled"
 
+# recall ARGS...: what --measure-recall says, and what the lists themselves do.
+for exclude in "" "--exclude seen --histories $work/neumf.histories"; do
+  for k in 5 20; do
+    # shellcheck disable=SC2086
+    "$mgqe" recommend --artifact "$(model neumf)" --users <(seq 0 119) --by-row $exclude --k $k --json >"$work/a.json" 2>"$work/stderr" &&
+      "$mgqe" recommend --artifact "$(model neumf)" --users <(seq 0 119) --by-row $exclude --k $k --shortlist 25 --json \
+        >"$work/b.json" 2>"$work/stderr" &&
+      "$mgqe" recommend --artifact "$(model neumf)" $exclude --k $k --shortlist 25 --measure-recall --json >"$work/c.json" 2>"$work/stderr" &&
+      python3 - "$work" $k <<'PY'
+import json, sys
+work, k = sys.argv[1], int(sys.argv[2])
+exact, found = ([{item["item"] for item in one["items"]} for one in json.load(open(f"{work}/{x}.json"))["results"]] for x in "ab")
+recalls = [len(a & b) / len(a) for a, b in zip(exact, found)]
+report = json.load(open(f"{work}/c.json"))
+assert (report["k"], report["shortlist"], report["lists"]) == (k, 25, 120), report
+assert abs(report["recall"] - sum(recalls) / 120) < 1e-12 and report["least"] == min(recalls), (report, recalls)
+assert report["complete_lists"] == recalls.count(1.0)
+assert 0 < report["recall"] < 1, report
+PY
+    verdict $? "recall of a shortlist is what its lists keep: k = $k $exclude"
+  done
+done
+"$mgqe" recommend --artifact "$(model neumf)" --user u007 u011 --shortlist 90 --measure-recall >"$work/table" 2>"$work/stderr" &&
+  tail -1 "$work/table" | grep -qE '^ *90 +10 +2 +1\.0000 +1\.0000 +2$'
+verdict $? "a table of recall, of users that are named"
+
 # Look-ups and similar items, against what a file of NumPy holds.
 "$mgqe" lookup --artifact "$(model gmf)" --table item --ids 1000,1007,1014 --json >"$work/a.json" 2>"$work/stderr" &&
   "$mgqe" lookup --artifact "$(model gmf)" --table item --ids 1000,1007,1014 >"$work/lines" 2>"$work/stderr" &&
@@ -218,6 +244,8 @@ refuse "a row that is no number" "no user row 1x" recommend --artifact "$gmf" --
 refuse "a history for gmf" "gmf model knows its users and reads no history" recommend --artifact "$gmf" --history 1000
 refuse "unknown item of a history" "no item 5 among" recommend --artifact "$(model sasrec)" --history 1000,5
 refuse "k of 0" "--k 0 is out of range: 1 to" recommend --artifact "$gmf" --user u007 --k 0
+refuse "recall of exact lists" "lists of a gmf model are exact" recommend --artifact "$gmf" --shortlist 50 --measure-recall
+refuse "recall of no shortlist" "asks for --shortlist" recommend --artifact "$(model neumf)" --measure-recall
 refuse "a shortlist of gmf" "shortlist is for models whose scores are no dot products" recommend --artifact "$gmf" --user u007 --shortlist 50
 refuse "a device that is none" "--device gpu is unknown" recommend --artifact "$gmf" --user u007 --device gpu
 refuse "a device for all items of neumf" "all items scored by the CPU; with --shortlist" recommend --artifact "$(model neumf)" --user u007 --device auto

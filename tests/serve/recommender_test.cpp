@@ -173,6 +173,51 @@ TEST(Recommender, LeavesOutWhatIsBlocked) {
   }
 }
 
+/// A short list of allowed items gives what the list of all gives, but for the others.
+template <class Ask>
+void expect_few_allowed(const Ask& ask) {
+  const std::vector<int32_t> allow = {0, 3, 8, 100, 350, 351, 698, 699}, block = {8, 351};
+  TopKBuffers all(2, kServedItems), few(2, 5);
+  ask(TopKOptions{.k = kServedItems}, all.result());
+  ask(TopKOptions{.k = 5, .allow = {.sorted = allow}, .block = {.sorted = block}}, few.result());
+  for (int64_t m = 0; m < 2; ++m) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < all.counts[static_cast<size_t>(m)] && count < 5; ++i) {
+      const auto at = static_cast<size_t>(m * kServedItems + i);
+      const int32_t row = all.rows[at];
+      if (!std::binary_search(allow.begin(), allow.end(), row) || row == 8 || row == 351) continue;
+      EXPECT_EQ(few.rows[static_cast<size_t>(m * 5 + count)], row);
+      EXPECT_EQ(few.scores[static_cast<size_t>(m * 5 + count++)], all.scores[at]);
+    }
+    EXPECT_EQ(few.counts[static_cast<size_t>(m)], count);
+  }
+}
+
+TEST(Recommender, GoesThroughAShortListOfAllowedItems) {
+  const std::vector<Question> questions = {{.user = 3}, {.user = 17}};
+  for (const char* backbone : {"gmf", "neumf"})
+    for (const char* scheme : {"full", "mgqe"}) {
+      SCOPED_TRACE(std::string(backbone) + " " + scheme);
+      const Served served(backbone, scheme);
+      for (const int64_t shortlist : {0, 50})
+        expect_few_allowed([&](TopKOptions options, TopKResult result) {
+          served.recommender->recommend(
+              questions, {.top = options, .shortlist = options.allow.given() ? shortlist : 0},
+              result);
+        });
+      const std::vector<int32_t> items = {3, 250};
+      for (const Likeness by : {Likeness::kCosine, Likeness::kDot})
+        expect_few_allowed([&](const TopKOptions& options, TopKResult result) {
+          served.recommender->similar(items, by, options, result);
+        });
+    }
+  const Served relevance("gmf", "mgqe", TaskKind::kRelevance);
+  const std::vector<int32_t> items = {3, 250};
+  expect_few_allowed([&](const TopKOptions& options, TopKResult result) {
+    relevance.recommender->similar(items, Likeness::kModel, options, result);
+  });
+}
+
 TEST(Recommender, FindsItemsByCosineAndDot) {
   for (const std::string& scheme : kSchemes) {
     const Served served("gmf", scheme);

@@ -396,6 +396,71 @@ TEST(TopK, Filters) {
   }
 }
 
+/// Short lists are gone through, whatever the table's size: a handful scored, more by their codes.
+TEST(TopK, AllowsFew) {
+  for (const Values values : {Values::kNormal, Values::kTies, Values::kHuge}) {
+    Random random(5);
+    Table table(16, {{3000, 40, 8}, {500, 1, 4}, {9000, 10, 8}}, values, random);
+    table.bytes[0][0] = 0xFF;  // row 0 has codes that are none
+    const int64_t n = table.rows(), queries = 3;
+    const std::vector<float> q = random_queries(queries, 16, values, random);
+    std::vector<std::vector<Scored>> all;
+    for (int64_t m = 0; m < queries; ++m) {
+      all.push_back(score_rows(table, q.data() + m * 16));
+      all.back().erase(all.back().begin());
+    }
+    for (const int64_t count : {1, 2, 9, 51, 52, 200, 390, 391})
+      for (const int64_t k : {1, 20, 500}) {
+        SCOPED_TRACE(std::to_string(count) + " allowed, k " + std::to_string(k));
+        std::vector<int32_t> allow;
+        for (int64_t i = 0; i < count; ++i) allow.push_back(static_cast<int32_t>(i * n / count));
+        allow.back() = static_cast<int32_t>(n - 1);
+        const std::vector<uint8_t> bits = bitmap_of(allow, n);
+        const std::vector<int32_t> block = {allow[static_cast<size_t>(count / 2)]};
+        const std::vector<int32_t> each = {allow[static_cast<size_t>(count / 3)]};
+        const std::vector<RowFilter> block_each = {{}, {each, {}}, {}};
+        std::vector<std::vector<Scored>> wanted;
+        for (int64_t m = 0; m < queries; ++m) {
+          std::vector<Scored> left = all[static_cast<size_t>(m)];
+          std::erase_if(left, [&](const Scored& x) {
+            return !std::binary_search(allow.begin(), allow.end(), x.row) || x.row == block[0] ||
+                   (m == 1 && x.row == each[0]);
+          });
+          wanted.push_back(best_of(left, k));
+        }
+        TopKOptions options;
+        options.k = k;
+        options.block.sorted = block;
+        options.block_each = block_each;
+        options.allow.sorted = allow;
+        expect_lists(table, {q.data(), queries, 16}, options, wanted);
+        options.allow = {{}, bits};
+        expect_lists(table, {q.data(), queries, 16}, options, wanted);
+        if (HasFatalFailure()) return;
+        TopKStatistics statistics;
+        Lists lists(queries, k);
+        top_k(table.packed, {q.data(), queries, 16}, options, lists.result(), &statistics);
+        EXPECT_EQ(statistics.tiles == 0, count <= n / 32);
+        EXPECT_LE(statistics.rescored, queries * count);
+      }
+  }
+}
+
+/// Bits of the last byte beyond the last row are no rows.
+TEST(TopK, BitmapsMayEndInOnes) {
+  Random random(3);
+  const Table table(8, {{1001, 16, 4}}, Values::kNormal, random);
+  const std::vector<float> q = random_queries(1, 8, Values::kNormal, random);
+  std::vector<uint8_t> bits(126);
+  bits[0] = 2;
+  bits[125] = 0xFF;  // row 1000, and seven that are none
+  TopKOptions options;
+  options.allow.bitmap = bits;
+  std::vector<Scored> all = score_rows(table, q.data());
+  std::erase_if(all, [](const Scored& x) { return x.row != 1 && x.row != 1000; });
+  expect_lists(table, {q.data(), 1, 8}, options, {best_of(all, 10)});
+}
+
 TEST(TopK, AllowsNothing) {
   Random random(3);
   const Table table(8, {{100, 16, 4}}, Values::kNormal, random);

@@ -76,17 +76,37 @@ inline int tier_at(const PackedTable& table, int64_t place) {
   return tier;
 }
 
-/// The row at a place of a coded table.
-inline std::vector<float> decoded_row(const PackedTable& table, int64_t place) {
+/// What the codes of the row at a place stand for: S stages of d columns.
+inline std::vector<float> decoded_stages(const PackedTable& table, int64_t place) {
   const int tier = tier_at(table, place);
   const int subspaces = table.tiers[static_cast<size_t>(tier)].subspaces;
   const auto codebook = table.arrays.at(table.codebook_name(tier)).as<float>();
-  const int64_t width = table.dim / subspaces;
+  const int64_t width = table.dim / subspaces, columns = table.stages * table.dim;
   std::vector<float> row;
-  for (int j = 0; j < subspaces; ++j)
-    for (int64_t q = 0; q < width; ++q)
-      row.push_back(codebook[static_cast<size_t>(
-          code_at(table, tier, place - table.tier_begin(tier), j) * table.dim + j * width + q)]);
+  for (int s = 0; s < table.stages; ++s)
+    for (int j = 0; j < subspaces; ++j)
+      for (int64_t q = 0; q < width; ++q) {
+        const int code = code_at(table, tier, place - table.tier_begin(tier), s * subspaces + j);
+        row.push_back(
+            codebook[static_cast<size_t>(code * columns + s * table.dim + j * width + q)]);
+      }
+  return row;
+}
+
+/// The row at a place of a coded table: stages added in floats, then rotated back in doubles.
+inline std::vector<float> decoded_row(const PackedTable& table, int64_t place) {
+  const std::vector<float> stages = decoded_stages(table, place);
+  const auto d = static_cast<size_t>(table.dim);
+  std::vector<float> sum(stages.begin(), stages.begin() + table.dim);
+  for (size_t i = d; i < stages.size(); ++i) sum[i % d] += stages[i];
+  if (!table.rotated) return sum;
+  const auto rotation = table.arrays.at("rotation").as<float>();
+  std::vector<float> row;
+  for (size_t c = 0; c < d; ++c) {
+    double value = 0.0;
+    for (size_t i = 0; i < d; ++i) value += static_cast<double>(sum[i]) * rotation[i * d + c];
+    row.push_back(static_cast<float>(value));
+  }
   return row;
 }
 

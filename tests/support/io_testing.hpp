@@ -136,7 +136,7 @@ inline PackedTable private_shape(int64_t dim, const std::vector<PackedTier>& tie
   return table;
 }
 
-/// Random codes of a tier, packed bit by bit, independently of quant_math.hpp.
+/// Random codes of a tier, packed bit by bit, independently of quant_math.hpp; `subspaces` a row.
 inline HostArray some_codes(int64_t begin, const PackedTier& tier) {
   int bits = 0;
   for (int k = tier.centroids - 1; k > 0; k /= 2) ++bits;
@@ -157,20 +157,49 @@ inline HostArray some_matrix(int64_t rows, int64_t cols, uint64_t key) {
   return HostArray(some_floats(rows * cols, key), {rows, cols});
 }
 
+/// Orthogonal (d, d): random rows, each made orthogonal to those before it.
+inline HostArray some_rotation(int64_t d, uint64_t key) {
+  const std::vector<float> random = some_floats(d * d, key);
+  std::vector<double> rows(random.begin(), random.end());
+  for (int64_t i = 0; i < d; ++i) {
+    double length = 0.0;
+    for (int again = 0; again < 2; ++again)
+      for (int64_t k = 0; k < i; ++k) {
+        double along = 0.0;
+        for (int64_t c = 0; c < d; ++c) along += rows[i * d + c] * rows[k * d + c];
+        for (int64_t c = 0; c < d; ++c) rows[i * d + c] -= along * rows[k * d + c];
+      }
+    for (int64_t c = 0; c < d; ++c) length += rows[i * d + c] * rows[i * d + c];
+    for (int64_t c = 0; c < d; ++c) rows[i * d + c] /= std::sqrt(length);
+  }
+  return HostArray(std::vector<float>(rows.begin(), rows.end()), {d, d});
+}
+
 /// Fills in the arrays of a table of tiers.
 inline PackedTable with_codes(PackedTable table) {
   int64_t begin = 0;
   for (size_t i = 0; i < table.tiers.size(); ++i) {
-    const PackedTier& tier = table.tiers[i];
+    PackedTier tier = table.tiers[i];
+    tier.subspaces *= static_cast<int>(table.stages);
     const std::string number = std::to_string(i);
     table.arrays["codes." + number] = some_codes(begin, tier);
     if (table.private_codebooks)
-      table.arrays["codebook." + number] = some_matrix(tier.centroids, table.dim, 20 + i);
+      table.arrays["codebook." + number] =
+          some_matrix(tier.centroids, table.stages * table.dim, 20 + i);
     begin = tier.end;
   }
   if (!table.private_codebooks)
-    table.arrays["codebook"] = some_matrix(table.tiers[0].centroids, table.dim, 2);
+    table.arrays["codebook"] = some_matrix(table.tiers[0].centroids, table.stages * table.dim, 2);
+  if (table.rotated) table.arrays["rotation"] = some_rotation(table.dim, 30);
   return table;
+}
+
+/// A table of tiers in stages.
+inline PackedTable staged_table(PackedTable shape, int stages, bool rotated) {
+  shape.scheme = "prq";
+  shape.stages = stages;
+  shape.rotated = rotated;
+  return with_codes(std::move(shape));
 }
 
 inline PackedTable full_table(int64_t rows, int64_t dim) {
@@ -222,6 +251,15 @@ inline std::vector<PackedTable> table_of_every_scheme() {
           quantized_table(10, 5, {2, 5, 9}, {200, 17, 1}),
           with_codes(private_shape(10, {{3, 100, 5}, {9, 9, 5}})),
           with_codes(private_shape(10, {{3, 33, 10}, {9, 33, 2}}))};
+}
+
+/// Tables in stages, rotated or not, of 9 rows and odd sizes.
+inline std::vector<PackedTable> staged_tables() {
+  const PackedTable shared = quantized_shape(10, 5, {2, 5, 9}, {200, 17, 1});
+  const PackedTable own = private_shape(10, {{3, 33, 10}, {9, 256, 2}});
+  return {staged_table(shared, 1, false), staged_table(shared, 1, true),
+          staged_table(shared, 2, false), staged_table(shared, 3, true),
+          staged_table(own, 2, true),     staged_table(own, 8, false)};
 }
 
 /// GMF with integer user ids and string item ids; odd sizes, so that rows need padding.

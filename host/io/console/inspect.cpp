@@ -199,6 +199,7 @@ ordered_json describe_table(const PackedTable& table) {
     json[field.name] = table.*field.value;
   if (!table.has_codes()) return json;
   json["private_codebooks"] = table.private_codebooks;
+  if (find_scheme(table.scheme)->may_rotate()) json["rotated"] = table.rotated;
   for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i)
     json["tiers"].push_back({{"rows", table.tier_rows(i)},
                              {"subspaces", table.tiers[i].subspaces},

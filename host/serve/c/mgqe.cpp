@@ -342,7 +342,8 @@ mgqe_status mgqe_table(const mgqe_model* model, const char* name, mgqe_table_inf
       bytes += static_cast<int64_t>(view.bytes.size());
     const auto own = model->entities.find(name);
     give({sizeof(mgqe_table_info), own->first.c_str(), own->second.c_str(), form.scheme.c_str(),
-          form.rows, form.dim, bytes, static_cast<int32_t>(form.tiers.size())},
+          form.rows, form.dim, bytes, static_cast<int32_t>(form.tiers.size()),
+          static_cast<int32_t>(form.stages), form.rotated ? 1 : 0},
          info);
   });
 }

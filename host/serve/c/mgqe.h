@@ -90,16 +90,19 @@ typedef struct mgqe_table_info {
   int64_t rows, dim;
   int64_t payload_bytes; /* of all its arrays */
   int32_t tiers;         /* 0: the scheme has no codes */
+  int32_t stages;        /* of codes; 1 but for the scheme "prq" */
+  int32_t rotated;       /* 1: rows are rotated where codes are, by the array "rotation" */
 } mgqe_table_info;
 #define MGQE_TABLE_INFO_INIT \
-  { sizeof(mgqe_table_info), NULL, NULL, NULL, 0, 0, 0, 0 }
+  { sizeof(mgqe_table_info), NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 
 MGQE_API int64_t mgqe_table_count(const mgqe_model* model);
 /* Tables are numbered in the order of their names. */
 MGQE_API mgqe_status mgqe_table_at(const mgqe_model* model, int64_t number, mgqe_table_info* info);
 MGQE_API mgqe_status mgqe_table(const mgqe_model* model, const char* name, mgqe_table_info* info);
 
-/* Of up to 8 tiers: the first row after each, its K_i and D_i. Arrays of info.tiers elements. */
+/* Of up to 8 tiers: the first row after each, its K_i and D_i (of each stage). Arrays of info.tiers
+ * elements. */
 MGQE_API mgqe_status mgqe_tiers(const mgqe_model* model, const char* table, int64_t* ends,
                                 int32_t* centroids, int32_t* subspaces);
 
@@ -153,7 +156,9 @@ MGQE_API mgqe_status mgqe_look_up(const mgqe_model* model, const char* table, co
 /* ---- scores and top-k --------------------------------------------------------------------------
  * score(q, row) = sum_c q_c row_c over the decoded row, one chain of fused multiply-adds in the order
  * of c; results are ordered by falling score, then by rising row. They do not depend on the processor,
- * the number of threads, how many are asked for at once, or k. */
+ * the number of threads, how many are asked for at once, or k.
+ * Of the scheme "prq" the row stands for its stages one after the other, and q for R q, R the rotation
+ * if there is one, once a stage: the same but for rounding. */
 
 /* At most one of both: rows that ascend, or a bitmap (bit r % 8 of byte r / 8). */
 typedef struct mgqe_row_filter {

@@ -14,6 +14,10 @@
 // the last factor is for the roundings of the gap itself and of sums of deficits in doubles.
 // Deficits are kept as floats rounded towards zero, so that a sum of them only lowers delta.
 //
+// Nothing here asks what subspaces are of. Where a table is in stages (host/packed/code_space.hpp),
+// d and D are S times as many, the query has each of its values S times, and s is the sum over all
+// stages; a query that was rotated is the query that the bound is of.
+//
 // In eight bits: q_j(c) = floor((max_j - L_j(c)) 254 / gap), at most 255. As floors only lower a
 // sum, a row with delta <= gap has sum_j q_j <= 254, and one whose saturating sum is 255 cannot
 // enter.

@@ -40,6 +40,24 @@ int64_t RowFilter::size() const {
   return count;
 }
 
+std::vector<int32_t> RowFilter::list() const {
+  if (bitmap.data() == nullptr) return {sorted.begin(), sorted.end()};
+  std::vector<int32_t> rows;
+  for (size_t byte = 0; byte < bitmap.size(); ++byte)
+    for (unsigned bits = bitmap[byte]; bits != 0; bits &= bits - 1)
+      rows.push_back(static_cast<int32_t>(8 * byte) + std::countr_zero(bits));
+  return rows;
+}
+
+std::optional<std::vector<int32_t>> TopKOptions::few_allowed(int64_t rows) const {
+  constexpr int64_t kFew = 32;  // an allowed row in so many
+  if (!allow.given() || allow.size() > rows / kFew) return std::nullopt;
+  std::vector<int32_t> list = allow.list();
+  // Bits beyond the last row are no rows.
+  while (!list.empty() && list.back() >= rows) list.pop_back();
+  return list;
+}
+
 bool TopKOptions::admits(int64_t m, int32_t row) const {
   if (allow.given() && !allow.contains(row)) return false;
   if (block.given() && block.contains(row)) return false;

@@ -50,6 +50,7 @@ void Scanner::enter(int tier) {
   subspaces_ = group_.table.tiers[tier].subspaces;
   entries_ = table_entries(group_.table.tiers[tier].bits);
   pending_codes_.resize(static_cast<size_t>(kScoredTogether * subspaces_));
+  lane_codes_.resize(static_cast<size_t>(subspaces_));
   for (QueryTables& query : of_query_) query = {};
   planes_.reset();
 }
@@ -174,7 +175,7 @@ int Scanner::sum_groups(int64_t m, int count) {
 
 void Scanner::consider_tile(int64_t m, int t, uint64_t lanes) {
   const int64_t begin = group_.table.ranges.begin(tier_);
-  uint8_t codes[kMaxDim];
+  uint8_t* const codes = lane_codes_.data();
   for (lanes &= planes_->valid_lanes(t); lanes != 0; lanes &= lanes - 1) {
     const int lane = std::countr_zero(lanes);
     planes_->read_codes(t, lane, codes);

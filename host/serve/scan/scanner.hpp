@@ -86,6 +86,7 @@ class Scanner {
   int pending_ = 0;  // rows that are admitted, and to be scored
   int32_t pending_rows_[kScoredTogether];
   std::vector<uint8_t> pending_codes_;  // (kScoredTogether, D)
+  std::vector<uint8_t> lane_codes_;     // (D)
 };
 
 }  // namespace mgqe

@@ -16,7 +16,6 @@ constexpr int64_t kMaxGroup = 256;                // queries that share a pass o
 constexpr int64_t kGroupBytes = 8 << 20;          // of their deficits
 constexpr int64_t kPieceTiles = 8 * kBlockTiles;  // that a thread claims: 32k rows
 constexpr int64_t kSampleRows = 1024;             // that set the first thresholds, at least
-constexpr int64_t kFewAllowed = 32;  // an allowed row in so many: they are gone through
 
 int64_t rows_of(const PackedTiers& table) { return table.ranges.end[table.ranges.count - 1]; }
 
@@ -33,22 +32,27 @@ constexpr float kNone = -std::numeric_limits<float>::infinity();
 
 // ---- the first thresholds -----------------------------------------------------------------------
 
-/// The first rows of the table that the call's own filters let in, with their codes.
+/// The first rows of the table that the call's own filters let in, with their codes; where few are
+/// allowed, of those.
 struct Sample {
   std::vector<int32_t> rows;
   std::vector<uint8_t> codes;  // of a row max_subspaces
   std::vector<int> tier_end;   // in rows
   int64_t max_subspaces = 1;
 
-  Sample(const PackedTiers& table, const TopKOptions& options) {
+  Sample(const PackedTiers& table, const TopKOptions& options,
+         const std::optional<std::vector<int32_t>>& few) {
     const int64_t wanted = std::max(kSampleRows, 2 * options.k);
     for (int t = 0; t < table.ranges.count; ++t)
       max_subspaces = std::max<int64_t>(max_subspaces, table.tiers[t].subspaces);
     const TopKOptions shared{options.k, 1, options.allow, options.block, {}, options.level};
+    const int64_t looked_at =
+        std::min(few ? static_cast<int64_t>(few->size()) : rows_of(table), 16 * wanted);
+    int64_t place = 0;
     for (int t = 0; t < table.ranges.count; ++t) {
-      const int64_t last = std::min(table.ranges.end[t], 16 * wanted);
-      for (int64_t row = table.ranges.begin(t); row < last; ++row) {
-        if (static_cast<int64_t>(rows.size()) == wanted) break;
+      for (; place < looked_at; ++place) {
+        const int64_t row = few ? (*few)[static_cast<size_t>(place)] : place;
+        if (row >= table.ranges.end[t] || static_cast<int64_t>(rows.size()) == wanted) break;
         if (!shared.admits(0, static_cast<int32_t>(row))) continue;
         codes.resize((rows.size() + 1) * static_cast<size_t>(max_subspaces));
         if (read_codes(table, t, row, codes.data() + codes.size() - max_subspaces))
@@ -131,14 +135,6 @@ std::vector<Piece> pieces_of(const PackedTiers& table, int threads) {
   return pieces;
 }
 
-std::vector<int32_t> rows_in(const RowFilter& filter, int64_t rows) {
-  if (filter.bitmap.data() == nullptr) return {filter.sorted.begin(), filter.sorted.end()};
-  std::vector<int32_t> list;
-  for (int64_t row = 0; row < rows; ++row)
-    if (filter.contains(static_cast<int32_t>(row))) list.push_back(static_cast<int32_t>(row));
-  return list;
-}
-
 void add(const TopKStatistics& from, TopKStatistics& to) {
   to.tiles += from.tiles;
   to.early_exits += from.early_exits;
@@ -150,16 +146,14 @@ void add(const TopKStatistics& from, TopKStatistics& to) {
 class Search {
  public:
   Search(const PackedTiers& table, const PreparedTiers* prepared, const TopKOptions& options,
-         int64_t queries)
+         int64_t queries, std::optional<std::vector<int32_t>> few)
       : table_(table),
         prepared_(prepared),
         options_(options),
         kernels_(scan_kernels(options.level)),
-        sample_(table, options),
-        pieces_(pieces_of(table, options.threads)) {
-    const int64_t rows = rows_of(table);
-    few_ = options.allow.given() && options.allow.size() <= rows / kFewAllowed;
-    if (few_) allowed_ = rows_in(options.allow, rows);
+        few_(std::move(few)),
+        sample_(table, options, few_),
+        pieces_(few_ ? std::vector<Piece>() : pieces_of(table, options.threads)) {
     for (int t = 0; t < table.ranges.count; ++t) {
       codebooks_.emplace_back(table, t);
       const bool pays = queries >= kGroupedQueries && kernels_.shuffles && table.tiers[t].bits > 6;
@@ -179,7 +173,7 @@ class Search {
     on_threads(threads, [&] {
       auto scanner = std::make_unique<Scanner>(group);
       if (few_) {
-        scanner->scan_rows(allowed_);
+        scanner->scan_rows(*few_);
       } else {
         for (size_t i = next++; i < pieces_.size(); i = next++) scan(*scanner, pieces_[i]);
       }
@@ -206,13 +200,36 @@ class Search {
   const PreparedTiers* prepared_;
   const TopKOptions& options_;
   const ScanKernels& kernels_;
+  const std::optional<std::vector<int32_t>> few_;
   const Sample sample_;
   const std::vector<Piece> pieces_;
-  bool few_;
-  std::vector<int32_t> allowed_;
   std::vector<TierCodebook> codebooks_;
   std::vector<CentroidGroups> groups_;
 };
+
+// ---- a handful of rows --------------------------------------------------------------------------
+
+/// Centroids of all tiers: to make tables of them takes about as long as to score as many rows.
+int64_t entries_of(const PackedTiers& table) {
+  int64_t entries = 0;
+  for (int t = 0; t < table.ranges.count; ++t) entries += table.ranges.centroids[t];
+  return entries;
+}
+
+/// Rows, ascending, each scored for every query.
+void score_all(const PackedTiers& table, View<const float> queries, const TopKOptions& options,
+               const std::vector<int32_t>& rows, TopKResult result, TopKStatistics& statistics) {
+  const std::vector<int64_t> wanted(rows.begin(), rows.end());
+  std::vector<float> scores(rows.size());
+  for (int64_t m = 0; m < queries.rows; ++m) {
+    scores_of(table, queries.slice(m, 1), wanted, scores);
+    TopKHeap heap(options.k);
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (options.admits(m, rows[i])) heap.offer(scores[i], rows[i]);
+    result.counts[static_cast<size_t>(m)] = heap.write(result.rows.row(m), result.scores.row(m));
+    statistics.rescored += static_cast<int64_t>(rows.size());
+  }
+}
 
 void search(const PackedTiers& table, const PreparedTiers* prepared, View<const float> queries,
             const TopKOptions& options, TopKResult result, TopKStatistics* statistics) {
@@ -221,7 +238,13 @@ void search(const PackedTiers& table, const PreparedTiers* prepared, View<const 
   check_packed_tiers(table, queries.cols);
   check_top_k(rows_of(table), queries, options, result);
   TopKStatistics sum;
-  const Search of_call(table, prepared, options, queries.rows);
+  std::optional<std::vector<int32_t>> few = options.few_allowed(rows_of(table));
+  if (few && static_cast<int64_t>(few->size()) <= entries_of(table)) {
+    score_all(table, queries, options, *few, result, sum);
+    if (statistics != nullptr) *statistics = sum;
+    return;
+  }
+  const Search of_call(table, prepared, options, queries.rows, std::move(few));
   const int64_t group = group_size(table);
   for (int64_t first = 0; first < queries.rows; first += group)
     of_call.run(queries.slice(first, std::min(group, queries.rows - first)), first, result, sum);

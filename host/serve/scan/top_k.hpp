@@ -3,6 +3,10 @@
 //   score(row) = ranking_score(query, decoded row): one fma chain in the order of dimensions
 //   order        score descending, then row ascending
 //
+// A table in stages, rotated or not, is here one of S D subspaces and S d dimensions, and a query
+// as CodeSpace::query_of makes it (host/packed/code_space.hpp): the chain is then of S d terms,
+// stage after stage.
+//
 // An excluded row never enters, nor does it set the threshold for others. Neither does a score that
 // is no number, nor a row of a damaged file that has a code beyond its K. A list may be shorter
 // than k, and says so. Results have the same bits for every instruction level, number of threads
@@ -12,7 +16,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <vector>
 
 #include "host/base/tensor.hpp"
 #include "host/packed/packed_tiers.hpp"
@@ -32,6 +38,8 @@ struct RowFilter {
   bool contains(int32_t row) const;
   /// Rows in it.
   int64_t size() const;
+  /// They themselves, ascending.
+  std::vector<int32_t> list() const;
 };
 
 /// For tests and benches. kBest is the best this processor runs; another that it does not run is
@@ -47,6 +55,9 @@ struct TopKOptions {
 
   /// Whether the row may be in query m's list.
   bool admits(int64_t m, int32_t row) const;
+  /// The allowed rows, ascending, where they are so few of a table of `rows` that a search had
+  /// better go through them than through the table; the filters must have been checked.
+  std::optional<std::vector<int32_t>> few_allowed(int64_t rows) const;
 };
 
 /// The caller's buffers: line m has counts[m] results; what is left of it is -1 and -infinity.

@@ -34,17 +34,31 @@ def unpack(packed, subspaces, bits):
 # ---- decoding -----------------------------------------------------------------------------------
 
 def decode_coded(arrays, table):
-    """f32 (rows, dim) of codes into codebooks."""
+    """f32 (rows, stages * dim) of codes into codebooks."""
     tiers = []
     for number, tier in enumerate(table["tiers"]):
         book = arrays.get("codebook", arrays.get(f"codebook.{number}"))
-        bits, subspaces = code_bits(tier["centroids"]), tier["subspaces"]
+        bits, subspaces = code_bits(tier["centroids"]), tier["subspaces"] * table.get("stages", 1)
         packed = arrays[f"codes.{number}"]
         codes = unpack(packed, subspaces, bits) if bits else np.zeros((len(packed), subspaces), int)
-        width = table["dim"] // subspaces
+        width = table["dim"] // tier["subspaces"]
         pieces = [book[codes[:, j], j * width:(j + 1) * width] for j in range(subspaces)]
         tiers.append(np.concatenate(pieces, 1))
     return np.concatenate(tiers)
+
+
+def rotate_back(stages, arrays, table):
+    """f32 (rows, dim): stages added in f32, then rotated by sums in f64, both in order."""
+    dim = table["dim"]
+    rows = stages[:, :dim]
+    for stage in range(1, table["stages"]):
+        rows = rows + stages[:, stage * dim:(stage + 1) * dim]
+    if not table["rotated"]:
+        return rows
+    back = np.zeros(rows.shape)
+    for column in range(dim):
+        back += rows[:, column:column + 1].astype(np.float64) * arrays["rotation"][column].astype(np.float64)
+    return back.astype(np.float32)
 
 
 def hash_buckets(rows, buckets):
@@ -70,6 +84,8 @@ def decode(arrays, table):
         low, high = arrays["low"].astype(np.float64), arrays["high"].astype(np.float64)
         width = (high - low) / (1 << table["bits"])
         return (low + (cells + 0.5) * width).astype(np.float32)
+    if scheme == "prq":
+        return rotate_back(decode_coded(arrays, table), arrays, table)
     return decode_coded(arrays, table)
 
 
@@ -96,6 +112,21 @@ def read_tables(path):
 
 
 # ---- writing ------------------------------------------------------------------------------------
+
+def staged_table(random, rows, dim, tiers, stages, rotated, private=False, integral=False):
+    """As coded_table, in stages; the rotation is of signs where `integral`, so that it is exact."""
+    arrays, table = coded_table(random, rows, dim * stages, [
+        (end, centroids, subspaces * stages) for end, centroids, subspaces in tiers], private, integral)
+    table.update(scheme="prq", dim=dim, stages=stages, rotated=rotated)
+    for tier in table["tiers"]:
+        tier["subspaces"] //= stages
+    if rotated:
+        rotation = np.linalg.qr(random.standard_normal((dim, dim)))[0]
+        if integral:
+            rotation = np.eye(dim)[random.permutation(dim)] * random.choice([-1.0, 1.0], dim)
+        arrays["rotation"] = rotation.astype(np.float32)
+    return arrays, table
+
 
 def coded_table(random, rows, dim, tiers, private=False, integral=False):
     """Arrays and description of random codes; tiers are (end, centroids, subspaces). Centroids are

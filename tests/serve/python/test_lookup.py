@@ -36,6 +36,21 @@ def test_every_shape_of_codes(tmp_path, tiers, private, version):
         assert [tuple(tier) for tier in model.tables["item"].tiers] == tiers
 
 
+@pytest.mark.parametrize("stages,rotated", [(1, True), (2, False), (3, True)])
+@pytest.mark.parametrize("tiers,private", [
+    ([(30, 200, 4), (300, 1, 4)], False), ([(7, 256, 16), (300, 17, 2)], True)])
+def test_stages_and_rotations(tmp_path, tiers, private, stages, rotated):
+    path = gmf(tmp_path / "m", 3, rows=300, tiers=tiers, private=private, stages=stages, rotated=rotated)
+    expected = artifacts.decode(*artifacts.read_tables(path)["item"])
+    with mgqe.open(path, verify=True) as model:
+        items = model.tables["item"]
+        assert (items.scheme, items.stages, items.rotated) == ("prq", stages, rotated)
+        assert np.array_equal(model.lookup(np.arange(300)), expected)
+        assert np.array_equal(model.lookup(np.arange(300), dtype=np.float16), expected.astype(np.float16))
+        assert [tuple(tier) for tier in items.tiers] == tiers
+        assert ("rotation" in items.arrays) == rotated
+
+
 def test_shapes_and_dtypes_of_rows(model, decoded):
     items = decoded["item"]
     assert model.lookup(5).shape == (DIM,)

@@ -9,21 +9,23 @@ import numpy as np
 import pytest
 from conftest import DIM, ITEMS, USERS, gmf
 
-SHAPES = [  # rows, dim, tiers, private
-    (1, 4, [(1, 2, 2)], False),
-    (1500, 16, [(100, 256, 4), (1500, 64, 4)], False),
-    (700, 32, [(10, 256, 32), (200, 100, 32), (700, 64, 32)], False),
-    (600, 24, [(50, 256, 8), (600, 16, 3)], True),
-    (400, 6, [(400, 1, 6)], False),
+SHAPES = [  # rows, dim, tiers, private, stages, rotated
+    (1, 4, [(1, 2, 2)], False, 1, False),
+    (1500, 16, [(100, 256, 4), (1500, 64, 4)], False, 1, False),
+    (700, 32, [(10, 256, 32), (200, 100, 32), (700, 64, 32)], False, 1, False),
+    (600, 24, [(50, 256, 8), (600, 16, 3)], True, 1, False),
+    (400, 6, [(400, 1, 6)], False, 1, False),
+    (1400, 16, [(100, 256, 4), (1400, 64, 4)], False, 2, False),
+    (600, 24, [(50, 256, 8), (600, 16, 3)], True, 3, True),
 ]
 
 
-@pytest.fixture(scope="module", params=SHAPES, ids=lambda shape: f"{shape[0]}x{shape[1]}")
+@pytest.fixture(scope="module", params=SHAPES, ids=lambda shape: "x".join(map(str, shape[:2] + shape[4:])))
 def exact(request, tmp_path_factory):
     """A model of small integers, and its items in f64."""
-    rows, dim, tiers, private = request.param
+    rows, dim, tiers, private, stages, rotated = request.param
     path = gmf(tmp_path_factory.mktemp("m") / "m", 5, rows=rows, dim=dim, tiers=tiers, private=private,
-               integral=True)
+               integral=True, stages=stages, rotated=rotated)
     with mgqe.open(path) as model:
         yield model, artifacts.decode(*artifacts.read_tables(path)["item"]).astype(np.float64)
 

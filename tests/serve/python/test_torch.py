@@ -48,6 +48,41 @@ def test_rows_are_those_of_the_table(form):
         assert rows.shape == (*ids.shape, DIM) and torch.equal(rows, table[ids.long()])
 
 
+@pytest.mark.parametrize("stages,rotated", [(1, True), (2, False), (3, True)])
+@pytest.mark.parametrize("form", ["shared", "private-d"])
+def test_stages_and_rotations(tmp_path, form, stages, rotated):
+    tiers, private = FORMS[form]
+    path = gmf(tmp_path / "m", 11, tiers=tiers, private=private, stages=stages, rotated=rotated)
+    table = torch.from_numpy(artifacts.decode(*artifacts.read_tables(path)["item"]).copy())
+    layer = QuantizedEmbedding.from_pretrained(path, freeze=False, padding_idx=9)
+    ids = ids_of(4, 3)
+    ids[ids == 9] = 8
+    rows = layer(ids)
+    # Each is within the sum of its products' magnitudes times a rounding or two a term.
+    torch.testing.assert_close(rows, table[ids], rtol=0, atol=DIM * stages * 4 * 2**-24 * 8)
+    assert torch.equal(layer(torch.tensor([9])), torch.zeros(1, DIM))
+    rows.square().sum().backward()
+    numeric = layer.codebook.grad.clone()
+    layer.zero_grad()
+    compiled = torch.export.export(layer, (ids,)).module()
+    assert torch.equal(compiled(ids), rows)
+    direction = torch.randn(layer.codebook.shape, generator=torch.Generator().manual_seed(1))
+    double = copy.deepcopy(layer).double()
+    with torch.no_grad():
+        values = []
+        for sign in (1, -1):
+            moved = copy.deepcopy(double)
+            moved.codebook += sign * 1e-4 * direction
+            values.append(moved(ids).square().sum())
+    slope = (values[0] - values[1]) / 2e-4
+    torch.testing.assert_close((numeric * direction).sum().double(), slope, rtol=1e-4, atol=1e-3)
+    other = QuantizedEmbedding(ITEMS, DIM, tiers, shared=not private, stages=stages, rotated=rotated,
+                               padding_idx=9)
+    other.load_state_dict(layer.state_dict())
+    assert torch.equal(other(ids), rows)
+    assert (f"stages={stages}" in repr(other)) == (stages > 1) and ("rotated" in repr(other)) == rotated
+
+
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.parent.name)
 def test_every_coded_table_of_stored_models(path):
     for name, (arrays, table) in artifacts.read_tables(path).items():

@@ -33,7 +33,8 @@ class OpenOptions(Sized):
 
 class TableInfo(Sized):
     _fields_ = [("size", c_size_t), ("name", c_char_p), ("entity", c_char_p), ("scheme", c_char_p),
-                ("rows", c_int64), ("dim", c_int64), ("payload_bytes", c_int64), ("tiers", c_int32)]
+                ("rows", c_int64), ("dim", c_int64), ("payload_bytes", c_int64), ("tiers", c_int32),
+                ("stages", c_int32), ("rotated", c_int32)]
 
 
 class ArrayInfo(Sized):

@@ -142,7 +142,7 @@ class Model:
                 infos[info.name.decode()] = TableInfo(
                     info.name.decode(), info.entity.decode(), info.scheme.decode(), info.rows,
                     info.dim, info.payload_bytes, tuple(Tier(*tier) for tier in tiers)[:info.tiers],
-                    info.name)
+                    info.name, info.stages or 1, bool(info.rotated))
         return infos
 
     def _table(self, name: str) -> TableInfo:

@@ -28,6 +28,8 @@ class TableInfo(NamedTuple):
     payload_bytes: int
     tiers: Tuple[Tier, ...]
     key: bytes  # the name as the library takes it
+    stages: int
+    rotated: bool
 
 
 class Table:
@@ -38,6 +40,8 @@ class Table:
     rows, dim      of the decoded table
     payload_bytes  of all its arrays
     tiers          (Tier(end, centroids, subspaces), ...); empty where the scheme has no codes
+    stages         that codes come in, `subspaces` each; 1 but for the scheme "prq"
+    rotated        whether rows are rotated where codes are, by arrays["rotation"]
     arrays         the file's own by name, e.g. "codes.0" (bit-packed): read-only, not copied
     """
 
@@ -53,6 +57,8 @@ class Table:
     dim = property(lambda self: self._info.dim)
     payload_bytes = property(lambda self: self._info.payload_bytes)
     tiers = property(lambda self: self._info.tiers)
+    stages = property(lambda self: self._info.stages)
+    rotated = property(lambda self: self._info.rotated)
 
     @property
     def arrays(self) -> Mapping[str, np.ndarray]:
@@ -66,7 +72,7 @@ class Table:
 class Arrays(Mapping):
     """A table's arrays by their names in it. A view stays good after the model is closed."""
 
-    _OTHERS = ("table", "factor", "basis", "cells", "low", "high", "codebook")
+    _OTHERS = ("table", "factor", "basis", "cells", "low", "high", "codebook", "rotation")
 
     def __init__(self, model: "Model", info: TableInfo):
         self._model, self._info = model, info

@@ -27,12 +27,14 @@ from .tables import Tier
 
 __all__ = ["QuantizedEmbedding", "decode_rows"]
 
-_MAX_CENTROIDS, _MAX_TIERS = 256, 8
+_MAX_CENTROIDS, _MAX_TIERS, _MAX_STAGES = 256, 8, 8
 
 # ---- the arithmetic ----------------------------------------------------------------------------
 # A row of tier t is D_t codes; they lie in `codes` at first_code[t] + id * D_t. Code j stands for
 # columns [j w, (j + 1) w), w = dim / D_t, of row first_centroid[t] + code of the codebook. Where
 # tiers differ in D_t, a code is taken apart into pieces of the width that all of them share.
+#
+# In stages (scheme "prq") dim and D_t are S times as many here, and the parts of a row are added.
 #
 # tiers: int64 (T, 3) of first_code, first_centroid, D_t
 
@@ -107,6 +109,10 @@ class QuantizedEmbedding(nn.Module):
     codebook   parameter (K_1, dim), which tiers share, tier t using the first K_t; or (sum of K_t,
                dim), where each has its own. Its dtype is that of the output
     tier_ends  int64 buffer (T): the first id after each tier
+    rotation   buffer (dim, dim), where `rotated`: rows are what codes stand for, times it
+
+    With `stages` a row has as many times D_t codes, the codebook as many times dim columns, one
+    stage beside the other, and a row is their sum.
 
     Codes stay as they are; the codebook is trained where `freeze` is false. Tell DDP to leave
     buffers alone (forward_sync_buffers=False, before PyTorch 2.15 broadcast_buffers=False), or it
@@ -116,7 +122,7 @@ class QuantizedEmbedding(nn.Module):
     def __init__(self, num_embeddings: int, embedding_dim: int,
                  tiers: Sequence[Tuple[int, int, int]], *, shared: bool = True,
                  padding_idx: Optional[int] = None, freeze: bool = True,
-                 device: Any = None, dtype: Any = None):
+                 stages: int = 1, rotated: bool = False, device: Any = None, dtype: Any = None):
         """A table for load_state_dict() to fill. tiers: (end, centroids, subspaces) each."""
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
@@ -124,8 +130,11 @@ class QuantizedEmbedding(nn.Module):
         self.shared = bool(shared)
         self.padding_idx = _padding(padding_idx, num_embeddings)
         _check_tiers(self.tiers, num_embeddings, embedding_dim, self.shared)
+        if not 1 <= stages <= _MAX_STAGES:
+            raise InvalidArgument(f"{stages} stages where 1 to {_MAX_STAGES} belong")
+        self.stages = stages
         rows = np.diff([0, *(tier.end for tier in self.tiers)])
-        subspaces = np.array([tier.subspaces for tier in self.tiers])
+        subspaces = np.array([tier.subspaces * stages for tier in self.tiers])
         centroids = np.array([tier.centroids for tier in self.tiers])
         self._pieces = math.lcm(*subspaces.tolist())
         self._same_subspaces = bool((subspaces == subspaces[0]).all())
@@ -140,8 +149,11 @@ class QuantizedEmbedding(nn.Module):
                                                        dtype=torch.int64, device=device))
         table = np.stack([first_code, first_centroid, subspaces], 1).astype(np.int64)
         self.register_buffer("_tiers", torch.from_numpy(table).to(device), persistent=False)
-        self.codebook = nn.Parameter(torch.zeros((int(count), embedding_dim), device=device,
-                                                 dtype=dtype), requires_grad=not freeze)
+        self.codebook = nn.Parameter(torch.zeros((int(count), stages * embedding_dim),
+                                                 device=device, dtype=dtype),
+                                     requires_grad=not freeze)
+        self.register_buffer("rotation", torch.eye(embedding_dim, device=device, dtype=dtype)
+                             if rotated else None)
 
     @classmethod
     def from_pretrained(cls, source: Union[str, os.PathLike, Model], table: str = "item", *,
@@ -160,11 +172,14 @@ class QuantizedEmbedding(nn.Module):
         shared = "codebook" in arrays
         names = ["codebook"] if shared else [f"codebook.{t}" for t in range(len(stored.tiers))]
         layer = cls(stored.rows, stored.dim, stored.tiers, shared=shared, padding_idx=padding_idx,
-                    freeze=freeze)
-        codes = [_unpacked(arrays[f"codes.{t}"], tier) for t, tier in enumerate(stored.tiers)]
+                    freeze=freeze, stages=stored.stages, rotated=stored.rotated)
+        codes = [_unpacked(arrays[f"codes.{t}"], tier, stored.stages)
+                 for t, tier in enumerate(stored.tiers)]
         with torch.no_grad():
             layer.codes.copy_(torch.from_numpy(np.concatenate(codes)))
             layer.codebook.copy_(torch.from_numpy(np.concatenate([arrays[name] for name in names])))
+            if stored.rotated:
+                layer.rotation.copy_(torch.from_numpy(arrays["rotation"].copy()))
         return layer
 
     @classmethod
@@ -219,6 +234,10 @@ class QuantizedEmbedding(nn.Module):
                     raise
                 raise IndexError(f"ids go from {ids.min()} to {ids.max()} in a table of "
                                  f"{self.num_embeddings} rows") from None
+        if self.stages > 1:
+            rows = rows.unflatten(-1, (self.stages, self.embedding_dim)).sum(-2)
+        if self.rotation is not None:
+            rows = rows @ self.rotation
         if self.padding_idx is not None:
             rows = rows.masked_fill((ids == self.padding_idx)[..., None], 0)
         return rows
@@ -230,8 +249,11 @@ class QuantizedEmbedding(nn.Module):
 
     def extra_repr(self) -> str:
         said = ", ".join(f"{t.end}: D={t.subspaces} K={t.centroids}" for t in self.tiers)
+        stages = "" if self.stages == 1 else f", stages={self.stages}"
+        rotated = "" if self.rotation is None else ", rotated=True"
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}, tiers=[{said}]{padding}"
+        return (f"{self.num_embeddings}, {self.embedding_dim}, tiers=[{said}]{stages}{rotated}"
+                f"{padding}")
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys,
                               unexpected_keys, error_msgs: List[str]) -> None:
@@ -272,11 +294,11 @@ def _check_tiers(tiers: Sequence[Tier], rows: int, dim: int, shared: bool) -> No
         raise InvalidArgument(f"tiers end at row {before.end} of {rows}")
 
 
-def _unpacked(packed: np.ndarray, tier: Tier) -> np.ndarray:
-    """u8 (rows * D) of packed codes u8 (rows, bytes): code j is bits [j b, (j + 1) b) of a row."""
+def _unpacked(packed: np.ndarray, tier: Tier, stages: int) -> np.ndarray:
+    """u8 (rows * S D) of packed codes u8 (rows, bytes): code j is bits [j b, (j + 1) b) of a row."""
     bits = (tier.centroids - 1).bit_length()
-    codes = np.zeros((packed.shape[0], tier.subspaces), np.uint8)
-    for j in range(tier.subspaces if bits else 0):
+    codes = np.zeros((packed.shape[0], stages * tier.subspaces), np.uint8)
+    for j in range(codes.shape[1] if bits else 0):
         byte, shift = divmod(j * bits, 8)
         value = packed[:, byte] >> shift
         if shift + bits > 8:
