@@ -8,7 +8,8 @@
 
 namespace mgqe {
 
-PreparedTiers::PreparedTiers(const PackedTiers& table, int threads) : table_(table) {
+PreparedTiers::PreparedTiers(const PackedTiers& table, int threads)
+    : table_(table), codebooks_(std::make_shared<CodebookTables>(table, true)) {
   constexpr int64_t kPieceTiles = 8 * kBlockTiles;
   const ScanKernels& kernels = scan_kernels(ScanLevel::kBest);
   const CentroidGroups none;

@@ -61,6 +61,14 @@ TierCodebook::TierCodebook(const PackedTiers& table, int tier)
   }
 }
 
+CodebookTables::CodebookTables(const PackedTiers& table, bool grouped) {
+  for (int t = 0; t < table.ranges.count; ++t) {
+    codebooks.emplace_back(table, t);
+    const bool pays = grouped && table.tiers[t].bits > 6;
+    groups.push_back(pays ? CentroidGroups(codebooks.back()) : CentroidGroups());
+  }
+}
+
 CentroidGroups::CentroidGroups(const TierCodebook& codebook) {
   const int entries = 1 << codebook.bits;
   for (const float most : codebook.greatest)

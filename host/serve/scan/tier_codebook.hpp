@@ -1,4 +1,4 @@
-// What is made once of a tier's codebook for all queries of a call.
+// What is made of a tier's codebook alone, for all queries of a call, or of a prepared table.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,14 @@ struct CentroidGroups {
 
   std::vector<uint8_t> names;  // (D, 2^bits): the new name of a code
   std::vector<uint8_t> codes;  // (D, 2^bits): the code of a new name
+};
+
+/// Both of every tier; groups where they are asked for and its codes have more than six bits.
+struct CodebookTables {
+  CodebookTables(const PackedTiers& table, bool grouped);
+
+  std::vector<TierCodebook> codebooks;  // (tiers)
+  std::vector<CentroidGroups> groups;   // (tiers)
 };
 
 }  // namespace mgqe

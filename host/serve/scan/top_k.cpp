@@ -153,18 +153,24 @@ class Search {
         kernels_(scan_kernels(options.level)),
         few_(std::move(few)),
         sample_(table, options, few_),
-        pieces_(few_ ? std::vector<Piece>() : pieces_of(table, options.threads)) {
-    for (int t = 0; t < table.ranges.count; ++t) {
-      codebooks_.emplace_back(table, t);
-      const bool pays = queries >= kGroupedQueries && kernels_.shuffles && table.tiers[t].bits > 6;
-      groups_.push_back(pays ? CentroidGroups(codebooks_.back()) : CentroidGroups());
-    }
-  }
+        pieces_(few_ ? std::vector<Piece>() : pieces_of(table, options.threads)),
+        grouped_(queries >= kGroupedQueries && kernels_.shuffles),
+        tables_(prepared != nullptr ? prepared->codebooks()
+                                    : std::make_shared<CodebookTables>(table, grouped_)),
+        no_groups_(static_cast<size_t>(table.ranges.count)) {}
 
   void run(View<const float> queries, int64_t first_query, TopKResult result,
            TopKStatistics& statistics) const {
-    SearchGroup group{table_, prepared_, options_, first_query, queries, kernels_, groups_, {}, {}};
-    prepare_queries(group, codebooks_, sample_, options_.threads);
+    SearchGroup group{table_,
+                      prepared_,
+                      options_,
+                      first_query,
+                      queries,
+                      kernels_,
+                      grouped_ ? tables_->groups : no_groups_,
+                      {},
+                      {}};
+    prepare_queries(group, tables_->codebooks, sample_, options_.threads);
     const int64_t threads =
         few_ ? 1 : std::min<int64_t>(options_.threads, static_cast<int64_t>(pieces_.size()));
     std::vector<std::unique_ptr<Scanner>> scanners;
@@ -203,8 +209,9 @@ class Search {
   const std::optional<std::vector<int32_t>> few_;
   const Sample sample_;
   const std::vector<Piece> pieces_;
-  std::vector<TierCodebook> codebooks_;
-  std::vector<CentroidGroups> groups_;
+  const bool grouped_;
+  const std::shared_ptr<const CodebookTables> tables_;
+  const std::vector<CentroidGroups> no_groups_;
 };
 
 // ---- a handful of rows --------------------------------------------------------------------------

@@ -75,8 +75,10 @@ struct TopKStatistics {
   int64_t rescored = 0;     // rows that the bound in floats left, too: decoded and scored
 };
 
-/// Codes rearranged once as the scan likes them best, in the memory of the packed codes. The table
-/// must outlive it. Copies share the memory.
+struct CodebookTables;
+
+/// Codes rearranged once as the scan likes them best, in the memory of the packed codes, and what
+/// is made of codebooks. The table must outlive it. Copies share the memory.
 class PreparedTiers {
  public:
   explicit PreparedTiers(const PackedTiers& table, int threads = 1);
@@ -85,10 +87,12 @@ class PreparedTiers {
   int64_t bytes() const { return bytes_; }
   /// Planes of a tier (tile_layout.hpp); null where it has no rows or no codes.
   const uint8_t* planes(int tier) const { return planes_[tier].get(); }
+  const std::shared_ptr<const CodebookTables>& codebooks() const { return codebooks_; }
 
  private:
   PackedTiers table_;
   std::shared_ptr<const uint8_t[]> planes_[kMaxTiers];
+  std::shared_ptr<const CodebookTables> codebooks_;
   int64_t bytes_ = 0;
 };
 
