@@ -45,8 +45,15 @@ RULES = [
 PROGRAMS = ["engine_test", "comm_test"]
 SLOWER_PROGRAMS = ["base_test", "packed_test", "models_test", "train_test"]
 
-# Mutants that change nothing, by a part of their name, and why.
-EQUIVALENT = {}
+# Mutants that change nothing, and why; they are not tried.
+NOTHING_TO_DO = ("a block of which nothing is left goes on: its loops are empty, loads are bounded by the "
+                 "sequence's end, and it writes nothing that is read")
+EQUIVALENT = {
+    "bound attention_backward_kernel.cuh:36": NOTHING_TO_DO,
+    "bound attention_backward_kernel.cuh:109": NOTHING_TO_DO,
+    "bound attention_kernel.cuh:186": NOTHING_TO_DO,
+    "bound quantize_backward_kernel.cuh:31": NOTHING_TO_DO,
+}
 
 
 def mutants():
@@ -139,7 +146,7 @@ def main():
     tree = Tree(pathlib.Path(args.folder), args.jobs)
     end = time.monotonic() + 60 * args.minutes
     for name, path, begin, stop, text in chosen:
-        if name in records or time.monotonic() > end:
+        if name in records or name in EQUIVALENT or time.monotonic() > end:
             continue
         file = tree.source / path
         source = file.read_text(encoding="utf-8")
@@ -153,11 +160,10 @@ def main():
         if args.json:
             write(args.json, records)
     here = {name: how for name, how in records.items() if how != "does not compile"}
-    explained = [name for name, how in here.items()
-                 if not how and any(part in name for part in EQUIVALENT)]
-    missed = [name for name, how in here.items() if not how and name not in explained]
-    print(f"{len(here) - len(missed) - len(explained)} of {len(here)} seen, {len(explained)} change "
-          f"nothing, {len(missed)} missed")
+    missed = [name for name, how in here.items() if not how]
+    explained = [name for name, *_ in chosen if name in EQUIVALENT]
+    print(f"{len(here) - len(missed)} of {len(here)} seen, {len(missed)} missed; {len(explained)} more "
+          "change nothing")
     return 1 if missed else 0
 
 
