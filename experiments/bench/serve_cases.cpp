@@ -334,7 +334,8 @@ ordered_json measure_open(const ServedTable& table, const std::filesystem::path&
     MGQE_CHECK(ArtifactView::open(path).table("item").rows() == table.rows());
   };
   const auto open_and_look_up = [&](int64_t) {
-    const RowReader reader(ArtifactView::open(path).table("item"));
+    const ArtifactView artifact = ArtifactView::open(path);
+    const RowReader reader(artifact.table("item"));
     std::vector<float> row(static_cast<size_t>(table.dim()));
     const int64_t last = table.rows() - 1;
     reader.look_up<float>({&last, 1}, row.data(), table.dim());

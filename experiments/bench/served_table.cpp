@@ -88,6 +88,7 @@ ServedTable ServedTable::open(const std::filesystem::path& path, const std::stri
     input_error(path.string(), ": table ", chosen, " is ", view.form().scheme,
                 ", which has no codes; its tables: ", fmt::format("{}", fmt::join(names, ", ")));
   ServedTable table;
+  table.artifact_ = artifact;
   table.reader_ = std::make_unique<RowReader>(view);
   return table;
 }

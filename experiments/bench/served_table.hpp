@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "host/packed/packed_model.hpp"
@@ -33,11 +34,13 @@ class ServedTable {
   /// The file as `mgqe train` would leave it, rows as their own ids; only of a drawn one. Its
   /// bytes.
   int64_t write(const std::filesystem::path& path) const;
-  /// codes.npy (n, D) u8, codebook.npy (256, d), queries.npy (m, d): what other programs are given.
+  /// codes.npy (n, D) u8, codebook.npy (256, d), queries.npy (m, d): what other programs are given;
+  /// and the file, model.safetensors.
   void dump(const std::filesystem::path& folder, View<const float> queries) const;
 
  private:
-  std::unique_ptr<PackedTable> drawn_;  // whose arrays the reader looks at
+  std::unique_ptr<PackedTable> drawn_;  // whose arrays the reader looks at; else those of the file
+  std::optional<ArtifactView> artifact_;
   std::unique_ptr<RowReader> reader_;
 };
 
