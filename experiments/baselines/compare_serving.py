@@ -15,6 +15,7 @@ rounding alone, else nothing is timed. Needs faiss-cpu and torch (pip).
 
   experiments/baselines/compare_serving.py --build build/release --rows 1e7
   experiments/baselines/compare_serving.py --rows 1e6 --subspaces 32 --users 1,64 --json d32.json
+  experiments/baselines/compare_serving.py --show d32.json bench_serve.json   tables of what was measured
 """
 
 import argparse
@@ -52,6 +53,8 @@ def parse():
                         help="the most users that IndexPQ, IndexFlat and PyTorch are asked about")
     parser.add_argument("--beside", default="", help="what else the machine did, for the record")
     parser.add_argument("--json", type=pathlib.Path, help="write the records to this file")
+    parser.add_argument("--show", type=pathlib.Path, nargs="+", metavar="FILE",
+                        help="print tables of such files, or of bench_serve's, and measure nothing")
     return parser.parse_args()
 
 
@@ -182,8 +185,6 @@ def records_of(op, shape, unit, units, ways, seconds):
                         "measured": statistics.median(each) / units, "measured_min": each[0] / units,
                         "call_p99_ms": 1e3 * each[min(len(each) - 1, int(0.99 * len(each)))],
                         "samples": len(each)})
-    for record in records:
-        record["times_by_first"] = record["measured"] / records[0]["measured"]
     return records
 
 
@@ -216,18 +217,39 @@ def short(seconds):
 
 
 def markdown(records):
-    lines = ["| rows | D | what | by | a unit | times mgqe's first |", "| ---: | ---: | --- | --- | ---: | ---: |"]
+    """Records of one op and shape follow each other; each says how many times the first's it takes."""
+    lines = ["| rows | D | what | by | a unit | times the first |",
+             "| ---: | ---: | --- | --- | ---: | ---: |"]
+    last, first = None, 1.0
     for record in records:
         shape = record["shape"]
-        what = (f"look-up of {shape['batch']}" if record["op"] == "look_up"
-                else f"top-{shape['k']}, {shape['users']} users")
+        if record["op"] == "open":
+            continue
+        if (record["op"], shape) != last:
+            last, first = (record["op"], shape), record["measured"]
+        what = (f"look-up of {shape['batch']}" if record["op"] == "look_up" else
+                f"top-{shape['k']}, {shape['users']} user{'s' * (shape['users'] > 1)}")
         lines.append(f"| {shape['rows']:,} | {shape['D']} | {what} | {record['variant']} | "
-                     f"{short(record['measured'])} | {record['times_by_first']:.2f} |")
+                     f"{short(record['measured'])} | {record['measured'] / first:.2f} |")
     return "\n".join(lines)
+
+
+def show(path):
+    read = json.loads(path.read_text())
+    records = read["records"] if isinstance(read, dict) else read
+    about = read if isinstance(read, dict) else {**records[0], "device": records[0].get(
+        "device_description", records[0].get("device"))}
+    beside = f"; beside it: {about['beside']}" if about.get("beside") else ""
+    print(f"**{path.name}**: {about['device']}, {about['threads']} thread, commit {about['commit']}"
+          f"{beside}.\n\n{markdown(records)}\n")
 
 
 def main():
     args = parse()
+    for path in args.show or []:
+        show(path)
+    if args.show:
+        return
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(args.threads)
     os.environ["MGQE_LIBRARY"] = str(args.build.resolve() / "libmgqe_serve.so")
     sys.path.insert(0, str(ROOT / "host" / "serve" / "python"))
