@@ -1,5 +1,7 @@
 // The command line: train, evaluate, inspect, report; convert, append, compact; recommend, serve.
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <set>
@@ -19,6 +21,7 @@
 #include "host/comm/launch.hpp"
 #include "host/data/dataset.hpp"
 #include "host/io/artifact.hpp"
+#include "host/io/atomic_file.hpp"
 #include "host/io/console/inspect.hpp"
 #include "host/io/console/logging.hpp"
 #include "host/io/console/run_table.hpp"
@@ -341,6 +344,9 @@ void run(Launch& launch, int argc, char** argv) {
   if (histories.given()) histories.run();
   if (serve.given()) serve.run();
   if (help.given()) help.run();
+  std::cout.flush();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout)
+    input_error("standard output could not be written: ", system_message(errno));
 }
 
 }  // namespace

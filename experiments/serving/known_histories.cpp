@@ -5,6 +5,7 @@
 #include "host/base/check.hpp"
 #include "host/config/choices.hpp"
 #include "host/engine/backend.hpp"
+#include "host/io/artifact_description.hpp"
 
 namespace mgqe {
 
@@ -25,9 +26,10 @@ Until parse_until(const std::string& name) {
   input_error("--until ", name, " is unknown: choose validation, test or end");
 }
 
-KnownHistories KnownHistories::open(const std::string& path, const ArtifactView& artifact) {
+KnownHistories KnownHistories::open(const std::string& path, const ArtifactView& artifact,
+                                    OpenOptions options) {
   KnownHistories histories;
-  histories.view_ = HistoriesView::open(path);
+  histories.view_ = HistoriesView::open(path, options);
   const HistoriesView& view = *histories.view_;
   if (view.data_fingerprint() != artifact.data_fingerprint())
     input_error(path, ": histories of other data than ", artifact.name(),
@@ -46,6 +48,9 @@ KnownHistories KnownHistories::load(const ArtifactView& artifact, const nlohmann
                                     Until until) {
   if (artifact.task() != name_of(TaskKind::kRanking))
     input_error(artifact.name(), " is of the task ", artifact.task(), ": it has no users");
+  if (const std::string defect = untrained_defect(artifact.task(), artifact.config());
+      !defect.empty())
+    input_error(artifact.name(), ": what its users had is not known: ", defect);
   Config config;
   update_from_json(config, artifact.config(), artifact.name());
   update_from_json(config, given, "command line");

@@ -25,7 +25,8 @@ Until parse_until(const std::string& name);  // "validation", "test" or "end"
 class KnownHistories {
  public:
   /// InputError unless the file is of the artifact's data.
-  static KnownHistories open(const std::string& path, const ArtifactView& artifact);
+  static KnownHistories open(const std::string& path, const ArtifactView& artifact,
+                             OpenOptions options = {});
   /// Loads the data set that the artifact recorded, or `given` (by section and key) says instead;
   /// InputError where the artifact was trained on other data.
   static KnownHistories load(const ArtifactView& artifact, const nlohmann::json& given,

@@ -1,5 +1,7 @@
 #include "experiments/serving/table_work.hpp"
 
+#include <csignal>
+
 #include <fmt/format.h>
 
 #include "host/base/check.hpp"
@@ -10,10 +12,21 @@ namespace mgqe {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+/// A run that is stopped leaves a checkpoint, and ends well; of this nothing is left.
+[[noreturn]] void end_unfinished(int signal) {
+  const Interrupted stopped(signal, "nothing was written");
+  if (signal == SIGINT) throw stopped;  // the process then dies of it
+  throw Error(stopped.what());
+}
+
+}  // namespace
+
 WorkProgress TableWork::progress() {
   return [this](const std::string& task, int64_t step, int64_t steps) {
     if (const int signal = interruption_.signal(); signal != 0)
-      throw Interrupted(signal, "nothing was written");
+      end_unfinished(signal);
     if (task != task_) {
       bar_.reset();
       bar_.emplace(task, steps);

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/base/check.hpp"
@@ -40,10 +41,27 @@ int open_beside(const fs::path& path, fs::path& beside) {
   return fd;
 }
 
+/// Where a link leads, which stays one.
+fs::path target_of(const fs::path& path) {
+  std::error_code error;
+  if (!fs::is_symlink(path, error)) return path;
+  const fs::path target = fs::canonical(path, error);
+  return error ? path : target;
+}
+
 }  // namespace
 
-AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
-  const int fd = open_beside(path, temporary_);
+AtomicFile::AtomicFile(const fs::path& path) : path_(target_of(path)) {
+  struct stat old {};
+  const bool replaces = stat(path_.c_str(), &old) == 0;
+  if (replaces && !S_ISREG(old.st_mode) && !S_ISDIR(old.st_mode))
+    input_error(path.string(), " is a device, pipe or socket, which a file would replace: name a file");
+  const int fd = open_beside(path_, temporary_);
+  if (fd >= 0 && replaces && S_ISREG(old.st_mode)) {
+    // Whoever could not read the old file must not read the new one. Not everyone may give files away.
+    if (fchown(fd, old.st_uid, old.st_gid) != 0) errno = 0;
+    fchmod(fd, old.st_mode & 0777);
+  }
   if (fd >= 0) file_ = fdopen(fd, "wb");
   if (file_ == nullptr) fail("cannot be written");
 }

@@ -11,7 +11,8 @@ namespace mgqe {
 /// Writes to a file of its own beside PATH, PATH.<something>.tmp, and on commit() puts it on disk
 /// and renames it to PATH, so that not even a power failure leaves a part, and of several that
 /// write the same PATH at once the last to commit stays whole. Destroyed without commit() it leaves
-/// no trace, and an older PATH stays as it was. Every failure is an InputError with the path and
+/// no trace, and an older PATH stays as it was. A new one has the owner and permissions of the old,
+/// a link is followed; what is no file is refused. Every failure is an InputError with the path and
 /// the system's reason.
 class AtomicFile {
  public:

@@ -23,11 +23,12 @@ LiveModels::Identities LiveModels::identify() const {
 
 Models LiveModels::open() const {
   const auto open_one = [&](const std::string& path) {
-    const ArtifactView artifact = ArtifactView::open(path);
+    // Read, not mapped: who shortens a mapped file in place ends the processes that look at it.
+    const ArtifactView artifact = ArtifactView::open(path, {.map = false});
     artifact.verify();
     auto model = std::make_shared<ServedModel>(artifact);
     if (!files_.histories.empty()) {
-      const KnownHistories histories = KnownHistories::open(files_.histories, artifact);
+      const KnownHistories histories = KnownHistories::open(files_.histories, artifact, {.map = false});
       histories.verify();
       model->set_histories(histories);
     }
