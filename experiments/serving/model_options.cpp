@@ -19,8 +19,9 @@ ModelOptions::ModelOptions(CLI::App& command, With with) : command_(&command) {
       ->type_name("FILE");
   command
       .add_option("--titles", titles_,
-                  "titles by the ids of the data trained on: lines of id, tab, title; movies.dat, which goes "
-                   "with ratings.dat; or CSV with a header")
+                  "titles by the ids of the data trained on: lines of id, tab, title; movies.dat, "
+                  "which goes "
+                  "with ratings.dat; or CSV with a header")
       ->type_name("FILE");
   if (with == With::kModel) return;
   command

@@ -34,7 +34,8 @@ ServeCommand::ServeCommand(CLI::App& app)
       ->type_name("FILE");
   command_
       ->add_option("--titles", files.titles,
-                   "titles by the ids of the data trained on: lines of id, tab, title; movies.dat, which goes "
+                   "titles by the ids of the data trained on: lines of id, tab, title; movies.dat, "
+                   "which goes "
                    "with ratings.dat; or CSV with a header")
       ->type_name("FILE");
   command_

@@ -25,8 +25,7 @@ namespace {
 
 WorkProgress TableWork::progress() {
   return [this](const std::string& task, int64_t step, int64_t steps) {
-    if (const int signal = interruption_.signal(); signal != 0)
-      end_unfinished(signal);
+    if (const int signal = interruption_.signal(); signal != 0) end_unfinished(signal);
     if (task != task_) {
       bar_.reset();
       bar_.emplace(task, steps);

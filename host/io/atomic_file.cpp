@@ -55,10 +55,12 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(target_of(path)) {
   struct stat old {};
   const bool replaces = stat(path_.c_str(), &old) == 0;
   if (replaces && !S_ISREG(old.st_mode) && !S_ISDIR(old.st_mode))
-    input_error(path.string(), " is a device, pipe or socket, which a file would replace: name a file");
+    input_error(path.string(),
+                " is a device, pipe or socket, which a file would replace: name a file");
   const int fd = open_beside(path_, temporary_);
   if (fd >= 0 && replaces && S_ISREG(old.st_mode)) {
-    // Whoever could not read the old file must not read the new one. Not everyone may give files away.
+    // Whoever could not read the old file must not read the new one. Not everyone may give files
+    // away.
     if (fchown(fd, old.st_uid, old.st_gid) != 0) errno = 0;
     fchmod(fd, old.st_mode & 0777);
   }

@@ -1,5 +1,6 @@
 // Files appear whole or not at all; folders and logs that cannot be written are refused.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,34 @@ TEST(AtomicFile, ReplacesTheOldFileAndLeavesNothingElse) {
   write_file_atomically(folder / "x", std::string_view("b\0c", 3));
   EXPECT_EQ(read_text(folder / "x"), std::string("b\0c", 3));
   EXPECT_EQ(folder.entries(), 1);
+}
+
+TEST(AtomicFile, ANewFileIsAsPrivateAsTheOld) {
+  const ScratchFolder folder;
+  write_text(folder / "x", "old");
+  ASSERT_EQ(chmod((folder / "x").c_str(), 0600), 0);
+  write_file_atomically(folder / "x", "new");
+  struct stat status {};
+  ASSERT_EQ(stat((folder / "x").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+}
+
+TEST(AtomicFile, ALinkStaysOne) {
+  const ScratchFolder folder;
+  write_text(folder / "x", "old");
+  std::filesystem::create_symlink("x", folder / "link");
+  write_file_atomically(folder / "link", "new");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(read_text(folder / "x"), "new");
+}
+
+TEST(AtomicFile, WhatIsNoFileStays) {
+  const ScratchFolder folder;
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(refusal([&] { write_file_atomically(folder / "pipe", "new"); }),
+            (folder / "pipe").string() +
+                " is a device, pipe or socket, which a file would replace: name a file");
+  EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
 }
 
 TEST(AtomicFile, WithoutCommitNothingHappened) {

@@ -236,6 +236,9 @@ verdict $? "verify"
 
 # What cannot be: one line, exit code 2.
 gmf=$(model gmf)
+"$mgqe" recommend --artifact "$gmf" --user u007 --json >/dev/full 2>"$work/stderr"
+[ $? -eq 2 ] && grep -q "^mgqe: standard output could not be written: No space left" "$work/stderr"
+verdict $? "a disk that is full"
 refuse "nobody is named" "give one of --user, --users and --history" recommend --artifact "$gmf"
 refuse "two kinds of askers" "give one of" recommend --artifact "$gmf" --user u007 --history 1000
 refuse "unknown user" "no user nobody among the model's 120" recommend --artifact "$gmf" --user nobody

@@ -28,7 +28,8 @@ Models LiveModels::open() const {
     artifact.verify();
     auto model = std::make_shared<ServedModel>(artifact);
     if (!files_.histories.empty()) {
-      const KnownHistories histories = KnownHistories::open(files_.histories, artifact, {.map = false});
+      const KnownHistories histories =
+          KnownHistories::open(files_.histories, artifact, {.map = false});
       histories.verify();
       model->set_histories(histories);
     }
