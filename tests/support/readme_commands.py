@@ -60,8 +60,6 @@ NOT_RUN = {
     "python3 -m venv faiss && faiss/bin/pip install faiss-cpu": "installs a package",
     "experiments/baselines/compare_ops.py --torch /usr/bin/python3 --faiss faiss/bin/python --threads 1 2 "
     "--out experiments/results/ops_cpu.json": "needs PyTorch, faiss and quiet cores for an hour",
-    "bench_ops --device cuda": "needs a GPU",
-    "scaling --device cuda": "needs a GPU",
     "mgqe train --device cuda": "needs a GPU",
     "tests/train/kill_test.sh BUILD 50 SEED [2]": PLACE + "kill_test and ranks_kill_test do less of it",
     "cmake --install build/release": "writes outside this tree; install_test installs into a folder",
