@@ -85,7 +85,7 @@ class Table:
             subspaces = (self.form if self.version == 1 else tier)["subspaces"]
             packed = self.array(f"codes.{i}")[rows[here] - begin]
             codes = unpack(packed, stages * subspaces, code_bits(tier["centroids"]))
-            codebook = self.array(f"codebook.{i}" if private else "codebook")
+            codebook = self.array(f"codebook.{i}" if private else "codebook")  # f32 or f16
             columns = np.arange(stages * self.dim)
             out[here] = codebook[codes[:, columns // (self.dim // subspaces)], columns]
             begin = tier["end"]

@@ -21,6 +21,7 @@ constexpr const char* kExamples = R"(examples:
   mgqe convert --in items.npy --counts clicks.txt --ids skus.txt --out items.safetensors
   mgqe convert --in model.safetensors:item_embedding.weight --centroids 256 --out items.safetensors
   mgqe convert --in items.npy --out items.safetensors --rotation opq --stages 2
+  mgqe convert --in items.npy --out items.safetensors --centroids 256 --codebook-type f16
   python3 experiments/scripts/torch_to_npy.py checkpoint.pt item_embedding.weight items.npy
 
 Rows are taken to be sorted by how often they are asked for, most often first; if they are not, give
@@ -144,6 +145,8 @@ ConvertCommand::ConvertCommand(CLI::App& app)
           "--tiers", options_.embedding.tiers,
           "where tiers end, as cumulative fractions of the rows [0.1 where K has 2 values]")
       ->delimiter(',');
+  command_->add_option("--codebook-type", codebook_type_, "f32, or f16: centroids of half the size")
+      ->capture_default_str();
   command_->add_option("--counts", counts_,
                        "how often each row is asked for: \"id count\" lines, or .npy");
   command_->add_option("--ids", ids_, "the rows' ids, one a line or .npy; else their numbers");
@@ -171,6 +174,7 @@ json ConvertCommand::recorded(const FloatTable& source, const ConvertOptions& op
           {"rotation", rotation_},
           {"centroids", options.embedding.centroids},
           {"tiers", options.embedding.tiers},
+          {"codebook_type", codebook_type_},
           {"sample", options.sample},
           {"iterations", options.iterations},
           {"seed", options.seed}};
@@ -185,6 +189,7 @@ void ConvertCommand::run() const {
   if (rotation_ != "none" && rotation_ != "opq")
     input_error("--rotation ", rotation_, " is unknown: none or opq");
   options.rotate = rotation_ == "opq";
+  options.embedding.codebook_type = choice<CodebookType>(codebook_type_);
   options.resolve(source);
   check_out(out_, {in_, in_.substr(0, in_.rfind(':'))});
   OriginalIds ids = ids_.empty() ? row_numbers(source.rows()) : read_ids(ids_, source.rows());
@@ -204,6 +209,7 @@ void ConvertCommand::run() const {
                          {"dim", source.dim()},
                          {"scheme", converted.table.scheme},
                          {"stages", converted.table.stages},
+                         {"codebook_type", codebook_type_},
                          {"tiers", tiers_json(converted)},
                          {"error", total(converted.errors).relative()},
                          {"learnt", learnt_json(converted)}};

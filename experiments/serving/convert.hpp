@@ -24,6 +24,7 @@ class ConvertCommand {
   CLI::App* command_;
   std::string in_, out_, counts_, ids_, name_ = "item";
   std::string rotation_ = "none";
+  std::string codebook_type_ = "f32";
   ConvertOptions options_;
   DeviceOptions device_;
   bool as_json_ = false;

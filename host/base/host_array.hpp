@@ -82,6 +82,24 @@ struct ArrayView {
   }
 };
 
+/// Floats of an array of f32 or f16, exactly; throws where it is of another type.
+inline std::vector<float> widened(const ArrayView& array) {
+  if (array.dtype == DType::kF16) {
+    std::vector<float> values;
+    for (const Half value : array.as<Half>()) values.push_back(to_float(value));
+    return values;
+  }
+  const std::span<const float> values = array.as<float>();
+  return {values.begin(), values.end()};
+}
+
+/// The same shape, each value rounded to binary16.
+inline HostArray narrowed_to_half(const HostArray& floats) {
+  std::vector<Half> values;
+  for (const float value : floats.as<float>()) values.push_back(to_half(value));
+  return {values, floats.shape};
+}
+
 using ArrayViews = std::map<std::string, ArrayView>;
 
 inline ArrayViews views_of(const ArrayMap& arrays) { return {arrays.begin(), arrays.end()}; }

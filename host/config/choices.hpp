@@ -20,6 +20,11 @@ enum class Variant { kSharedK, kPrivateK, kPrivateD };
 enum class DistanceBn { kNone, kTf };
 enum class Grouping { kTier, kLookup };
 enum class Faithful { kPaper, kDpqCode };
+/// --codebook-type: how centroids are served, and so what training looks rows up in.
+enum class CodebookType {
+  kF32,
+  kF16,  // binary16: the f32 values that are trained, rounded where they are used
+};
 enum class Shard { kAuto, kRows, kNone };
 
 /// --optimizer. Dense arrays (codebooks among them) move by Adam, or by SGD under kSgd.
@@ -69,6 +74,11 @@ template <>
 struct Choices<Faithful> {
   static constexpr const char* flag = "--faithful";
   static constexpr std::array names = {"paper", "dpq-code"};
+};
+template <>
+struct Choices<CodebookType> {
+  static constexpr const char* flag = "--codebook-type";
+  static constexpr std::array names = {"f32", "f16"};
 };
 template <>
 struct Choices<Shard> {

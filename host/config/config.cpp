@@ -85,6 +85,29 @@ void check_fraction(const char* flag, double value) {
 
 namespace {
 
+/// Sizes of one entity's tables are checked as those of all are, in their place.
+void validate_side(const EmbeddingConfig& embedding, Entity entity) {
+  const SideSizes& sizes = entity == Entity::kUser ? embedding.user : embedding.item;
+  if (!sizes.given()) return;
+  const std::string prefix = std::string("--") + name_of(entity) + "-";
+  const SchemeTraits& traits = traits_of_scheme(embedding.scheme);
+  if (!traits.reads(std::string(name_of(entity)) + "_centroids"))
+    input_error(
+        prefix, "subspaces, ", prefix, "centroids and ", prefix, "tiers are for --embedding ",
+        schemes_that([](const SchemeTraits& other) { return other.reads("user_centroids"); }),
+        ", not ", embedding.scheme);
+  const EmbeddingConfig side = side_config(embedding, entity);
+  if (side.scheme != embedding.scheme)
+    input_error(prefix, "subspaces, ", prefix, "centroids and ", prefix, "tiers: --tables ",
+                name_of(embedding.tables), " leaves those tables full");
+  try {
+    traits.validate(side);
+    traits.validate_dim(side, side.dim, "--dim");
+  } catch (const InputError& error) {
+    input_error("tables of ", name_of(entity), "s (", prefix, "...): ", error.what());
+  }
+}
+
 void validate_embedding(const EmbeddingConfig& embedding) {
   const SchemeTraits& traits = traits_of_scheme(embedding.scheme);
   if (embedding.dim < 1 || embedding.dim > kMaxDim)
@@ -100,6 +123,7 @@ void validate_embedding(const EmbeddingConfig& embedding) {
                 ", not ", embedding.scheme);
   if (traits.validate != nullptr) traits.validate(embedding);
   if (traits.validate_dim != nullptr) traits.validate_dim(embedding, embedding.dim, "--dim");
+  for (const Entity entity : {Entity::kUser, Entity::kItem}) validate_side(embedding, entity);
 }
 
 void validate_train(const TrainConfig& train) {
@@ -136,10 +160,35 @@ std::string scheme_label(const EmbeddingConfig& embedding) {
   const SchemeTraits& traits = traits_of_scheme(embedding.scheme);
   const bool shared = embedding.variant == Variant::kSharedK;
   const bool both = embedding.tables == SchemeTables::kBoth;
+  std::string sides;
+  for (const Entity entity : {Entity::kUser, Entity::kItem})
+    if ((entity == Entity::kUser ? embedding.user : embedding.item).given())
+      sides +=
+          std::string(", ") + name_of(entity) + "s" + traits.label(side_config(embedding, entity));
   return embedding.scheme + (shared ? "" : std::string(" ") + name_of(embedding.variant)) +
          " d=" + std::to_string(embedding.dim) +
-         (traits.label != nullptr ? traits.label(embedding) : "") +
+         (traits.label != nullptr ? traits.label(embedding) : "") + sides +
          (both ? "" : std::string(" ") + name_of(embedding.tables) + " only");
+}
+
+const char* name_of(Entity entity) { return entity == Entity::kUser ? "user" : "item"; }
+
+EmbeddingConfig side_config(const EmbeddingConfig& embedding, Entity entity) {
+  EmbeddingConfig side = embedding;
+  side.user = side.item = {};
+  const SchemeTables others = entity == Entity::kUser ? SchemeTables::kItems : SchemeTables::kUsers;
+  if (embedding.tables == others) {
+    side.scheme = "full";
+    return side;
+  }
+  const SideSizes& sizes = entity == Entity::kUser ? embedding.user : embedding.item;
+  if (!sizes.subspaces.empty()) side.subspaces = sizes.subspaces;
+  if (!sizes.centroids.empty()) side.centroids = sizes.centroids;
+  if (!sizes.tiers.empty())
+    side.tiers = sizes.tiers;
+  else if (sizes.centroids.size() == 1 && embedding.variant != Variant::kPrivateD)
+    side.tiers.clear();
+  return side;
 }
 
 std::string options_beyond_paper(const EmbeddingConfig& embedding) {

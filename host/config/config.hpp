@@ -38,6 +38,18 @@ struct ModelConfig {
   double dropout = 0.2;
 };
 
+/// Whose rows a table has.
+enum class Entity { kUser, kItem };
+
+/// Sizes of the tables of one entity where they differ from the others'; empty: as those.
+struct SideSizes {
+  std::vector<int> subspaces;
+  std::vector<int> centroids;
+  std::vector<double> tiers;
+
+  bool given() const { return !subspaces.empty() || !centroids.empty() || !tiers.empty(); }
+};
+
 struct EmbeddingConfig {
   std::string scheme = "mgqe";
   SchemeTables tables = SchemeTables::kBoth;
@@ -49,6 +61,8 @@ struct EmbeddingConfig {
   std::vector<int> subspaces = {32};
   std::vector<int> centroids;  // empty: resolve() takes the scheme's own
   std::vector<double> tiers;   // likewise
+  SideSizes user, item;
+  CodebookType codebook_type = CodebookType::kF32;
   double init_stddev = 0.01;
   double codebook_weight = 1.0;
   double commitment_weight = 0.0;
@@ -149,6 +163,21 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "there is one codebook size]");
   visit("embedding", "tiers", "--tiers", embedding.tiers,
         "mgqe: where tiers end, as cumulative fractions of the ids by popularity, ascending [0.1]");
+  visit("embedding", "user_subspaces", "--user-subspaces", embedding.user.subspaces,
+        "mgqe: --subspaces of the tables of users alone");
+  visit("embedding", "user_centroids", "--user-centroids", embedding.user.centroids,
+        "mgqe: --centroids of the tables of users alone; one value without --user-tiers: no tiers");
+  visit("embedding", "user_tiers", "--user-tiers", embedding.user.tiers,
+        "mgqe: --tiers of the tables of users alone");
+  visit("embedding", "item_subspaces", "--item-subspaces", embedding.item.subspaces,
+        "mgqe: --subspaces of the tables of items alone");
+  visit("embedding", "item_centroids", "--item-centroids", embedding.item.centroids,
+        "mgqe: --centroids of the tables of items alone; one value without --item-tiers: no tiers");
+  visit("embedding", "item_tiers", "--item-tiers", embedding.item.tiers,
+        "mgqe: --tiers of the tables of items alone");
+  visit("embedding", "codebook_type", "--codebook-type", embedding.codebook_type,
+        "centroids as they are served: f32, or f16, which halves codebooks; training looks up the "
+        "rounded values and moves f32 ones");
   visit("embedding", "init_stddev", "--init-stddev", embedding.init_stddev,
         "standard deviation of the initial tables and codebooks");
   visit("embedding", "codebook_weight", "--codebook-weight", embedding.codebook_weight,
@@ -219,6 +248,12 @@ std::string differences(const Config& there, const Config& here,
 
 /// For people: "mgqe private_k d=64 D=32 K=256/64", "low_rank d=64 r=16".
 std::string scheme_label(const EmbeddingConfig& embedding);
+
+/// The options of the tables of one entity: its own sizes where they were given, and scheme full
+/// where --tables leaves them out. The config must be resolved.
+EmbeddingConfig side_config(const EmbeddingConfig& embedding, Entity entity);
+/// "user" or "item"
+const char* name_of(Entity entity);
 
 /// The options in use that published code has and the paper leaves open, by name; empty where none.
 std::string options_beyond_paper(const EmbeddingConfig& embedding);

@@ -105,7 +105,9 @@ void resolve_mgqe(EmbeddingConfig& embedding) {
 }
 
 std::string code_label(const EmbeddingConfig& embedding) {
-  return " D=" + joined(embedding.subspaces) + " K=" + joined(embedding.centroids);
+  const bool rounded = embedding.codebook_type != CodebookType::kF32;
+  return " D=" + joined(embedding.subspaces) + " K=" + joined(embedding.centroids) +
+         (rounded ? std::string(" ") + name_of(embedding.codebook_type) : "");
 }
 
 constexpr SchemeTraits kFull = {.name = "full", .bfloat16_rows = true};
@@ -151,7 +153,7 @@ constexpr SchemeTraits quantized(const char* name) {
           .bfloat16_rows = true,
           .sizes = {"subspaces", "centroids"},
           .options = {"codebook_weight", "commitment_weight", "distance_bn", "kmeans_start",
-                      "grouping", "faithful"},
+                      "grouping", "codebook_type", "faithful"},
           .validate = validate_single,
           .validate_dim = subspaces_divide,
           .label = code_label};
@@ -170,7 +172,9 @@ constexpr SchemeTraits kMgqe = [] {
   SchemeTraits traits = quantized("mgqe");
   traits.tiered = true;
   traits.sizes = {"subspaces", "centroids", "tiers"};
-  traits.options[6] = "variant";
+  const char* const own[] = {"variant",        "user_subspaces", "user_centroids", "user_tiers",
+                             "item_subspaces", "item_centroids", "item_tiers"};
+  for (size_t i = 0; i < std::size(own); ++i) traits.options[7 + i] = own[i];
   traits.resolve = resolve_mgqe;
   traits.validate = validate_mgqe;
   return traits;

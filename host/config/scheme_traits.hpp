@@ -21,7 +21,7 @@ struct SchemeTraits {
   /// Keys of section "embedding" that say, beside dim, how large a table is; tiers where given.
   std::array<const char*, 4> sizes{};
   /// Other keys of that section which it reads, beside those that every scheme does.
-  std::array<const char*, 8> options{};
+  std::array<const char*, 14> options{};
   /// Fills options of its own that were not given. Null where there is nothing to fill.
   void (*resolve)(EmbeddingConfig& embedding) = nullptr;
   /// Refuses values of its own options, but for what validate_dim does.

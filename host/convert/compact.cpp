@@ -17,19 +17,25 @@ namespace {
 
 constexpr int64_t kGrain = 1024;  // rows a thread takes at least
 
-/// The table in host memory as it decodes.
-PackedTiers tiers_of(const PackedTable& table) {
+Tiers ranges_of(const PackedTable& table) {
+  Tiers ranges;
+  ranges.count = static_cast<int>(table.tiers.size());
+  for (int t = 0; t < ranges.count; ++t) {
+    ranges.end[t] = table.tiers[t].end;
+    ranges.centroids[t] = table.tiers[t].centroids;
+  }
+  return ranges;
+}
+
+/// The table in host memory as it decodes, of its codebooks as floats.
+PackedTiers tiers_of(const PackedTable& table, const std::vector<std::vector<float>>& codebooks) {
   PackedTiers packed;
   packed.dim = table.code_dim();
-  packed.ranges.count = static_cast<int>(table.tiers.size());
-  for (int t = 0; t < packed.ranges.count; ++t) {
-    const PackedTier& tier = table.tiers[t];
-    packed.ranges.end[t] = tier.end;
-    packed.ranges.centroids[t] = tier.centroids;
+  packed.ranges = ranges_of(table);
+  for (int t = 0; t < packed.ranges.count; ++t)
     packed.tiers[t] = {table.arrays.at("codes." + std::to_string(t)).bytes.data(),
-                       table.arrays.at(table.codebook_name(t)).as<float>().data(),
-                       code_bits(tier.centroids), table.code_count(t)};
-  }
+                       codebooks[static_cast<size_t>(t)].data(),
+                       code_bits(table.tiers[t].centroids), table.code_count(t)};
   return packed;
 }
 
@@ -53,7 +59,9 @@ class TierReorder {
         space_(table),
         encoder_(backend, table),
         result_(table) {
-    before_ = tiers_of(old_);
+    for (int t = 0; t < static_cast<int>(old_.tiers.size()); ++t)
+      codebooks_.push_back(old_.codebook(t));
+    before_ = tiers_of(old_, codebooks_);
     after_ = before_;
     for (int t = 0; t < ends.count; ++t) {
       after_.ranges.end[t] = result_.tiers[t].end = ends.end[t];
@@ -135,6 +143,7 @@ class TierReorder {
   const PackedTable& old_;
   const std::vector<int32_t>& order_;
   const WorkProgress& progress_;
+  std::vector<std::vector<float>> codebooks_;  // a tier
   CodeSpace space_;
   RowEncoder encoder_;
   PackedTable result_;
@@ -166,7 +175,7 @@ PackedTable reorder_rows(const PackedTable& table, const std::vector<int32_t>& o
 /// Where tiers are to end.
 Tiers new_tiers(const std::string& file, const std::string& name, const PackedTable& table,
                 const std::vector<double>& cuts) {
-  if (cuts.empty()) return tiers_of(table).ranges;
+  if (cuts.empty()) return ranges_of(table);
   if (cuts.size() + 1 != table.tiers.size())
     input_error("--tiers has ", cuts.size(), " cuts: table ", name, " of ", file, " has ",
                 table.tiers.size(), " tiers, one more than cuts");

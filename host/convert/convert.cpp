@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include <fmt/format.h>
@@ -36,6 +37,7 @@ class Converter {
     table.scheme = options.stages > 1 || options.rotate ? "prq" : "mgqe";
     table.stages = options.stages;
     table.rotated = options.rotate;
+    if (rounds()) table.codebook_type = DType::kF16;
     table.rows = source.rows();
     table.dim = source.dim();
     for (int t = 0; t < tiers_.count; ++t)
@@ -72,8 +74,8 @@ class Converter {
       known = range.last;
       last = first - 1;
     }
-    result_.table.arrays["codebook"] =
-        HostArray(joined_codebook(), {tiers_.centroids[0], result_.table.code_dim()});
+    HostArray joined(joined_codebook(), {tiers_.centroids[0], result_.table.code_dim()});
+    result_.table.arrays["codebook"] = rounds() ? narrowed_to_half(joined) : std::move(joined);
   }
 
   /// (K_1, S d): the stages' centroids side by side.
@@ -146,9 +148,23 @@ class Converter {
       learning.iterated = [&](int iteration) { progress_(task, iteration, options_.iterations); };
       std::vector<float>& codebook = codebooks_[static_cast<size_t>(s)];
       learn_centroids(backend_, rows, range, learning, codebook);
+      if (rounds()) round_to_half(codebook);
       if (s + 1 < options_.stages) subtract_decoded(rows, codebook, range.last);
     }
     result_.learnt.push_back({range, rows.rows, population});
+  }
+
+  bool rounds() const { return options_.embedding.codebook_type == CodebookType::kF16; }
+
+  /// Before rows are encoded, and what is left of them goes to the next stage.
+  static void round_to_half(std::vector<float>& codebook) {
+    for (float& value : codebook) {
+      const float rounded = to_float(to_half(value));
+      if (!std::isfinite(rounded))
+        input_error("--codebook-type f16: a centroid has a component of ", value,
+                    ", and binary16 ends at 65504: choose f32, or scale the table");
+      value = rounded;
+    }
   }
 
   void rotate(View<float> rows) const {

@@ -27,7 +27,7 @@ inline constexpr int64_t kSampledComponents = int64_t{1} << 27;
 inline constexpr int64_t kRotationRowsPerCentroid = 128;
 
 struct ConvertOptions {
-  EmbeddingConfig embedding;  // subspaces, centroids and tiers
+  EmbeddingConfig embedding;  // subspaces, centroids, tiers and codebook_type
   uint64_t seed = 1;
   int iterations = 25;
   int64_t sample = 0;   // rows at most for each range of centroids; 0: as above

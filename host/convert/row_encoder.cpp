@@ -47,14 +47,14 @@ RowEncoder::RowEncoder(Backend& backend, const PackedTable& table)
   MGQE_CHECK(table.has_codes() && table.dim <= kMaxDim, table.scheme, " of dimension ", table.dim);
   for (int t = 0; t < static_cast<int>(table.tiers.size()); ++t) {
     const PackedTier& tier = table.tiers[t];
-    const HostArray& stored = table.arrays.at(table.codebook_name(t));
+    const std::vector<float> stored = table.codebook(t);
     TierBook& book = tiers_.emplace_back();
     book.subspaces = tier.subspaces;
     book.bits = code_bits(tier.centroids);
     for (int64_t s = 0; s < table.stages; ++s) {
       std::vector<float> centroids;
       for (int64_t k = 0; k < tier.centroids; ++k) {
-        const float* const part = stored.as<float>().data() + k * table.code_dim() + s * table.dim;
+        const float* const part = stored.data() + k * table.code_dim() + s * table.dim;
         centroids.insert(centroids.end(), part, part + table.dim);
       }
       StageBook& stage = book.stages.emplace_back();

@@ -74,6 +74,8 @@ json describe_table(const PackedTable& table) {
   for (const PackedField& field : scheme.fields()) description[field.name] = table.*field.value;
   if (!scheme.has_codes()) return description;
   description["private_codebooks"] = table.private_codebooks;
+  if (table.codebook_type != DType::kF32)  // what readers before it know goes without saying
+    description["codebook_type"] = "f16";
   if (scheme.may_rotate()) description["rotated"] = table.rotated;
   for (const PackedTier& tier : table.tiers)
     description["tiers"].push_back(

@@ -145,6 +145,10 @@ class Parser {
                              small_integer(what, first ? description : tier, "subspaces")});
     if (first) return;
     table.private_codebooks = boolean(what, description, "private_codebooks");
+    const json type = description.value("codebook_type", json("f32"));
+    if (type != "f32" && type != "f16")
+      refuse(what, " has codebooks of ", type.dump(), " where \"f32\" or \"f16\" belongs");
+    table.codebook_type = type == "f16" ? DType::kF16 : DType::kF32;
     if (find_scheme(table.scheme)->may_rotate())
       table.rotated = boolean(what, description, "rotated");
   }

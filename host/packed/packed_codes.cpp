@@ -3,7 +3,7 @@
 //   sum_i n_i D_i ceil(log2 K_i)  +  32 K_1 d         one codebook, tier i uses its first K_i rows
 //                                 +  sum_i 32 K_i d   a codebook for each tier
 // bits, and what it takes to start every row on a byte. In S stages (prq) D and d are S times as
-// many, and a rotation takes 32 d^2 more.
+// many, and a rotation takes 32 d^2 more. Centroids in f16 take 16 bits in place of 32.
 #include <algorithm>
 #include <cmath>
 
@@ -56,6 +56,8 @@ class Coded : public PackedScheme {
       return max_tiers_ == 1
                  ? fmt::format("{} has one tier, not {}", name_, table.tiers.size())
                  : fmt::format("{} tiers where 1 to {} belong", table.tiers.size(), max_tiers_);
+    if (table.codebook_type != DType::kF32 && table.codebook_type != DType::kF16)
+      return "its codebooks are neither f32 nor f16";
     if (table.private_codebooks && max_tiers_ == 1)
       return fmt::format("{} has no private codebooks", name_);
     for (int i = 0; i < count; ++i)
@@ -68,8 +70,9 @@ class Coded : public PackedScheme {
   std::vector<ArraySpec> expected_arrays(const PackedTable& table) const override {
     std::vector<ArraySpec> specs;
     for (int i = 0; i < codebooks(table); ++i)
-      specs.push_back(
-          {table.codebook_name(i), DType::kF32, {table.tiers[i].centroids, table.code_dim()}});
+      specs.push_back({table.codebook_name(i),
+                       table.codebook_type,
+                       {table.tiers[i].centroids, table.code_dim()}});
     for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i)
       specs.push_back({codes_name(i),
                        DType::kU8,
@@ -99,7 +102,7 @@ class Coded : public PackedScheme {
   int64_t formula_bits(const PackedTable& table) const override {
     int64_t bits = 0;
     for (int i = 0; i < codebooks(table); ++i)
-      bits += 32 * table.tiers[i].centroids * table.code_dim();
+      bits += table.component_bits() * table.tiers[i].centroids * table.code_dim();
     for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i)
       bits += table.tier_rows(i) * layout_of(table, i).row_bits;
     return bits + (table.rotated ? 32 * table.dim * table.dim : 0);

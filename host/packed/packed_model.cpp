@@ -13,6 +13,10 @@ const PackedScheme& scheme_of(const PackedTable& table) {
 
 }  // namespace
 
+std::vector<float> PackedTable::codebook(int tier) const {
+  return widened(arrays.at(codebook_name(tier)));
+}
+
 int64_t PackedTable::formula_bits() const { return scheme_of(*this).formula_bits(*this); }
 
 int64_t PackedTable::padding_bits() const { return scheme_of(*this).padding_bits(*this); }

@@ -25,8 +25,8 @@ struct PackedTier {
 ///   scalar_quantized  "cells" u8 (rows, packed_row_bytes(dim, bits)), "low", "high" f32 (dim)
 ///   hashed            "table" f32 (buckets, dim)
 ///   dpq_vq, dpq_sx    as mgqe with one tier and a shared codebook (dpq_sx: the values)
-///   mgqe              "codebook" f32 (K_1, dim) shared by the tiers, or "codebook.i" f32
-///                     (K_i, dim) of each; per tier i "codes.i" u8 (rows_i,
+///   mgqe              "codebook" (K_1, dim) shared by the tiers, or "codebook.i" (K_i, dim) of
+///                     each, of codebook_type; per tier i "codes.i" u8 (rows_i,
 ///                     packed_row_bytes(D_i, bits_i))
 ///   prq               as mgqe, of rows of code_dim() = stages x dim columns, which are then what
 ///                     host/packed/code_space.hpp makes rows of; where rotated, "rotation" f32
@@ -40,8 +40,9 @@ struct PackedTable {
   int64_t buckets = 0;            // hashed
   std::vector<PackedTier> tiers;  // dpq_vq, dpq_sx, mgqe, prq
   bool private_codebooks = false;
-  int64_t stages = 1;    // prq
-  bool rotated = false;  // prq
+  DType codebook_type = DType::kF32;  // or kF16: of every codebook
+  int64_t stages = 1;                 // prq
+  bool rotated = false;               // prq
   ArrayMap arrays;
 
   bool has_codes() const { return !tiers.empty(); }
@@ -51,11 +52,17 @@ struct PackedTable {
   int code_count(int tier) const { return static_cast<int>(stages) * tiers[tier].subspaces; }
   int64_t tier_begin(int tier) const { return tier == 0 ? 0 : tiers[tier - 1].end; }
   int64_t tier_rows(int tier) const { return tiers[tier].end - tier_begin(tier); }
+  /// Bits of a centroid's component.
+  int64_t component_bits() const { return codebook_type == DType::kF16 ? 16 : 32; }
   std::string codebook_name(int tier) const {
     return private_codebooks ? "codebook." + std::to_string(tier) : "codebook";
   }
 
-  /// The scheme's size by the paper's formula, e.g. sum_i n_i D ceil(log2 K_i) + 32 K_1 d for mgqe.
+  /// The floats of a tier's codebook (K, code_dim()), of a table that holds its arrays.
+  std::vector<float> codebook(int tier) const;
+
+  /// The scheme's size by the paper's formula, e.g. sum_i n_i D ceil(log2 K_i) + 32 K_1 d for mgqe,
+  /// whose 32 is 16 where centroids are f16.
   int64_t formula_bits() const;
   /// 8 x the bytes of all arrays: formula_bits plus padding_bits().
   int64_t payload_bits() const;

@@ -1,5 +1,6 @@
 #include "host/serve/artifact_view.hpp"
 
+#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
@@ -40,14 +41,32 @@ std::vector<std::string> names_of(const Map& map) {
 
 // ---- one table ----------------------------------------------------------------------------------
 
+struct TableView::Widened {
+  std::once_flag once;
+  std::vector<std::vector<float>> codebooks;  // a tier, or one
+};
+
 TableView::TableView(std::string name, PackedTable form, ArrayViews arrays, std::string file)
     : name_(std::move(name)),
       form_(std::move(form)),
       arrays_(std::move(arrays)),
-      file_(std::move(file)) {}
+      file_(std::move(file)) {
+  if (form_.has_codes() && form_.codebook_type == DType::kF16)
+    widened_ = std::make_shared<Widened>();
+}
 
 const ArrayView& TableView::view(const std::string& array) const {
   return entry_of(arrays_, array, fmt::format("{}: table {}", file_, name_), "array", "arrays");
+}
+
+const float* TableView::codebook(int tier) const {
+  if (widened_ == nullptr) return as<float>(form_.codebook_name(tier)).data();
+  std::call_once(widened_->once, [&] {
+    const int count = form_.private_codebooks ? static_cast<int>(form_.tiers.size()) : 1;
+    for (int t = 0; t < count; ++t)
+      widened_->codebooks.push_back(widened(view(form_.codebook_name(t))));
+  });
+  return widened_->codebooks[form_.private_codebooks ? static_cast<size_t>(tier) : 0].data();
 }
 
 PackedTiers TableView::packed_tiers() const {
@@ -59,9 +78,8 @@ PackedTiers TableView::packed_tiers() const {
     const PackedTier& tier = form_.tiers[t];
     packed.ranges.end[t] = tier.end;
     packed.ranges.centroids[t] = tier.centroids;
-    packed.tiers[t] = {array("codes." + std::to_string(t)).data(),
-                       as<float>(form_.codebook_name(t)).data(), code_bits(tier.centroids),
-                       form_.code_count(t)};
+    packed.tiers[t] = {array("codes." + std::to_string(t)).data(), codebook(t),
+                       code_bits(tier.centroids), form_.code_count(t)};
   }
   return packed;
 }

@@ -57,15 +57,19 @@ class TableView {
   const ArrayViews& arrays() const { return arrays_; }
 
   /// The coded table as kernels take it, of form().code_dim() columns and code_count() codes a row;
-  /// MGQE_CHECK unless form().has_codes(). Until verify() has
-  /// passed, codes may be beyond ranges.centroids.
+  /// MGQE_CHECK unless form().has_codes(). Until verify() has passed, codes may be beyond
+  /// ranges.centroids. Codebooks of f16 are widened once, for all copies of this view.
   PackedTiers packed_tiers() const;
 
  private:
+  struct Widened;
+  const float* codebook(int tier) const;
+
   std::string name_;
   PackedTable form_;
   ArrayViews arrays_;
-  std::string file_;  // for messages
+  std::string file_;                  // for messages
+  std::shared_ptr<Widened> widened_;  // of f16 codebooks alone
 };
 
 class ArtifactView {

@@ -6,17 +6,6 @@
 
 namespace mgqe {
 
-namespace {
-
-/// A table that --tables leaves out is full.
-std::string scheme_of(const EmbeddingConfig& embedding, Entity entity) {
-  const SchemeTables left_out =
-      entity == Entity::kUser ? SchemeTables::kItems : SchemeTables::kUsers;
-  return embedding.tables == left_out ? "full" : embedding.scheme;
-}
-
-}  // namespace
-
 SideTables::SideTables(Backend& backend, const Config& config, Entity entity, int64_t rows,
                        int64_t max_lookups)
     : ranks_(backend.communicator()),
@@ -33,8 +22,8 @@ SideTables::SideTables(Backend& backend, const Config& config, Entity entity, in
     names_.push_back(spec.name);
     EmbeddingSpec embedding =
         embedding_spec(config, spec.name, rows, max_lookups, spec.rows, spec.codebook);
+    embedding.config = side_config(config.embedding, entity);
     embedding.config.dim = spec.dim;
-    embedding.config.scheme = scheme_of(config.embedding, entity);
     if (exchange_ != nullptr) {
       auto table = std::make_unique<ShardedEmbedding>(backend, embedding, *exchange_);
       sharded_.push_back(table.get());

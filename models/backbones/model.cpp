@@ -86,8 +86,6 @@ std::vector<TableSpec> tables_of(const Config& config, Entity entity) {
   return tables;
 }
 
-const char* name_of(Entity entity) { return entity == Entity::kUser ? "user" : "item"; }
-
 Config default_config(const std::string& backbone, TaskKind task, Faithful faithful) {
   Config config;
   config.model.name = backbone;
@@ -116,13 +114,19 @@ void validate_backbone(const Config& config) {
     input_error("--tables ", name_of(config.embedding.tables), " parts users from items: ",
                 relevance ? "--task relevance" : "--model " + config.model.name,
                 " has a table of items alone");
+  if (config.embedding.user.given() && !has_users(config))
+    input_error("--user-subspaces, --user-centroids and --user-tiers: ",
+                relevance ? "--task relevance" : "--model " + config.model.name,
+                " has a table of items alone");
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
     input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
                 " takes 1, one a step of a sequence");
-  const SchemeTraits& scheme = traits_of_scheme(config.embedding.scheme);
-  for (const TableSpec& table : backbone.tables(config))
-    if (scheme.validate_dim != nullptr)
-      scheme.validate_dim(config.embedding, table.dim, table.dim_flag);
+  for (const Entity entity : {Entity::kUser, Entity::kItem}) {
+    const EmbeddingConfig side = side_config(config.embedding, entity);
+    const SchemeTraits& scheme = traits_of_scheme(side.scheme);
+    for (const TableSpec& table : tables_of(config, entity))
+      if (scheme.validate_dim != nullptr) scheme.validate_dim(side, table.dim, table.dim_flag);
+  }
 }
 
 std::unique_ptr<Model> make_model(Backend& backend, const Config& config,

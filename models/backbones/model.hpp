@@ -65,7 +65,6 @@ class Model {
 };
 
 enum class BatchKind { kPairs, kSequences };
-enum class Entity { kUser, kItem };
 
 /// One embedding table of a backbone.
 struct TableSpec {
@@ -115,8 +114,6 @@ void register_backbone(const Backbone& backbone);
 bool reads(const Backbone& backbone, std::string_view key);
 /// The tables of one entity that config's backbone has.
 std::vector<TableSpec> tables_of(const Config& config, Entity entity);
-/// "user" or "item"
-const char* name_of(Entity entity);
 /// "gmf, neumf or sasrec"
 std::string backbone_names();
 

@@ -30,7 +30,7 @@ class DpqSxEmbedding::Codec final : public WireCodec {
                                       embedding_.tiers_, wire);
   }
   View<const float> decode(View<uint8_t> wire, View<const int32_t>, View<float> rows) override {
-    embedding_.backend_.decode(wire, kByteCodes, embedding_.subspaces_, embedding_.values_.values(),
+    embedding_.backend_.decode(wire, kByteCodes, embedding_.subspaces_, embedding_.served_values(),
                                rows);
     return rows;
   }
@@ -50,6 +50,7 @@ DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
       values_(backend,
               Weights(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim),
               spec.optimizer),
+      rounded_(backend, spec.config.codebook_type, values_.values()),
       zero_norms_(backend, tiers_.centroids[0], subspaces_),
       codes_(backend, spec.max_lookups, subspaces_),
       chosen_keys_(backend, spec.max_lookups, spec.config.dim),
@@ -76,7 +77,8 @@ Lookup DpqSxEmbedding::forward(const IdBatch& ids) {
   const View<float> decoded = decoded_.view().slice(0, lookups);
   const ProfileRange range(backend_, "assign");
   encode(RowSet::of(ids.unique), codes, chosen_keys_.view().slice(0, lookups), {});
-  backend_.decode(codes, kByteCodes, subspaces_, values_.values(), decoded);
+  rounded_.refresh(backend_, values_.values());
+  backend_.decode(codes, kByteCodes, subspaces_, served_values(), decoded);
   return {decoded, ids.unique.inverse};
 }
 
@@ -93,7 +95,7 @@ void DpqSxEmbedding::backward(View<const float> gradient) {
 
   const SoftmaxRows rows{queries_.values, RowSet::of(ids_.unique), codes_.view().slice(0, lookups),
                          row_gradient};
-  backend_.softmax_backward(rows, keys_.values(), values_.values(),
+  backend_.softmax_backward(rows, keys_.values(), served_values(),
                             {query_gradient, keys_.gradient, values_.gradient});
 }
 
@@ -117,7 +119,9 @@ DevicePackedTable DpqSxEmbedding::pack() {
   DevicePackedTable table = packed("dpq_sx", sharding_, queries_.values.cols());
   const int64_t rows = table.form.rows, dim = table.form.dim;
   table.form.tiers = {{rows, tiers_.centroids[0], subspaces_}};
-  table.arrays.emplace("codebook", DeviceArray::borrow<float>(values_.values().view()));
+  table.form.codebook_type = rounded_.type();
+  rounded_.refresh(backend_, values_.values());
+  table.arrays.emplace("codebook", DeviceArray::borrow<float>(served_values()));
   const TierToPack tier{sharding_, 0, rows, tiers_.centroids[0], subspaces_, dim};
   auto [codes, report] =
       pack_tier(backend_, tier,

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "models/embeddings/embedding.hpp"
+#include "models/embeddings/rounded_codebook.hpp"
 
 namespace mgqe {
 
@@ -33,11 +34,15 @@ class DpqSxEmbedding final : public Embedding {
   /// codes (|rows|, D); near (|rows|, d): the chosen keys.
   void encode(RowSet rows, View<uint8_t> codes, View<float> near, View<float> squared_error);
 
+  /// Values as of the last forward or pack.
+  View<const float> served_values() const { return rounded_.of(values_.values()); }
+
   RowSharding sharding_;
   int subspaces_;
   Tiers tiers_;                   // one
   TrainableTable queries_;        // (n, d)
   Trainable keys_, values_;       // (K, d)
+  RoundedCodebook rounded_;       // of values
   Tensor<float> zero_norms_;      // (K, D) zeros: assign's score is then -e . key
   Tensor<uint8_t> codes_;         // (max look-ups, D)
   Tensor<float> chosen_keys_;     // (max look-ups, d)

@@ -141,6 +141,7 @@ DevicePackedTable MgqeEmbedding::pack() {
   for (int i = 0; i < tiers_.count; ++i) {
     Quantizer& quantizer = quantizer_of(i);
     table.form.tiers.push_back({tiers_.end[i], tiers_.centroids[i], quantizer.subspaces()});
+    table.form.codebook_type = quantizer.codebook_type();
     table.arrays.try_emplace(table.form.codebook_name(i), quantizer.packed_codebook());
     const TierToPack tier{sharding_,           tiers_.begin(i),       tiers_.end[i],
                           tiers_.centroids[i], quantizer.subspaces(), config_.dim};

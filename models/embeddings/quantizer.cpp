@@ -19,6 +19,7 @@ Quantizer::Quantizer(Backend& backend, const std::string& name, const EmbeddingS
           Weights(backend, name, *std::max_element(tiers.centroids, tiers.centroids + tiers.count),
                   spec.config.dim),
           spec.optimizer),
+      rounded_(backend, spec.config.codebook_type, codebook_.values()),
       half_norms_(backend, codebook_.values().rows(), subspaces),
       codes_(backend, spec.max_lookups, subspaces) {
   backend.fill_normal(codebook_.values(), key, static_cast<float>(spec.config.init_stddev));
@@ -35,27 +36,27 @@ void Quantizer::forward(View<const float> queries, const UniqueIds& rows, float 
                         View<float> decoded) {
   const View<uint8_t> codes = codes_.view().slice(0, decoded.rows);
   const ProfileRange range(backend_, "assign");
+  rounded_.refresh(backend_, codebook_.values());
   if (normalized_) {
-    backend_.distance_sums(queries, rows, tiers_, codebook_.values(), partials_);
+    backend_.distance_sums(queries, rows, tiers_, served(), partials_);
     if (Communicator& ranks = backend_.communicator(); !ranks.alone())
       ranks.all_reduce(Traffic::kCodebook, partials_.view());
     backend_.combine_moments(partials_, moments_, running_);
-    backend_.assign_normalized(queries, RowSet::of(rows), codebook_.values(), moments_, tiers_,
-                               codes, decoded, {});
+    backend_.assign_normalized(queries, RowSet::of(rows), served(), moments_, tiers_, codes,
+                               decoded, {});
     if (!sharded_) find_gradient(queries, rows, scale);
   } else if (sharded_) {
-    refresh();
-    backend_.assign(queries, RowSet::of(rows), codebook_.values(), half_norms_, tiers_, codes,
-                    decoded, {});
+    backend_.half_norms(served(), subspaces_, half_norms_);
+    backend_.assign(queries, RowSet::of(rows), served(), half_norms_, tiers_, codes, decoded, {});
   } else {
-    backend_.assign_with_gradient(queries, rows, codebook_.values(), tiers_, scale,
-                                  {half_norms_, codes}, decoded, codebook_.gradient);
+    backend_.assign_with_gradient(queries, rows, served(), tiers_, scale, {half_norms_, codes},
+                                  decoded, codebook_.gradient);
   }
 }
 
 void Quantizer::find_gradient(View<const float> queries, const UniqueIds& rows, float scale) {
   backend_.codebook_gradient(queries, rows, tiers_, codes_.view().slice(0, rows.order.size()),
-                             codebook_.values(), scale, codebook_.gradient);
+                             served(), scale, codebook_.gradient);
 }
 
 void Quantizer::from_wire(View<const uint8_t> wire, View<const int32_t> ids,
@@ -64,21 +65,23 @@ void Quantizer::from_wire(View<const uint8_t> wire, View<const int32_t> ids,
   const int* const end = all_tiers_.centroids + all_tiers_.count;
   const bool every_row = std::find(all_tiers_.centroids, end, 0) == end;
   if (every_row && wire.cols == subspaces_)
-    backend_.decode(wire, kByteCodes, subspaces_, codebook_.values(), rows);
+    backend_.decode(wire, kByteCodes, subspaces_, served(), rows);
   else
-    backend_.wire_to_rows(wire, ids, all_tiers_, subspaces_, codebook_.values(), rows);
+    backend_.wire_to_rows(wire, ids, all_tiers_, subspaces_, served(), rows);
 }
 
-void Quantizer::refresh() { backend_.half_norms(codebook_.values(), subspaces_, half_norms_); }
+void Quantizer::refresh() {
+  rounded_.refresh(backend_, codebook_.values());
+  backend_.half_norms(served(), subspaces_, half_norms_);
+}
 
 void Quantizer::encode(View<const float> queries, RowSet rows, View<uint8_t> codes,
                        View<float> decoded, View<float> squared_error) {
   if (normalized_)
-    backend_.assign_normalized(queries, rows, codebook_.values(), running_, tiers_, codes, decoded,
+    backend_.assign_normalized(queries, rows, served(), running_, tiers_, codes, decoded,
                                squared_error);
   else
-    backend_.assign(queries, rows, codebook_.values(), half_norms_, tiers_, codes, decoded,
-                    squared_error);
+    backend_.assign(queries, rows, served(), half_norms_, tiers_, codes, decoded, squared_error);
 }
 
 void Quantizer::start_from_kmeans(View<const float> queries, int iterations) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "models/embeddings/embedding.hpp"
+#include "models/embeddings/rounded_codebook.hpp"
 
 namespace mgqe {
 
@@ -31,7 +32,7 @@ class Quantizer {
   /// ids (B) of the whole table.
   void from_wire(View<const uint8_t> wire, View<const int32_t> ids, View<float> rows) const;
 
-  /// Call once the codebook has changed, before encode.
+  /// Call once the codebook has changed, before encode or packed_codebook.
   void refresh();
   /// Codes, decoded rows and squared errors as they are served; shapes as in Backend::assign.
   void encode(View<const float> queries, RowSet rows, View<uint8_t> codes, View<float> decoded,
@@ -40,20 +41,23 @@ class Quantizer {
   /// Moves the centroids by k-means over the rows of its tiers.
   void start_from_kmeans(View<const float> queries, int iterations);
 
-  DeviceArray packed_codebook() const {
-    return DeviceArray::borrow<float>(codebook_.values().view());
-  }
+  DeviceArray packed_codebook() const { return DeviceArray::borrow<float>(served()); }
+  DType codebook_type() const { return rounded_.type(); }
   void visit(const TensorVisitor& visitor);
 
   int subspaces() const { return subspaces_; }
 
  private:
+  /// (K, d) as of the last forward or refresh.
+  View<const float> served() const { return rounded_.of(codebook_.values()); }
+
   Backend& backend_;
   std::string name_;
   Tiers all_tiers_, tiers_;  // of the whole table, of this rank's rows
   int subspaces_;
   bool normalized_, sharded_;
-  Trainable codebook_;        // (K, d)
+  Trainable codebook_;  // (K, d)
+  RoundedCodebook rounded_;
   Tensor<float> half_norms_;  // (K, D)
   Tensor<uint8_t> codes_;     // (max look-ups, D)
   Tensor<double> partials_;   // (K D, 3), only with distance_bn, as the next two

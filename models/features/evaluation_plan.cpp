@@ -17,24 +17,16 @@ constexpr int64_t kFloat = sizeof(float), kId = sizeof(int32_t);
 
 bool TablePlan::sharded() const { return shards_rows(ranks, config, rows); }
 
-std::string TablePlan::scheme() const {
-  const auto tables = config.embedding.tables;
-  const bool here =
-      tables == SchemeTables::kBoth ||
-      tables == (entity == Entity::kUser ? SchemeTables::kUsers : SchemeTables::kItems);
-  return here ? config.embedding.scheme : "full";
-}
-
-bool TablePlan::coded() const { return traits_of_scheme(scheme()).quantized; }
+bool TablePlan::coded() const { return traits_of_scheme(embedding().scheme).quantized; }
 
 int TablePlan::subspaces(int tier) const {
-  const std::vector<int>& all = config.embedding.subspaces;
+  const std::vector<int> all = embedding().subspaces;
   return all.size() == 1 ? all[0] : all[static_cast<size_t>(tier)];
 }
 
 int64_t TablePlan::payload() const {
-  const EmbeddingConfig& embedding = config.embedding;
-  const EmbeddingScheme& known = find_embedding_scheme(scheme());
+  const EmbeddingConfig embedding = this->embedding();
+  const EmbeddingScheme& known = find_embedding_scheme(embedding.scheme);
   if (coded()) return packed() + known.codebook_floats(embedding, dim) * kFloat;
   if (known.packed_bytes != nullptr) return packed();
   const int64_t here =
@@ -45,10 +37,10 @@ int64_t TablePlan::payload() const {
 }
 
 int64_t TablePlan::packed() const {
-  const EmbeddingScheme& known = find_embedding_scheme(scheme());
-  if (known.packed_bytes != nullptr) return known.packed_bytes(config.embedding, local_rows(), dim);
+  const EmbeddingScheme& known = find_embedding_scheme(embedding().scheme);
+  if (known.packed_bytes != nullptr) return known.packed_bytes(embedding(), local_rows(), dim);
   if (!coded()) return 0;
-  const Tiers tiers = make_tiers(config.embedding, rows);
+  const Tiers tiers = make_tiers(embedding(), rows);
   const Tiers here = sharding().local(tiers);
   int64_t bytes = 0;
   for (int t = 0; t < tiers.count; ++t)
@@ -58,7 +50,7 @@ int64_t TablePlan::packed() const {
 
 int64_t TablePlan::pack_scratch() const {
   if (!coded()) return 0;
-  const Tiers here = sharding().local(make_tiers(config.embedding, rows));
+  const Tiers here = sharding().local(make_tiers(embedding(), rows));
   int64_t most = 0;
   for (int t = 0; t < here.count; ++t)
     most = std::max(most, std::min(here.rows(t), kPackChunk) * (subspaces(t) + (dim + 1) * kFloat));
@@ -67,20 +59,19 @@ int64_t TablePlan::pack_scratch() const {
 
 int64_t TablePlan::pack_room() const {
   if (!coded() || config.train.row_type == RowType::kF32) return 0;
-  const Tiers here = sharding().local(make_tiers(config.embedding, rows));
+  const Tiers here = sharding().local(make_tiers(embedding(), rows));
   int64_t most = 0;
   for (int t = 0; t < here.count; ++t) most = std::max(most, here.rows(t));
   return std::min(most, kPackChunk) * dim * kFloat;
 }
 
 int64_t TablePlan::reader(int64_t range, int64_t ids, bool decodes, bool uploaded) const {
-  const EmbeddingScheme& known = find_embedding_scheme(scheme());
+  const EmbeddingScheme& known = find_embedding_scheme(embedding().scheme);
   const int64_t most = std::max(range, ids);
   const bool looked_up = !coded() && known.packed_bytes == nullptr &&
                          known.stored_rows == nullptr && known.stored_width == nullptr;
   const bool stored = looked_up && (uploaded || config.train.row_type == RowType::kF32);
-  const int64_t factor =
-      known.stored_width ? known.stored_width(config.embedding, dim) * kFloat : 0;
+  const int64_t factor = known.stored_width ? known.stored_width(embedding(), dim) * kFloat : 0;
   const int64_t bucket = known.stored_rows ? kId : 0;
   return (decodes && !stored ? range * dim * kFloat : 0) + most * (factor + bucket) +
          (sharded() ? ids * kId : 0);

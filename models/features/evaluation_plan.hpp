@@ -35,7 +35,7 @@ struct TablePlan {
   RowSharding sharding() const {
     return sharded() ? RowSharding{rows, ranks, 0} : RowSharding::whole(rows);
   }
-  std::string scheme() const;
+  EmbeddingConfig embedding() const { return side_config(config.embedding, entity); }
   bool coded() const;
   int subspaces(int tier) const;
 };

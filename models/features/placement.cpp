@@ -143,7 +143,6 @@ std::string MemoryPlan::text() const {
 }
 
 MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue) {
-  const EmbeddingScheme& scheme = find_embedding_scheme(config.embedding.scheme);
   const OptimizerTraits& optimizer = traits_of(config.train.optimizer);
   const int64_t lookups = lookups_of(config, ranks);
   int64_t codebooks = 0, batches = 0;
@@ -152,21 +151,25 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
                   "bf16), or a smaller --dim"};
   for (const Entity entity : {Entity::kUser, Entity::kItem}) {
     const std::string side = name_of(entity);
+    Config own = config;
+    own.embedding = side_config(config.embedding, entity);
+    const EmbeddingScheme& scheme = find_embedding_scheme(own.embedding.scheme);
     const std::vector<TableSpec> tables = tables_of(config, entity);
     if (tables.empty()) continue;
     const int64_t rows = rows_of(catalogue, entity);
     const bool sharded = shards_rows(ranks, config, rows);
     const int64_t share = sharded ? (rows + ranks - 1) / ranks : rows;
-    const int64_t here = figure(scheme.stored_rows, config, share, share);
+    const int64_t here = figure(scheme.stored_rows, own, share, share);
     const int64_t served = sharded ? ranks * std::min(lookups, here) : 0;
     for (const TableSpec& table : tables) {
-      const int64_t width = figure(scheme.stored_width, config, table.dim, table.dim);
+      const int64_t width = figure(scheme.stored_width, own, table.dim, table.dim);
       plan.lines.push_back(
           {side + (sharded ? " rows, sharded" : " rows"), here * row_bytes(config.train, width)});
       plan.lines.push_back({side + " optimizer", here * state_bytes(config.train, width)});
-      codebooks += (2 + optimizer.dense_floats) *  // values, gradient, moments
-                   figure(scheme.codebook_floats, config, table.dim, 0) * kFloat;
-      batches += BatchBuffers{config, ranks, sharded, lookups, served}.bytes(table.dim);
+      const int rounded = config.embedding.codebook_type == CodebookType::kF32 ? 0 : 1;
+      codebooks += (2 + rounded + optimizer.dense_floats) *  // values, gradient, moments
+                   figure(scheme.codebook_floats, own, table.dim, 0) * kFloat;
+      batches += BatchBuffers{own, ranks, sharded, lookups, served}.bytes(table.dim);
     }
     // Ids and counts of the step under way and the one being prepared, and of what others ask in
     // them; the tables of a side share these.

@@ -21,6 +21,11 @@ DeviceArray upload(Memory& memory, const HostArray& array) {
   return Tensor<T>(memory, array.as<T>(), cols);
 }
 
+DeviceArray upload_floats(Memory& memory, const HostArray& array) {
+  return array.dtype == DType::kF16 ? upload<float>(memory, HostArray(widened(array), array.shape))
+                                    : upload<float>(memory, array);
+}
+
 PackedTable without_arrays(const PackedTable& table) {
   PackedTable form = table;
   form.arrays.clear();
@@ -62,6 +67,7 @@ PackedTable DevicePackedTable::share() const {
   for (const ArraySpec& spec : local_arrays()) {
     HostArray& host = table.arrays[spec.name];
     host = array(spec.name).to_host(*memory, spec.shape);
+    if (spec.dtype == DType::kF16 && host.size() > 0) host = narrowed_to_half(host);
     host.dtype = spec.dtype;  // also of one without values
   }
   return table;
@@ -85,8 +91,10 @@ DevicePackedTable upload_table(Memory& memory, const PackedTable& table,
     const HostArray& host = table.arrays.at(spec.name);
     MGQE_CHECK(host.shape == spec.shape, spec.name, " of ", host.size(), " values in place of ",
                sharding.local_rows(), " rows");
-    device.arrays.emplace(spec.name, spec.dtype == DType::kU8 ? upload<uint8_t>(memory, host)
-                                                              : upload<float>(memory, host));
+    if (spec.dtype == DType::kU8)
+      device.arrays.emplace(spec.name, upload<uint8_t>(memory, host));
+    else
+      device.arrays.emplace(spec.name, upload_floats(memory, host));
   }
   return device;
 }

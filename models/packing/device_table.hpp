@@ -1,6 +1,7 @@
 // A packed model in device memory, between training and scoring: of every table the rows that this
 // rank has. Its arrays are those of PackedTable (host/packed/packed_model.hpp), which is what files
-// hold; nothing of it crosses the bus but on its way to one (packed_share.hpp).
+// hold, but that codebooks of f16 are floats of the same values: they are small, and every op reads
+// floats. Nothing of it crosses the bus but on its way to a file (packed_share.hpp).
 #pragma once
 
 #include <map>

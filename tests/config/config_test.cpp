@@ -120,6 +120,55 @@ TEST(Config, ResolveFillsWhatWasNotGivenByScheme) {
   }
 }
 
+TEST(Config, SidesHaveSizesOfTheirOwn) {
+  Config config;
+  config.embedding.item.centroids = {256};
+  config.embedding.user.centroids = {128, 64, 16};
+  config.embedding.user.tiers = {0.05, 0.5};
+  config.embedding.user.subspaces = {16};
+  resolve(config);
+  EXPECT_NO_THROW(validate(config));
+  const EmbeddingConfig users = side_config(config.embedding, Entity::kUser);
+  EXPECT_EQ(users.centroids, (std::vector<int>{128, 64, 16}));
+  EXPECT_EQ(users.tiers, (std::vector<double>{0.05, 0.5}));
+  EXPECT_EQ(users.subspaces, std::vector<int>{16});
+  const EmbeddingConfig items = side_config(config.embedding, Entity::kItem);
+  EXPECT_EQ(items.centroids, std::vector<int>{256});
+  EXPECT_TRUE(items.tiers.empty()) << "one codebook size: no tiers";
+  EXPECT_EQ(items.subspaces, std::vector<int>{32});
+  EXPECT_EQ(scheme_label(config.embedding),
+            "mgqe d=64 D=32 K=256/64, users D=16 K=128/64/16, items D=32 K=256");
+  config.embedding.item = {};
+  config.embedding.tables = SchemeTables::kUsers;
+  EXPECT_EQ(side_config(config.embedding, Entity::kItem).scheme, "full");
+  EXPECT_EQ(side_config(config.embedding, Entity::kUser).scheme, "mgqe");
+}
+
+TEST(Config, SizesOfASideAreCheckedAsThoseOfAll) {
+  EXPECT_CONTAINS(refusal([](Config& c) {
+                    c.embedding.user.centroids = {256, 64, 16};
+                  }),
+                  "tables of users (--user-...): --tiers has 1 cuts and --centroids 3 values");
+  EXPECT_CONTAINS(refusal([](Config& c) {
+                    c.embedding.item.centroids = {64, 256};
+                  }),
+                  "tables of items (--item-...): --centroids rises from 64 to 256");
+  EXPECT_CONTAINS(refusal([](Config& c) { c.embedding.item.subspaces = {5}; }),
+                  "tables of items (--item-...): --subspaces 5 does not divide");
+  EXPECT_CONTAINS(refusal([](Config& c) {
+                    c.embedding.scheme = "dpq_vq";
+                    c.embedding.item.centroids = {64};
+                  }),
+                  "are for --embedding mgqe, not dpq_vq");
+  EXPECT_CONTAINS(refusal([](Config& c) {
+                    c.embedding.tables = SchemeTables::kUsers;
+                    c.embedding.item.centroids = {64};
+                  }),
+                  "--tables users leaves those tables full");
+  EXPECT_CONTAINS(refusal([](Config& c) { c.embedding.user.centroids = {64}; }, "sasrec"),
+                  "--model sasrec has a table of items alone");
+}
+
 TEST(Config, SurvivesJson) {
   Config config;
   config.embedding.centroids = {128, 32, 8};
@@ -237,6 +286,7 @@ TEST(Config, UnknownNamesListTheKnownOnes) {
        "variant",
        "private",
        {"--variant private", "shared_k, private_k or private_d"}},
+      {"embedding", "codebook_type", "i8", {"--codebook-type i8", "f32 or f16"}},
       {"embedding", "distance_bn", "batch", {"--distance-bn batch", "none or tf"}},
       {"embedding", "grouping", "row", {"--grouping row", "tier or lookup"}},
       {"embedding", "faithful", "nips", {"--faithful nips", "paper or dpq-code"}},

@@ -79,6 +79,38 @@ TEST_P(ConvertTest, TiersInRowOrder) {
   EXPECT_EQ(converted.learnt[2].centroids.first, 33);
 }
 
+TEST_P(ConvertTest, HalfCentroidsAreWhatRowsAreEncodedBy) {
+  const std::vector<float> x = clustered(3000, kDim, 200, 1);
+  const FloatTable source = table_in_memory(x, kDim);
+  for (const std::vector<int>& centroids : {std::vector{100}, std::vector{100, 33}}) {
+    ConvertOptions options = options_of(source, centroids);
+    const Converted floats = convert(source, options);
+    options.embedding.codebook_type = CodebookType::kF16;
+    Converted halves = convert(source, options);
+    const HostArray codebook = halves.table.arrays.at("codebook");
+    ASSERT_EQ(codebook.dtype, DType::kF16);
+    EXPECT_EQ(floats.table.formula_bits() - halves.table.formula_bits(), 16 * 100 * kDim);
+    // The head's are learnt beside those of the tail, so they are others where those are rounded.
+    const auto unrounded = floats.table.arrays.at("codebook").as<float>();
+    const int64_t same = centroids.back() * kDim;
+    for (int64_t i = 0; i < same; ++i)
+      ASSERT_EQ(codebook.as<Half>()[i].bits, to_half(unrounded[i]).bits) << i;
+    // As of f32 centroids that happen to be halves.
+    halves.table.arrays["codebook"] = HostArray(halves.table.codebook(0), codebook.shape);
+    halves.table.codebook_type = DType::kF32;
+    expect_encoded(halves, x);
+  }
+}
+
+TEST_P(ConvertTest, HalfCentroidsMustBeHalves) {
+  std::vector<float> x = clustered(300, kDim, 20, 1);
+  for (float& value : x) value *= 1e6f;
+  const FloatTable source = table_in_memory(x, kDim);
+  ConvertOptions options = options_of(source, {16});
+  options.embedding.codebook_type = CodebookType::kF16;
+  EXPECT_CONTAINS(refusal([&] { convert(source, options); }), "binary16 ends at 65504");
+}
+
 TEST_P(ConvertTest, TiersByCount) {
   const std::vector<float> x = clustered(3000, kDim, 200, 1);
   std::vector<double> counts;

@@ -13,6 +13,8 @@ w = d / D, K centroids. A table maps ids (m) to rows (m, d) and a loss of its ow
              a codebook of K centroids and D_i subspaces a tier;
   dpq_sx:    p_j = softmax_k(e_j . key_jk), code_j = argmax_k of the same, lowest index on ties;
              w_j = p_j - sg(p_j - onehot(code_j)), and the output of subspace j is w_j values_j.
+codebook_type f16: codebooks of mgqe and values of dpq_sx are c + sg(round(c) - c) wherever they are
+used, round to binary16, ties to even.
 """
 
 import collections
@@ -27,13 +29,14 @@ Tier = collections.namedtuple("Tier", "begin end codebook centroids subspaces")
 class Table(torch.nn.Module):
     """What all tables have. `per_row` is the parameter with a row an id, which SparseAdam updates
     where config says so; `margin` the least distance met so far between a query and a boundary
-    at which its code changes."""
+    at which its code changes, `rounding_margin` between a centroid and one at which it rounds to
+    another value."""
 
     def __init__(self, name, rows, config, initial):
         super().__init__()
         self.name, self.rows, self.config = name, rows, config
         self.sparse = config["optimizer"] == "sparse_adam"
-        self.margin = math.inf
+        self.margin = self.rounding_margin = math.inf
         self.arrays = {key: torch.nn.Parameter(initial[f"{name}.{key}"].clone())
                        for key in self.shapes(rows, config)}
         self.per_row = next(iter(self.arrays.values()))
@@ -52,6 +55,20 @@ class Table(torch.nn.Module):
 
     def gather(self, ids):
         return F.embedding(ids, self.per_row, sparse=self.sparse)
+
+    def served(self, codebook):
+        """As config says that centroids are served."""
+        if self.config.get("codebook_type", "f32") == "f32":
+            return codebook
+        with torch.no_grad():
+            half = codebook.to(torch.float16)
+            value = half.to(codebook.dtype)
+            for beside in (math.inf, -math.inf):
+                neighbour = torch.nextafter(half, torch.full_like(half, beside)).to(value.dtype)
+                midway = 0.5 * (value + neighbour)
+                self.rounding_margin = min(self.rounding_margin,
+                                           float((codebook - midway).abs().min()))
+        return codebook + (value - codebook).detach()
 
     def codes(self):
         """Codes of all rows, row by row; None where nothing is quantized."""
@@ -113,7 +130,7 @@ class MgqeTable(Table):
         for tier in self.tiers:
             members = ((ids >= tier.begin) & (ids < tier.end)).nonzero(as_tuple=True)[0]
             if len(members) > 0:
-                codebook = self.arrays[tier.codebook][:tier.centroids]
+                codebook = self.served(self.arrays[tier.codebook])[:tier.centroids]
                 yield tier, members, self.search(self.per_row[ids[members]], codebook,
                                                  tier.subspaces)
 
@@ -125,7 +142,7 @@ class MgqeTable(Table):
         query = self.gather(ids)
         chosen = torch.zeros_like(query)
         for tier, members, codes in self.search_tiers(ids):
-            centroids = split(self.arrays[tier.codebook], tier.subspaces)
+            centroids = split(self.served(self.arrays[tier.codebook]), tier.subspaces)
             rows = centroids[codes, torch.arange(tier.subspaces)].reshape(len(members), -1)
             chosen = chosen.index_put((members,), rows)
         loss = self.config["codebook_weight"] * ((chosen - query.detach()) ** 2).mean()
@@ -144,7 +161,7 @@ class DpqSxTable(Table):
     def split_all(self, queries):
         subspaces = self.config["subspaces"]
         return (split(each, subspaces)
-                for each in (queries, self.arrays["keys"], self.arrays["values"]))
+                for each in (queries, self.arrays["keys"], self.served(self.arrays["values"])))
 
     def search(self, scores, keys):
         """scores (m, K, D) -> codes (m, D)"""

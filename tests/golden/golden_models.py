@@ -68,6 +68,9 @@ class Model(torch.nn.Module):
     def code_margin(self):
         return min(table.margin for table in self.tables.values())
 
+    def rounding_margin(self):
+        return min(table.rounding_margin for table in self.tables.values())
+
     def affine(self, x, name):
         return x @ self.arrays[f"{name}.weights"] + self.arrays[f"{name}.bias"]
 

@@ -53,6 +53,9 @@ PRIVATE_D = {"variant": "private_d", "tiers": [0.1, 0.4], "centroids": [8],
 # The width and codes of the figures published, which kernels of their own compute; few rows and steps,
 # or some code would come near its boundary whatever the seed.
 WIDE = {"task": "ranking", "dim": 64, "subspaces": 32, "users": 20, "items": 30, "batch": 16, "steps": 12}
+# Few values and steps, of a size whose rounding shows, or one would round otherwise in float32.
+F16 = {"task": "ranking", "codebook_type": "f16", "dim": 4, "subspaces": 2, "users": 12, "items": 14,
+       "batch": 8, "steps": 4, "stddev": 1.0}
 DPQ_SX = {"centroids": [16], "tiers": []}
 RELEVANCE = {"task": "relevance", "mean": 0.5}
 
@@ -66,6 +69,8 @@ CASES = {  # file: embedding scheme, optimizer of parameters with a row an id, c
     "gmf_mgqe_private_k": ("mgqe", "sparse_adam", {"task": "ranking", **PRIVATE_K}),
     "gmf_mgqe_private_d": ("mgqe", "sparse_adam", {"task": "ranking", **PRIVATE_D}),
     "gmf_commitment": ("mgqe", "sparse_adam", {"task": "ranking", "commitment_weight": 0.25}),
+    "gmf_mgqe_f16": ("mgqe", "sparse_adam", {**F16, "centroids": [4, 2]}),
+    "gmf_dpq_sx_f16": ("dpq_sx", "sparse_adam", {**DPQ_SX, **F16, "centroids": [4]}),
     "gmf_dpq_sx": ("dpq_sx", "sparse_adam", {"task": "ranking", **DPQ_SX}),
     "neumf_full": ("full", "sparse_adam", {**NEUMF, "dim": 16}),
     "neumf_mgqe": ("mgqe", "sparse_adam", NEUMF),
@@ -87,6 +92,9 @@ TABLE_STDDEV = {
 MIN_MARGIN = 3e-5
 # Least |x| of any input of a ReLU, ten times what its float32 value is off.
 MIN_RELU_MARGIN = 1e-5
+# Least distance of a centroid from where it rounds to another binary16, several times what its float32
+# value is off after so few steps.
+MIN_ROUNDING_MARGIN = 1e-6
 
 
 def make_problem(seed, config):
@@ -100,7 +108,7 @@ def make_problem(seed, config):
         return random.uniform(-bound, bound, shape).astype(numpy.float32)
 
     model = model_class(config)
-    stddev = TABLE_STDDEV.get(config["scheme"], INIT_STDDEV)
+    stddev = config.get("stddev", TABLE_STDDEV.get(config["scheme"], INIT_STDDEV))
     initial = {f"{name}.{key}": normal(stddev, *shape)
                for name, rows in model.table_rows(config).items()
                for key, shape in TABLES[config["scheme"]].shapes(
@@ -151,7 +159,8 @@ def search_seed(config):
         initial, batches = make_problem(seed, config)
         model, losses = train(config, initial, batches, torch.float64)
         codes = model.codes()  # their margin counts too
-        if model.code_margin() > MIN_MARGIN and model.margin > MIN_RELU_MARGIN:
+        if (model.code_margin() > MIN_MARGIN and model.margin > MIN_RELU_MARGIN and
+                model.rounding_margin() > MIN_ROUNDING_MARGIN):
             return seed, initial, batches, model, losses, codes
 
 

@@ -73,6 +73,18 @@ TEST(Artifact, RoundTripOfEveryScheme) {
   }
 }
 
+TEST(Artifact, CodebooksOfOtherTypesAreRefused) {
+  Artifact artifact = small_artifact();
+  artifact.model.tables["item"] = testing::with_half_codebooks(artifact.model.tables.at("item"));
+  EXPECT_CONTAINS(refusal_with_item("\"f16\"", "\"i8\"", artifact),
+                  "table item has codebooks of \"i8\" where \"f32\" or \"f16\" belongs");
+  EXPECT_CONTAINS(refusal_with_item("\"f16\"", "\"f32\"", artifact),
+                  "array codebook is F16 [200, 10] where F32 [200, 10] belongs");
+  EXPECT_CONTAINS(
+      refusal_with_item("\"private_codebooks\"", "\"codebook_type\":\"f16\",\"private_codebooks\""),
+      "array codebook is F32 [200, 10] where F16 [200, 10] belongs");
+}
+
 // As version 2 wrote it, which is checked on files of its own in tests/compatibility.
 TEST(Artifact, ReadsVersionTwo) {
   const ScratchFolder folder;

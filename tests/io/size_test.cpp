@@ -98,6 +98,9 @@ TEST(Size, FormulaOfEveryScheme) {
   expect_bits(quantized_shape(10, 2, {9}, {17}, "dpq_sx"), 9 * 2 * 5 + 32 * 17 * 10);
   expect_bits(quantized_shape(10, 5, {2, 5, 9}, {200, 17, 1}),
               2 * 5 * 8 + 3 * 5 * 5 + 4 * 5 * 0 + 32 * 200 * 10);
+  PackedTable half = quantized_shape(10, 5, {2, 9}, {200, 17});
+  half.codebook_type = DType::kF16;
+  expect_bits(half, 2 * 5 * 8 + 7 * 5 * 5 + 16 * 200 * 10);
   // Private codebooks, variable K; then variable D.
   expect_bits(private_shape(10, {{3, 100, 5}, {9, 9, 5}}),
               3 * 5 * 7 + 6 * 5 * 4 + 32 * (100 + 9) * 10);

@@ -69,6 +69,7 @@ Config make_config(const nlohmann::json& golden) {
     set("subspaces", config.embedding.subspaces);
   set("centroids", config.embedding.centroids);
   set("tiers", config.embedding.tiers);
+  set("codebook_type", config.embedding.codebook_type);
   set("codebook_weight", config.embedding.codebook_weight);
   set("commitment_weight", config.embedding.commitment_weight);
   set("batch", config.train.batch);
@@ -218,6 +219,8 @@ TEST_P(GoldenTest, Hashed) { replay("gmf_hashed"); }
 TEST_P(GoldenTest, PrivateCodebooks) { replay("gmf_mgqe_private_k"); }
 TEST_P(GoldenTest, PrivateSubspaces) { replay("gmf_mgqe_private_d"); }
 TEST_P(GoldenTest, SoftmaxVariant) { replay("gmf_dpq_sx"); }
+TEST_P(GoldenTest, HalfCentroids) { replay("gmf_mgqe_f16"); }
+TEST_P(GoldenTest, HalfValuesOfTheSoftmaxVariant) { replay("gmf_dpq_sx_f16"); }
 TEST_P(GoldenTest, Commitment) { replay("gmf_commitment"); }
 TEST_P(GoldenTest, Neumf) { replay("neumf_full"); }
 TEST_P(GoldenTest, NeumfMgqe) { replay("neumf_mgqe"); }

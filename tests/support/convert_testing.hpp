@@ -2,6 +2,7 @@
 // loops.
 #pragma once
 
+#include <bit>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -80,15 +81,20 @@ inline int tier_at(const PackedTable& table, int64_t place) {
 inline std::vector<float> decoded_stages(const PackedTable& table, int64_t place) {
   const int tier = tier_at(table, place);
   const int subspaces = table.tiers[static_cast<size_t>(tier)].subspaces;
-  const auto codebook = table.arrays.at(table.codebook_name(tier)).as<float>();
+  const HostArray& codebook = table.arrays.at(table.codebook_name(tier));
+  const auto component = [&](int64_t i) {
+    const auto at = static_cast<size_t>(i);
+    return codebook.dtype == DType::kF16
+               ? static_cast<float>(std::bit_cast<_Float16>(codebook.as<Half>()[at]))
+               : codebook.as<float>()[at];
+  };
   const int64_t width = table.dim / subspaces, columns = table.stages * table.dim;
   std::vector<float> row;
   for (int s = 0; s < table.stages; ++s)
     for (int j = 0; j < subspaces; ++j)
       for (int64_t q = 0; q < width; ++q) {
         const int code = code_at(table, tier, place - table.tier_begin(tier), s * subspaces + j);
-        row.push_back(
-            codebook[static_cast<size_t>(code * columns + s * table.dim + j * width + q)]);
+        row.push_back(component(code * columns + s * table.dim + j * width + q));
       }
   return row;
 }

@@ -202,6 +202,14 @@ inline PackedTable staged_table(PackedTable shape, int stages, bool rotated) {
   return with_codes(std::move(shape));
 }
 
+/// The same table with codebooks of f16.
+inline PackedTable with_half_codebooks(PackedTable table) {
+  table.codebook_type = DType::kF16;
+  for (auto& [name, array] : table.arrays)
+    if (name.rfind("codebook", 0) == 0) array = narrowed_to_half(array);
+  return table;
+}
+
 inline PackedTable full_table(int64_t rows, int64_t dim) {
   PackedTable table = table_of("full", rows, dim);
   table.arrays["table"] = some_matrix(rows, dim, 1);
@@ -250,16 +258,22 @@ inline std::vector<PackedTable> table_of_every_scheme() {
           quantized_table(10, 2, {9}, {17}, "dpq_sx"),
           quantized_table(10, 5, {2, 5, 9}, {200, 17, 1}),
           with_codes(private_shape(10, {{3, 100, 5}, {9, 9, 5}})),
-          with_codes(private_shape(10, {{3, 33, 10}, {9, 33, 2}}))};
+          with_codes(private_shape(10, {{3, 33, 10}, {9, 33, 2}})),
+          with_half_codebooks(quantized_table(10, 5, {2, 5, 9}, {200, 17, 1})),
+          with_half_codebooks(with_codes(private_shape(10, {{3, 100, 5}, {9, 9, 5}})))};
 }
 
 /// Tables in stages, rotated or not, of 9 rows and odd sizes.
 inline std::vector<PackedTable> staged_tables() {
   const PackedTable shared = quantized_shape(10, 5, {2, 5, 9}, {200, 17, 1});
   const PackedTable own = private_shape(10, {{3, 33, 10}, {9, 256, 2}});
-  return {staged_table(shared, 1, false), staged_table(shared, 1, true),
-          staged_table(shared, 2, false), staged_table(shared, 3, true),
-          staged_table(own, 2, true),     staged_table(own, 8, false)};
+  return {staged_table(shared, 1, false),
+          staged_table(shared, 1, true),
+          staged_table(shared, 2, false),
+          staged_table(shared, 3, true),
+          staged_table(own, 2, true),
+          staged_table(own, 8, false),
+          with_half_codebooks(staged_table(shared, 2, true))};
 }
 
 /// GMF with integer user ids and string item ids; odd sizes, so that rows need padding.

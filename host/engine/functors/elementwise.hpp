@@ -70,6 +70,9 @@ class Elementwise : public Backend {
           rows.capacity, NarrowRows::groups(values.cols),
           NarrowRows{values, rows, sharding, key, state, table});
   }
+  void round_to_half(View<const float> codebook, View<float> out) override {
+    run(out.size(), RoundToHalf{codebook, out});
+  }
   void half_norms(View<const float> codebook, int subspaces, View<float> half_norms) override {
     run(half_norms.size(), HalfNorms{codebook, subspaces, half_norms});
   }

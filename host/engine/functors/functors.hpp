@@ -171,6 +171,12 @@ struct NarrowRows {
   }
 };
 
+struct RoundToHalf {
+  View<const float> codebook;
+  View<float> out;
+  MGQE_HD void operator()(int64_t i) const { out[i] = to_float(to_half(codebook[i])); }
+};
+
 struct HalfNorms {
   View<const float> codebook;  // (K, d)
   int subspaces;

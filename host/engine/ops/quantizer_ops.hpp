@@ -36,6 +36,8 @@ class QuantizerOps {
  public:
   virtual ~QuantizerOps() = default;
 
+  /// out (K, d) = codebook (K, d), each value rounded to binary16 as to_half does.
+  virtual void round_to_half(View<const float> codebook, View<float> out) = 0;
   /// half_norms (K, D): 0.5 ||c_jk||^2 of every centroid of codebook (K, d).
   virtual void half_norms(View<const float> codebook, int subspaces, View<float> half_norms) = 0;
   /// Row i of the set, r = rows[i]: codes[i, j] = argmin over k < tiers.limit(r) of

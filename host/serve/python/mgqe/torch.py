@@ -177,7 +177,8 @@ class QuantizedEmbedding(nn.Module):
                  for t, tier in enumerate(stored.tiers)]
         with torch.no_grad():
             layer.codes.copy_(torch.from_numpy(np.concatenate(codes)))
-            layer.codebook.copy_(torch.from_numpy(np.concatenate([arrays[name] for name in names])))
+            layer.codebook.copy_(torch.from_numpy(np.concatenate([arrays[name] for name in names])
+                                                 .astype(np.float32)))
             if stored.rotated:
                 layer.rotation.copy_(torch.from_numpy(arrays["rotation"].copy()))
         return layer
