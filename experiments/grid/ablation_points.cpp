@@ -134,6 +134,34 @@ void softmax(Study& study) {
   });
 }
 
+/// At the bytes of the usual table or fewer: 16-bit centroids pay for more of them in the tail, or
+/// for a table of items that is wider than that of users.
+void equal_bytes(Study& study) {
+  study.add("f32-256/64", as_usual);
+  const auto half = [&](const char* name, std::vector<double> cuts, std::vector<int> centroids) {
+    study.add(name, [&](EmbeddingConfig& embedding) {
+      embedding.codebook_type = CodebookType::kF16;
+      embedding.tiers = cuts;
+      embedding.centroids = centroids;
+    });
+  };
+  half("f16-256/64", {0.1}, {256, 64});
+  half("f16-256/128", {0.1}, {256, 128});
+  half("f16-256/128/64", {0.1, 0.5}, {256, 128, 64});
+  half("f16-256", {}, {256});
+  if (tables_of(task_config(study.task()), Entity::kUser).empty()) return;
+  study.add("f16-items-256-users-256/128", [&](EmbeddingConfig& embedding) {
+    embedding.codebook_type = CodebookType::kF16;
+    embedding.centroids = {256, 128};
+    embedding.item.centroids = {256};
+  });
+  study.add("f16-users-256-items-256/128", [&](EmbeddingConfig& embedding) {
+    embedding.codebook_type = CodebookType::kF16;
+    embedding.centroids = {256, 128};
+    embedding.user.centroids = {256};
+  });
+}
+
 struct NamedStudy {
   const char* name;
   void (*add)(Study& study);
@@ -151,6 +179,7 @@ constexpr NamedStudy kStudies[] = {
     {"distance-bn", distance_bn},
     {"tables", tables},
     {"softmax", softmax},
+    {"equal-bytes", equal_bytes},
 };
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "experiments/grid/grid_program.hpp"
 
+#include <deque>
 #include <filesystem>
 
 #include <fmt/ranges.h>
 
+#include "experiments/grid/training_length.hpp"
 #include "experiments/report/plot.hpp"
 #include "experiments/report/report.hpp"
 
@@ -80,9 +82,15 @@ void GridProgram::list(const std::vector<GridRun>& runs) const {
   const RunStore store(store_);
   size_t stored = 0;
   for (const GridRun& run : runs) {
-    const bool held = store.find(run.config).has_value();
-    stored += held ? 1 : 0;
-    fmt::print("{:<8} {}\n", held ? "stored" : "missing", run.label);
+    std::deque<RunRecord> records;
+    const TrainedLength trained =
+        trained_length(run.config, run.longest, [&](const Config& length) {
+          const auto record = store.find(length);
+          return record ? &records.emplace_back(*record) : nullptr;
+        });
+    stored += trained.next ? 0 : 1;
+    fmt::print("{:<8} {}\n", trained.next ? "missing" : "stored",
+               trained.next ? at_length(run, *trained.next).label : run.label);
   }
   fmt::print("\n{} of {} runs are stored in {}\n", stored, runs.size(), store_);
 }

@@ -1,6 +1,7 @@
 #include "experiments/grid/grid_runner.hpp"
 
 #include <chrono>
+#include <deque>
 #include <fstream>
 #include <memory>
 
@@ -8,6 +9,7 @@
 
 #include "experiments/grid/run_claims.hpp"
 #include "experiments/grid/run_key.hpp"
+#include "experiments/grid/training_length.hpp"
 #include "host/base/check.hpp"
 #include "host/base/parallel.hpp"
 #include "host/engine/backend.hpp"
@@ -41,6 +43,7 @@ class GridSource final : public RunSource {
   GridSource(const std::vector<GridRun>& runs, const RunStore& store, const GridOptions& options,
              bool gpu)
       : runs_(runs),
+        first_(runs),
         store_(store),
         options_(options),
         trainer_(trainer_program()),
@@ -48,16 +51,20 @@ class GridSource final : public RunSource {
         states_(runs.size(), State::kWaiting) {
     data_.resize(runs.size());
     for (size_t i = 0; i < runs.size(); ++i)
-      if (!store.holds(runs[i].config)) read_data_of(runs[i].config);
+      if (look_up(i).next) read_data_of(runs[i].config);
     for (size_t i = 0; i < runs.size(); ++i) {
       if (const auto known = fingerprints_.find(data_key(runs[i].config));
           known != fingerprints_.end())
         data_[i] = known->second;
-      if (const auto record = store.find(runs[i].config, data_[i])) {
-        states_[i] = State::kStored;
-        const bool on_gpu = record->at("device") != "cpu";
-        if (on_gpu == gpu) learn(i, *record);
+      const Found found = look_up(i);
+      if (found.stands) {
+        const GridRun stands = at_length(first_[i], *found.stands);
+        if ((found.device != "cpu") == gpu) costs_.learn(stands, found.seconds);
       }
+      if (found.next)
+        runs_[i] = at_length(first_[i], *found.next);
+      else
+        states_[i] = State::kStored;
     }
   }
 
@@ -67,16 +74,18 @@ class GridSource final : public RunSource {
   std::optional<PooledRun> next() override {
     for (size_t i = 0; i < runs_.size(); ++i) {
       if (states_[i] != State::kWaiting && states_[i] != State::kElsewhere) continue;
-      const Config& config = runs_[i].config;
-      if (!store_.holds(config, data_[i]) && !may_begin(runs_[i])) {
+      advance(i);
+      if (states_[i] == State::kStored) continue;
+      if (!may_begin(runs_[i])) {
         states_[i] = State::kLeftOut;
         continue;
       }
-      const bool taken = claims_.take(claim_of(i));
+      const std::string claim = claim_of(i);
+      const bool taken = claims_.take(claim);
       // Looked up with the claim in hand: its last holder may just have stored it.
-      if (store_.holds(config, data_[i])) {
-        states_[i] = State::kStored;
-        if (taken) claims_.release(claim_of(i));
+      if (store_.holds(runs_[i].config, data_[i])) {
+        if (taken) claims_.release(claim);
+        --i;  // for its next length, if there is one
       } else if (!taken) {
         states_[i] = State::kElsewhere;
       } else {
@@ -96,10 +105,14 @@ class GridSource final : public RunSource {
     claims_.release(claim_of(run.id));
     std::error_code ignored;
     fs::remove_all(run.out, ignored);
-    states_[run.id] = State::kStored;
+    states_[run.id] = State::kWaiting;
     ++made_;
-    learn(run.id, record);
-    return outcome(record);
+    costs_.learn(runs_[run.id], seconds_of(record));
+    advance(run.id);
+    return outcome(record) + (states_[run.id] == State::kWaiting
+                                  ? fmt::format("; still improving, so {} epochs next",
+                                                runs_[run.id].config.train.epochs)
+                                  : "");
   }
 
   void fail(const PooledRun& run, const std::string& error) override {
@@ -154,6 +167,36 @@ class GridSource final : public RunSource {
   }
 
  private:
+  /// What is stored of a run at any of its lengths, and what is to be made.
+  struct Found {
+    std::optional<Config> stands, next;
+    std::string device;
+    double seconds = 0.0;
+  };
+  Found look_up(size_t i) const {
+    std::deque<RunRecord> records;
+    const TrainedLength trained =
+        trained_length(first_[i].config, first_[i].longest, [&](const Config& config) {
+          const auto record = store_.find(config, data_[i]);
+          return record ? &records.emplace_back(*record) : nullptr;
+        });
+    Found found;
+    found.next = trained.next;
+    if (trained.stands == nullptr) return found;
+    found.stands = recorded_config(*trained.stands);
+    found.device = trained.stands->at("device").get<std::string>();
+    found.seconds = seconds_of(*trained.stands);
+    return found;
+  }
+  /// To the length that is to be made next.
+  void advance(size_t i) {
+    const Found found = look_up(i);
+    if (found.next)
+      runs_[i] = at_length(first_[i], *found.next);
+    else
+      states_[i] = State::kStored;
+  }
+
   enum class State { kWaiting, kRunning, kStored, kElsewhere, kLeftOut, kFailed };
   using Clock = std::chrono::steady_clock;
 
@@ -181,10 +224,9 @@ class GridSource final : public RunSource {
            elapsed() + costs_.seconds(run) <= options_.budget_seconds;
   }
 
-  void learn(size_t i, const RunRecord& record) {
+  static double seconds_of(const RunRecord& record) {
     const auto& seconds = record.at("seconds");
-    costs_.learn(runs_[i],
-                 seconds.at("train").get<double>() + seconds.at("evaluate").get<double>());
+    return seconds.at("train").get<double>() + seconds.at("evaluate").get<double>();
   }
 
   double left_of(const RunningTime& one) const {
@@ -204,7 +246,8 @@ class GridSource final : public RunSource {
     return pooled;
   }
 
-  const std::vector<GridRun>& runs_;
+  std::vector<GridRun> runs_;  // at the length that each is made at now
+  const std::vector<GridRun>& first_;
   const RunStore& store_;
   const GridOptions& options_;
   fs::path trainer_;

@@ -19,8 +19,8 @@ std::vector<GridRun> grid_runs(const std::vector<GridPoint>& points,
     const auto first = static_cast<std::ptrdiff_t>(runs.size());
     for (const GridPoint& point : points)
       for (const Config& candidate : point.candidates) {
-        GridRun run{"", point.name(), point.task.name, candidate,
-                    rough_seconds(point.task, candidate)};
+        GridRun run{"",        point.name(),       point.task.name,
+                    candidate, point.task.longest, rough_seconds(point.task, candidate)};
         run.config.run.seed = seed;
         run.label = run.point;
         if (point.candidates.size() > 1) run.label += fmt::format(" l2={}", candidate.train.l2);
@@ -31,6 +31,16 @@ std::vector<GridRun> grid_runs(const std::vector<GridPoint>& points,
                      [](const GridRun& a, const GridRun& b) { return a.rough < b.rough; });
   }
   return runs;
+}
+
+GridRun at_length(const GridRun& run, const Config& length) {
+  GridRun changed = run;
+  changed.config = length;
+  if (length.train.epochs != run.config.train.epochs) {
+    changed.label += fmt::format(" for {} epochs", length.train.epochs);
+    changed.rough *= static_cast<double>(length.train.epochs) / run.config.train.epochs;
+  }
+  return changed;
 }
 
 std::vector<GridPoint> only(const std::vector<GridPoint>& points, const std::string& expression) {

@@ -13,6 +13,7 @@ struct GridRun {
   std::string point;  // "gmf/mgqe-D32"
   std::string task;
   Config config;  // with its seed
+  int longest;    // of the task
   double rough;   // rough_seconds
 };
 
@@ -20,6 +21,9 @@ struct GridRun {
 /// even; within a seed cheap runs before dear ones. A run that several points share comes once.
 std::vector<GridRun> grid_runs(const std::vector<GridPoint>& points,
                                const std::vector<uint64_t>& seeds);
+
+/// The run of one of its training lengths, in its place.
+GridRun at_length(const GridRun& run, const Config& length);
 
 /// Keeps the points whose name matches a regular expression; InputError that names --only where it
 /// is none, or matches none.

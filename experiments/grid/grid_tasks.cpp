@@ -25,14 +25,14 @@ constexpr TaskKind kRanking = TaskKind::kRanking, kRelevance = TaskKind::kReleva
 const std::vector<GridTask>& grid_tasks() {
   using enum SchemeRows;
   static const std::vector<GridTask> tasks = {
-      {"gmf", "GMF on MovieLens-1M", "ml-1m", "gmf", kRanking, 64, true, 50, kEvery},
-      {"neumf", "NeuMF on MovieLens-1M", "ml-1m", "neumf", kRanking, 64, true, 200, kEvery},
-      {"sasrec", "SASRec on MovieLens-1M", "ml-1m", "sasrec", kRanking, 64, true, 1800, kMain},
+      {"gmf", "GMF on MovieLens-1M", "ml-1m", "gmf", kRanking, 64, true, 50, kEvery, 4},
+      {"neumf", "NeuMF on MovieLens-1M", "ml-1m", "neumf", kRanking, 64, true, 200, kEvery, 4},
+      {"sasrec", "SASRec on MovieLens-1M", "ml-1m", "sasrec", kRanking, 64, true, 1800, kMain, 2},
       {"relevance", "item-to-item relevance, Steam", "steam", "gmf", kRelevance, 32, true, 8,
        kUsual},
-      {"video-gmf", "GMF on Amazon Video Games", "video", "gmf", kRanking, 64, false, 60, kNone},
+      {"video-gmf", "GMF on Amazon Video Games", "video", "gmf", kRanking, 64, false, 60, kNone, 4},
       {"video-sasrec", "SASRec on Amazon Video Games", "video", "sasrec", kRanking, 64, false, 1800,
-       kNone, short_histories},
+       kNone, 2, short_histories},
       {"relevance-synthetic", "relevance, synthetic, 290,000 items", "relevance-synthetic", "gmf",
        kRelevance, 32, false, 300, kNone},
   };
@@ -46,7 +46,7 @@ const std::vector<GridTask>& scheme_tasks() {
     for (const GridTask& task : grid_tasks())
       if (task.rows != kNone) list.push_back(task);
     list.insert(list.end(), {{"sasrec-20", "SASRec on MovieLens-1M, 20 epochs", "ml-1m", "sasrec",
-                              kRanking, 64, true, 120, kBesidesMain, twenty_epochs},
+                              kRanking, 64, true, 120, kBesidesMain, 1, twenty_epochs},
                              {"relevance-neumf", "item-to-item relevance by NeuMF, Steam", "steam",
                               "neumf", kRelevance, 32, true, 15, kMain},
                              {"ncf-gmf", "GMF on the NCF authors' split", "ncf", "gmf", kRanking,

@@ -33,6 +33,9 @@ struct GridTask {
   /// run has been measured.
   double full_seconds;
   SchemeRows rows;
+  /// How many times its epochs a run that has not stopped improving is trained for at most
+  /// (training_length.hpp).
+  int longest = 1;
   /// What differs from the backbone's own settings. Null: nothing.
   void (*change)(Config& config) = nullptr;
 

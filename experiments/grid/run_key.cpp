@@ -128,6 +128,7 @@ std::vector<std::string> run_flags(const Config& config) {
     const std::string name = fmt::format("{}.{}", section, key);
     if (name == "run.out" || name == "run.device") return;
     if (!shown.contains(name) && fields.at(name) == defaults.at(name)) return;
+    if (flag_value(value).empty()) return;  // no tiers: one size of codebooks says that too
     flags.push_back(flag);
     flags.push_back(flag_value(value));
   });

@@ -1,5 +1,6 @@
 #include "experiments/report/codebook_use.hpp"
 
+#include "host/io/artifact_description.hpp"
 #include "models/embeddings/embedding.hpp"
 
 namespace mgqe {
@@ -14,7 +15,9 @@ struct Sum {
 };
 
 /// D of a tier: private_d has a list of them.
-int subspaces_of(const EmbeddingConfig& embedding, size_t tier) {
+int subspaces_of(const EmbeddingConfig& common, const std::string& table, size_t tier) {
+  const EmbeddingConfig embedding =
+      side_config(common, entity_of(table) == "user" ? Entity::kUser : Entity::kItem);
   return embedding.subspaces.at(std::min(tier, embedding.subspaces.size() - 1));
 }
 
@@ -39,8 +42,9 @@ CodebookUse codebook_use(const PointRuns& point) {
         sum.rows = report.rows;
         sum.centroids = report.centroids;
         sum.perplexity[seed] = report.perplexity;
-        sum.unused_share[seed] = static_cast<double>(report.unused_centroids) /
-                                 (report.centroids * subspaces_of(point.config.embedding, tier));
+        sum.unused_share[seed] =
+            static_cast<double>(report.unused_centroids) /
+            (report.centroids * subspaces_of(point.config.embedding, table, tier));
       }
     use.collapsed += collapsed ? 1 : 0;
   }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "experiments/grid/run_key.hpp"
+#include "experiments/grid/training_length.hpp"
 
 namespace mgqe {
 namespace {
@@ -40,14 +41,15 @@ class Shelf {
   PointRuns fill(const GridPoint& point) const {
     PointRuns filled{point, point.candidates.front(), {}, {}};
     if (point.candidates.size() == 1) {
-      filled.runs = runs_of(filled.config);
+      filled.runs = runs_of(filled.config, point.task.longest);
       return filled;
     }
     // Only seeds that tried every candidate count: each candidate is judged on the same seeds.
-    const std::set<uint64_t> seeds = common_seeds(point.candidates);
+    const int longest = point.task.longest;
+    const std::set<uint64_t> seeds = common_seeds(point.candidates, longest);
     double best = 0.0;
     for (const Config& candidate : point.candidates) {
-      Runs runs = runs_of(candidate);
+      Runs runs = runs_of(candidate, longest);
       std::erase_if(runs, [&](const auto& run) { return !seeds.contains(run.first); });
       const auto validation = estimate(collect(runs, "/valid/rmse"));
       if (!validation) continue;
@@ -61,15 +63,30 @@ class Shelf {
   }
 
  private:
-  Runs runs_of(const Config& config) const {
-    const auto found = runs_.find(key_of_any_seed(config));
-    return found == runs_.end() ? Runs{} : found->second;
-  }
-  std::set<uint64_t> common_seeds(const std::vector<Config>& candidates) const {
+  /// By seed what stands for the config: the shortest run that had stopped improving, or the
+  /// longest.
+  Runs runs_of(const Config& config, int longest) const {
     std::set<uint64_t> seeds;
-    for (const auto& [seed, run] : runs_of(candidates.front())) seeds.insert(seed);
+    for (const Config& length : training_lengths(config, longest))
+      if (const auto found = runs_.find(key_of_any_seed(length)); found != runs_.end())
+        for (const auto& [seed, run] : found->second) seeds.insert(seed);
+    Runs runs;
+    for (const uint64_t seed : seeds) {
+      const TrainedLength trained = trained_length(config, longest, [&](const Config& length) {
+        const auto found = runs_.find(key_of_any_seed(length));
+        if (found == runs_.end()) return static_cast<const RunRecord*>(nullptr);
+        const auto run = found->second.find(seed);
+        return run == found->second.end() ? nullptr : &run->second;
+      });
+      runs.emplace(seed, *trained.stands);
+    }
+    return runs;
+  }
+  std::set<uint64_t> common_seeds(const std::vector<Config>& candidates, int longest) const {
+    std::set<uint64_t> seeds;
+    for (const auto& [seed, run] : runs_of(candidates.front(), longest)) seeds.insert(seed);
     for (const Config& candidate : candidates) {
-      const Runs runs = runs_of(candidate);
+      const Runs runs = runs_of(candidate, longest);
       std::erase_if(seeds, [&](uint64_t seed) { return !runs.contains(seed); });
     }
     return seeds;
@@ -96,12 +113,8 @@ const PointRuns* with_runs(const PointRuns* point) {
 BySeed PointRuns::values(const std::string& pointer) const { return collect(runs, pointer); }
 
 size_t PointRuns::cut_short() const {
-  const TrainConfig& train = config.train;
-  const int patience = train.patience > 0 ? train.patience : kPatience;
-  return static_cast<size_t>(std::count_if(runs.begin(), runs.end(), [&](const auto& run) {
-    const int best = run.second.at("best_epoch").template get<int>();
-    return best + patience * train.evaluate_every > train.epochs;
-  }));
+  return static_cast<size_t>(std::count_if(
+      runs.begin(), runs.end(), [](const auto& run) { return mgqe::is_cut_short(run.second); }));
 }
 
 double PointRuns::percent_of_full() const {
@@ -165,14 +178,7 @@ Evidence::Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice)
   const std::vector<RunRecord> kept = on_one_data(runs, on_other_data_);
   figure2_ = filled(kept, figure2_points(choice));
   ablations_ = filled(kept, ablation_points(choice, ablation_names()));
-  std::map<std::string, double> seconds;
-  for (const RunRecord& run : kept) {
-    const std::string key = run_key(recorded_config(run));
-    stored_.insert(key);
-    if (run.at("device") == "cpu")
-      seconds[key] = run.at("seconds").at("train").get<double>() +
-                     run.at("seconds").at("evaluate").get<double>();
-  }
+  for (const RunRecord& run : kept) stored_.emplace(run_key(recorded_config(run)), run);
   std::vector<GridPoint> points;
   for (const auto* filled : {&figure2_, &ablations_})
     for (const PointRuns& point : *filled) points.push_back(point.point);
@@ -181,15 +187,27 @@ Evidence::Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice)
     for (const auto& [seed, run] : point.runs)
       if (std::find(seeds.begin(), seeds.end(), seed) == seeds.end()) seeds.push_back(seed);
   for (const GridRun& run : grid_runs(points, seeds))
-    if (const auto took = seconds.find(run_key(run.config)); took != seconds.end())
-      costs_.learn(run, took->second);
+    if (const RunRecord* stands = find_length(run).stands;
+        stands != nullptr && stands->at("device") == "cpu")
+      costs_.learn(at_length(run, recorded_config(*stands)),
+                   stands->at("seconds").at("train").get<double>() +
+                       stands->at("seconds").at("evaluate").get<double>());
+}
+
+TrainedLength Evidence::find_length(const GridRun& run) const {
+  return trained_length(run.config, run.longest, [&](const Config& length) {
+    const auto found = stored_.find(run_key(length));
+    return found == stored_.end() ? nullptr : &found->second;
+  });
 }
 
 std::vector<GridRun> Evidence::missing(const PointRuns& point, size_t seeds) const {
   std::vector<uint64_t> list;
   for (uint64_t seed = 1; seed <= seeds; ++seed) list.push_back(seed);
-  std::vector<GridRun> runs = grid_runs({point.point}, list);
-  std::erase_if(runs, [&](const GridRun& run) { return stored_.contains(run_key(run.config)); });
+  std::vector<GridRun> runs;
+  for (const GridRun& run : grid_runs({point.point}, list))
+    if (const TrainedLength trained = find_length(run); trained.next)
+      runs.push_back(at_length(run, *trained.next));
   return runs;
 }
 

@@ -1,21 +1,18 @@
 // Evidence: the runs of a store, laid out by the points of the figures and ablations.
 #pragma once
 
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "experiments/grid/grid_points.hpp"
 #include "experiments/grid/grid_runs.hpp"
 #include "experiments/grid/run_store.hpp"
+#include "experiments/grid/training_length.hpp"
 #include "experiments/report/statistics.hpp"
 
 namespace mgqe {
-
-/// Evaluations without a better one after which a run is taken to have finished, where it sets no
-/// patience itself: what relevance runs stop by.
-inline constexpr int kPatience = 5;
 
 /// A point and the runs that stand for it.
 struct PointRuns {
@@ -27,8 +24,8 @@ struct PointRuns {
 
   /// The number at a JSON pointer, by seed.
   BySeed values(const std::string& pointer) const;
-  /// The runs whose best epoch is so near the last one allowed that patience (the run's own, or
-  /// kPatience) would have let them train on: more epochs could have made them better.
+  /// The runs of which longer training is not stored or not allowed, though it could have made them
+  /// better (training_length.hpp).
   size_t cut_short() const;
   /// Whether most of them are.
   bool is_cut_short() const { return 2 * cut_short() > runs.size(); }
@@ -78,7 +75,8 @@ class Evidence {
   /// Every run that stands for some point, each once.
   std::vector<const RunRecord*> used() const;
 
-  /// The runs that a point lacks of its first `seeds` seeds, each candidate's apart.
+  /// The runs that a point lacks of its first `seeds` seeds, each candidate's apart; those that are
+  /// cut short lack their next length.
   std::vector<GridRun> missing(const PointRuns& point, size_t seeds) const;
   /// What runs take on devices like those of the stored ones, on one thread each.
   const RunCosts& costs() const { return costs_; }
@@ -88,7 +86,9 @@ class Evidence {
  private:
   std::vector<GridTask> tasks_;
   std::vector<PointRuns> figure2_, ablations_;
-  std::set<std::string> stored_;  // run_key of every run on the data of most
+  TrainedLength find_length(const GridRun& run) const;
+
+  std::map<std::string, RunRecord> stored_;  // by run_key, on the data of most
   RunCosts costs_;
   size_t on_other_data_ = 0;
 };

@@ -15,8 +15,8 @@
 namespace mgqe {
 
 const char* const kPlotStyle =
-    R"(.plot{color:#24292f;--grid:#d8dce2;--s1:#24292f;--s2:#0068a8;--s3:#00805e;--s4:#8a5fa0;--s5:#c45000;--s6:#c2134f;--s7:#6b7280;font-family:system-ui,sans-serif}
-@media (prefers-color-scheme:dark){.plot{color:#dfe3e8;--grid:#3a4048;--s1:#e8eaed;--s2:#62b5f0;--s3:#35c79b;--s4:#c9a2de;--s5:#ff9c57;--s6:#ff6f9f;--s7:#a0a7b1}}
+    R"(.plot{color:#24292f;--grid:#d8dce2;--s1:#24292f;--s2:#0068a8;--s3:#00805e;--s4:#8a5fa0;--s5:#c45000;--s6:#c2134f;--s7:#6b7280;--s8:#8a6100;font-family:system-ui,sans-serif}
+@media (prefers-color-scheme:dark){.plot{color:#dfe3e8;--grid:#3a4048;--s1:#e8eaed;--s2:#62b5f0;--s3:#35c79b;--s4:#c9a2de;--s5:#ff9c57;--s6:#ff6f9f;--s7:#a0a7b1;--s8:#e0b84c}}
 )";
 
 namespace {
@@ -36,6 +36,7 @@ constexpr Look kLooks[] = {
     {"scalar_quantized", 3, 8, "(3,3)", 1.2},  // open triangle
     {"hashed", 4, 11, "(10,3,2,3)", 1.2},      // filled triangle, point down
     {"dpq_vq", 5, 12, "(6,2)", 1.4},           // open diamond
+    {"mgqe_f16", 8, 9, "(4,2)", 1.8},          // filled triangle
     {"mgqe", 6, 5, "1", 2.4},                  // filled square, thick line
     {"dpq_sx", 7, 2, "(2,2)", 1.2},            // cross
 };

@@ -126,9 +126,7 @@ void add_verdicts(Document& document, const Evidence& evidence, const std::vecto
                                     : fmt::format("{}, {}", missing.size(),
                                                   time_of(missing, evidence.costs()))});
   }
-  document.table("",
-                 {"claim of the paper", "verdict", "bounds kept / broken / open", "runs missing"},
-                 rows, 2);
+  document.table("", {"claim", "verdict", "bounds kept / broken / open", "runs missing"}, rows, 2);
 }
 
 void add_kept(Document& document, const Evidence& evidence) {

@@ -1,3 +1,5 @@
+#include <set>
+
 #include <fmt/format.h>
 
 #include "experiments/grid/run_key.hpp"
@@ -47,6 +49,8 @@ const char* study_title(const std::string& study) {
       {"distance-bn", "Distances batch-normalized as in the DPQ authors' code"},
       {"tables", "Which tables are quantized; the others are full"},
       {"softmax", "DPQ's two variants"},
+      {"equal-bytes",
+       "Codebooks of 16 bits, and what their bytes are spent on; f32-256/64 is the paper's"},
   };
   for (const Title& title : kTitles)
     if (study == title.study) return title.title;

@@ -133,9 +133,13 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
   std::set<std::string> quantized = {
       "embedding.tables",       "embedding.subspaces",   "embedding.centroids",
       "embedding.faithful",     "embedding.grouping",    "embedding.codebook_weight",
-      "embedding.kmeans_start", "embedding.distance_bn", "embedding.commitment_weight"};
+      "embedding.kmeans_start", "embedding.distance_bn", "embedding.commitment_weight",
+      "embedding.codebook_type"};
   expect("gmf", "dpq_vq", quantized, as_it_is);
   quantized.insert({"embedding.variant", "embedding.tiers"});
+  for (const char* side : {"user", "item"})
+    for (const char* size : {"subspaces", "centroids", "tiers"})
+      quantized.insert(fmt::format("embedding.{}_{}", side, size));
   expect("gmf", "mgqe", quantized, as_it_is);
   expect("sasrec", "full", {"model.blocks", "model.heads", "model.max_length", "model.dropout"},
          as_it_is);

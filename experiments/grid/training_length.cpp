@@ -1,0 +1,35 @@
+#include "experiments/grid/training_length.hpp"
+
+namespace mgqe {
+
+std::vector<Config> training_lengths(const Config& config, int longest) {
+  std::vector<Config> lengths;
+  for (int factor = 1; factor <= longest; factor *= 2) {
+    lengths.push_back(config);
+    lengths.back().train.epochs = factor * config.train.epochs;
+  }
+  return lengths;
+}
+
+bool is_cut_short(const RunRecord& run) {
+  const TrainConfig train = recorded_config(run).train;
+  const int patience = train.patience > 0 ? train.patience : kPatience;
+  return run.at("best_epoch").get<int>() + patience * train.evaluate_every > train.epochs;
+}
+
+TrainedLength trained_length(const Config& config, int longest, const FindRun& find) {
+  TrainedLength trained;
+  for (const Config& length : training_lengths(config, longest)) {
+    const RunRecord* const run = find(length);
+    if (run == nullptr) {
+      if (!trained.next) trained.next = length;
+      continue;  // a longer one may be there all the same
+    }
+    trained.stands = run;
+    trained.next.reset();
+    if (!is_cut_short(*run)) break;
+  }
+  return trained;
+}
+
+}  // namespace mgqe
