@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 ALIGNMENT = 64
-TYPES = {"float32": "F32", "uint8": "U8", "int32": "I32", "int64": "I64"}
+TYPES = {"float32": "F32", "float16": "F16", "uint8": "U8", "int32": "I32", "int64": "I64"}
 
 
 # ---- packing, bit by bit ------------------------------------------------------------------------
@@ -44,7 +44,7 @@ def decode_coded(arrays, table):
         width = table["dim"] // tier["subspaces"]
         pieces = [book[codes[:, j], j * width:(j + 1) * width] for j in range(subspaces)]
         tiers.append(np.concatenate(pieces, 1))
-    return np.concatenate(tiers)
+    return np.concatenate(tiers).astype(np.float32)
 
 
 def rotate_back(stages, arrays, table):
@@ -126,6 +126,13 @@ def staged_table(random, rows, dim, tiers, stages, rotated, private=False, integ
             rotation = np.eye(dim)[random.permutation(dim)] * random.choice([-1.0, 1.0], dim)
         arrays["rotation"] = rotation.astype(np.float32)
     return arrays, table
+
+
+def with_half_codebooks(arrays, table):
+    """The same with centroids of float16."""
+    halved = {name: values.astype(np.float16) if name.startswith("codebook") else values
+              for name, values in arrays.items()}
+    return halved, {**table, "codebook_type": "f16"}
 
 
 def coded_table(random, rows, dim, tiers, private=False, integral=False):

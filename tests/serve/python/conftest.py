@@ -21,13 +21,15 @@ TIERS = {"items": [(120, 256, 8), (ITEMS, 64, 8)], "users": [(USERS, 16, 2)]}
 
 
 def gmf(path, seed=1, *, rows=ITEMS, dim=DIM, tiers=None, private=False, integral=False, version=3,
-        item_ids=None, user_ids=None, stages=1, rotated=False):
+        item_ids=None, user_ids=None, stages=1, rotated=False, half=False):
     """Writes a GMF model of random codes, whose weights are ones."""
     random = np.random.default_rng(seed)
     shape = (random, rows, dim, tiers or TIERS["items"])
     items = artifacts.coded_table(*shape, private, integral)
     if stages > 1 or rotated:
         items = artifacts.staged_table(*shape, stages, rotated, private, integral)
+    if half:
+        items = artifacts.with_half_codebooks(*items)
     tables = {"item": items,
               "user": artifacts.coded_table(random, USERS, dim, TIERS["users"], False, integral)}
     ids = {"item": [7 * r + 1000 for r in range(rows)] if item_ids is None else item_ids,

@@ -51,6 +51,19 @@ def test_stages_and_rotations(tmp_path, tiers, private, stages, rotated):
         assert ("rotation" in items.arrays) == rotated
 
 
+@pytest.mark.parametrize("more", [{}, {"private": True}, {"stages": 2, "rotated": True}])
+def test_half_codebooks(tmp_path, more):
+    path = gmf(tmp_path / "m", 3, rows=300, tiers=[(7, 200, 8), (300, 17, 8)], half=True, **more)
+    expected = artifacts.decode(*artifacts.read_tables(path)["item"])
+    with mgqe.open(path, verify=True) as model:
+        items = model.tables["item"]
+        assert np.array_equal(model.lookup(np.arange(300)), expected)
+        book = items.arrays["codebook.0" if "private" in more else "codebook"]
+        assert book.dtype == np.float16 and book.shape[0] == 200
+        whole = model.top_k(np.ones((1, DIM), np.float32), k=5)
+        assert np.array_equal(np.sort(expected.sum(1))[::-1][:1].round(3), whole.scores[0][:1].round(3))
+
+
 def test_shapes_and_dtypes_of_rows(model, decoded):
     items = decoded["item"]
     assert model.lookup(5).shape == (DIM,)

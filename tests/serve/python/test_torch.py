@@ -48,6 +48,15 @@ def test_rows_are_those_of_the_table(form):
         assert rows.shape == (*ids.shape, DIM) and torch.equal(rows, table[ids.long()])
 
 
+@pytest.mark.parametrize("form", ["shared", "private-d"])
+def test_half_codebooks(tmp_path, form):
+    tiers, private = FORMS[form]
+    path = gmf(tmp_path / "m", 11, tiers=tiers, private=private, half=True)
+    table = torch.from_numpy(artifacts.decode(*artifacts.read_tables(path)["item"]).copy())
+    layer = QuantizedEmbedding.from_pretrained(path)
+    assert layer.codebook.dtype == torch.float32 and torch.equal(layer.weight, table)
+
+
 @pytest.mark.parametrize("stages,rotated", [(1, True), (2, False), (3, True)])
 @pytest.mark.parametrize("form", ["shared", "private-d"])
 def test_stages_and_rotations(tmp_path, form, stages, rotated):
