@@ -198,6 +198,9 @@ std::vector<Case> cases() {
       all.push_back({"gmf", scheme, shard});
     for (const Variant variant : {Variant::kPrivateK, Variant::kPrivateD})
       all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .variant = variant});
+    for (const char* scheme : {"mgqe", "dpq_sx"})
+      all.push_back(
+          {.model = "gmf", .scheme = scheme, .shard = shard, .codebook_type = CodebookType::kF16});
     for (const Optimizer optimizer :
          {Optimizer::kAdam, Optimizer::kRowwiseAdagrad, Optimizer::kSgd})
       all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .optimizer = optimizer});

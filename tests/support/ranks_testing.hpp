@@ -29,6 +29,7 @@ struct Case {
   Grouping grouping = Grouping::kTier;
   int kmeans_start = 0;
   RowType row_type = RowType::kF32, gradient_type = RowType::kF32;
+  CodebookType codebook_type = CodebookType::kF32;
 
   std::string label() const {
     std::string text = model + "_" + scheme + "_" + name_of(shard);
@@ -44,6 +45,7 @@ struct Case {
     if (kmeans_start > 0) text += "_kmeans";
     add(row_type, "rows_");
     add(gradient_type, "gradients_");
+    add(codebook_type, "codebooks_");
     return text;
   }
 };
@@ -71,6 +73,7 @@ inline Config config_of(const Case& c) {
   config.embedding.distance_bn = c.distance_bn;
   config.embedding.grouping = c.grouping;
   config.embedding.kmeans_start = c.kmeans_start;
+  config.embedding.codebook_type = c.codebook_type;
   config.train.optimizer = c.optimizer;
   config.train.row_type = c.row_type;
   config.train.gradient_type = c.gradient_type;
