@@ -28,7 +28,8 @@ endif()
 function(mgqe_library name)
   add_library(mgqe_${name} ${ARGN})  # static, or as BUILD_SHARED_LIBS says
   add_library(mgqe::${name} ALIAS mgqe_${name})
-  set_target_properties(mgqe_${name} PROPERTIES EXPORT_NAME ${name})
+  # No macro of its own: objects are the same in a shared library, and ccache has them.
+  set_target_properties(mgqe_${name} PROPERTIES EXPORT_NAME ${name} DEFINE_SYMBOL "")
   target_compile_features(mgqe_${name} PUBLIC cxx_std_20)
   target_link_libraries(mgqe_${name} PRIVATE $<BUILD_INTERFACE:mgqe_flags>)
   # <host/...>, as in the tree, and <mgqe/host/...>
