@@ -75,7 +75,8 @@ TEST(Inspect, EveryScheme) {
   const std::string text = inspect(folder / "x");
   for (const char* layout :
        {"rank=3", "bits=3", "buckets=4", "9 rows D=2 K=17 (5 bits)",
-        "3 rows D=10 K=33 (6 bits), 6 rows D=2 K=33 (6 bits), a codebook a tier"})
+        "3 rows D=10 K=33 (6 bits), 6 rows D=2 K=33 (6 bits), a codebook a tier",
+        "centroids of 16 bits"})
     EXPECT_CONTAINS(text, layout);
   const auto json = inspect_json(folder / "x");
   EXPECT_EQ(json.at("tables").at("1.item").at("rank"), 3);

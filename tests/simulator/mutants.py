@@ -73,7 +73,8 @@ class Tree:
     """A copy of the source, whose build is kept from mutant to mutant."""
 
     def __init__(self, folder, jobs):
-        self.source, self.build, self.jobs = folder / "source", folder / "build", jobs
+        self.source, self.jobs = folder / "source", jobs
+        self.build = self.source / "build" / "simulated"  # as the preset, so that ccache has its objects
         files = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others",
                                 "--exclude-standard"], capture_output=True, check=True).stdout
         for name in filter(None, files.decode().split("\0")):

@@ -81,6 +81,7 @@ std::string layout_text(const PackedTable& table) {
                                 tier.subspaces, tier.centroids, code_bits(tier.centroids)));
   }
   if (table.private_codebooks) parts.push_back("a codebook a tier");
+  if (table.codebook_type == DType::kF16) parts.push_back("centroids of 16 bits");
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
