@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <regex>
 #include <sstream>
 
 #include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/base/check.hpp"
@@ -204,19 +207,44 @@ void require_gnuplot() {
       "give --no-report");
 }
 
+namespace {
+
+/// Within the folder, whose name no shell reads.
+void run_gnuplot(const std::filesystem::path& folder, const std::string& script) {
+  int ends[2];
+  if (pipe(ends) != 0) throw Error("gnuplot cannot be started: no pipe");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
+  posix_spawn_file_actions_addclose(&actions, ends[0]);
+  std::string program = "gnuplot", argument = script;
+  char* const arguments[] = {program.data(), argument.data(), nullptr};
+  pid_t child = 0;
+  const int error = posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  std::string said;
+  char text[512];
+  for (ssize_t got; error == 0 && (got = ::read(ends[0], text, sizeof text)) > 0;)
+    said.append(text, static_cast<size_t>(got));
+  close(ends[0]);
+  if (error != 0) throw Error(fmt::format("gnuplot cannot be started: {}", std::strerror(error)));
+  int status = 0;
+  waitpid(child, &status, 0);
+  if (status != 0) throw Error("gnuplot " + script + ": " + said.substr(0, 300));
+}
+
+}  // namespace
+
 std::string draw(const std::vector<Plot>& plots, const std::string& name, const std::string& title,
                  const std::filesystem::path& folder) {
   require_gnuplot();
   ensure_writable_directory(folder);
   const std::filesystem::path raw = folder / (name + ".raw.svg");
   write_file_atomically(folder / (name + ".gp"), gnuplot_script(plots, name + ".raw.svg"));
-  const std::string command = fmt::format("cd '{}' && gnuplot '{}.gp' 2>&1", folder.string(), name);
-  std::FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) throw Error("a shell for gnuplot cannot be started");
-  std::string said;
-  for (int c; (c = std::fgetc(pipe)) != EOF;) said += static_cast<char>(c);
-  const int status = pclose(pipe);
-  if (status != 0) throw Error("gnuplot " + name + ".gp: " + said.substr(0, 300));
+  run_gnuplot(folder, name + ".gp");
   const std::string svg = restyled(read(raw), name, title);
   std::filesystem::remove(raw);
   std::string alone = svg;

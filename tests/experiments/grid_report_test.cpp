@@ -141,8 +141,9 @@ TEST_F(Report, TheFrameHoldsTheBestWhateverTheIntervals) {
       runs.push_back(run);
   const RunStore store(folder_ / "runs");
   put_all(store, runs);
-  write_report(store, choice, folder_ / "report");
-  const std::string plot = read(folder_ / "report" / "figures" / "figure2-relevance.gp");
+  write_report(store, choice, folder_ / "a reader's report; ls");
+  const std::string plot =
+      read(folder_ / "a reader's report; ls" / "figures" / "figure2-relevance.gp");
   static const std::regex range("set yrange \\[([0-9.]+):([0-9.]+)\\]");
   std::smatch found;
   ASSERT_TRUE(std::regex_search(plot, found, range)) << plot;
