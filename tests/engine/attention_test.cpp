@@ -116,9 +116,10 @@ double tolerance_of(const Case& shape) {
 
 TEST_P(Attention, ForwardMatchesNaiveLoops) {
   const std::vector<int32_t> ragged = {0, 1, 5, 0, 47, 48, 49, 3, 97, 16, 200, 0};
-  for (const Case& shape : {Case{ragged, 64, 1}, Case{ragged, 64, 2}, Case{ragged, 64, 4, 0.3f},
-                            Case{ragged, 64, 8}, Case{{7, 130}, 10, 1, 0.3f},
-                            Case{{20, 33, 1}, 6, 2}, Case{{1}, 1, 1}, Case{{0, 0}, 4, 2}}) {
+  for (const Case& shape :
+       {Case{ragged, 64, 1}, Case{ragged, 64, 2}, Case{ragged, 64, 4, 0.3f}, Case{ragged, 64, 8},
+        Case{{7, 130}, 10, 1, 0.3f}, Case{{20, 33, 1}, 6, 2}, Case{{3, 40}, 140, 2},
+        Case{{1}, 1, 1}, Case{{0, 0}, 4, 2}}) {
     const Inputs inputs(shape, 1);
     const Results got = run(shape, inputs);
     const int64_t width = shape.dim / shape.heads;
@@ -136,7 +137,8 @@ TEST_P(Attention, ForwardMatchesNaiveLoops) {
 TEST_P(Attention, GradientsMatchFiniteDifferences) {
   for (const Case& shape :
        {Case{{3, 0, 1, 9}, 4, 1}, Case{{3, 0, 1, 9}, 4, 2, 0.3f}, Case{{5, 2}, 12, 4, 0.3f},
-        Case{{2, 110}, 16, 1, 0.3f}, Case{{101, 1}, 32, 2}, Case{{60}, 10, 1, 0.3f}}) {
+        Case{{2, 110}, 16, 1, 0.3f}, Case{{101, 1}, 32, 2}, Case{{60}, 10, 1, 0.3f},
+        Case{{37, 3}, 35, 1, 0.3f}}) {
     const Inputs inputs(shape, 2);
     const Results got = run(shape, inputs);
     auto q = reference::widen(inputs.q), k = reference::widen(inputs.k),
