@@ -1,4 +1,5 @@
-// The command line: train, evaluate, inspect, report; convert, append, compact; recommend, serve.
+// The command line: train, evaluate, inspect, report; prepare, convert, append, compact; recommend,
+// serve.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include "experiments/cli/derive_relevance.hpp"
 #include "experiments/cli/train_checkpoints.hpp"
 #include "experiments/cli/train_seeds.hpp"
+#include "experiments/prepare/prepare_command.hpp"
 #include "experiments/serving/append.hpp"
 #include "experiments/serving/convert.hpp"
 #include "experiments/serving/file_commands.hpp"
@@ -264,7 +266,8 @@ class ReportCommand {
 class HelpCommand {
  public:
   static constexpr const char* kCommands =
-      "train, evaluate, inspect, report, derive-relevance, convert, append, compact, recommend, "
+      "train, evaluate, inspect, report, derive-relevance, prepare, convert, append, compact, "
+      "recommend, "
       "similar, lookup, verify, histories or serve";
 
   explicit HelpCommand(CLI::App& app)
@@ -312,6 +315,7 @@ void run(Launch& launch, int argc, char** argv) {
   const InspectCommand inspect(app);
   const ReportCommand report(app);
   const DeriveRelevanceCommand derive(app);
+  const PrepareCommand prepare(app);
   const ConvertCommand convert(app);
   const AppendCommand append(app);
   const CompactCommand compact(app);
@@ -334,6 +338,7 @@ void run(Launch& launch, int argc, char** argv) {
   if (inspect.given()) inspect.run();
   if (report.given()) report.run();
   if (derive.given()) derive.run();
+  if (prepare.given()) prepare.run();
   if (convert.given()) convert.run();
   if (append.given()) append.run();
   if (compact.given()) compact.run();

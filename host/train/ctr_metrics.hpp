@@ -21,9 +21,9 @@ class CtrMetrics {
   int64_t rows() const { return static_cast<int64_t>(keys_.size()); }
   int64_t positives() const { return positives_; }
 
-  /// The probability that a positive scores above a negative, ties counted half: (R - P (P + 1) / 2)
-  /// / (P N), with R the sum of the positives' ranks and the mean rank for those that tie. Nothing
-  /// without both kinds. Sorts what it holds.
+  /// The probability that a positive scores above a negative, ties counted half: with R the sum of
+  /// the positives' ranks, and the mean rank for those that tie, (R - P (P + 1) / 2) / (P N).
+  /// Nothing without both kinds. Sorts what it holds.
   std::optional<double> auc();
   /// The mean of log(1 + exp(-z)) over positives and log(1 + exp(z)) over negatives.
   std::optional<double> logloss() const;

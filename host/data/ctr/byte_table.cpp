@@ -13,6 +13,7 @@ uint64_t fold(uint64_t a, uint64_t b) {
 
 uint64_t word_at(const char* bytes, size_t count) {
   uint64_t word = 0;
+  if (count == 0) return word;  // of what may be no place at all
   std::memcpy(&word, bytes, count);
   return word;
 }

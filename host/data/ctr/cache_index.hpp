@@ -1,7 +1,7 @@
 // What stands at the end of a cache: its fields, their vocabularies, and where everything lies.
 //
 //   bytes 0..63      "MGQECTR\n", u32 version, zeros
-//   blocks           of up to block_rows rows of one split each, column by column (cache_writer.hpp)
+//   blocks           of up to block_rows rows of one split each, by columns (cache_writer.hpp)
 //   sections         of each field: texts and where they end, counts, ids of numbers, bounds
 //   block table      a CtrBlock each
 //   index            JSON

@@ -18,7 +18,7 @@ struct CtrBatchOptions {
   int64_t window_rows = kWindowRows;  // rows that are shuffled among themselves
 };
 
-/// Rank r of R has rows [n r / R, n (r + 1) / R) of a batch of n, and reads those alone. The batches
+/// Rank r of R has rows [n r / R, n (r + 1) / R) of a batch of n, and reads those alone. Batches
 /// are the same whatever R is, so every rank comes by all blocks in the same order: on one machine
 /// each is fetched once for all of them.
 class CtrBatches {

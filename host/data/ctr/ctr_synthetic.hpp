@@ -2,8 +2,8 @@
 //
 //   ids     of a field of n rows by Zipf's law with exponent 1, id 0 the most frequent
 //   dense   standard normal
-//   logit   bias + sum over fields of w_f[id] + sum over pairs of fields <v_f[id], v_g[id']> + <a, x>,
-//           with normal w, v (of two dimensions) and a
+//   logit   bias + sum over fields of w_f[id] + sum over pairs of fields <v_f[id], v_g[id']>
+//           + <a, x>, with normal w, v (of two dimensions) and a
 //   label   1 with probability sigmoid(logit)
 //
 // A row, and a weight, is a function of the seed and its number alone: nothing is stored.
