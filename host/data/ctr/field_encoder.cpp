@@ -47,10 +47,21 @@ void FieldEncoder::add_number(const TextReader& reader, std::string_view text, R
   } else if (spec_.kind == FieldKind::kQuantileBuckets) {
     to.reals.push_back(missing ? std::numeric_limits<double>::quiet_NaN() : x);
   } else {
-    char digits[24];
-    const auto end = missing ? digits : std::to_chars(digits, digits + 24, log_bucket(x)).ptr;
-    to.numbers.push_back(number(reader, {digits, static_cast<size_t>(end - digits)}));
+    to.numbers.push_back(missing ? number(reader, "") : bucket_number(reader, log_bucket(x)));
   }
+}
+
+uint32_t FieldEncoder::bucket_number(const TextReader& reader, int64_t bucket) {
+  constexpr int64_t kMet = 1024;  // log(|x| + 1)^2 of the greatest double is over 500,000
+  const bool near = bucket >= 0 && bucket < kMet;
+  if (near && buckets_.empty()) buckets_.assign(kMet, ByteTable::kNone);
+  if (near && buckets_[static_cast<size_t>(bucket)] != ByteTable::kNone)
+    return buckets_[static_cast<size_t>(bucket)];
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, bucket).ptr;
+  const uint32_t found = number(reader, {digits, static_cast<size_t>(end - digits)});
+  if (near) buckets_[static_cast<size_t>(bucket)] = found;
+  return found;
 }
 
 void FieldEncoder::refuse_unseen(const TextReader& reader, std::string_view text) const {

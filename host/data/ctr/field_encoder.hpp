@@ -20,6 +20,11 @@ class FieldEncoder {
   /// The texts that have ids already, by number; with `only`, any other is an InputError.
   void know(ByteTable texts, bool only);
 
+  /// Before add(), of all fields of a row.
+  void prefetch(std::string_view text) const {
+    if (spec_.kind == FieldKind::kCategorical && !spec_.hashed()) texts_.prefetch(text);
+  }
+
   /// One more row's value, "" where it is missing. InputError at the reader's line where it is not
   /// what the kind asks for.
   void add(const TextReader& reader, std::string_view text, RawColumn& to) {
@@ -49,12 +54,14 @@ class FieldEncoder {
     if (static_cast<int64_t>(number) >= known_) refuse_unseen(reader, text);
     return number;
   }
+  uint32_t bucket_number(const TextReader& reader, int64_t bucket);
   void add_bag(const TextReader& reader, std::string_view text, RawColumn& to);
   void add_number(const TextReader& reader, std::string_view text, RawColumn& to);
   [[noreturn]] void refuse_unseen(const TextReader& reader, std::string_view text) const;
 
   FieldSpec spec_;
   ByteTable texts_;
+  std::vector<uint32_t> buckets_;        // numbers of log buckets met before, else kNone
   int64_t known_ = ByteTable::kMaxSize;  // numbers from here on are refused
 };
 

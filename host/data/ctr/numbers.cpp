@@ -29,10 +29,25 @@ bool read_decimal(std::string_view text, double& value) {
   return error == std::errc() && stop == text.data() + text.size() && std::isfinite(value);
 }
 
+namespace {
+
+int64_t squared_log(double x) {
+  const double log = std::log1p(x);
+  return static_cast<int64_t>(std::floor(log * log));
+}
+
+}  // namespace
+
 int64_t log_bucket(double x) {
-  const double log = std::log1p(std::abs(x));
-  const auto bucket = static_cast<int64_t>(std::floor(log * log));
-  return x < 0.0 ? -1 - bucket : bucket;
+  // Most are small counts.
+  constexpr int kSmall = 1024;
+  static const std::vector<uint8_t> small = [] {
+    std::vector<uint8_t> buckets;
+    for (int i = 0; i < kSmall; ++i) buckets.push_back(static_cast<uint8_t>(squared_log(i)));
+    return buckets;
+  }();
+  if (x >= 0.0 && x < kSmall && x == static_cast<int>(x)) return small[static_cast<size_t>(x)];
+  return x < 0.0 ? -1 - squared_log(-x) : squared_log(x);
 }
 
 float log_of_plus(double x, double shift) {

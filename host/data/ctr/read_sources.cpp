@@ -127,6 +127,7 @@ bool SourceReader::add_row(const ColumnReader& reader, std::span<const std::stri
     return false;
   }
   chunk_.labels.push_back(label_reader_->read(reader.text(), label));
+  for (size_t k = 0; k < kept_.size(); ++k) encoders_[k].prefetch(row[kept_[k]]);
   for (size_t k = 0; k < kept_.size(); ++k)
     encoders_[k].add(reader.text(), present(row[kept_[k]]), chunk_.columns[k]);
   return true;
