@@ -2,7 +2,7 @@
 # `mgqe prepare` as a user meets it: a cache and its summary, refusals of one line with nothing left
 # behind, an up-to-date cache left alone, an interrupted one not written.
 set -u
-mgqe=${1:?build folder}/mgqe
+mgqe=$(realpath "${1:?build folder}")/mgqe
 [ -x "$mgqe" ] || { echo "skipped: mgqe is not built"; exit 77; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
