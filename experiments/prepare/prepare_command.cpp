@@ -130,7 +130,7 @@ PrepareOptions PrepareCommand::options() const {
   add(test_, CtrSplit::kTest);
   std::vector<std::string> read = {options.vocabulary};
   for (const CtrSource& source : options.sources) {
-    Bytes::map(source.path);  // says that it is not there before others are read
+    if (!std::filesystem::exists(source.path)) input_error(source.path, ": no such file");
     read.push_back(source.path);
   }
   check_out(options.out, read);

@@ -19,9 +19,8 @@ int64_t size_of(const std::string& path) {
   return missing_is_said_later ? 0 : static_cast<int64_t>(size);
 }
 
-ColumnReader open_source(const PrepareOptions& options, const std::string& path) {
-  const Bytes bytes = Bytes::map(path);
-  return ColumnReader(bytes, parse_ctr_format(options.format, path), options.columns);
+ColumnReader open_source(const PrepareOptions& options, const Bytes& file) {
+  return ColumnReader(file, parse_ctr_format(options.format, file.name()), options.columns);
 }
 
 }  // namespace
@@ -80,7 +79,8 @@ void SourceReader::begin(const ColumnReader& first, const CtrCache* known) {
 
 void SourceReader::read(RawRows& rows) {
   for (const CtrSource& source : options_.sources) {
-    ColumnReader reader = open_source(options_, source.path);
+    const Bytes file = Bytes::map(source.path);
+    ColumnReader reader = open_source(options_, file);
     if (fields_.empty()) begin(reader, known_);
     const auto same = [](const NamedColumn& a, const NamedColumn& b) { return a.name == b.name; };
     if (!std::equal(columns_.begin(), columns_.end(), reader.columns().begin(),
@@ -89,14 +89,14 @@ void SourceReader::read(RawRows& rows) {
                   options_.sources.front().path,
                   ": files that are read together have the same, in "
                   "the same order");
-    read_source(source, reader, rows);
+    read_source(source, file, reader, rows);
   }
   if (chunk_.rows() > 0) rows.append(chunk_);
 }
 
-void SourceReader::read_source(const CtrSource& source, ColumnReader& reader, RawRows& rows) {
-  const Bytes bytes = Bytes::map(source.path);
-  SourceHash hash(bytes);
+void SourceReader::read_source(const CtrSource& source, const Bytes& file, ColumnReader& reader,
+                               RawRows& rows) {
+  SourceHash hash(file);
   const int64_t before = read_rows_;
   for (auto row = reader.next(); !row.empty(); row = reader.next()) {
     if (!add_row(reader, row)) continue;
@@ -111,8 +111,8 @@ void SourceReader::read_source(const CtrSource& source, ColumnReader& reader, Ra
     input_error(source.path, ": has no rows ",
                 unlabeled_ > 0 ? "with a label" : "behind its header", ": the ",
                 name_of(source.split), " split would be empty");
-  bytes_before_ += bytes.size();
-  sources_.push_back({source.path, source.split, bytes.size(), hash.finish()});
+  bytes_before_ += file.size();
+  sources_.push_back({source.path, source.split, file.size(), hash.finish()});
   file_rows_.push_back({source.split, read_rows_});
 }
 
@@ -138,7 +138,7 @@ uint64_t prepared_fingerprint(const PrepareOptions& options, const PrepareProgre
   if (!options.vocabulary.empty()) known.emplace(options.vocabulary);
   const CtrCache* const cache = known ? &*known : nullptr;
   MGQE_CHECK(!options.sources.empty());
-  const ColumnReader first = open_source(options, options.sources.front().path);
+  const ColumnReader first = open_source(options, Bytes::map(options.sources.front().path));
   const std::vector<FieldSpec> fields = prepared_fields(options, cache, first);
   std::vector<CachedSource> sources;
   for (const CtrSource& source : options.sources) {

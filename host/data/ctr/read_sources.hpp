@@ -35,7 +35,7 @@ class SourceReader {
 
  private:
   void begin(const ColumnReader& first, const CtrCache* known);
-  void read_source(const CtrSource& source, ColumnReader& reader, RawRows& rows);
+  void read_source(const CtrSource& source, const Bytes& file, ColumnReader& reader, RawRows& rows);
   /// False where the row has no label and is left out.
   bool add_row(const ColumnReader& reader, std::span<const std::string_view> row);
   std::string_view present(std::string_view text) const {

@@ -54,6 +54,8 @@ assert sum(s["rows"] for s in summary["splits"].values()) == 500, summary
 assert [f["name"] for f in summary["fields"]] == ["clicked", "user", "price", "tags"], summary
 assert summary["table_rows"] == sum(f.get("rows", 0) for f in summary["fields"]), summary'
 verdict $? "--json"
+cat clicks.csv | "$mgqe" prepare --in /dev/stdin --format csv --label clicked --out piped.ctr | grep -qE "^train +[34][0-9][0-9] "
+verdict $? "a pipe is read"
 "$mgqe" prepare --test few.csv --vocabulary-of clicks.ctr --out few.ctr >/dev/null
 verdict $? "further files by a vocabulary"
 "$mgqe" prepare --in clicks.csv --label clicked --ignore price --overwrite --out json.ctr >/dev/null
