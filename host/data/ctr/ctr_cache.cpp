@@ -22,6 +22,8 @@ bool has_mark(const char (&mark)[8]) { return std::memcmp(mark, kCacheMark, size
 }  // namespace
 
 bool is_ctr_cache(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;  // a pipe is read but once
   char mark[8] = {};
   std::ifstream file(path, std::ios::binary);
   return file.read(mark, sizeof mark) && has_mark(mark);

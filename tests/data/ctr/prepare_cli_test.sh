@@ -58,6 +58,10 @@ cat clicks.csv | "$mgqe" prepare --in /dev/stdin --format csv --label clicked --
 verdict $? "a pipe is read"
 "$mgqe" prepare --test few.csv --vocabulary-of clicks.ctr --out few.ctr >/dev/null
 verdict $? "further files by a vocabulary"
+"$mgqe" inspect clicks.ctr | grep -qE '^user +categorical' && "$mgqe" inspect --json clicks.ctr | grep -q '"table_rows"'
+verdict $? "inspect shows a cache"
+"$mgqe" verify clicks.ctr | grep -qE 'rows of 4 fields, [34][0-9]+ train, .* good'
+verdict $? "verify reads it"
 "$mgqe" prepare --in clicks.csv --label clicked --ignore price --overwrite --out json.ctr >/dev/null
 verdict $? "--overwrite"
 
