@@ -125,7 +125,10 @@ TEST_F(SomeRows, AnEpochGoesOnWhereItWasStopped) {
   CtrBatches batches(*cache_, {.batch = 100, .seed = 4, .window_rows = 256});
   batches.begin_epoch(3);
   const std::vector<float> whole = epoch_rows(batches);
-  EXPECT_EQ(whole.size(), 1030u);
+  ASSERT_EQ(whole.size(), 1030u);
+  std::vector<float> sorted = whole;
+  std::sort(sorted.begin(), sorted.end());
+  for (int row = 0; row < 1030; ++row) EXPECT_EQ(sorted[static_cast<size_t>(row)], row);
   batches.begin_epoch(3, 7);
   EXPECT_EQ(epoch_rows(batches), std::vector<float>(whole.begin() + 700, whole.end()));
   batches.begin_epoch(3, 11);

@@ -107,7 +107,7 @@ TEST(Prepare, QuantileBucketsComeFromTrainingAlone) {
 TEST(Prepare, MissingWordAndUnlabeledRows) {
   const TemporaryFolder folder;
   PrepareOptions options =
-      options_for(folder.write("train.csv", "y,a,x\n20,NA,NA\nNA,u,3\n10,u,4\n"),
+      options_for(folder.write("train.csv", "y,a,x\n20,NA,NA\nNA,u,3\n15,u,4\n"),
                   folder.path("rows.ctr"), {label("y>15"), dense("x")});
   options.missing = "NA";
   EXPECT_NE(
