@@ -1,4 +1,5 @@
-// The command line: train, evaluate, inspect, report; convert, append, compact; recommend, serve.
+// The command line: train, evaluate, inspect, report; prepare, convert, append, compact; recommend,
+// serve.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -10,6 +11,8 @@
 #include "experiments/cli/derive_relevance.hpp"
 #include "experiments/cli/train_checkpoints.hpp"
 #include "experiments/cli/train_seeds.hpp"
+#include "experiments/prepare/prepare_command.hpp"
+#include "experiments/prepare/summary.hpp"
 #include "experiments/serving/append.hpp"
 #include "experiments/serving/convert.hpp"
 #include "experiments/serving/file_commands.hpp"
@@ -19,6 +22,7 @@
 #include "experiments/serving/similar_command.hpp"
 #include "host/base/version.hpp"
 #include "host/comm/launch.hpp"
+#include "host/data/ctr/ctr_cache.hpp"
 #include "host/data/dataset.hpp"
 #include "host/io/artifact.hpp"
 #include "host/io/atomic_file.hpp"
@@ -203,13 +207,14 @@ class InspectCommand {
       : command_(
             app.add_subcommand("inspect", "show what a file holds and the bytes of each part")) {
     command_->footer("example:\n  mgqe inspect runs/mgqe/model.safetensors");
-    command_->add_option("file", path_, "an artifact or a checkpoint")->required();
+    command_->add_option("file", path_, "an artifact, a checkpoint or a cache of rows")->required();
     command_->add_flag("--json", as_json_, "as JSON");
   }
 
   bool given() const { return command_->parsed(); }
 
   void run() const {
+    if (is_ctr_cache(path_)) return show_cache();
     if (as_json_)
       std::cout << inspect_json(path_).dump(2) << std::endl;
     else
@@ -217,6 +222,14 @@ class InspectCommand {
   }
 
  private:
+  void show_cache() const {
+    const CtrCache cache(path_);
+    if (as_json_)
+      std::cout << cache_summary_json(cache.index()).dump(2) << std::endl;
+    else
+      std::cout << cache_summary(cache.index()) << std::flush;
+  }
+
   CLI::App* command_;
   std::string path_;
   bool as_json_ = false;
@@ -264,7 +277,8 @@ class ReportCommand {
 class HelpCommand {
  public:
   static constexpr const char* kCommands =
-      "train, evaluate, inspect, report, derive-relevance, convert, append, compact, recommend, "
+      "train, evaluate, inspect, report, derive-relevance, prepare, convert, append, compact, "
+      "recommend, "
       "similar, lookup, verify, histories or serve";
 
   explicit HelpCommand(CLI::App& app)
@@ -312,6 +326,7 @@ void run(Launch& launch, int argc, char** argv) {
   const InspectCommand inspect(app);
   const ReportCommand report(app);
   const DeriveRelevanceCommand derive(app);
+  const PrepareCommand prepare(app);
   const ConvertCommand convert(app);
   const AppendCommand append(app);
   const CompactCommand compact(app);
@@ -334,6 +349,7 @@ void run(Launch& launch, int argc, char** argv) {
   if (inspect.given()) inspect.run();
   if (report.given()) report.run();
   if (derive.given()) derive.run();
+  if (prepare.given()) prepare.run();
   if (convert.given()) convert.run();
   if (append.given()) append.run();
   if (compact.given()) compact.run();

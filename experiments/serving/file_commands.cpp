@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "host/data/ctr/ctr_cache.hpp"
 #include "host/io/safetensors.hpp"
 
 namespace mgqe {
@@ -14,10 +15,19 @@ VerifyCommand::VerifyCommand(CLI::App& app)
       "Checksum, codes within their codebooks, finite weights, ids and their order; exit code 2 "
       "and\n"
       "one line at the first that is wrong.");
-  command_->add_option("file", path_, "an artifact, or a file of `mgqe histories`")->required();
+  command_->add_option("file", path_, "an artifact, or a file of `mgqe histories` or `prepare`")
+      ->required();
 }
 
 void VerifyCommand::run() const {
+  if (is_ctr_cache(path_)) {
+    const CtrCache cache(path_);
+    cache.verify();
+    fmt::print("{}: rows of {} fields, {} train, {} valid, {} test: good\n", path_,
+               cache.index().fields.size(), cache.rows(CtrSplit::kTrain),
+               cache.rows(CtrSplit::kValid), cache.rows(CtrSplit::kTest));
+    return;
+  }
   const Bytes bytes = Bytes::map(path_);
   const SafetensorsHeader header = read_safetensors_header(bytes);
   const auto format = header.metadata.find("format");

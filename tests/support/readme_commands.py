@@ -48,6 +48,7 @@ NOT_RUN = {
         "needs Slurm; resume_cli_test stops and resumes a run",
     "build/release/mgqe serve --artifact runs/mgqe/model.safetensors --port 8080":
         "serves until it is stopped; http_test starts it",
+    "experiments/scripts/fetch_data.sh --flights": "downloads; fetch_data_test has a server",
     "pip install host/serve/python": "builds a library and installs it; python_wheel_test does",
     "apt-get install -y python3-torch": "installs a package",
     "experiments/baselines/compare_training.py --data ml-1m --python /usr/bin/python3 --threads 1 2 "
@@ -88,7 +89,7 @@ SUBSTITUTIONS = [
 
 PROGRAMS = ["mgqe", "figure2", "figure3", "ablation", "schemes", "scaling", "bench_ops", "bench_train",
             "bench_serve"]
-MGQE_COMMANDS = ["train", "evaluate", "inspect", "report", "derive-relevance", "recommend", "similar", "lookup",
+MGQE_COMMANDS = ["train", "evaluate", "inspect", "report", "derive-relevance", "prepare", "recommend", "similar", "lookup",
                  "verify", "histories", "serve", "convert", "append", "compact"]
 LAUNCHERS = ["cmake", "ctest", "mpirun", "srun", "bash", "python3", "pip", "apt-get", "compute-sanitizer"]
 ROOMS = "host|models|cuda|experiments|tests"
@@ -272,7 +273,7 @@ def make_tree(build, tree):
 
 def make_data(tree):
     """Tiny data sets: 60 users with 12 actions each on 80 items, as MovieLens' ratings, as CSV, and scores of
-    item pairs as Steam's; and a float table of 300 rows."""
+    item pairs as Steam's; rows with many columns; and a float table of 300 rows."""
     draw = random.Random(1)
     actions = [(user, 1 + int(80 * draw.random() ** 2), time) for user in range(1, 61) for time in range(12)]
     actions = list({(user, item): (user, item, time) for user, item, time in actions}.values())
@@ -282,6 +283,15 @@ def make_data(tree):
     with open(os.path.join(tree, "interactions.csv"), "w", encoding="utf-8") as file:
         file.write("user,item,rating,timestamp\n")
         file.writelines(f"{user},{item},5,{time}\n" for user, item, time in actions)
+    with open(os.path.join(tree, "clicks.csv"), "w", encoding="utf-8") as file:
+        file.write("clicked,user,price,tags\n")
+        file.writelines(f"{n % 2},{n % 7},{n / 3},a{n % 3} b{n % 5}\n" for n in range(200))
+    os.makedirs(os.path.join(tree, "data", "flights"))
+    with open(os.path.join(tree, "data", "flights", "flights.csv"), "w", encoding="utf-8") as file:
+        file.write("year,month,day,dep_time,sched_dep_time,dep_delay,arr_time,sched_arr_time,arr_delay,carrier,"
+                   "flight,tailnum,origin,dest,air_time,distance,hour,minute,time_hour\n")
+        file.writelines(f"2013,{1 + n % 12},{1 + n % 28},517,{n},2,830,{n + 99},{n % 40},UA,{n % 9},N{n % 5},EWR,IAH,"
+                        f"227,{n * 10},5,15,2013\n" for n in range(200))
     header = "{'descr': '<f4', 'fortran_order': False, 'shape': (300, 16), }"
     header += " " * (-(len(header) + 11) % 64) + "\n"
     with open(os.path.join(tree, "items.npy"), "wb") as file:

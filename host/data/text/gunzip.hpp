@@ -26,6 +26,8 @@ class Gunzip {
   /// Unpacks up to `room` bytes to `to`, counted in `count`. kMore: `count` is 1 or more; with any
   /// other outcome it is 0.
   Outcome read(char* to, size_t room, size_t& count);
+  /// Packed bytes that are yet to be unpacked.
+  size_t packed_left() const { return rest_.size() + stream_.avail_in; }
   /// zlib's word for the damage.
   const char* damage() const { return damage_; }
 

@@ -40,6 +40,11 @@ std::string TextReader::where() const {
   return line_ == 0 ? bytes_.name() : bytes_.name() + ":" + std::to_string(line_);
 }
 
+int64_t TextReader::consumed() const {
+  return bytes_.size() -
+         static_cast<int64_t>(gunzip_ != nullptr ? gunzip_->packed_left() : rest_.size());
+}
+
 bool TextReader::refill() {
   if (gunzip_ == nullptr) return false;
   // The rest moves to the front; it never is longer than a line.

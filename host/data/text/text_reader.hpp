@@ -29,6 +29,10 @@ class TextReader {
 
   /// "name:line" of the last line read; the name alone before the first.
   std::string where() const;
+  /// Bytes of the file that lines have been made of, or, of gzip data, that were unpacked for them;
+  /// and how many it has.
+  int64_t consumed() const;
+  int64_t size() const { return bytes_.size(); }
   /// Throws InputError about the last line read.
   template <class... Parts>
   [[noreturn]] void fail(const Parts&... parts) const {

@@ -1,0 +1,244 @@
+#include "host/data/ctr/ctr_cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "host/base/check.hpp"
+#include "host/io/checksum.hpp"
+
+namespace mgqe {
+
+namespace {
+
+constexpr int64_t kAlignment = 8;
+
+bool has_mark(const char (&mark)[8]) { return std::memcmp(mark, kCacheMark, sizeof mark) == 0; }
+
+}  // namespace
+
+bool is_ctr_cache(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;  // a pipe is read but once
+  char mark[8] = {};
+  std::ifstream file(path, std::ios::binary);
+  return file.read(mark, sizeof mark) && has_mark(mark);
+}
+
+CtrCache::CtrCache(const std::filesystem::path& path) : bytes_(Bytes::map(path)) {
+  index_ = read_index();
+  lay_out();
+  read_block_table();
+}
+
+void CtrCache::fail(const char* what) const {
+  input_error(bytes_.name(), ": ", what, ": prepare it anew by `mgqe prepare --overwrite`");
+}
+
+CacheIndex CtrCache::read_index() const {
+  CacheHead head;
+  CacheTail tail;
+  const std::span<const uint8_t> bytes = bytes_.span();
+  if (bytes.size() >= sizeof head) std::memcpy(&head, bytes.data(), sizeof head);
+  if (bytes.size() < sizeof head || !has_mark(head.mark)) fail("is no cache of rows");
+  if (head.version != kCacheVersion)
+    input_error(bytes_.name(), ": is a cache of version ", head.version,
+                ", and this program reads ", kCacheVersion,
+                ": prepare it anew by `mgqe prepare --overwrite`");
+  if (bytes.size() < sizeof head + sizeof tail) fail("the cache is cut off");
+  std::memcpy(&tail, bytes.data() + bytes.size() - sizeof tail, sizeof tail);
+  if (!has_mark(tail.mark)) fail("the cache is cut off");
+  const auto size = static_cast<int64_t>(bytes.size() - sizeof tail);
+  if (tail.index_offset < 0 || tail.index_bytes < 0 || tail.index_offset > size ||
+      tail.index_bytes > size - tail.index_offset)
+    fail("the cache is damaged");
+  const std::string_view json = bytes_.text().substr(static_cast<size_t>(tail.index_offset),
+                                                     static_cast<size_t>(tail.index_bytes));
+  if (crc32_of(json) != tail.index_crc) fail("the cache is damaged");
+  try {
+    return cache_index_from_json(nlohmann::ordered_json::parse(json));
+  } catch (const std::exception&) {
+    fail("the cache is damaged");
+  }
+}
+
+void CtrCache::lay_out() {
+  size_t start = 1;
+  for (const CachedField& field : index_.fields) {
+    if (!field.kept()) continue;
+    const Column column{start, field.width};
+    if (field.spec.kind == FieldKind::kDense) {
+      dense_.push_back(column);
+      shape_.dense.push_back(field.spec.name);
+    } else {
+      const bool bag = field.spec.kind == FieldKind::kBag;
+      (bag ? bags_ : ids_).push_back(column);
+      (bag ? shape_.bags : shape_.fields).push_back({field.spec.name, field.rows, field.oov});
+      start += bag ? 1 : 0;
+    }
+    ++start;
+  }
+  std::copy(std::begin(index_.rows), std::end(index_.rows), std::begin(shape_.rows));
+}
+
+void CtrCache::read_block_table() {
+  int64_t rows[kCtrSplits] = {};
+  const std::span<const uint8_t> bytes = section(index_.blocks);
+  const std::span table(reinterpret_cast<const CtrBlock*>(bytes.data()),
+                        bytes.size() / sizeof(CtrBlock));
+  for (const CtrBlock& block : table) {
+    if (block.split >= kCtrSplits || block.offset < 0 || block.bytes < 0 ||
+        block.offset > bytes_.size() || block.bytes > bytes_.size() - block.offset ||
+        rows[block.split] % index_.block_rows != 0 || block.rows > index_.block_rows)
+      fail("the cache is damaged");
+    rows[block.split] += block.rows;
+    blocks_[block.split].push_back(block);
+  }
+  for (int split = 0; split < kCtrSplits; ++split) {
+    if (rows[split] != index_.rows[split]) fail("the cache is damaged");
+    open_[split] = std::make_unique<OpenBlock[]>(blocks_[split].size());
+  }
+}
+
+std::span<const uint8_t> CtrCache::section(const CacheSection& section) const {
+  if (section.bytes == 0) return {};
+  if (section.offset < 0 || section.bytes < 0 || section.offset > bytes_.size() ||
+      section.bytes > bytes_.size() - section.offset || section.offset % kAlignment != 0)
+    fail("the cache is damaged");
+  const auto bytes = bytes_.span().subspan(static_cast<size_t>(section.offset),
+                                           static_cast<size_t>(section.bytes));
+  if (crc32_of(bytes) != section.crc) fail("the cache is damaged");
+  return bytes;
+}
+
+const CachedField* CtrCache::find(std::string_view name) const {
+  for (const CachedField& field : index_.fields)
+    if (field.spec.name == name) return &field;
+  return nullptr;
+}
+
+const CtrCache::OpenBlock& CtrCache::block(int split, int64_t number) const {
+  OpenBlock& open = open_[split][static_cast<size_t>(number)];
+  std::call_once(open.once, [&] { open_block(blocks_[split][static_cast<size_t>(number)], open); });
+  return open;
+}
+
+void CtrCache::open_block(const CtrBlock& block, OpenBlock& open) const {
+  open.data = bytes_.span().data() + block.offset;
+  if (crc32_of({open.data, static_cast<size_t>(block.bytes)}) != block.crc)
+    fail("rows of the cache are damaged");
+  open.starts.clear();
+  int64_t end = 0;
+  const auto place = [&](int64_t bytes) {
+    open.starts.push_back(static_cast<uint32_t>(end));
+    end += (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    if (end > block.bytes) fail("rows of the cache are damaged");
+  };
+  const int64_t rows = block.rows;
+  place(rows);
+  for (const CachedField& field : index_.fields) {
+    if (!field.kept()) continue;
+    if (field.spec.kind == FieldKind::kDense) {
+      place(rows * 4);
+    } else if (field.spec.kind == FieldKind::kBag) {
+      place((rows + 1) * 4);
+      uint32_t values = 0;
+      std::memcpy(&values, open.data + open.starts.back() + rows * 4, sizeof values);
+      place(int64_t{values} * field.width);
+    } else {
+      place(rows * field.width);
+    }
+  }
+}
+
+namespace {
+
+struct Place {
+  const uint8_t* data;
+  const uint32_t* starts;
+  uint32_t row;
+
+  template <class T>
+  const T* column(size_t start) const {
+    return reinterpret_cast<const T*>(data + starts[start]);
+  }
+};
+
+template <class T>
+void gather_ids(const std::vector<Place>& places, size_t start, int32_t* out) {
+  for (size_t i = 0; i < places.size(); ++i)
+    out[i] = static_cast<int32_t>(places[i].column<T>(start)[places[i].row]);
+}
+
+template <class T>
+void gather_bag(const std::vector<Place>& places, size_t start, CtrBatch::Bag& out) {
+  for (const Place& place : places) {
+    const auto* const offsets = place.column<uint32_t>(start);
+    const auto* const ids = place.column<T>(start + 1);
+    out.ids.insert(out.ids.end(), ids + offsets[place.row], ids + offsets[place.row + 1]);
+    out.offsets.push_back(static_cast<int32_t>(out.ids.size()));
+  }
+}
+
+/// Calls visit(T{}) with the type of ids of so many bytes.
+template <class Visit>
+void with_width(int width, const Visit& visit) {
+  if (width == 1) return visit(uint8_t{});
+  if (width == 2) return visit(uint16_t{});
+  visit(uint32_t{});
+}
+
+}  // namespace
+
+void CtrCache::gather(CtrSplit split, std::span<const int64_t> rows, CtrBatch& batch) const {
+  const int s = static_cast<int>(split);
+  batch.resize(shape_, static_cast<int64_t>(rows.size()));
+  std::vector<Place> places(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    MGQE_CHECK(rows[i] >= 0 && rows[i] < index_.rows[s], "row ", rows[i], " of ", index_.rows[s]);
+    const OpenBlock& open = block(s, rows[i] / index_.block_rows);
+    places[i] = {open.data, open.starts.data(), static_cast<uint32_t>(rows[i] % index_.block_rows)};
+    batch.labels[i] = static_cast<float>(places[i].column<uint8_t>(0)[places[i].row]);
+  }
+  for (size_t c = 0; c < ids_.size(); ++c)
+    with_width(ids_[c].width, [&](auto id) {
+      gather_ids<decltype(id)>(places, ids_[c].start, batch.ids.data() + c * rows.size());
+    });
+  for (size_t d = 0; d < dense_.size(); ++d)
+    for (size_t i = 0; i < places.size(); ++i)
+      batch.dense[i * dense_.size() + d] = places[i].column<float>(dense_[d].start)[places[i].row];
+  for (size_t b = 0; b < bags_.size(); ++b)
+    with_width(bags_[b].width,
+               [&](auto id) { gather_bag<decltype(id)>(places, bags_[b].start, batch.bags[b]); });
+}
+
+void CtrCache::will_need(CtrSplit split, int64_t first, int64_t count) const {
+  const auto& blocks = blocks_[static_cast<int>(split)];
+  const int64_t page = sysconf(_SC_PAGESIZE);
+  const int64_t last = std::min<int64_t>((first + count - 1) / index_.block_rows,
+                                         static_cast<int64_t>(blocks.size()) - 1);
+  for (int64_t b = first / index_.block_rows; b <= last; ++b) {
+    const CtrBlock& block = blocks[static_cast<size_t>(b)];
+    const int64_t begin = block.offset / page * page;
+    auto* const from = const_cast<uint8_t*>(bytes_.span().data()) + begin;
+    madvise(from, static_cast<size_t>(block.offset + block.bytes - begin), MADV_WILLNEED);
+  }
+}
+
+void CtrCache::verify() const {
+  for (const CachedField& field : index_.fields)
+    for (const CacheSection* section :
+         {&field.texts, &field.ends, &field.counts, &field.ids, &field.bounds})
+      this->section(*section);
+  for (int split = 0; split < kCtrSplits; ++split)
+    for (size_t b = 0; b < blocks_[split].size(); ++b) {
+      OpenBlock afresh;
+      open_block(blocks_[split][b], afresh);
+    }
+}
+
+}  // namespace mgqe
