@@ -42,6 +42,8 @@ class Task {
   virtual std::string summary(const nlohmann::ordered_json& test) const = 0;
   /// The data, for people and for result.json.
   virtual std::string description() const = 0;
+  /// How its file was understood, in one line; empty where there was none.
+  virtual std::string reading() const = 0;
   virtual nlohmann::ordered_json data() const = 0;
   virtual std::map<std::string, OriginalIds> ids() const = 0;
   virtual uint64_t fingerprint() const = 0;
