@@ -105,6 +105,12 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   Communicator& ranks = backend->communicator();
   check_same(ranks, "build", build_commit());
   std::unique_ptr<Task> task;
+  // Of a catalogue that is made it is known before how large its tables are.
+  if (config.data.name == "synthetic")
+    agree(ranks, [&] {
+      const Catalogue made{config.data.synthetic_users, config.data.synthetic_items, 0.0};
+      require_memory(*backend, plan_memory(ranks.size(), config, made));
+    });
   agree(ranks, [&] { task = make_task(*backend, config); });
   check_same(ranks, "configuration", shared_config(config));
   check_same(ranks, "data set", fmt::format("{:016x}", task->fingerprint()));

@@ -61,6 +61,13 @@ bool is_digits(std::string_view word) {
   return word.find_first_not_of("-0123456789") == std::string_view::npos;
 }
 
+/// Two integers between blanks.
+bool is_pair(const TextReader& reader, std::string_view line) {
+  std::vector<std::string_view> words;
+  FieldSplitter(' ').split(reader, line, words);
+  return words.size() == 2 && std::all_of(words.begin(), words.end(), is_digits);
+}
+
 /// Words between blanks: the SASRec authors' pairs of integers, unless they are a header, two
 /// strings, or more than two between tabs.
 TextFormat format_of_words(const TextReader& reader, std::string_view line) {
@@ -84,13 +91,14 @@ TextFormat detect_format(const Bytes& file) {
   const char likely = separator_of_name(name);
   TextReader reader(file, BlankLines::kSkipped);
   std::string_view line;
-  const bool any = reader.next(line);
-  if (likely == '\0' && any && line.find("::") != std::string_view::npos)
-    return {TextFormat::Kind::kRatingsDat};
-  const char separator = any ? find_separator(line, likely) : '\0';
-  if (likely == '\0' && (separator == '\0' || separator == '\t'))
+  reader.next(line);  // else it stays empty
+  const char separator = find_separator(line, likely);
+  const bool found = separator != '\0';
+  if (!found && line.find("::") != std::string_view::npos) return {TextFormat::Kind::kRatingsDat};
+  const bool named = likely != '\0';
+  if (found ? !named && separator == '\t' : !named || is_pair(reader, line))
     return format_of_words(reader, line);
-  return {TextFormat::Kind::kDelimited, separator == '\0' ? likely : separator};
+  return {TextFormat::Kind::kDelimited, found ? separator : likely};
 }
 
 }  // namespace mgqe

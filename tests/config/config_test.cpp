@@ -259,7 +259,7 @@ TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
       {[](Config& c) { c.train.l2 = NAN; }, {"--l2 nan", "0 or more"}},
       {[](Config& c) { c.train.patience = -1; }, {"--patience -1", "0 or more"}},
       {[](Config& c) { c.train.evaluate_every = 0; }, {"--evaluate-every 0", "greater than 0"}},
-      {[](Config& c) { c.train.negatives = 0; }, {"--negatives 0", "1 or more"}},
+      {[](Config& c) { c.train.negatives = 0; }, {"--negatives 0", "1 to 1000000"}},
       {[](Config& c) { c.embedding.dim = 1025; }, {"--dim 1025", "1 to 1024"}},
       {[](Config& c) { c.embedding.scheme = "pq"; },
        {"--embedding pq", "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx or mgqe"}},

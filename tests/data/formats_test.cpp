@@ -81,6 +81,7 @@ TEST(RatingsDat, EqualTimesKeepTheOrderOfTheFile) {
     for (int item = 10; item < 16; ++item)
       text += std::to_string(user) + "::" + std::to_string(item) + "::1::5\n";
   const Dataset data = load(folder.write("renamed.dat", text));  // recognised by its first line
+  EXPECT_EQ(load(folder.write("renamed.csv", text)).fingerprint, data.fingerprint);
   EXPECT_EQ(story(data, "1"), "10 15 11 | 14 13");
   EXPECT_EQ(story(data, "2"), "10 11 12 13 | 14 15");
 }
@@ -187,7 +188,8 @@ TEST(Delimited, OtherSeparatorsAndNames) {
                                                                                  {"a", '\t'},
                                                                                  {"A.CSV", ','},
                                                                                  {"A.CSV", ';'},
-                                                                                 {"a.txt", ' '}})
+                                                                                 {"a.txt", ' '},
+                                                                                 {"a.csv", ' '}})
     EXPECT_EQ(load(folder.write(name, with(separator))).fingerprint, expected)
         << name << " by '" << separator << "'";
 }
