@@ -36,14 +36,27 @@ std::string spread(std::vector<int64_t> counts) {
                      counts[counts.size() / 2]);
 }
 
-/// The first actions of the file, as far as they were kept.
-std::string first_actions(const Actions& actions) {
-  constexpr size_t kShown = 4;
+constexpr size_t kShown = 4;
+
+/// Actions in the order of the file, by the ids it gives.
+std::string actions_between(const Actions& actions, size_t begin, size_t end) {
   std::string text;
-  for (size_t i = 0; i < std::min(kShown, actions.users.size()); ++i)
-    text += fmt::format("{}{} {}", i == 0 ? "" : ", ", actions.user_ids.name(actions.users[i]),
+  for (size_t i = begin; i < end; ++i)
+    text += fmt::format("{}{} {}", i == begin ? "" : ", ", actions.user_ids.name(actions.users[i]),
                         actions.item_ids.name(actions.items[i]));
   return text;
+}
+
+/// Before the split, which may refuse the data, so that it is seen as what.
+void print_read(const Actions& actions) {
+  if (actions.reading.format.empty()) return;
+  if (!actions.reading.columns.empty())
+    fmt::print("columns {}\n", describe_columns(actions.reading));
+  const size_t count = actions.users.size();
+  fmt::print("first   {}\n", actions_between(actions, 0, std::min(kShown, count)));
+  if (count > kShown)
+    fmt::print("last    {}\n", actions_between(actions, std::max(kShown, count - kShown), count));
+  std::fflush(stdout);
 }
 
 }  // namespace
@@ -69,12 +82,14 @@ std::string describe_dataset(const Dataset& data) {
   std::string text = fmt::format("users   {}; {} with too few to hold one out\n", spread(of_user),
                                  data.short_users);
   text += fmt::format("items   {}; {} with one or none\n", spread(of_item), once);
-  text += fmt::format(
-      "head    {} items, the most popular tenth: {:.1f}% of the actions, {} test items\n", head,
-      percent(head_actions, data.actions), head_tests);
-  text +=
-      fmt::format("tail    {} items: {:.1f}% of the actions, {} test items\n", data.items - head,
-                  percent(data.actions - head_actions, data.actions), tested - head_tests);
+  const auto share = [&](const char* name, const char* what, int64_t items, int64_t actions,
+                         int64_t tests) {
+    text +=
+        fmt::format("{}    {} of {} items{}: {:.1f}% of the actions, {} of {} test items\n", name,
+                    items, data.items, what, percent(actions, data.actions), tests, tested);
+  };
+  share("head", ", the most popular tenth", head, head_actions, head_tests);
+  share("tail", "", data.items - head, data.actions - head_actions, tested - head_tests);
   text += fmt::format("split   {} actions to train on; the last of {} users for test{}\n",
                       data.actions - held_out, tested,
                       data.has_validation ? ", the one before it for validation" : "");
@@ -102,14 +117,7 @@ void DescribeCommand::describe_interactions() const {
   const std::unique_ptr<Backend> backend = make_backend("cpu");
   DataConfig config;
   config.name = file_;
-  // Before the split, which may refuse the data, so that it is seen as what.
-  const Dataset dataset = load_dataset(config, *backend, [](const Actions& actions) {
-    if (actions.reading.format.empty()) return;
-    if (!actions.reading.columns.empty())
-      fmt::print("columns {}\n", describe_columns(actions.reading));
-    fmt::print("first   {}\n", first_actions(actions));
-    std::fflush(stdout);
-  });
+  const Dataset dataset = load_dataset(config, *backend, print_read);
   fmt::print("data    {}: {} users, {} items, {} actions\n", file_, dataset.users, dataset.items,
              dataset.actions);
   if (const std::string reading = describe(dataset.reading); !reading.empty())

@@ -53,12 +53,13 @@ verdict $? "train says in one line what was understood"
 "$mgqe" describe reviews.csv >stdout 2>stderr && [ ! -s stderr ] && cat >expected <<'TEXT' && diff stdout expected
 columns item "product_id", user "user_id", time "timestamp" (not used: rating "rating", "verified")
 first   A1 B1, A1 B2, A1 B3, A1 B1
+last    A2 B2, A2 B4, A2 B5, A4 B6
 data    reviews.csv: 3 users, 6 items, 9 actions
 read    separated by commas, header: item "product_id", user "user_id", time "timestamp" (not used: rating "rating", "verified"); in time order (1 action at the time of the one before: in the order of the file); 1 repeat of an item the user had before
 users   1 to 4 actions each, 4 at the median; 1 with too few to hold one out
 items   1 to 3 actions each, 1 at the median; 4 with one or none
-head    1 items, the most popular tenth: 33.3% of the actions, 1 test items
-tail    5 items: 66.7% of the actions, 1 test items
+head    1 of 6 items, the most popular tenth: 33.3% of the actions, 1 of 2 test items
+tail    5 of 6 items: 66.7% of the actions, 1 of 2 test items
 split   5 actions to train on; the last of 2 users for test, the one before it for validation
 TEXT
 verdict $? "describe shows columns, counts, head and tail"
