@@ -1,3 +1,5 @@
+#include <limits>
+
 #include <fmt/format.h>
 
 #include "host/config/choices.hpp"
@@ -36,9 +38,12 @@ class RankingTask final : public Task {
   EvaluationResult evaluate(const DevicePackedModel& model, Split split) override {
     const auto ranker = make_ranker(backend_, model);
     const Evaluation figures = evaluator_.evaluate(*ranker, split);
+    const MeanMetrics &full = figures.full.all, &sampled = figures.sampled.all;
+    const double none = std::numeric_limits<double>::quiet_NaN();  // no figure is made of no users
     return {to_json(figures),
-            split == Split::kValid ? figures.full.all.ndcg : figures.sampled.all.hr,
-            {figures.full.all.hr, figures.full.all.ndcg, figures.sampled.all.hr},
+            split == Split::kValid ? full.ndcg : sampled.hr,
+            {full.users > 0 ? full.hr : none, full.users > 0 ? full.ndcg : none,
+             sampled.users > 0 ? sampled.hr : none},
             figures.full_hits};
   }
 
@@ -47,7 +52,6 @@ class RankingTask final : public Task {
   }
 
   std::string summary(const nlohmann::ordered_json& test) const override {
-    // No figure is made of no users.
     const auto shown = [](const nlohmann::ordered_json& figure) {
       return figure.is_null() ? std::string("-") : fmt::format("{:.4f}", figure.get<double>());
     };

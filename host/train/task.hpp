@@ -17,7 +17,7 @@ namespace mgqe {
 struct EvaluationResult {
   nlohmann::ordered_json json;  // as result.json holds it
   double score = 0.0;           // by which the best epoch is chosen; higher is better
-  std::vector<double> columns;  // for the console, in the order of Task::columns()
+  std::vector<double> columns;  // for the console, as Task::columns() names them; NaN: none
   std::vector<double> hits{};   // full-ranking hits within 10 of each user judged; none of pairs
 };
 

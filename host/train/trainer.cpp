@@ -81,7 +81,8 @@ void Trainer::print_header(const std::string& resumed) const {
 
 void Trainer::print_epoch(int epoch, double examples_per_second) const {
   fmt::print("{:>5}  {:>8.4f}", epoch, state_.train_loss.back());
-  for (const double value : last_evaluation_.columns) fmt::print("  {:>13.4f}", value);
+  for (const double value : last_evaluation_.columns)
+    fmt::print("  {:>13}", std::isnan(value) ? "-" : fmt::format("{:.4f}", value));
   fmt::print("  {:>12.0f}{}\n", examples_per_second, state_.best.epoch == epoch ? "  *" : "");
   std::fflush(stdout);
 }

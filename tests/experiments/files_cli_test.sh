@@ -160,7 +160,7 @@ awk 'BEGIN { for (u = 1; u <= 3; ++u) for (i = 1; i <= 4; ++i) print u, 1 + (u +
 # shellcheck disable=SC2086
 "$mgqe" train --data all.txt $tiny --embedding full --out all >stdout 2>stderr && grep -q "3 of 3 users have had every item" stderr &&
   [ "$(grep -c "HR@10 -  NDCG@10 -  (HR@10 of head items -, tail -)" stdout)" -eq 2 ] &&
-  "$mgqe" report all | grep -q " - " &&
+  grep -qE "^ +1 +[0-9.]+ +[0-9.]+ +[0-9.]+ +- " stdout && "$mgqe" report all | grep -q " - " &&
   python3 -c 'import json; assert json.load(open("all/result.json"))["test"]["full"]["hr@10"] is None'
 verdict $? "nothing to be ranked against makes no figure"
 
