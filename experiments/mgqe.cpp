@@ -1,16 +1,19 @@
-// The command line: train, evaluate, inspect, report; prepare, convert, append, compact; recommend,
-// serve.
+// The command line: describe, train, evaluate, inspect, report; prepare, convert, append, compact;
+// recommend, serve.
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <set>
 
 #include "experiments/cli/cli.hpp"
 #include "experiments/cli/derive_relevance.hpp"
+#include "experiments/cli/describe.hpp"
 #include "experiments/cli/train_checkpoints.hpp"
 #include "experiments/cli/train_seeds.hpp"
+#include "experiments/cli/unknown_words.hpp"
 #include "experiments/prepare/prepare_command.hpp"
 #include "experiments/prepare/summary.hpp"
 #include "experiments/serving/append.hpp"
@@ -29,6 +32,7 @@
 #include "host/io/console/inspect.hpp"
 #include "host/io/console/logging.hpp"
 #include "host/io/console/run_table.hpp"
+#include "host/io/run_lock.hpp"
 #include "host/train/trainer.hpp"
 #include "models/backbones/canonical.hpp"
 #include "models/features/placement.hpp"
@@ -79,19 +83,38 @@ std::string shared_config(const Config& config) {
   return json.dump();
 }
 
+/// torchrun and its kin say by these that they started several processes. Each trains alone here.
+void warn_of_other_launchers(const Launch& launch) {
+  const char* const size = std::getenv("WORLD_SIZE");
+  const bool several = size != nullptr && std::atoi(size) > 1;
+  if (launch.size() == 1 && several && std::getenv("RANK") != nullptr)
+    log().warn(
+        "RANK and WORLD_SIZE={} are set, as torchrun does, and are not read: this process trains "
+        "alone; several ranks are started by mpirun or srun",
+        size);
+}
+
 void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
            const std::string& command) {
   std::unique_ptr<Backend> backend;
+  warn_of_other_launchers(launch);
   agree(launch.ranks(), [&] {
     if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
     if (config.train.batch < launch.size())
       input_error("--batch ", config.train.batch, " is below the number of ranks, ", launch.size());
+    if (launch.rank() == 0) RunLock::require_free(config.run.out);
     backend = make_backend(launch.device(config.run.device));
   });
   launch.join(*backend);
   Communicator& ranks = backend->communicator();
   check_same(ranks, "build", build_commit());
   std::unique_ptr<Task> task;
+  // Of a catalogue that is made it is known before how large its tables are.
+  if (config.data.name == "synthetic")
+    agree(ranks, [&] {
+      const Catalogue made{config.data.synthetic_users, config.data.synthetic_items, 0.0};
+      require_memory(*backend, plan_memory(ranks.size(), config, made));
+    });
   agree(ranks, [&] { task = make_task(*backend, config); });
   check_same(ranks, "configuration", shared_config(config));
   check_same(ranks, "data set", fmt::format("{:016x}", task->fingerprint()));
@@ -248,9 +271,12 @@ class ReportCommand {
   bool given() const { return command_->parsed(); }
   void run() const {
     std::set<std::filesystem::path> seen;
-    for (const std::string& run : runs_)
-      if (!seen.insert(std::filesystem::weakly_canonical(run)).second)
+    for (const std::string& run : runs_) {
+      std::filesystem::path result = std::filesystem::weakly_canonical(run);
+      if (std::filesystem::is_directory(result)) result /= "result.json";
+      if (!seen.insert(std::filesystem::weakly_canonical(result)).second)
         input_error(run, ": is named twice, and would count as two runs");
+    }
     for (const std::string& run : runs_) check(run);
     std::cout << report_table(read_results(runs_), canonical, markdown_) << std::flush;
   }
@@ -277,7 +303,8 @@ class ReportCommand {
 class HelpCommand {
  public:
   static constexpr const char* kCommands =
-      "train, evaluate, inspect, report, derive-relevance, prepare, convert, append, compact, "
+      "train, evaluate, inspect, report, describe, derive-relevance, prepare, convert, append, "
+      "compact, "
       "recommend, "
       "similar, lookup, verify, histories or serve";
 
@@ -308,15 +335,6 @@ class HelpCommand {
   std::string topic_;
 };
 
-/// CLI11 says of a command that it does not know that one is missing.
-void check_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
-  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
-  if (std::none_of(commands.begin(), commands.end(),
-                   [&](const auto* known) { return known->get_name() == argv[1]; }))
-    input_error("no command ", argv[1], ": ", HelpCommand::kCommands);
-}
-
 void run(Launch& launch, int argc, char** argv) {
   CLI::App app("Multi-granular quantized embeddings: train, evaluate, export, serve", "mgqe");
   app.require_subcommand(1);
@@ -325,6 +343,7 @@ void run(Launch& launch, int argc, char** argv) {
   const EvaluateCommand evaluate(app);
   const InspectCommand inspect(app);
   const ReportCommand report(app);
+  const DescribeCommand describe(app);
   const DeriveRelevanceCommand derive(app);
   const PrepareCommand prepare(app);
   const ConvertCommand convert(app);
@@ -340,14 +359,16 @@ void run(Launch& launch, int argc, char** argv) {
 
   if (launch.rank() > 0) log().set_level(spdlog::level::off);  // rank 0 says it
   agree(launch.ranks(), [&] {
-    check_command(app, argc, argv);
+    check_command(app, argc, argv, HelpCommand::kCommands);
     parse_command_line(app, argc, argv);
+    if (train.given()) check_text(argc, argv);
     if (train.given()) train.resolve_options(launch.size());
   });
   if (train.given()) train.run(launch, argc, argv);
   if (evaluate.given()) evaluate.run(launch);
   if (inspect.given()) inspect.run();
   if (report.given()) report.run();
+  if (describe.given()) describe.run();
   if (derive.given()) derive.run();
   if (prepare.given()) prepare.run();
   if (convert.given()) convert.run();

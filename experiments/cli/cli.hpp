@@ -3,6 +3,7 @@
 #pragma once
 
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -13,6 +14,7 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "experiments/cli/unknown_words.hpp"
 #include "host/base/check.hpp"
 #include "host/base/interruption.hpp"
 #include "host/comm/launch.hpp"
@@ -159,6 +161,8 @@ inline int run_main(const char* program, const std::function<void()>& body) {
   } catch (const SilentExit& exit) {
     return exit.code;
   } catch (const Interrupted& stopped) {
+    // What is still to be printed has nobody to read it either.
+    if (stopped.signal() == SIGPIPE) std::signal(SIGPIPE, SIG_IGN);
     fail(stopped.what(), 0);
     end_as_interrupted(stopped.signal());
     return 0;
@@ -188,6 +192,7 @@ inline void parse_command_line(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::Success& help) {
     std::exit(app.exit(help));
   } catch (const CLI::ParseError& error) {
+    check_options(app, argc, argv);
     input_error(error.what(), "; see `", app.get_name(), " --help`");
   }
 }

@@ -53,6 +53,7 @@ DeriveRelevanceCommand::DeriveRelevanceCommand(CLI::App& app)
 void DeriveRelevanceCommand::run() const {
   if (pairs_ < kMinScoredPairs || pairs_ > kMaxPairs)
     input_error("--pairs ", pairs_, " is out of range: ", kMinScoredPairs, " to ", kMaxPairs);
+  require_output_file("--out", out_, {data_.name});
   const std::unique_ptr<Backend> backend = make_backend("cpu");
   const Dataset dataset = load_dataset(data_, *backend);
   const ScoredPairs pairs = derive_relevance(dataset, pairs_, seed_);

@@ -1,10 +1,12 @@
 #include "experiments/cli/train_checkpoints.hpp"
 
+#include <csignal>
 #include <cstdio>
 
 #include <fmt/format.h>
 
 #include "host/base/interruption.hpp"
+#include "host/comm/launch.hpp"
 
 namespace mgqe {
 
@@ -31,11 +33,14 @@ void run_until_interrupted(const std::string& command, bool speaks,
   try {
     body();
   } catch (const Interrupted& stopped) {
+    // What is still to be printed has nobody to read it either.
+    if (stopped.signal() == SIGPIPE) std::signal(SIGPIPE, SIG_IGN);
     const bool resumes = (command + " ").find(" --resume ") != std::string::npos;
     std::fflush(stdout);
     if (speaks)
       fmt::print(stderr, "mgqe: {}; go on with: {}{}\n", stopped.what(), command,
                  resumes ? "" : " --resume");
+    if (stopped.signal() == SIGPIPE) throw SilentExit{0};
     end_as_interrupted(stopped.signal());
   }
 }

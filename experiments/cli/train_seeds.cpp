@@ -78,6 +78,10 @@ bool SeedsOptions::given(const nlohmann::json& flags) const {
 void SeedsOptions::run(const Config& config, const std::vector<std::string>& words,
                        bool resume) const {
   const std::vector<uint64_t> seeds = parse_seeds(seeds_);
+  if (std::filesystem::is_fifo(config.data.name))
+    input_error(
+        "--data ", config.data.name,
+        " is a pipe, which can be read once, and each of several seeds reads it: name a file");
   if (config.run.out.empty()) input_error("--out is missing: name the folder for the results");
   if (jobs_option_->count() > 0 && jobs_ < 1) input_error("--jobs ", jobs_, " must be 1 or more");
   const auto [jobs, threads] =

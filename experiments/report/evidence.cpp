@@ -24,7 +24,8 @@ using Runs = std::map<uint64_t, RunRecord>;
 BySeed collect(const Runs& runs, const std::string& pointer) {
   BySeed values;
   for (const auto& [seed, run] : runs)
-    values[seed] = run.at(Json::json_pointer(pointer)).get<double>();
+    if (const Json& value = run.at(Json::json_pointer(pointer)); !value.is_null())
+      values[seed] = value.get<double>();
   return values;
 }
 

@@ -7,6 +7,7 @@
 #include "host/base/check.hpp"
 #include "host/convert/edit.hpp"
 #include "host/convert/id_files.hpp"
+#include "host/io/atomic_file.hpp"
 
 namespace mgqe {
 
@@ -64,7 +65,7 @@ void AppendCommand::run() const {
   TableWork work;
   const std::unique_ptr<Backend> backend = device_.make();
   const FloatTable source = FloatTable::open(in_);
-  check_out(out_, {in_, in_.substr(0, in_.rfind(':'))});
+  require_output_file("--out", out_, {in_, in_.substr(0, in_.rfind(':')), ids_});
   Artifact artifact = read_artifact(artifact_);
   const std::string name = choose_table(artifact_, artifact, name_);
   const OriginalIds& known = artifact.ids.at(entity_of(name));
@@ -91,7 +92,7 @@ void AppendCommand::run() const {
   if (appended.all_tiers >= 0.0) report["all_tiers_error"] = appended.all_tiers;
   if (comparable) report["drift"] = ratio;
   if (as_json_) {
-    std::cout << report.dump(2) << std::endl;
+    std::cout << report.dump(2, ' ', false, ordered_json::error_handler_t::replace) << std::endl;
     return;
   }
   fmt::print("table {}: {} rows added, {} in all\n", name, grouped(source.rows()),
@@ -123,7 +124,7 @@ CompactCommand::CompactCommand(CLI::App& app)
 void CompactCommand::run() const {
   TableWork work;
   const std::unique_ptr<Backend> backend = device_.make();
-  check_out(out_, {});
+  require_output_file("--out", out_, {counts_});
   SizeReport before;
   Artifact artifact = read_artifact(artifact_, &before);
   const std::string name = choose_table(artifact_, artifact, name_);
@@ -144,7 +145,7 @@ void CompactCommand::run() const {
                                {"out", out_},
                                {"size", to_json(size)}};
   if (as_json_) {
-    std::cout << report.dump(2) << std::endl;
+    std::cout << report.dump(2, ' ', false, ordered_json::error_handler_t::replace) << std::endl;
     return;
   }
   fmt::print("table {}: {} rows, {} of them in another tier than before\n", name,

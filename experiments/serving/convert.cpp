@@ -7,6 +7,7 @@
 #include "host/base/check.hpp"
 #include "host/convert/edit.hpp"
 #include "host/convert/id_files.hpp"
+#include "host/io/atomic_file.hpp"
 #include "host/io/console/table.hpp"
 
 namespace mgqe {
@@ -191,7 +192,7 @@ void ConvertCommand::run() const {
   options.rotate = rotation_ == "opq";
   options.embedding.codebook_type = choice<CodebookType>(codebook_type_);
   options.resolve(source);
-  check_out(out_, {in_, in_.substr(0, in_.rfind(':'))});
+  require_output_file("--out", out_, {in_, in_.substr(0, in_.rfind(':')), ids_, counts_});
   OriginalIds ids = ids_.empty() ? row_numbers(source.rows()) : read_ids(ids_, source.rows());
   std::vector<int32_t> order;
   if (!counts_.empty()) order = order_by_count(read_counts(counts_, ids));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/data/ctr/ctr_cache.hpp"
+#include "host/io/atomic_file.hpp"
 #include "host/io/safetensors.hpp"
 
 namespace mgqe {
@@ -70,6 +71,10 @@ HistoriesCommand::HistoriesCommand(CLI::App& app)
 void HistoriesCommand::run() const {
   const Until until = parse_until(until_);
   const ArtifactView artifact = ArtifactView::open(path_);
+  const auto data_of = [](const nlohmann::json& config) {
+    return config.value("/data/name"_json_pointer, std::string());
+  };
+  require_output_file("--out", out_, {path_, data_of(artifact.config()), data_of(data_.given())});
   const KnownHistories histories = KnownHistories::load(artifact, data_.given(), until);
   histories.write(out_);
   fmt::print("histories of {} users written to {}\n", histories.users(), out_);

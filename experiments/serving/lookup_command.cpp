@@ -62,6 +62,7 @@ LookupCommand::LookupCommand(CLI::App& app)
 void LookupCommand::run() const {
   const int given = (ids_.empty() ? 0 : 1) + (ids_file_.empty() ? 0 : 1) + (rows_.empty() ? 0 : 1);
   if (given != 1) input_error("give one of --ids, --ids-file and --rows");
+  if (!npy_.empty()) require_output_file("--npy", npy_, {path_, ids_file_});
   const ServedModel model(ArtifactView::open(path_));
   const RowReader& reader = model.recommender().reader(table_);
   const IdMap* const names = rows_.empty() ? &model.artifact().ids(entity_of(table_)) : nullptr;

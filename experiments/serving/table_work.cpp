@@ -6,11 +6,8 @@
 
 #include "host/base/check.hpp"
 #include "host/base/parallel.hpp"
-#include "host/io/atomic_file.hpp"
 
 namespace mgqe {
-
-namespace fs = std::filesystem;
 
 namespace {
 
@@ -67,15 +64,5 @@ std::string grouped(int64_t value) {
 }
 
 std::string error_text(double error) { return fmt::format("{:.4f}", error); }
-
-void check_out(const std::string& out, const std::vector<std::string>& read) {
-  const fs::path path(out);
-  std::error_code ignored;
-  for (const std::string& other : read)
-    if (fs::equivalent(path, other, ignored))
-      input_error("--out ", out, " is the file that is read: write to another");
-  if (fs::is_directory(path, ignored)) input_error("--out ", out, " is a folder: name a file");
-  ensure_writable_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
-}
 
 }  // namespace mgqe

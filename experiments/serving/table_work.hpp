@@ -52,7 +52,4 @@ std::string grouped(int64_t value);
 /// "0.1234": a relative mean squared error.
 std::string error_text(double error);
 
-/// Refuses, before any work, a path that cannot be written or is one of those that are read.
-void check_out(const std::string& out, const std::vector<std::string>& read);
-
 }  // namespace mgqe

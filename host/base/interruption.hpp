@@ -10,14 +10,16 @@ namespace mgqe {
 
 /// While it lives, the signals by which people and schedulers end a run are noted instead of
 /// obeyed:
-///   SIGINT   Ctrl-C; a second one ends the program at once
+///   SIGINT   Ctrl-C; a second press ends the program at once, two signals of one press do not
 ///   SIGTERM  kill, and schedulers before they take a node away
 ///   SIGUSR1  Slurm's --signal=USR1@SECONDS
 ///   SIGHUP   the terminal is gone
+///   SIGPIPE  whoever read the output is gone; only where it is asked for
 /// One that was ignored when it began (nohup, a background job) stays ignored. One at a time.
 class Interruption {
  public:
-  Interruption();
+  /// notes_broken_pipe: for a program that prints as it goes and would lose what it has done.
+  explicit Interruption(bool notes_broken_pipe = false);
   Interruption(const Interruption&) = delete;
   Interruption& operator=(const Interruption&) = delete;
   ~Interruption();
@@ -28,7 +30,7 @@ class Interruption {
   static int noted_signal();
 
  private:
-  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP};
+  static constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1, SIGHUP, SIGPIPE};
   struct sigaction before_[std::size(kSignals)];
 };
 

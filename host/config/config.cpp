@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <sstream>
+#include <type_traits>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -20,6 +22,51 @@ nlohmann::json to_json(const Config& config) {
   return json;
 }
 
+namespace {
+
+/// Whether a JSON value is one of the type as it stands: no fraction is cut off, nothing wraps
+/// round.
+template <class Value>
+bool holds(const nlohmann::json& json) {
+  if constexpr (std::is_integral_v<Value>)
+    return json.is_number_unsigned()  ? std::in_range<Value>(json.get<uint64_t>())
+           : json.is_number_integer() ? std::in_range<Value>(json.get<int64_t>())
+                                      : false;
+  else if constexpr (std::is_floating_point_v<Value>)
+    return json.is_number();
+  else
+    return json.is_string();
+}
+
+template <class Value>
+const char* expected_type() {
+  if constexpr (std::is_same_v<Value, uint64_t>)
+    return "a whole number of 0 to 18446744073709551615";
+  if constexpr (std::is_integral_v<Value>) return "a whole number that fits";
+  if constexpr (std::is_floating_point_v<Value>) return "a number";
+  return "a text";
+}
+
+/// Where there is no such value in `json`, what would be right.
+template <class Value>
+const char* read_value(const nlohmann::json& json, Value& value) {
+  if (!holds<Value>(json)) return expected_type<Value>();
+  value = json.template get<Value>();
+  return nullptr;
+}
+
+/// A list of one may be written as the value alone.
+template <class Value>
+const char* read_value(const nlohmann::json& json, std::vector<Value>& values) {
+  std::vector<Value> read;
+  for (const auto& item : json.is_array() ? json : nlohmann::json::array({json}))
+    if (const char* expected = read_value(item, read.emplace_back())) return expected;
+  values = std::move(read);
+  return nullptr;
+}
+
+}  // namespace
+
 void update_from_json(Config& config, const nlohmann::json& json, const std::string& where) {
   if (!json.is_object()) input_error(where, ": expected a JSON object of sections");
   nlohmann::json unread = json;
@@ -31,18 +78,17 @@ void update_from_json(Config& config, const nlohmann::json& json, const std::str
     const auto field = found->find(key);
     if (field == found->end()) return;
     using Value = std::decay_t<decltype(value)>;
-    try {
-      // A list of one may be written as the value alone.
-      if constexpr (is_list<Value>)
-        value = field->is_array() ? field->template get<Value>()
-                                  : Value{field->template get<typename Value::value_type>()};
-      else if constexpr (Choice<Value>)
-        value = choice<Value>(field->template get<std::string>(), flag);
-      else
-        value = field->template get<Value>();
-    } catch (const nlohmann::json::exception&) {
-      input_error(where, ": ", section, ".", key, " has the wrong type: ", field->dump());
+    const char* expected = nullptr;
+    if constexpr (Choice<Value>) {
+      std::string name;
+      expected = read_value(*field, name);
+      if (expected == nullptr) value = choice<Value>(name, flag);
+    } else {
+      expected = read_value(*field, value);
     }
+    if (expected != nullptr)
+      input_error(where, ": ", section, ".", key, " has the wrong type: ", field->dump(),
+                  ", expected ", expected);
     found->erase(key);
   });
   for (const auto& [section, fields] : unread.items()) {
@@ -126,11 +172,17 @@ void validate_embedding(const EmbeddingConfig& embedding) {
   for (const Entity entity : {Entity::kUser, Entity::kItem}) validate_side(embedding, entity);
 }
 
+// Beyond it nothing is learned, and the examples of an epoch would no longer be counted.
+constexpr int kMaxNegatives = 1'000'000;
+// Of the sampled protocol, which keeps a list of them for each user.
+constexpr int kMaxCandidates = 1'000'000;
+
 void validate_train(const TrainConfig& train) {
   check_positive("--epochs", train.epochs);
   check_positive("--batch", static_cast<double>(train.batch));
   if (train.batch > (int64_t{1} << 30)) input_error("--batch ", train.batch, " is over 2^30");
-  if (train.negatives < 1) input_error("--negatives ", train.negatives, " must be 1 or more");
+  if (train.negatives < 1 || train.negatives > kMaxNegatives)
+    input_error("--negatives ", train.negatives, " is out of range: 1 to ", kMaxNegatives);
   check_positive("--lr", train.lr);
   check_not_negative("--table-lr", train.table_lr);
   check_positive("--epsilon", train.epsilon);
@@ -216,7 +268,8 @@ void validate(const Config& config) {
   validate_embedding(embedding);
   validate_train(train);
   validate_row_type(train, embedding);
-  if (run.candidates < 1) input_error("--candidates ", run.candidates, " must be 1 or more");
+  if (run.candidates < 1 || run.candidates > kMaxCandidates)
+    input_error("--candidates ", run.candidates, " is out of range: 1 to ", kMaxCandidates);
   if (run.evaluate_users < 0)
     input_error("--evaluate-users ", run.evaluate_users, " must be 0 (all) or more");
   if (data.synthetic_users < 1) input_error("--synthetic-users must be 1 or more");

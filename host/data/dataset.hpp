@@ -3,13 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "host/config/config.hpp"
+#include "host/data/interactions/reading.hpp"
 #include "host/engine/backend.hpp"
 
 namespace mgqe {
+
+struct Actions;  // host/data/interactions/actions.hpp
 
 /// Dense id -> original id: integers or strings; exactly one of the two is filled.
 struct DataIds {
@@ -31,6 +35,7 @@ struct Dataset {
   DataIds item_ids;         // (items)
   int64_t actions = 0;      // kept by the loader: training, validation and test
   int64_t short_users = 0;  // too few actions to hold one out; all of theirs are in training
+  DataReading reading;      // how the file was understood; no part of the fingerprint
 
   // Training actions by user. train_*: ascending and distinct, the layout of Histories
   // (host/base/sampling.hpp); every user leaves at least one item untouched. sequence_*: in time
@@ -56,6 +61,8 @@ struct Dataset {
 /// Reads, splits and ranks what `config.name` names: "ml-1m", "ncf", "video", "synthetic", "auto"
 /// or the path of a file (locate.hpp says where and in which formats). Data that cannot be trained
 /// on is an InputError that names the file, the line where there is one, and what would be right.
-Dataset load_dataset(const DataConfig& config, Backend& backend);
+/// `seen`, if any, is shown what was read (but of ncf) before it is refused or split.
+Dataset load_dataset(const DataConfig& config, Backend& backend,
+                     const std::function<void(const Actions&)>& seen = nullptr);
 
 }  // namespace mgqe

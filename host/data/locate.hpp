@@ -20,10 +20,18 @@ std::optional<std::filesystem::path> find_ml_1m(const std::filesystem::path& fol
 /// prepare it. InputError when neither is there.
 std::filesystem::path find_video(const std::filesystem::path& folder);
 
-enum class Format { kSasrecText, kRatingsDat, kTabSeparated, kCommaSeparated };
+/// How the interactions of a file are written.
+struct TextFormat {
+  enum class Kind { kSasrecText, kRatingsDat, kDelimited };
+  Kind kind = Kind::kSasrecText;
+  char separator = ' ';  // of kDelimited, as FieldSplitter takes it
+  bool operator==(const TextFormat&) const = default;
+};
 
-/// By file name (ratings.dat, .tsv, .csv; each with or without .gz), else by "::" in the first
-/// line. Anything else is SASRec text.
-Format detect_format(const Bytes& file);
+/// By the first line, and by the file name (ratings.dat, .tsv, .inter, .csv, in whatever case, each
+/// with or without .gz) where that may be read in two ways. Two integers between blanks, and what
+/// is nothing else, are SASRec text. InputError naming the way out for what is no such text: an
+/// archive, JSON, UTF-16, a table of another program.
+TextFormat detect_format(const Bytes& file);
 
 }  // namespace mgqe

@@ -49,14 +49,19 @@ fs::path target_of(const fs::path& path) {
   return error ? path : target;
 }
 
+/// Refuses what a file would replace without being one.
+void require_file(const fs::path& path, const struct stat& old) {
+  if (!S_ISREG(old.st_mode) && !S_ISDIR(old.st_mode))
+    input_error(path.string(),
+                " is a device, pipe or socket, which a file would replace: name a file");
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(const fs::path& path) : path_(target_of(path)) {
   struct stat old {};
   const bool replaces = stat(path_.c_str(), &old) == 0;
-  if (replaces && !S_ISREG(old.st_mode) && !S_ISDIR(old.st_mode))
-    input_error(path.string(),
-                " is a device, pipe or socket, which a file would replace: name a file");
+  if (replaces) require_file(path, old);
   const int fd = open_beside(path_, temporary_);
   if (fd >= 0 && replaces && S_ISREG(old.st_mode)) {
     // Whoever could not read the old file must not read the new one. Not everyone may give files
@@ -103,6 +108,20 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content.data(), content.size());
   file.commit();
+}
+
+void require_output_file(const char* flag, const fs::path& path,
+                         const std::vector<std::string>& read) {
+  std::error_code ignored;
+  for (const std::string& other : read)
+    if (fs::equivalent(path, other, ignored))
+      input_error(flag, " ", path.string(), " is the file that is read: write to another");
+  if (fs::is_directory(path, ignored))
+    input_error(flag, " ", path.string(), " is a folder: name a file");
+  struct stat old {};
+  if (stat(path.c_str(), &old) == 0) require_file(path, old);
+  const fs::path target = target_of(path);
+  ensure_writable_directory(target.has_parent_path() ? target.parent_path() : fs::path("."));
 }
 
 void ensure_writable_directory(const fs::path& path) {

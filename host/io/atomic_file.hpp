@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdio>
 #include <filesystem>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace mgqe {
 
@@ -33,6 +35,12 @@ class AtomicFile {
 };
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+/// To be called before the work whose result goes to the file `path`, which `flag` names:
+/// InputError where it is one of the files that are `read`, is no file, or its folder cannot be
+/// written to.
+void require_output_file(const char* flag, const std::filesystem::path& path,
+                         const std::vector<std::string>& read);
 
 /// Makes `path` and its parents; InputError with the path and the reason when it cannot be made, is
 /// not a folder, or cannot be written to.

@@ -14,6 +14,7 @@
 #include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/io/checksum.hpp"
+#include "host/io/file_kind.hpp"
 
 namespace mgqe {
 
@@ -269,7 +270,8 @@ class Reader {
     std::memcpy(&length, bytes_.span().data(), sizeof length);
     const int64_t rest = header_.file_bytes - kLengthBytes;
     if (length > static_cast<uint64_t>(rest))
-      refuse("its header should have ", length, " bytes, but only ", rest, " follow");
+      refuse("its header should have ", length, " bytes, but only ", rest, " follow",
+             kind_note(bytes_.span()));
     if (length > static_cast<uint64_t>(kMaxHeaderBytes))
       refuse("its header has ", length, " bytes, over the limit of ", kMaxHeaderBytes);
     text_ = bytes_.text().substr(kLengthBytes, length);

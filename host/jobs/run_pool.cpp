@@ -184,7 +184,7 @@ class RunPool {
   const PoolWords& words_;
   bool live_;
   Screen screen_;
-  Interruption interruption_;
+  Interruption interruption_{/*notes_broken_pipe=*/true};
   bool stopping_ = false;
   std::list<Running> running_;
 };

@@ -29,10 +29,12 @@ std::vector<int32_t> whole_history(const Dataset& dataset, int32_t user) {
 }
 
 SplitMetrics summarize(const std::vector<int32_t>& greater, const std::vector<int32_t>& ties,
-                       const std::vector<int32_t>& positives, int64_t items) {
+                       const std::vector<int32_t>& positives, const std::vector<bool>& judged,
+                       int64_t items) {
   const auto head_items = static_cast<int64_t>(std::ceil(kHeadFraction * items - 1e-6));
   SplitMetrics metrics;
   for (size_t m = 0; m < greater.size(); ++m) {
+    if (!judged[m]) continue;
     metrics.all.add(greater[m], ties[m]);
     (positives[m] < head_items ? metrics.head : metrics.tail).add(greater[m], ties[m]);
   }
@@ -43,6 +45,18 @@ SplitMetrics summarize(const std::vector<int32_t>& greater, const std::vector<in
 }
 
 }  // namespace
+
+int64_t competitors(const Dataset& dataset, Split split, int32_t user) {
+  const auto begin = dataset.train_items.begin() + dataset.train_offsets[user];
+  const auto end = dataset.train_items.begin() + dataset.train_offsets[user + 1];
+  const int32_t valid = dataset.valid_item[user], test = dataset.test_item[user];
+  const auto is_new = [&](int32_t item) {
+    return item >= 0 && !std::binary_search(begin, end, item);
+  };
+  int64_t touched = end - begin + is_new(valid);
+  if (split == Split::kTest && test != valid) touched += is_new(test);
+  return dataset.items - touched;
+}
 
 Evaluator::Evaluator(Backend& backend, const Dataset& dataset, const EvaluatorOptions& options)
     : backend_(backend), dataset_(dataset), options_(options) {}
@@ -82,6 +96,14 @@ std::vector<int32_t> Evaluator::choose_users(Split split) const {
   return chosen;
 }
 
+/// By the sampled protocol.
+bool Evaluator::has_candidates(int32_t user) const {
+  const int64_t own = dataset_.negatives_per_user;
+  if (own == 0) return competitors(dataset_, Split::kTest, user) > 0;
+  const auto row = dataset_.test_negatives.begin() + user * own;
+  return std::any_of(row, row + own, [](int32_t item) { return item >= 0; });
+}
+
 std::vector<int32_t> Evaluator::choose_candidates(Split split,
                                                   const std::vector<int32_t>& users) const {
   std::vector<int32_t> candidates;
@@ -117,7 +139,11 @@ Evaluator::Targets Evaluator::make_targets(Split split, int64_t chunk_users, boo
   Targets targets;
   targets.chunk_users = chunk_users;
   targets.together = together;
-  for (const int32_t user : users) targets.positives.push_back(held_out(split, user));
+  for (const int32_t user : users) {
+    targets.positives.push_back(held_out(split, user));
+    targets.judged_sampled.push_back(has_candidates(user));
+    targets.judged_full.push_back(competitors(dataset_, split, user) > 0);
+  }
   const Communicator& ranks = backend_.communicator();
   for (size_t first = 0; first < users.size(); first += static_cast<size_t>(chunk_users)) {
     const auto number = static_cast<int64_t>(first) / chunk_users;
@@ -192,8 +218,8 @@ Evaluation Evaluator::evaluate(Ranker& ranker, Split split) {
   };
   const std::vector<int32_t> greater = of_all_ranks(full_greater), ties = of_all_ranks(full_ties);
   Evaluation evaluation{summarize(of_all_ranks(sampled_greater), of_all_ranks(sampled_ties),
-                                  all.positives, dataset_.items),
-                        summarize(greater, ties, all.positives, dataset_.items),
+                                  all.positives, all.judged_sampled, dataset_.items),
+                        summarize(greater, ties, all.positives, all.judged_full, dataset_.items),
                         {}};
   for (size_t m = 0; m < greater.size(); ++m)
     evaluation.full_hits.push_back(expected_hit(greater[m], ties[m], kCutoff));

@@ -19,6 +19,11 @@ struct EvaluatorOptions {
   int64_t max_length = 0;  // latest actions a sequence backbone reads; 0: none are asked for
 };
 
+/// Items that the user's held-out one is ranked against by the full protocol; 0: it is first
+/// whatever the model, and no figure counts the user. By the sampled protocol there are as many at
+/// test, and on validation those of them that are not the test item.
+int64_t competitors(const Dataset& dataset, Split split, int32_t user);
+
 class Evaluator {
  public:
   Evaluator(Backend& backend, const Dataset& dataset, const EvaluatorOptions& options);
@@ -47,6 +52,7 @@ class Evaluator {
     int64_t chunk_users = 0;
     bool together = false;
     std::vector<int32_t> positives;
+    std::vector<bool> judged_sampled, judged_full;  // of each: it has any to be ranked against
     std::vector<Chunk> chunks;  // of this rank: the ranks take turns, or together go through all
   };
   const Targets& targets(Split split, const Ranker& ranker);
@@ -54,6 +60,7 @@ class Evaluator {
   Chunk make_chunk(Split split, const std::vector<int32_t>& users) const;
   void add_histories(Split split, const std::vector<int32_t>& users, Chunk& chunk) const;
   std::vector<int32_t> choose_users(Split split) const;
+  bool has_candidates(int32_t user) const;
   std::vector<int32_t> choose_candidates(Split split, const std::vector<int32_t>& users) const;
   int32_t held_out(Split split, int32_t user) const {
     return split == Split::kValid ? dataset_.valid_item[user] : dataset_.test_item[user];

@@ -34,6 +34,7 @@ void MeanMetrics::finish() {
 namespace {
 
 nlohmann::ordered_json to_json(const MeanMetrics& metrics) {
+  if (metrics.users == 0) return {{"hr@10", nullptr}, {"ndcg@10", nullptr}, {"users", 0}};
   return {{"hr@10", metrics.hr}, {"ndcg@10", metrics.ndcg}, {"users", metrics.users}};
 }
 

@@ -20,7 +20,7 @@ double expected_hit(int64_t greater, int64_t ties, int k);
 /// Expected 1/log2(rank + 1) within the first k under the same shuffle.
 double expected_ndcg(int64_t greater, int64_t ties, int k);
 
-/// Means over users.
+/// Means over users; 0 where there are none.
 struct MeanMetrics {
   double hr = 0.0;
   double ndcg = 0.0;
@@ -40,6 +40,7 @@ struct Evaluation {
   std::vector<double> full_hits;  // within 10 of all items, of each user judged, in their order
 };
 
+/// Means of no users are null.
 /// {"sampled": {"hr@10", "ndcg@10", "users", "head": {...}, "tail": {...}}, "full": {...}}
 nlohmann::ordered_json to_json(const Evaluation& evaluation);
 

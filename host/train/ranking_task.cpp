@@ -1,3 +1,5 @@
+#include <limits>
+
 #include <fmt/format.h>
 
 #include "host/config/choices.hpp"
@@ -36,9 +38,12 @@ class RankingTask final : public Task {
   EvaluationResult evaluate(const DevicePackedModel& model, Split split) override {
     const auto ranker = make_ranker(backend_, model);
     const Evaluation figures = evaluator_.evaluate(*ranker, split);
+    const MeanMetrics &full = figures.full.all, &sampled = figures.sampled.all;
+    const double none = std::numeric_limits<double>::quiet_NaN();  // no figure is made of no users
     return {to_json(figures),
-            split == Split::kValid ? figures.full.all.ndcg : figures.sampled.all.hr,
-            {figures.full.all.hr, figures.full.all.ndcg, figures.sampled.all.hr},
+            split == Split::kValid ? full.ndcg : sampled.hr,
+            {full.users > 0 ? full.hr : none, full.users > 0 ? full.ndcg : none,
+             sampled.users > 0 ? sampled.hr : none},
             figures.full_hits};
   }
 
@@ -47,13 +52,15 @@ class RankingTask final : public Task {
   }
 
   std::string summary(const nlohmann::ordered_json& test) const override {
+    const auto shown = [](const nlohmann::ordered_json& figure) {
+      return figure.is_null() ? std::string("-") : fmt::format("{:.4f}", figure.get<double>());
+    };
     std::string text;
     for (const char* protocol : {"sampled", "full"}) {
       const auto& metrics = test[protocol];
-      text += fmt::format(
-          "test    {:<8} HR@10 {:.4f}  NDCG@10 {:.4f}  (HR@10 of head items {:.4f}, tail {:.4f})\n",
-          protocol, metrics["hr@10"].get<double>(), metrics["ndcg@10"].get<double>(),
-          metrics["head"]["hr@10"].get<double>(), metrics["tail"]["hr@10"].get<double>());
+      text += fmt::format("test    {:<8} HR@10 {}  NDCG@10 {}  (HR@10 of head items {}, tail {})\n",
+                          protocol, shown(metrics["hr@10"]), shown(metrics["ndcg@10"]),
+                          shown(metrics["head"]["hr@10"]), shown(metrics["tail"]["hr@10"]));
     }
     return text;
   }
@@ -62,6 +69,7 @@ class RankingTask final : public Task {
     return fmt::format("{}: {} users, {} items, {} actions", dataset_.name, dataset_.users,
                        dataset_.items, dataset_.actions);
   }
+  std::string reading() const override { return describe(dataset_.reading); }
   nlohmann::ordered_json data() const override {
     return {{"name", dataset_.name},
             {"users", dataset_.users},
@@ -79,6 +87,28 @@ class RankingTask final : public Task {
   Dataset dataset_;
   Evaluator evaluator_;
 };
+
+/// Users whose figures say nothing of a model.
+void warn_of_few_competitors(const Dataset& dataset) {
+  int64_t tested = 0, few = 0, none = 0;
+  for (int32_t user = 0; user < dataset.users; ++user) {
+    if (dataset.test_item[user] < 0) continue;
+    const int64_t others = competitors(dataset, Split::kTest, user);
+    ++tested;
+    none += others == 0;
+    few += others > 0 && others < kCutoff;
+  }
+  if (none > 0)
+    log().warn(
+        "{} of {} users have had every item, so that nothing is left to rank their test item "
+        "against: no figure counts them",
+        none, tested);
+  if (few > 0)
+    log().warn(
+        "{} of {} users have fewer than {} items left to rank their test item against: it is "
+        "among the first {} whatever the model",
+        few, tested, kCutoff, kCutoff);
+}
 
 }  // namespace
 
@@ -113,6 +143,7 @@ std::unique_ptr<Task> make_task(Backend& backend, Config& config) {
   if (dataset.short_users > 0)
     log().warn("{} users have too few actions to hold one out: they train and are not evaluated",
                dataset.short_users);
+  warn_of_few_competitors(dataset);
   return make_ranking_task(backend, std::move(dataset), config);
 }
 

@@ -67,6 +67,7 @@ class RelevanceTask final : public Task {
                        dataset_.items, dataset_.train.size(), dataset_.valid.size(),
                        dataset_.test.size());
   }
+  std::string reading() const override { return dataset_.reading; }
   nlohmann::ordered_json data() const override {
     nlohmann::ordered_json json = {{"name", dataset_.name},
                                    {"items", dataset_.items},

@@ -17,7 +17,7 @@ namespace mgqe {
 struct EvaluationResult {
   nlohmann::ordered_json json;  // as result.json holds it
   double score = 0.0;           // by which the best epoch is chosen; higher is better
-  std::vector<double> columns;  // for the console, in the order of Task::columns()
+  std::vector<double> columns;  // for the console, as Task::columns() names them; NaN: none
   std::vector<double> hits{};   // full-ranking hits within 10 of each user judged; none of pairs
 };
 
@@ -42,6 +42,8 @@ class Task {
   virtual std::string summary(const nlohmann::ordered_json& test) const = 0;
   /// The data, for people and for result.json.
   virtual std::string description() const = 0;
+  /// How its file was understood, in one line; empty where there was none.
+  virtual std::string reading() const = 0;
   virtual nlohmann::ordered_json data() const = 0;
   virtual std::map<std::string, OriginalIds> ids() const = 0;
   virtual uint64_t fingerprint() const = 0;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -61,6 +62,8 @@ Trainer::Trainer(Backend& backend, Task& task, const Config& config, std::string
 void Trainer::print_header(const std::string& resumed) const {
   fmt::print("data    {}, {} training examples an epoch\n", task_.description(),
              loop_.examples_per_epoch());
+  if (const std::string reading = task_.reading(); !reading.empty())
+    fmt::print("read    {}\n", reading);
   fmt::print("model   {} with embeddings {}, seed {}\n", config_.model.name,
              scheme_label(config_.embedding), config_.run.seed);
   if (const std::string options = options_beyond_paper(config_.embedding); !options.empty())
@@ -78,21 +81,22 @@ void Trainer::print_header(const std::string& resumed) const {
 
 void Trainer::print_epoch(int epoch, double examples_per_second) const {
   fmt::print("{:>5}  {:>8.4f}", epoch, state_.train_loss.back());
-  for (const double value : last_evaluation_.columns) fmt::print("  {:>13.4f}", value);
+  for (const double value : last_evaluation_.columns)
+    fmt::print("  {:>13}", std::isnan(value) ? "-" : fmt::format("{:.4f}", value));
   fmt::print("  {:>12.0f}{}\n", examples_per_second, state_.best.epoch == epoch ? "  *" : "");
   std::fflush(stdout);
 }
 
 nlohmann::ordered_json Trainer::run() {
-  std::optional<MetricsLog> metrics;  // files are rank 0's
   agree(ranks_, [&] {
-    if (ranks_.leads()) ensure_writable_directory(out_);
+    if (!ranks_.leads()) return;
+    ensure_writable_directory(out_);
+    lock_.emplace(out_);
   });
-  print_header(resume());
-  agree(ranks_, [&] {
-    if (ranks_.leads()) make_way();
-    if (ranks_.leads()) metrics.emplace(out_ / "metrics.jsonl", state_.epochs_done());
-  });
+  const std::string resumed = resume();
+  kept_epochs_ = state_.epochs_done();
+  print_header(resumed);
+  if (ranks_.leads()) warn_of_older_run();
   checkpointer_.emplace(ranks_, out_ / kCheckpoints, checkpoint_options_, loop_.steps());
   Progress progress(config_.train.epochs, loop_.steps_per_epoch());
   while (!done()) {
@@ -100,10 +104,11 @@ nlohmann::ordered_json Trainer::run() {
     train_epoch(epoch, progress);
     if (epoch % config_.train.evaluate_every == 0 || epoch == config_.train.epochs) {
       evaluate_epoch(epoch);
-      report_epoch(epoch, metrics ? &*metrics : nullptr, progress);
+      report_epoch(epoch, progress);
     }
     if (!done()) between_steps(progress);
   }
+  make_way();
   checkpointer_->begin([this] { return take_checkpoint(); });
 
   // The test figures come from what the artifact holds, as `mgqe evaluate` computes them.
@@ -111,12 +116,22 @@ nlohmann::ordered_json Trainer::run() {
   const EvaluationResult test = task_.evaluate(upload(backend_, state_.best.model), Split::kTest);
   watch.lap();
 
-  checkpointer_->finish();
+  // Where the disk has no room for it, it may have for what the run was for.
+  std::string lost;
+  try {
+    checkpointer_->finish();
+  } catch (const InputError& error) {
+    lost = error.what();
+  }
   const Artifact artifact = make_artifact();
   if (!ranks_.leads()) return {};
   const SizeReport size = write_artifact(out_ / "model.safetensors", artifact);
   nlohmann::ordered_json result = make_result(size, test);
   write_file_atomically(out_ / kResult, result.dump(2) + "\n");
+  if (!lost.empty())
+    log().warn(
+        "the run is whole but for its last checkpoint, from which more --epochs would go on: {}",
+        lost);
   return result;
 }
 
@@ -183,8 +198,9 @@ void Trainer::evaluate_epoch(int epoch) {
   state_.without_better = 0;
 }
 
-void Trainer::report_epoch(int epoch, MetricsLog* metrics, Progress& progress) {
-  if (metrics != nullptr) metrics->append(epoch_record(epoch));
+void Trainer::report_epoch(int epoch, Progress& progress) {
+  make_way();
+  if (metrics_) metrics_->append(epoch_record(epoch));
   progress.clear();
   warn_of_collapse();
   print_epoch(epoch, examples_per_second());
@@ -196,6 +212,7 @@ void Trainer::between_steps(Progress& progress) {
   const auto [signal, due] = checkpointer_->consult(loop_.steps(), interruption_.signal(),
                                                     loop_.epoch_steps() == loop_.steps_per_epoch());
   if (signal == 0 && !due) return;
+  make_way();
   checkpointer_->begin([this] { return take_checkpoint(); });
   if (signal == 0) return;
   progress.clear();
@@ -249,16 +266,30 @@ std::string Trainer::resume() {
                      wrote == ranks_.size() ? "" : fmt::format(", written by {} ranks", wrote));
 }
 
-/// For this run's results in the place of older ones.
-void Trainer::make_way() {
-  const std::filesystem::path folder = out_ / kCheckpoints, result = out_ / kResult;
-  const bool finished = std::filesystem::exists(result);
-  if (!checkpoint_options_.resume && !finished && !find_checkpoints(folder).empty())
+void Trainer::warn_of_older_run() const {
+  if (checkpoint_options_.resume) return;
+  const std::filesystem::path folder = out_ / kCheckpoints;
+  if (std::filesystem::is_regular_file(out_ / kResult))
+    log().warn(
+        "{} holds a finished run: this one, without --resume, begins anew and its first epoch or "
+        "checkpoint replaces it",
+        out_.string());
+  else if (!find_checkpoints(folder).empty())
     log().warn(
         "{} holds checkpoints of a run that did not finish: this one, without --resume, "
         "begins anew and its first checkpoint replaces them",
         folder.string());
-  if (std::filesystem::is_regular_file(result)) std::filesystem::remove(result);
+}
+
+/// For this run's results in the place of older ones, when the first of them is there.
+void Trainer::make_way() {
+  if (std::exchange(made_way_, true)) return;
+  agree(ranks_, [&] {
+    if (!ranks_.leads()) return;
+    const std::filesystem::path result = out_ / kResult;
+    if (std::filesystem::is_regular_file(result)) std::filesystem::remove(result);
+    metrics_.emplace(out_ / "metrics.jsonl", kept_epochs_);
+  });
 }
 
 void Trainer::warn_of_collapse() {

@@ -9,13 +9,14 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "host/base/interruption.hpp"
+#include "host/io/console/metrics_log.hpp"
+#include "host/io/run_lock.hpp"
 #include "host/train/checkpointer.hpp"
 #include "host/train/run_state.hpp"
 #include "host/train/training_loop.hpp"
 
 namespace mgqe {
 
-class MetricsLog;
 class Progress;
 
 class Trainer {
@@ -38,11 +39,12 @@ class Trainer {
  private:
   /// Goes on from the newest checkpoint, if asked to; says from where.
   std::string resume();
+  void warn_of_older_run() const;
   void make_way();
   bool done() const;
   void train_epoch(int epoch, Progress& progress);
   void evaluate_epoch(int epoch);
-  void report_epoch(int epoch, MetricsLog* metrics, Progress& progress);
+  void report_epoch(int epoch, Progress& progress);
   /// Between two steps: takes a checkpoint where one is due, stops where a signal came.
   void between_steps(Progress& progress);
   Checkpoint take_checkpoint();
@@ -65,11 +67,16 @@ class Trainer {
   std::string command_;
   std::filesystem::path out_;
   CheckpointOptions checkpoint_options_;
-  Interruption interruption_;
+  Interruption interruption_{/*notes_broken_pipe=*/true};
   TrainingLoop loop_;
   RunState state_;
   EvaluationResult last_evaluation_;
   std::optional<Checkpointer> checkpointer_;
+  // Files are rank 0's.
+  std::optional<RunLock> lock_;
+  std::optional<MetricsLog> metrics_;
+  bool made_way_ = false;
+  int kept_epochs_ = 0;  // that were done when it went on
 };
 
 }  // namespace mgqe

@@ -199,6 +199,48 @@ TEST(Config, UnknownAndMistypedFieldsAreNamed) {
             std::string::npos);
 }
 
+TEST(Config, JsonNumbersAreNeitherCutNorWrappedRound) {
+  const auto message = [](const std::string& text) {
+    Config config;
+    try {
+      update_from_json(config, nlohmann::json::parse(text), "c");
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string whole = ", expected a whole number that fits";
+  EXPECT_EQ(message(R"({"embedding": {"dim": 8.9}})"),
+            "c: embedding.dim has the wrong type: 8.9" + whole);
+  EXPECT_EQ(message(R"({"train": {"epochs": 1.9}})"),
+            "c: train.epochs has the wrong type: 1.9" + whole);
+  EXPECT_EQ(message(R"({"train": {"epochs": 4294967297}})"),
+            "c: train.epochs has the wrong type: 4294967297" + whole);
+  EXPECT_EQ(message(R"({"embedding": {"centroids": [256, 64.5]}})"),
+            "c: embedding.centroids has the wrong type: [256,64.5]" + whole);
+  EXPECT_EQ(message(R"({"train": {"epochs": true}})"),
+            "c: train.epochs has the wrong type: true" + whole);
+  EXPECT_EQ(message(R"({"train": {"lr": "1e-3"}})"),
+            "c: train.lr has the wrong type: \"1e-3\", expected a number");
+  const std::string seed = ", expected a whole number of 0 to 18446744073709551615";
+  EXPECT_EQ(message(R"({"run": {"seed": -1}})"), "c: run.seed has the wrong type: -1" + seed);
+  EXPECT_EQ(message(R"({"run": {"seed": 18446744073709551616}})"),
+            "c: run.seed has the wrong type: 1.8446744073709552e+19" + seed);
+  EXPECT_EQ(message(R"({"run": {"seed": 18446744073709551615}, "train": {"lr": 1}})"), "");
+  EXPECT_EQ(message(R"({"embedding": {"centroids": 64, "tiers": [0, 0.5]}})"), "");
+}
+
+TEST(Config, CountsThatWouldOverflowAreRefused) {
+  Config config;
+  config.train.negatives = 2147483647;
+  resolve(config);
+  EXPECT_THROW(validate(config), InputError);
+  config.train.negatives = 1'000'000;
+  validate(config);
+  config.run.candidates = 2147483647;
+  EXPECT_THROW(validate(config), InputError);
+}
+
 TEST(Config, ResultsOfOlderVersionsAreStillRead) {
   // The config that version 1 recorded: one number of subspaces, and none of the later fields.
   const auto old = nlohmann::json::parse(R"({
@@ -266,7 +308,7 @@ TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
       {[](Config& c) { c.train.l2 = NAN; }, {"--l2 nan", "0 or more"}},
       {[](Config& c) { c.train.patience = -1; }, {"--patience -1", "0 or more"}},
       {[](Config& c) { c.train.evaluate_every = 0; }, {"--evaluate-every 0", "greater than 0"}},
-      {[](Config& c) { c.train.negatives = 0; }, {"--negatives 0", "1 or more"}},
+      {[](Config& c) { c.train.negatives = 0; }, {"--negatives 0", "1 to 1000000"}},
       {[](Config& c) { c.embedding.dim = 1025; }, {"--dim 1025", "1 to 1024"}},
       {[](Config& c) { c.embedding.scheme = "pq"; },
        {"--embedding pq", "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx or mgqe"}},

@@ -1,4 +1,8 @@
 // What the loaders make of good files, small enough to be checked by hand.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "host/data/locate.hpp"
 #include "tests/support/data_testing.hpp"
 
@@ -77,6 +81,7 @@ TEST(RatingsDat, EqualTimesKeepTheOrderOfTheFile) {
     for (int item = 10; item < 16; ++item)
       text += std::to_string(user) + "::" + std::to_string(item) + "::1::5\n";
   const Dataset data = load(folder.write("renamed.dat", text));  // recognised by its first line
+  EXPECT_EQ(load(folder.write("renamed.csv", text)).fingerprint, data.fingerprint);
   EXPECT_EQ(story(data, "1"), "10 15 11 | 14 13");
   EXPECT_EQ(story(data, "2"), "10 11 12 13 | 14 15");
 }
@@ -122,6 +127,89 @@ TEST(Delimited, SpellingsOfIntegersAreKept) {
   const Dataset data = load(folder.write("log.csv", "1,7\n1,007\n1,-0\n1,7\n"));
   EXPECT_EQ(data.items, 3);
   EXPECT_EQ(story(data, "1"), "7 007 | -0 7");
+}
+
+TEST(Delimited, BlanksAroundFieldsAreNoPartOfThem) {
+  const TemporaryFolder folder;
+  const Dataset data =
+      load(folder.write("log.csv", "1, 10\n1, 11\n1,12\n 2 ,10\n2, 11 \n2,\t13\n"));
+  EXPECT_EQ(data.items, 4);
+  EXPECT_EQ(data.users, 2);
+  EXPECT_FALSE(data.item_ids.integers.empty());
+  EXPECT_EQ(story(data, "2"), "10 | 11 13");
+}
+
+TEST(Delimited, ByteOrderMarksAndHeadersWithinJoinedFiles) {
+  const TemporaryFolder folder;
+  const std::string part =
+      "\xEF\xBB\xBF"
+      "user,item\na,x\na,y\na,z\n";
+  const Dataset data = load(folder.write("log.csv", part + part + "b,w\n"));
+  EXPECT_EQ(data.users, 2);
+  EXPECT_EQ(data.items, 4);
+  EXPECT_EQ(data.actions, 7);
+  EXPECT_EQ(data.reading.repeated_headers, 1);
+  const Dataset text = load(folder.write("log",
+                                         "1 2\n1 3\n\xEF\xBB\xBF"
+                                         "1 4\n1 5\n"));
+  EXPECT_EQ(story(text, "1"), "2 3 | 4 5");
+}
+
+TEST(Delimited, QuotesAreUndone) {
+  const TemporaryFolder folder;
+  const Dataset data = load(folder.write(
+      "log.csv",
+      "\"user id\",\"item\"\n\"1\",\"hat, red\"\n1, \"5\"\" disk\" \n1,5\" disk\n1,\" cap \"\n"));
+  EXPECT_FALSE(data.user_ids.integers.empty());
+  EXPECT_EQ(story(data, "1"), "hat, red 5\" disk | 5\" disk  cap ");
+}
+
+TEST(Delimited, BlankLinesArePassedOver) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(story(load(folder.write("a.csv", "1,5\n\n1,6\n \n1,7\n1,8\n")), "1"), "5 6 | 7 8");
+  EXPECT_EQ(story(load(folder.write("a.txt", "1 5\n\n1 6\n1 7\n\n1 8\n\n")), "1"), "5 6 | 7 8");
+}
+
+TEST(Delimited, OtherSeparatorsAndNames) {
+  const TemporaryFolder folder;
+  const std::string lines = "1;5\n1;6\n1;7\n1;8\n";
+  const auto with = [&](char separator) {
+    std::string text = lines;
+    std::replace(text.begin(), text.end(), ';', separator);
+    return text;
+  };
+  const uint64_t expected = load(folder.write("a.csv", with(','))).fingerprint;
+  // By content where the name says nothing, or says something else.
+  for (const auto& [name, separator] : std::vector<std::pair<const char*, char>>{{"a.csv", ';'},
+                                                                                 {"a.csv", '\t'},
+                                                                                 {"a.tsv", ','},
+                                                                                 {"a.dat", ','},
+                                                                                 {"a", '|'},
+                                                                                 {"a", '\t'},
+                                                                                 {"A.CSV", ','},
+                                                                                 {"A.CSV", ';'},
+                                                                                 {"a.txt", ' '},
+                                                                                 {"a.csv", ' '}})
+    EXPECT_EQ(load(folder.write(name, with(separator))).fingerprint, expected)
+        << name << " by '" << separator << "'";
+}
+
+TEST(Delimited, TabsWithoutAName) {
+  const TemporaryFolder folder;
+  // As MovieLens-100K's u.data has it: user, item, rating, timestamp.
+  const Dataset data = load(
+      folder.write("u.data", "196\t242\t3\t30\n196\t302\t3\t20\n196\t377\t1\t10\n22\t51\t2\t5\n"));
+  EXPECT_EQ(story(data, "196"), "377 | 302 242");
+  EXPECT_EQ(data.reading.format, "separated by tabs");
+}
+
+TEST(Delimited, StringsAndHeadersBetweenBlanks) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(story(load(folder.write("a.txt", "ann cap\nann  hat\nann bag\nbo box\n")), "ann"),
+            "cap | hat bag");
+  const Dataset data = load(
+      folder.write("b.txt", "item user rating timestamp\n5 1 2 30\n6 1 2 20\n7 1 2 10\n8 2 1 1\n"));
+  EXPECT_EQ(story(data, "1"), "7 | 6 5");
 }
 
 TEST(Fingerprint, FollowsContentNotFormat) {

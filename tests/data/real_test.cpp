@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "host/data/relevance/relevance.hpp"
 #include "tests/support/data_testing.hpp"
 
 namespace mgqe {
@@ -37,6 +38,8 @@ TEST_F(RealData, Ml1m) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   RecordProperty("load_seconds", std::to_string(seconds.count()));
   EXPECT_EQ(data.name, "ml-1m");
+  // By which results/runs knows the data of its runs; so below.
+  EXPECT_EQ(data.fingerprint, 0x54d8619911e7031bu);
   EXPECT_EQ(data.users, 6040);
   EXPECT_EQ(data.items, 3416);
   EXPECT_EQ(data.actions, 999'611);
@@ -61,6 +64,7 @@ TEST_F(RealData, Ncf) {
   EXPECT_EQ(data.items, 3706);
   EXPECT_EQ(data.actions, 1'000'209);
   EXPECT_EQ(data.negatives_per_user, 99);
+  EXPECT_EQ(data.fingerprint, 0xa1b56b2a3dc14270u);
   EXPECT_FALSE(data.has_validation);
   expect_popularity_order(data);
   // The authors' files begin with (0,25) 1064 174 2791.
@@ -84,7 +88,26 @@ TEST_F(RealData, VideoGames) {
   EXPECT_EQ(data.users, 31'013);
   EXPECT_EQ(data.items, 23'715);
   EXPECT_EQ(data.actions, 287'107);
+  EXPECT_EQ(data.fingerprint, 0xff6d6da054cbb17eu);
   expect_popularity_order(data);
+}
+
+TEST_F(RealData, Steam) {
+  need("relevance/steam.tsv.gz");
+  if (IsSkipped()) return;
+  DataConfig config;
+  config.name = "steam";
+  EXPECT_EQ(load_relevance(config, cpu()).fingerprint, 0xda7b8e718a72fea3u);
+}
+
+TEST_F(RealData, Ml100kAsRecBoleHasIt) {
+  need("ml-100k/ml-100k.inter");
+  if (IsSkipped()) return;
+  const Dataset data = load(*real_data_folder() + "/ml-100k/ml-100k.inter");
+  EXPECT_EQ(data.users, 943);
+  EXPECT_EQ(data.items, 1682);
+  EXPECT_EQ(data.actions, 100'000);
+  EXPECT_TRUE(data.reading.by_time);
 }
 
 }  // namespace

@@ -25,10 +25,10 @@ TEST(RefusalsSasrecText, Lines) {
   EXPECT_EQ(refusal_of("a", "1 99999999999999999999\n"),
             "a:1: item \"99999999999999999999\" is out of range" + range);
   EXPECT_EQ(refusal_of("a", "1 2\n3\n"), "a:2: the item is missing" + range);
-  EXPECT_EQ(
-      refusal_of("a", "1 2 5\n"),
-      "a:1: unexpected \"5\" behind the item: expected \"user item\" alone, or --task relevance "
-      "for \"item item score\"");
+  EXPECT_EQ(refusal_of("a", "1 2 5\n"),
+            "a:1: unexpected \"5\" behind the item: expected \"user item\" alone. Of \"user item "
+            "item ...\" make a line for each item; \"user item rating timestamp\" is read with "
+            "commas or tabs between, or a header; \"item item score\" is for --task relevance");
   EXPECT_EQ(refusal_of("a", "1 2\x01\x02\n"), "a:1: item \"2??\" is not a number" + range);
 }
 
@@ -66,25 +66,100 @@ TEST(RefusalsDelimited, Lines) {
             "a.csv:2: rating \"good\" is not a number: expected one such as 5 or 3.5");
   EXPECT_EQ(refusal_of("a.csv", "1,2,good\n"),
             "a.csv:1: rating \"good\" is not a number: expected one such as 5 or 3.5");
-  EXPECT_EQ(refusal_of("a.csv", "user,item,rating,time\n1,2,4,2024-01-01\n"),
-            "a.csv:2: timestamp \"2024-01-01\" is not a whole number: expected an integer");
+  const std::string times =
+      " is neither a number nor a date: expected one such as 1700000000, "
+      "2024-01-31 or 2024-01-31T23:59:59";
+  EXPECT_EQ(refusal_of("a.csv", "user,item,rating,time\n1,2,4,31.1.2024\n"),
+            "a.csv:2: timestamp \"31.1.2024\"" + times);
+  EXPECT_EQ(refusal_of("a.csv", "1,2,4,99999999999999999999\n"),
+            "a.csv:1: timestamp \"99999999999999999999\"" + times);
   EXPECT_EQ(
-      refusal_of("a.csv", "1,2,4,99999999999999999999\n"),
-      "a.csv:1: timestamp \"99999999999999999999\" is out of range: expected a 64-bit integer");
+      refusal_of("a.csv", "1,2,4,17\n1,3,4,2024-01-31\n"),
+      "a.csv:2: timestamp \"2024-01-31\" is a date and those before are not: expected numbers "
+      "alone, or dates alone");
+  EXPECT_EQ(refusal_of("a.csv", "1,2,4,17\n1,3,4,\n"),
+            "a.csv:2: the timestamp is missing: expected a number or a date");
   EXPECT_EQ(refusal_of("a.csv", "1,2\n1,2,3\n"),
             "a.csv:2: the line has 3 fields, the first line 2" + layout + " separated by commas");
-  EXPECT_EQ(refusal_of("a.tsv", "1,2\n"),
+  EXPECT_EQ(refusal_of("a.tsv", "1.2\n"),
             "a.tsv:1: the line has 1 fields" + layout + " separated by tabs");
   EXPECT_EQ(refusal_of("a.csv", "1,2,3,4,5\n"),
             "a.csv:1: the line has 5 fields" + layout + " separated by commas");
-  EXPECT_EQ(refusal_of("a.csv", "1,\"red\n"),
-            "a.csv:1: field \"red\" begins with a quote: quoted fields are not supported; remove "
-            "the quotes");
-  EXPECT_EQ(refusal_of("a.csv", "item,user\n1,2\n"),
-            "a.csv:1: the item stands before the user" + layout + " in this order");
+  EXPECT_EQ(refusal_of("a.csv", "user,item,a,b,c\n1,2,3,4\n"),
+            "a.csv:2: the line has 4 fields, the first line 5: expected as many as the header "
+            "separated by commas");
+}
+
+TEST(RefusalsDelimited, Quotes) {
   EXPECT_EQ(
-      refusal_of("a.csv", "user,item,timestamp\n1,2,3\n"),
-      "a.csv:1: the timestamp is the third column" + layout + "; add a rating column before it");
+      refusal_of("a.csv", "1,\"red\n"),
+      "a.csv:1: the quote before \"red\" is not closed in its line: close it, or put the field "
+      "on one line");
+  EXPECT_EQ(refusal_of("a.csv", "1,2\n1,\"red\" hat\n"),
+            "a.csv:2: text stands behind the closing quote of \"red\": expected commas between "
+            "fields, and \"\" for a quote in one");
+}
+
+TEST(RefusalsDelimited, HeadersThatDoNotSayEnough) {
+  EXPECT_EQ(
+      refusal_of("a.csv", "user_id,colour,size\n1,2,3\n"),
+      "a.csv:1: the header does not say which column holds the items: name one \"item\" in the "
+      "first line");
+  EXPECT_EQ(
+      refusal_of("a.csv", "user_id,timestamp\n1,2\n"),
+      "a.csv:1: the header does not say which column holds the items: name one \"item\" in the "
+      "first line");
+  EXPECT_EQ(
+      refusal_of("a.csv", "movieId,colour,size\n1,2,3\n"),
+      "a.csv:1: the header does not say which column holds the users: name one \"user\" in the "
+      "first line");
+  EXPECT_EQ(refusal_of("a.csv", "a,b,c,d,e\n1,2,3,4,5\n"),
+            "a.csv:1: the header names neither a user nor an item column, and there are 5 columns: "
+            "name them \"user\" and \"item\" in the first line");
+}
+
+TEST(RefusalsDelimited, MissingValues) {
+  const std::string what =
+      " is how programs write a value that is missing: remove the line, or "
+      "rename the ";
+  EXPECT_EQ(refusal_of("a.csv", "user,item\n1,2\nnan,3\n"),
+            "a.csv:3: user \"nan\"" + what + "user if that is its name");
+  EXPECT_EQ(refusal_of("a.csv", "ann,2\nann,NULL\n"),
+            "a.csv:2: item \"NULL\"" + what + "item if that is its name");
+  EXPECT_EQ(refusal_of("a.csv", "None,a\nann,b\n"),
+            "a.csv:1: user \"None\"" + what + "user if that is its name");
+}
+
+TEST(RefusalsFormats, FilesThatAreNoText) {
+  const auto is = [](const std::string& what) {
+    return ": is " + what + ", not lines of interactions: ";
+  };
+  EXPECT_EQ(refusal_of("a.csv", "PK\x03\x04...."),
+            "a.csv" + is("a zip archive (or a spreadsheet)") + "unpack it, or save it as CSV");
+  EXPECT_EQ(
+      refusal_of("a.json", "[\n {\"user\": 1}]\n"),
+      "a.json" + is("JSON") + "write a line \"user,item,rating,timestamp\" for each interaction");
+  EXPECT_EQ(refusal_of("a", "{\"user\": 1}\n"),
+            "a" + is("JSON") + "write a line \"user,item,rating,timestamp\" for each interaction");
+  EXPECT_EQ(refusal_of("a", "PAR1\x15\x04"),
+            "a" + is("a Parquet file") + "save it as CSV and name that");
+  EXPECT_EQ(refusal_of("a.csv", std::string_view("\xFF\xFE"
+                                                 "1\0,\0",
+                                                 6)),
+            "a.csv" + is("UTF-16 text") + "convert it to UTF-8 (iconv -t UTF-8)");
+  EXPECT_EQ(refusal_of("a", std::string_view("1 2\0 3\n", 7)),
+            "a" + is("a binary file") + "save it as CSV and name that");
+  EXPECT_EQ(
+      refusal_of("a", "1 2\r1 3\r1 4\r"),
+      "a" + is("text whose lines end in carriage returns alone") + "convert it (tr '\\r' '\\n')");
+  EXPECT_EQ(refusal_of("a", "<!DOCTYPE html>\n"),
+            "a" + is("a web page or XML") + "fetch the file itself, or save it as CSV");
+  const TemporaryFolder folder;
+  const std::string packed = folder.write_gzip("a.json.gz", "{\"user\": 1}\n");
+  EXPECT_EQ(refusal([&] { load(packed); }),
+            packed +
+                ": holds JSON, not lines of interactions: write a line "
+                "\"user,item,rating,timestamp\" for each interaction");
 }
 
 TEST(RefusalsDelimited, TooManyDistinctIds) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "host/data/relevance/relevance_source.hpp"
 #include "tests/support/data_testing.hpp"
 
 namespace mgqe {
@@ -176,9 +177,23 @@ TEST(RelevanceRefusals, Lines) {
   EXPECT_EQ(refusal_of("16,1,5", rows(" ")),
             ":2: the line has 1 fields" + layout + " separated by commas");
   EXPECT_EQ(refusal_of("16,,5"), ":1: a field is empty" + layout);
-  EXPECT_EQ(refusal_of("\"a\",b,5"),
-            ":1: field \"a\"\" begins with a quote: quoted fields are not supported; remove the "
-            "quotes");
+  EXPECT_EQ(
+      refusal_of("\"a,b,5"),
+      ":1: the quote before \"a,b,5\" is not closed in its line: close it, or put the field on "
+      "one line");
+  EXPECT_EQ(refusal_of("16 NaN 5"),
+            ":1: item \"NaN\" is how programs write a value that is missing: remove the line, or "
+            "rename the item if that is its name");
+}
+
+TEST(RelevanceFiles, QuotesAreUndone) {
+  std::string text = "\"left\",\"right\",\"score\"\n\"a, b\",\"c\"\"d\",\"5\"\n";
+  for (int p = 1; p < kMinScoredPairs; ++p) text += "i,j" + std::to_string(p) + ",1\n";
+  const RelevanceSource source = read_relevance_file(Bytes::own(text));
+  EXPECT_EQ(source.item_ids.name(source.pairs.left[0]), "a, b");
+  EXPECT_EQ(source.item_ids.name(source.pairs.right[0]), "c\"d");
+  EXPECT_EQ(source.pairs.score[0], 5.0f);
+  EXPECT_EQ(source.reading, "separated by commas, header: item, item, score");
 }
 
 TEST(RelevanceRefusals, RepeatedPairsInEitherOrder) {

@@ -45,6 +45,29 @@ TEST(TextReader, BlankLineBetweenOthersIsRefused) {
             path + ":2: the line is empty but more follow: remove it");
 }
 
+TEST(TextReader, BlankLinesMayBeSkipped) {
+  TextReader reader(Bytes::own("\n1 2\n\n \t\n3 4\n\n"), BlankLines::kSkipped);
+  std::string_view line;
+  ASSERT_TRUE(reader.next(line));
+  EXPECT_EQ(line, "1 2");
+  ASSERT_TRUE(reader.next(line));
+  EXPECT_EQ(line, "3 4");
+  EXPECT_EQ(reader.where(), "<memory>:5");
+  EXPECT_FALSE(reader.next(line));
+}
+
+TEST(TextReader, ByteOrderMarksOfJoinedFilesAreLeftOut) {
+  TextReader reader(
+      Bytes::own("\xEF\xBB\xBF"
+                 "1 2\n\xEF\xBB\xBF"
+                 "3 4\n"));
+  std::string_view line;
+  ASSERT_TRUE(reader.next(line));
+  EXPECT_EQ(line, "1 2");
+  ASSERT_TRUE(reader.next(line));
+  EXPECT_EQ(line, "3 4");
+}
+
 TEST(TextReader, LinesAcrossBuffersStayWhole) {
   const TemporaryFolder folder;
   std::mt19937 random(7);

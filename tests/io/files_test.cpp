@@ -53,6 +53,26 @@ TEST(AtomicFile, WhatIsNoFileStays) {
   EXPECT_TRUE(std::filesystem::is_fifo(folder / "pipe"));
 }
 
+TEST(OutputFile, IsRefusedBeforeTheWork) {
+  const ScratchFolder folder;
+  write_text(folder / "in", "data");
+  std::filesystem::create_symlink("in", folder / "link");
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const std::vector<std::string> read = {"", (folder / "in").string()};
+  const auto message = [&](const std::string& name) {
+    return refusal([&] { require_output_file("--out", folder / name, read); });
+  };
+  for (const char* name : {"in", "link"})
+    EXPECT_EQ(message(name),
+              "--out " + (folder / name).string() + " is the file that is read: write to another");
+  EXPECT_EQ(message("pipe"), (folder / "pipe").string() +
+                                 " is a device, pipe or socket, which a file would replace: name a "
+                                 "file");
+  EXPECT_EQ(message("."), "--out " + (folder / ".").string() + " is a folder: name a file");
+  require_output_file("--out", folder / "new/out", read);
+  EXPECT_EQ(read_text(folder / "in"), "data");
+}
+
 TEST(AtomicFile, WithoutCommitNothingHappened) {
   const ScratchFolder folder;
   write_text(folder / "x", "old");

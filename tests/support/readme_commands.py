@@ -89,7 +89,7 @@ SUBSTITUTIONS = [
 
 PROGRAMS = ["mgqe", "figure2", "figure3", "ablation", "schemes", "scaling", "bench_ops", "bench_train",
             "bench_serve"]
-MGQE_COMMANDS = ["train", "evaluate", "inspect", "report", "derive-relevance", "prepare", "recommend", "similar", "lookup",
+MGQE_COMMANDS = ["train", "evaluate", "inspect", "report", "describe", "derive-relevance", "prepare", "recommend", "similar", "lookup",
                  "verify", "histories", "serve", "convert", "append", "compact"]
 LAUNCHERS = ["cmake", "ctest", "mpirun", "srun", "bash", "python3", "pip", "apt-get", "compute-sanitizer"]
 ROOMS = "host|models|cuda|experiments|tests"

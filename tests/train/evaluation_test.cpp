@@ -109,8 +109,12 @@ struct Means {
   }
   void expect(const nlohmann::ordered_json& json, const std::string& where) const {
     ASSERT_EQ(json.at("users").get<int>(), users) << where;
-    EXPECT_NEAR(json.at("hr@10").get<double>(), users == 0 ? 0.0 : hr / users, 1e-12) << where;
-    EXPECT_NEAR(json.at("ndcg@10").get<double>(), users == 0 ? 0.0 : ndcg / users, 1e-12) << where;
+    if (users == 0) {
+      EXPECT_TRUE(json.at("hr@10").is_null() && json.at("ndcg@10").is_null()) << where;
+      return;
+    }
+    EXPECT_NEAR(json.at("hr@10").get<double>(), hr / users, 1e-12) << where;
+    EXPECT_NEAR(json.at("ndcg@10").get<double>(), ndcg / users, 1e-12) << where;
   }
 };
 
@@ -183,6 +187,41 @@ TEST_P(Evaluations, TheFullProtocolLeavesOutWhatTheUserHadSeenByThen) {
       EXPECT_NEAR(hits_[user], hits[user], 1e-12) << user;
     EXPECT_EQ(hits_of_json(hits_to_json(hits_)), hits_);
   }
+}
+
+/// The data with every item but the two held out in the history of the user.
+Dataset with_full_history(const Dataset& data, int user) {
+  Dataset full = data;
+  full.train_offsets = {0};
+  full.train_items.clear();
+  for (int other = 0; other < kUsers; ++other) {
+    const std::set<int32_t> history = history_of(data, other);
+    for (int32_t item = 0; item < kItems; ++item) {
+      const bool held = item == data.valid_item[other] || item == data.test_item[other];
+      if (other == user ? !held : history.contains(item)) full.train_items.push_back(item);
+    }
+    full.train_offsets.push_back(static_cast<int64_t>(full.train_items.size()));
+  }
+  full.sequence_items = full.train_items;
+  full.sequence_offsets = full.train_offsets;
+  return full;
+}
+
+TEST_P(Evaluations, NoFigureCountsAUserWithNothingToBeRankedAgainst) {
+  constexpr int kFull = 0;  // has both held-out items
+  const Dataset data = with_full_history(random_dataset(), kFull);
+  ASSERT_GE(data.valid_item[kFull], 0);
+  ASSERT_GE(data.test_item[kFull], 0);
+  EXPECT_EQ(competitors(data, Split::kTest, kFull), 0);
+  EXPECT_EQ(competitors(data, Split::kValid, kFull), 1);  // the test item
+  const auto users_of = [](const std::vector<int32_t>& held_out) {
+    return std::count_if(held_out.begin(), held_out.end(), [](int32_t item) { return item >= 0; });
+  };
+  const auto test = evaluate(data, Split::kTest, 5), valid = evaluate(data, Split::kValid, 5);
+  EXPECT_EQ(test.at("full").at("users"), users_of(data.test_item) - 1);
+  EXPECT_EQ(test.at("sampled").at("users"), users_of(data.test_item) - 1);
+  EXPECT_EQ(valid.at("full").at("users"), users_of(data.valid_item));
+  EXPECT_EQ(valid.at("sampled").at("users"), users_of(data.valid_item) - 1);
 }
 
 TEST(UserHits, AreABitEachAndWhatTiesLeaveOpen) {

@@ -40,6 +40,10 @@ int32_t KeyTable::number(const TextReader& reader, std::string_view key) {
   } else if (const auto found = strings_.find(key); found != strings_.end()) {
     number = found->second;
   } else {
+    if (is_missing_value(key))
+      reader.fail(what_, " ", quoted(key),
+                  " is how programs write a value that is missing: remove the line, or rename the ",
+                  what_, " if that is its name");
     strings_.emplace(key, next);
     added = true;
     number = next;

@@ -47,6 +47,8 @@ void recompact(std::vector<int32_t>& column, std::vector<int64_t>& originals) {
 }
 
 void drop_rare(Actions& actions) {
+  const int64_t users = actions.user_ids.size(), items = actions.item_ids.size();
+  const auto all = static_cast<int64_t>(actions.users.size());
   const auto user_counts = count(actions.users, actions.user_ids.integers.size());
   const auto item_counts = count(actions.items, actions.item_ids.integers.size());
   size_t kept = 0;
@@ -63,13 +65,16 @@ void drop_rare(Actions& actions) {
   actions.times.resize(kept);
   recompact(actions.users, actions.user_ids.integers);
   recompact(actions.items, actions.item_ids.integers);
+  actions.reading.rare_users = users - actions.user_ids.size();
+  actions.reading.rare_items = items - actions.item_ids.size();
+  actions.reading.rare_actions = all - static_cast<int64_t>(kept);
 }
 
 }  // namespace
 
 Actions read_ratings_dat(const Bytes& file) {
   Actions actions;
-  TextReader reader(file);
+  TextReader reader(file, BlankLines::kSkipped);
   for (std::string_view line; reader.next(line);) {
     const auto [user, item, rating, time] = split_fields(reader, line);
     actions.users.push_back(parse_id(reader, user, "user"));
@@ -80,6 +85,8 @@ Actions read_ratings_dat(const Bytes& file) {
   }
   actions.user_ids.integers = compact_ids(actions.users);
   actions.item_ids.integers = compact_ids(actions.items);
+  actions.reading.format = "\"user::item::rating::timestamp\" lines";
+  actions.reading.by_time = true;
   const bool any = !actions.users.empty();
   drop_rare(actions);
   if (any && actions.users.empty())

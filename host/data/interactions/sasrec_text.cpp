@@ -24,17 +24,20 @@ std::string_view take_word(std::string_view& line) {
 
 Actions read_sasrec_text(const Bytes& file) {
   Actions actions;
-  TextReader reader(file);
+  TextReader reader(file, BlankLines::kSkipped);
   for (std::string_view line; reader.next(line);) {
     actions.users.push_back(parse_id(reader, take_word(line), "user"));
     actions.items.push_back(parse_id(reader, take_word(line), "item"));
     if (const std::string_view rest = take_word(line); !rest.empty())
-      reader.fail("unexpected ", quoted(rest),
-                  " behind the item: expected \"user item\" alone, or "
-                  "--task relevance for \"item item score\"");
+      reader.fail(
+          "unexpected ", quoted(rest),
+          " behind the item: expected \"user item\" alone. Of \"user item item ...\" make a "
+          "line for each item; \"user item rating timestamp\" is read with commas or tabs "
+          "between, or a header; \"item item score\" is for --task relevance");
   }
   actions.user_ids.integers = compact_ids(actions.users);
   actions.item_ids.integers = compact_ids(actions.items);
+  actions.reading.format = "\"user item\" lines";
   return actions;
 }
 

@@ -1,8 +1,10 @@
 #include "host/data/interactions/split.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 #include <span>
+#include <tuple>
 #include <utility>
 
 #include "host/base/check.hpp"
@@ -15,14 +17,21 @@ namespace {
 
 constexpr int64_t kGrain = 1024, kSortGrain = 256;  // users
 
-/// Sorts one user's items by time; equal times keep their order.
-void sort_by_time(std::span<int64_t> times, std::span<int32_t> items) {
-  if (std::is_sorted(times.begin(), times.end())) return;
+/// Sorts one user's items by time; equal times keep their order. How many of them there are beyond
+/// the first of each time.
+int64_t sort_by_time(std::span<int64_t> times, std::span<int32_t> items) {
+  const auto count_ties = [&] {
+    int64_t ties = 0;
+    for (size_t i = 1; i < times.size(); ++i) ties += times[i] == times[i - 1];
+    return ties;
+  };
+  if (std::is_sorted(times.begin(), times.end())) return count_ties();
   std::vector<std::pair<int64_t, int32_t>> timed(items.size());
   for (size_t i = 0; i < timed.size(); ++i) timed[i] = {times[i], items[i]};
   std::stable_sort(timed.begin(), timed.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (size_t i = 0; i < timed.size(); ++i) items[i] = timed[i].second;
+  for (size_t i = 0; i < timed.size(); ++i) std::tie(times[i], items[i]) = timed[i];
+  return count_ties();
 }
 
 int64_t held_out_actions(HeldOut held_out) { return held_out == HeldOut::kTest ? 1 : 2; }
@@ -116,6 +125,21 @@ void make_histories(Dataset& dataset) {
   dataset.train_items = std::move(sorted);
 }
 
+/// Actions on an item that their user has acted on before.
+int64_t count_repeats(const Dataset& dataset) {
+  auto repeats = static_cast<int64_t>(dataset.sequence_items.size() - dataset.train_items.size());
+  for (int64_t user = 0; user < dataset.users; ++user) {
+    const int32_t valid = dataset.valid_item[user], test = dataset.test_item[user];
+    const auto trained = [&](int32_t item) {
+      return item >= 0 && std::binary_search(
+                              dataset.train_items.begin() + dataset.train_offsets[user],
+                              dataset.train_items.begin() + dataset.train_offsets[user + 1], item);
+    };
+    repeats += trained(valid) + (trained(test) || (test >= 0 && test == valid));
+  }
+  return repeats;
+}
+
 void check_trainable(const std::string& where, const Dataset& dataset) {
   for (int64_t user = 0; user < dataset.users; ++user)
     if (dataset.train_offsets[user + 1] - dataset.train_offsets[user] >= dataset.items)
@@ -142,13 +166,17 @@ UserSequences group_by_user(const Actions& actions) {
     if (!times.empty()) times[at] = actions.times[i];
   }
   if (times.empty()) return grouped;
+  std::atomic<int64_t> ties{0};
   parallel_stretches(users, kSortGrain, [&](int64_t begin, int64_t end) {
+    int64_t found = 0;
     for (int64_t user = begin; user < end; ++user) {
       const int64_t first = grouped.offsets[user];
       const auto length = static_cast<size_t>(grouped.offsets[user + 1] - first);
-      sort_by_time({times.data() + first, length}, {grouped.items.data() + first, length});
+      found += sort_by_time({times.data() + first, length}, {grouped.items.data() + first, length});
     }
+    ties += found;
   });
+  grouped.ties = ties;
   return grouped;
 }
 
@@ -164,7 +192,11 @@ Dataset arrange(const std::string& name, const std::string& where, Actions actio
   if (dataset.items < 2)
     input_error(where, ": holds one item only: ranking needs a catalogue of 2 or more");
 
-  UserSequences training = hold_out(group_by_user(actions), held_out, dataset);
+  UserSequences all = group_by_user(actions);
+  dataset.reading = std::move(actions.reading);
+  dataset.reading.ties = all.ties;
+  UserSequences training = hold_out(all, held_out, dataset);
+  all = {};
   if (dataset.short_users == dataset.users)
     input_error(where, ": no user has ", held_out_actions(held_out) + 1,
                 " or more actions, so none can be held out for test: give longer histories");
@@ -177,6 +209,7 @@ Dataset arrange(const std::string& name, const std::string& where, Actions actio
   dataset.sequence_items = std::move(training.items);
   make_histories(dataset);
   check_trainable(where, dataset);
+  dataset.reading.repeats = count_repeats(dataset);
   dataset.fingerprint = fingerprint_of(dataset);
   return dataset;
 }

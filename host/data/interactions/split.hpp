@@ -22,6 +22,7 @@ enum class HeldOut {
 struct UserSequences {
   std::vector<int64_t> offsets;  // (users + 1)
   std::vector<int32_t> items;    // (offsets[users])
+  int64_t ties = 0;              // actions at the very time of the user's one before
 };
 
 /// Groups actions by user; equal times keep the order of the file.

@@ -98,6 +98,7 @@ RelevanceDataset arrange_relevance(const std::string& name, RelevanceSource sour
   RelevanceDataset dataset;
   dataset.name = name;
   dataset.items = source.item_ids.size();
+  dataset.reading = source.reading;
   split_pairs(source, dataset);
   dataset.item_ids = std::move(source.item_ids);
   source = {};

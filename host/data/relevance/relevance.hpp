@@ -31,9 +31,10 @@ struct ScoredPairs {
 /// Ids of items are ranks by training frequency, the number of training pairs an item stands in: 0
 /// is the most frequent; ties by original id.
 struct RelevanceDataset {
-  std::string name;   // "steam", "relevance-synthetic", or the path of the file
-  int64_t items = 0;  // distinct in the whole file; all of them in a synthetic catalogue
-  DataIds item_ids;   // (items)
+  std::string name;     // "steam", "relevance-synthetic", or the path of the file
+  int64_t items = 0;    // distinct in the whole file; all of them in a synthetic catalogue
+  DataIds item_ids;     // (items)
+  std::string reading;  // how the file was understood, in one line; empty: there was none
 
   // 81%, 9% and 10% of the pairs, in the order of the file.
   ScoredPairs train, valid, test;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string_view>
 #include <vector>
@@ -7,7 +6,9 @@
 #include "host/data/interactions/id_table.hpp"
 #include "host/data/interactions/unique_pairs.hpp"
 #include "host/data/relevance/relevance_source.hpp"
+#include "host/data/text/field_splitter.hpp"
 #include "host/data/text/fields.hpp"
+#include "host/data/text/foreign_text.hpp"
 #include "host/data/text/text_reader.hpp"
 
 namespace mgqe {
@@ -16,15 +17,11 @@ namespace {
 
 constexpr const char* kLayout = "expected \"item item score\"";
 
-std::string_view trimmed(std::string_view field) {
-  const size_t first = field.find_first_not_of(' ');
-  if (first == std::string_view::npos) return {};
-  return field.substr(first, field.find_last_not_of(' ') - first + 1);
-}
-
 class RelevanceParser {
  public:
-  explicit RelevanceParser(const Bytes& file) : name_(file.name()), reader_(file) {}
+  explicit RelevanceParser(const Bytes& file) : name_(file.name()), reader_(file) {
+    refuse_foreign_text(file);
+  }
 
   RelevanceSource parse() {
     bool has_line = next();
@@ -33,8 +30,10 @@ class RelevanceParser {
       separator_ = line_.find('\t') != std::string_view::npos  ? '\t'
                    : line_.find(',') != std::string_view::npos ? ','
                                                                : ' ';
+      splitter_ = FieldSplitter(separator_);
       split();
-      if (std::none_of(fields_.begin(), fields_.end(), is_number)) has_line = next();
+      has_header_ = std::none_of(fields_.begin(), fields_.end(), is_number);
+      if (has_header_) has_line = next();
     }
     first_line_ = lines_;
     for (; has_line; has_line = next()) add_pair();
@@ -52,6 +51,8 @@ class RelevanceParser {
       input_error(name_, ": holds ", source.pairs.size(), " scored pairs: give ", kMinScoredPairs,
                   " or more lines of \"item item score\"");
     refuse_repeats(source);
+    source.reading = std::string("separated by ") + separator_name(separator_) +
+                     (has_header_ ? ", header" : ", no header") + ": item, item, score";
     return source;
   }
 
@@ -62,30 +63,13 @@ class RelevanceParser {
     return has_line;
   }
 
-  /// Cuts the line into fields_. A run of spaces is one separator.
   void split() {
-    std::string_view rest = separator_ == ' ' ? trimmed(line_) : line_;
-    size_t count = 0;
-    while (true) {
-      const size_t cut = rest.find(separator_);
-      const std::string_view field = trimmed(rest.substr(0, cut));
-      if (count < fields_.size()) fields_[count] = field;
-      ++count;
-      if (cut == std::string_view::npos) break;
-      rest.remove_prefix(cut + 1);
-      if (separator_ == ' ') rest = trimmed(rest);
-    }
-    if (count != fields_.size())
-      reader_.fail("the line has ", count, " fields: ", kLayout, " separated by ",
-                   separator_ == '\t'  ? "tabs"
-                   : separator_ == ',' ? "commas"
-                                       : "spaces, tabs or commas");
-    for (const std::string_view field : fields_) {
+    splitter_.split(reader_, line_, fields_);
+    if (fields_.size() != 3)
+      reader_.fail("the line has ", fields_.size(), " fields: ", kLayout, " separated by ",
+                   separator_ == ' ' ? "spaces, tabs or commas" : separator_name(separator_));
+    for (const std::string_view field : fields_)
       if (field.empty()) reader_.fail("a field is empty: ", kLayout);
-      if (field.starts_with('"'))
-        reader_.fail("field ", quoted(field.substr(1)),
-                     " begins with a quote: quoted fields are not supported; remove the quotes");
-    }
   }
 
   void add_pair() {
@@ -125,9 +109,11 @@ class RelevanceParser {
   TextReader reader_;
   std::string_view line_;
   int64_t lines_ = 0;
+  bool has_header_ = false;
   int64_t first_line_ = 0;  // of the first pair; every line behind it is one
   char separator_ = ' ';
-  std::array<std::string_view, 3> fields_;  // of the current line
+  FieldSplitter splitter_{separator_};
+  std::vector<std::string_view> fields_;  // of the current line
   KeyTable items_{"item"};
   std::vector<int32_t> ends_;  // (2 P): left, right, left, right, ...
   std::vector<float> scores_;  // (P)

@@ -15,6 +15,7 @@ struct RelevanceSource {
   ScoredPairs pairs;
   DataIds item_ids;              // (items) ascending
   std::vector<float> noiseless;  // (P) the scores before noise, or empty: not known
+  std::string reading;           // how the file was understood, in one line; empty: there was none
 };
 
 /// "item item score" a line, separated by tabs, commas or spaces, plain or gzip; ids integers or

@@ -1,7 +1,9 @@
 #include "host/data/text/fields.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 namespace mgqe {
 
@@ -59,15 +61,10 @@ bool canonical_integer(std::string_view field, int64_t& value) {
   return error == std::errc() && stop == field.data() + field.size();
 }
 
-namespace {
-
-/// False where `field` is not a finite number.
 bool to_number(std::string_view field, double& value) {
   const auto [stop, error] = std::from_chars(field.data(), field.data() + field.size(), value);
   return error == std::errc() && stop == field.data() + field.size() && std::isfinite(value);
 }
-
-}  // namespace
 
 double parse_number(const TextReader& reader, std::string_view field, const char* what) {
   double value = 0.0;
@@ -79,6 +76,12 @@ double parse_number(const TextReader& reader, std::string_view field, const char
 bool is_number(std::string_view field) {
   double value = 0.0;
   return to_number(field, value);
+}
+
+bool is_missing_value(std::string_view field) {
+  constexpr std::string_view kSpellings[] = {"nan",  "NaN",  "NAN", "null", "Null", "NULL",
+                                             "none", "None", "NA",  "N/A",  "<NA>", "\\N"};
+  return std::find(std::begin(kSpellings), std::end(kSpellings), field) != std::end(kSpellings);
 }
 
 }  // namespace mgqe

@@ -28,7 +28,11 @@ double parse_number(const TextReader& reader, std::string_view field, const char
 /// zeros), so that nothing is lost by keeping `value` alone.
 bool canonical_integer(std::string_view field, int64_t& value);
 
-/// True for a finite decimal number.
+/// True for a finite decimal number, which goes to `value`.
+bool to_number(std::string_view field, double& value);
 bool is_number(std::string_view field);
+
+/// True for what programs write where a value is missing: "NaN", "NULL", "None", "\N" ...
+bool is_missing_value(std::string_view field);
 
 }  // namespace mgqe

@@ -29,7 +29,8 @@ Bytes open_data_file(const std::filesystem::path& path) {
   return Bytes::map(path);
 }
 
-TextReader::TextReader(Bytes text) : bytes_(std::move(text)) {
+TextReader::TextReader(Bytes text, BlankLines blank_lines)
+    : bytes_(std::move(text)), blank_lines_(blank_lines) {
   if (is_gzip(bytes_.span()))
     gunzip_ = std::make_unique<Gunzip>(bytes_.span());
   else
@@ -76,7 +77,7 @@ bool TextReader::next_raw(std::string_view& line) {
                 " bytes long: expected text, one interaction a line");
   rest_.remove_prefix(newline == std::string_view::npos ? rest_.size() : newline + 1);
   ++line_;
-  if (line_ == 1 && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
+  if (line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   if (line.ends_with('\r')) line.remove_suffix(1);
   return true;
 }
@@ -86,7 +87,10 @@ bool TextReader::next(std::string_view& line) {
   if (!is_blank(line)) return true;
   const std::string blank_at = where();
   while (next_raw(line))
-    if (!is_blank(line)) input_error(blank_at, ": the line is empty but more follow: remove it");
+    if (!is_blank(line)) {
+      if (blank_lines_ == BlankLines::kSkipped) return true;
+      input_error(blank_at, ": the line is empty but more follow: remove it");
+    }
   return false;
 }
 

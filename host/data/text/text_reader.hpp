@@ -18,13 +18,17 @@ namespace mgqe {
 /// The bytes of a data file; InputError, with what to give instead, where there is none.
 Bytes open_data_file(const std::filesystem::path& path);
 
+/// Lines without content between others; those behind the last are never looked at.
+enum class BlankLines { kRefused, kSkipped };
+
 class TextReader {
  public:
-  explicit TextReader(Bytes text);
+  explicit TextReader(Bytes text, BlankLines blank_lines = BlankLines::kRefused);
 
-  /// The next line without its ending, "\n" or "\r\n"; false at the end of the text. `line` is
-  /// valid until the next call. Blank lines may only trail; those, truncated or damaged gzip data
-  /// and lines over kMaxLine bytes are InputErrors.
+  /// The next line without its ending, "\n" or "\r\n", and without a byte-order mark, which stands
+  /// within a text that several files were joined to; false at the end of the text. `line` is valid
+  /// until the next call. Blank lines that are refused, truncated or damaged gzip data and lines
+  /// over kMaxLine bytes are InputErrors.
   bool next(std::string_view& line);
 
   /// "name:line" of the last line read; the name alone before the first.
@@ -51,6 +55,7 @@ class TextReader {
   std::vector<char> unpacked_;
   std::string_view rest_;  // unconsumed, of bytes_ or of unpacked_
   int64_t line_ = 0;
+  BlankLines blank_lines_;
 };
 
 }  // namespace mgqe

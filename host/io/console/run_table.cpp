@@ -50,12 +50,16 @@ std::string model_label(const Config& config) {
 
 std::vector<double> collect(const std::vector<Json>& runs, const char* pointer) {
   std::vector<double> values;
-  for (const Json& run : runs) values.push_back(run.at(Json::json_pointer(pointer)).get<double>());
+  for (const Json& run : runs) {
+    const Json& value = run.at(Json::json_pointer(pointer));
+    values.push_back(value.is_null() ? std::nan("") : value.get<double>());  // of no users
+  }
   return values;
 }
 
 std::string with_interval(const std::vector<double>& values, int digits) {
   const MeanInterval interval = mean_interval(values);
+  if (std::isnan(interval.mean)) return "-";
   if (values.size() < 2) return fmt::format("{:.{}f}", interval.mean, digits);
   return fmt::format("{:.{}f} ± {:.{}f}", interval.mean, digits, interval.half_width, digits);
 }
@@ -138,10 +142,17 @@ std::string report_table(const std::vector<Json>& results, const WhatIsRead& wha
     const std::string key = configuration_of(result, what_is_read);
     const auto found = std::find_if(groups.begin(), groups.end(),
                                     [&](const auto& group) { return group.first == key; });
-    if (found == groups.end())
+    if (found == groups.end()) {
       groups.push_back({key, {result}});
-    else
-      found->second.push_back(result);
+      continue;
+    }
+    const Json seed = result.value("seed", Json());
+    for (const Json& other : found->second)
+      if (!seed.is_null() && other.value("seed", Json()) == seed)
+        input_error("two runs have the same configuration and seed, ", seed.dump(), " (",
+                    scheme_label(config_of(result).embedding),
+                    "), and would count as two seeds: name one of them");
+    found->second.push_back(result);
   }
   std::string text;
   if (!ranking.empty()) text += task_table(ranking, kRanking, markdown);
