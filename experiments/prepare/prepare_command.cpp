@@ -12,6 +12,7 @@
 #include "experiments/serving/table_work.hpp"
 #include "host/base/check.hpp"
 #include "host/data/ctr/ctr_cache.hpp"
+#include "host/io/atomic_file.hpp"
 
 namespace mgqe {
 
@@ -133,7 +134,7 @@ PrepareOptions PrepareCommand::options() const {
     if (!std::filesystem::exists(source.path)) input_error(source.path, ": no such file");
     read.push_back(source.path);
   }
-  check_out(options.out, read);
+  require_output_file("--out", options.out, read);
   add_fields(options);
   return options;
 }
