@@ -81,7 +81,7 @@ void check_options(const CLI::App& app, int argc, char** argv) {
     word.resize(std::min(word.size(), word.find('=')));
     if (std::find(known.begin(), known.end(), word) != known.end()) continue;
     const std::string meant = did_you_mean(word, known);
-    input_error("`", name, "` has no option ", word, meant.empty() ? ";" : meant + " See", " `",
+    input_error("`", name, "` has no option ", word, meant.empty() ? "; see" : meant + " See", " `",
                 name, " --help`");
   }
 }

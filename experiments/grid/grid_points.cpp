@@ -20,12 +20,15 @@ std::string GridPoint::name() const {
 GridPoint make_point(const GridChoice& choice, const GridTask& task, std::string series,
                      std::string value, const Config& config) {
   GridPoint point{task, std::move(series), std::move(value), {}};
+  const auto overrides = nlohmann::json::parse(choice.overrides);
+  // Whoever says how many epochs has those.
+  if (overrides.contains("train") && overrides["train"].contains("epochs")) point.task.longest = 1;
   const bool tuned = task.is_relevance() && task.every_size;
   const std::vector<double> l2 = tuned ? choice.l2 : std::vector{config.train.l2};
   for (const double penalty : l2) {
     Config candidate = config;
     candidate.train.l2 = penalty;
-    update_from_json(candidate, nlohmann::json::parse(choice.overrides), "--config");
+    update_from_json(candidate, overrides, "--config");
     resolve(candidate);
     validate(candidate);
     validate_backbone(candidate);

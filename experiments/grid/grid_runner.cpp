@@ -32,10 +32,12 @@ fs::path trainer_program() {
 
 std::string outcome(const RunRecord& record) {
   const auto& test = record.at("test");
-  if (test.contains("rmse")) return fmt::format("RMSE {:.3f}", test.at("rmse").get<double>());
-  return fmt::format("HR@10 {:.4f} sampled, {:.4f} full",
-                     test.at("sampled").at("hr@10").get<double>(),
-                     test.at("full").at("hr@10").get<double>());
+  const auto shown = [](const RunRecord& figure, int digits) {  // null: of no users
+    return figure.is_null() ? "-" : fmt::format("{:.{}f}", figure.get<double>(), digits);
+  };
+  if (test.contains("rmse")) return "RMSE " + shown(test.at("rmse"), 3);
+  return fmt::format("HR@10 {} sampled, {} full", shown(test.at("sampled").at("hr@10"), 4),
+                     shown(test.at("full").at("hr@10"), 4));
 }
 
 class GridSource final : public RunSource {
@@ -103,6 +105,7 @@ class GridSource final : public RunSource {
     const RunRecord record = make_record(result, config);
     store_.put(config, record, run.out);
     claims_.release(claim_of(run.id));
+    data_[run.id] = recorded_data(record);  // another than at the start, if the file has changed
     std::error_code ignored;
     fs::remove_all(run.out, ignored);
     states_[run.id] = State::kWaiting;

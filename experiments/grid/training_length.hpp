@@ -4,6 +4,8 @@
 // for a config and seed is the shortest run that had stopped improving, or else the longest there
 // is.
 //
+// Where --config says how many epochs, runs have those and are made once.
+//
 // Runs are not stopped by patience itself: a stored run of E epochs then says what it always said,
 // and a plateau before the best epoch does no harm.
 #pragma once

@@ -149,8 +149,9 @@ std::optional<std::vector<std::pair<double, double>>> curve_of(const Points& poi
   for (const PointRuns* point : points) {
     const auto run = point->runs.find(seed);
     if (run == point->runs.end()) return std::nullopt;
-    curve.emplace_back(point->percent_of_full(),
-                       run->second.at(nlohmann::ordered_json::json_pointer(pointer)).get<double>());
+    const auto& value = run->second.at(nlohmann::ordered_json::json_pointer(pointer));
+    if (value.is_null()) return std::nullopt;
+    curve.emplace_back(point->percent_of_full(), value.get<double>());
   }
   return curve;
 }
@@ -292,14 +293,15 @@ Claim small_dimension_fails(const Evidence& evidence) {
   return claim;
 }
 
-/// mgqe's loss over full's in the last epoch that both have, by seed.
+/// mgqe's loss over full's, by seed, in the last epoch that runs have before any is made longer.
 BySeed last_losses(const PointRuns& mgqe, const PointRuns& full) {
   BySeed gaps;
   for (const auto& [seed, run] : mgqe.runs) {
     const auto other = full.runs.find(seed);
     if (other == full.runs.end()) continue;
     const auto &ours = run.at("train_loss"), &theirs = other->second.at("train_loss");
-    const size_t epochs = std::min(ours.size(), theirs.size());
+    const size_t epochs =
+        std::min({ours.size(), theirs.size(), static_cast<size_t>(full.config.train.epochs)});
     if (epochs > 0)
       gaps[seed] = ours.at(epochs - 1).get<double>() / theirs.at(epochs - 1).get<double>();
   }
@@ -313,8 +315,12 @@ Check loss_check(const Evidence& evidence, const PointRuns& ours, const PointRun
               .bound = bound,
               .at_least = false};
   rest_on(check, evidence, {&ours}, {&full}, true);
-  check.may_rise = check.may_fall = false;  // it is about the epochs that were trained
+  // It is about the epochs that every run has: longer ones are not needed for it.
+  check.may_rise = check.may_fall = false;
   check.cut_short.clear();
+  std::erase_if(check.missing, [&](const GridRun& run) {
+    return run.config.train.epochs > full.config.train.epochs;
+  });
   check.measured = estimate(first(last_losses(ours, full), check.planned));
   return check;
 }

@@ -233,6 +233,9 @@ void run_gnuplot(const std::filesystem::path& folder, const std::string& script)
   if (error != 0) throw Error(fmt::format("gnuplot cannot be started: {}", std::strerror(error)));
   int status = 0;
   waitpid(child, &status, 0);
+  if (said.empty() && WIFSIGNALED(status))
+    said = fmt::format("killed by signal {}", WTERMSIG(status));
+  if (said.empty()) said = fmt::format("ended with code {}", WEXITSTATUS(status));
   if (status != 0) throw Error("gnuplot " + script + ": " + said.substr(0, 300));
 }
 

@@ -213,13 +213,14 @@ void add_user_intervals(Document& document, const Evidence& evidence) {
         if (run.contains("user_hits")) (*hits)[seed] = hits_of_json(run.at("user_hits"));
     const auto by_users = ratio_over_users(over, under);
     if (!by_users) continue;
-    BySeed ours, theirs;
-    for (const auto& [seed, hits] : over) {
-      ours[seed] = mgqe->values("/test/full/hr@10").at(seed);
-      if (under.contains(seed)) theirs[seed] = full->values("/test/full/hr@10").at(seed);
-    }
-    rows.push_back({task.title, to_text(*paired_ratio(ours, theirs), 3), to_text(*by_users, 3),
-                    std::to_string(by_users->seeds)});
+    BySeed ours = mgqe->values("/test/full/hr@10"), theirs = full->values("/test/full/hr@10");
+    for (BySeed* values : {&ours, &theirs})
+      std::erase_if(*values, [&](const auto& value) {
+        return !over.contains(value.first) || !under.contains(value.first);
+      });
+    if (const auto by_seeds = paired_ratio(ours, theirs))
+      rows.push_back({task.title, to_text(*by_seeds, 3), to_text(*by_users, 3),
+                      std::to_string(by_users->seeds)});
   }
   document.paragraph(
       "An interval over seeds says what other seeds would give for the same users. Which users "

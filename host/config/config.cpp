@@ -150,7 +150,13 @@ void validate_side(const EmbeddingConfig& embedding, Entity entity) {
     traits.validate(side);
     traits.validate_dim(side, side.dim, "--dim");
   } catch (const InputError& error) {
-    input_error("tables of ", name_of(entity), "s (", prefix, "...): ", error.what());
+    std::string text = error.what();  // of the flags that both sides have
+    for (const char* size : {"subspaces", "centroids", "tiers"}) {
+      const std::string flag = std::string("--") + size;
+      for (size_t at = 0; (at = text.find(flag, at)) != std::string::npos; at += flag.size())
+        text.replace(at, 2, prefix);
+    }
+    input_error("tables of ", name_of(entity), "s: ", text);
   }
 }
 
@@ -167,8 +173,16 @@ void validate_embedding(const EmbeddingConfig& embedding) {
     input_error("--variant ", name_of(embedding.variant), " is for --embedding ",
                 schemes_that([](const SchemeTraits& other) { return other.reads("variant"); }),
                 ", not ", embedding.scheme);
-  if (traits.validate != nullptr) traits.validate(embedding);
-  if (traits.validate_dim != nullptr) traits.validate_dim(embedding, embedding.dim, "--dim");
+  if (embedding.codebook_type != CodebookType::kF32 && !traits.reads("codebook_type"))
+    input_error(
+        "--codebook-type ", name_of(embedding.codebook_type), " is for --embedding ",
+        schemes_that([](const SchemeTraits& other) { return other.reads("codebook_type"); }),
+        ", not ", embedding.scheme);
+  EmbeddingConfig common = embedding;
+  if (!embedding.user.subspaces.empty() && !embedding.item.subspaces.empty())
+    common.subspaces = embedding.user.subspaces;  // no table has those of --subspaces
+  if (traits.validate != nullptr) traits.validate(common);
+  if (traits.validate_dim != nullptr) traits.validate_dim(common, embedding.dim, "--dim");
   for (const Entity entity : {Entity::kUser, Entity::kItem}) validate_side(embedding, entity);
 }
 
@@ -236,10 +250,13 @@ EmbeddingConfig side_config(const EmbeddingConfig& embedding, Entity entity) {
   const SideSizes& sizes = entity == Entity::kUser ? embedding.user : embedding.item;
   if (!sizes.subspaces.empty()) side.subspaces = sizes.subspaces;
   if (!sizes.centroids.empty()) side.centroids = sizes.centroids;
+  const size_t own = sizes.centroids.size();
   if (!sizes.tiers.empty())
     side.tiers = sizes.tiers;
-  else if (sizes.centroids.size() == 1 && embedding.variant != Variant::kPrivateD)
+  else if (own == 1 && embedding.variant == Variant::kSharedK)
     side.tiers.clear();
+  else if (own == 2 && embedding.tiers.size() != 1 && embedding.variant != Variant::kPrivateD)
+    side.tiers = {0.1};  // as resolve() has it
   return side;
 }
 

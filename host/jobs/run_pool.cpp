@@ -125,7 +125,7 @@ class RunPool {
         const std::string outcome = source_.take(one.run, one.child.seconds());
         print(fmt::format("{}  done    {:>7}  {}", one.run.label, time, outcome));
         return;
-      } catch (const Error& failure) {
+      } catch (const std::exception& failure) {
         error = failure.what();
       }
     if (error.starts_with("mgqe: ")) error.erase(0, 6);

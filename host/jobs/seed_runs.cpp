@@ -44,10 +44,12 @@ std::string outcome(const std::filesystem::path& out) {
   // One that was interrupted ends well, without a result.
   if (!result.is_object()) throw Error("stopped before its end");
   const auto& test = result.at("test");
-  const std::string figure =
-      test.contains("rmse")
-          ? fmt::format("RMSE {:.3f}", test.at("rmse").get<double>())
-          : fmt::format("full NDCG@10 {:.4f}", test.at("full").at("ndcg@10").get<double>());
+  const auto shown = [](const nlohmann::json& value, int digits) {  // null: of no users
+    return value.is_null() ? "-" : fmt::format("{:.{}f}", value.get<double>(), digits);
+  };
+  const std::string figure = test.contains("rmse")
+                                 ? "RMSE " + shown(test.at("rmse"), 3)
+                                 : "full NDCG@10 " + shown(test.at("full").at("ndcg@10"), 4);
   return fmt::format("test {}, best epoch {}", figure, result.at("best_epoch").get<int>());
 }
 

@@ -1,5 +1,6 @@
 #include "models/packing/device_table.hpp"
 
+#include <cmath>
 #include <cstring>
 
 #include "models/packing/packed_rows.hpp"
@@ -24,6 +25,15 @@ DeviceArray upload(Memory& memory, const HostArray& array) {
 DeviceArray upload_floats(Memory& memory, const HostArray& array) {
   return array.dtype == DType::kF16 ? upload<float>(memory, HostArray(widened(array), array.shape))
                                     : upload<float>(memory, array);
+}
+
+HostArray to_half_codebook(const std::string& name, const HostArray& floats) {
+  for (const float value : floats.as<float>())
+    if (std::isinf(value))
+      input_error("--codebook-type f16: a centroid of ", name,
+                  " has grown beyond 65504, where binary16 ends: choose f32, or lower rates and "
+                  "--init-stddev");
+  return narrowed_to_half(floats);
 }
 
 PackedTable without_arrays(const PackedTable& table) {
@@ -67,7 +77,7 @@ PackedTable DevicePackedTable::share() const {
   for (const ArraySpec& spec : local_arrays()) {
     HostArray& host = table.arrays[spec.name];
     host = array(spec.name).to_host(*memory, spec.shape);
-    if (spec.dtype == DType::kF16 && host.size() > 0) host = narrowed_to_half(host);
+    if (spec.dtype == DType::kF16 && host.size() > 0) host = to_half_codebook(spec.name, host);
     host.dtype = spec.dtype;  // also of one without values
   }
   return table;

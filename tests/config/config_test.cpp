@@ -148,13 +148,31 @@ TEST(Config, SizesOfASideAreCheckedAsThoseOfAll) {
   EXPECT_CONTAINS(refusal([](Config& c) {
                     c.embedding.user.centroids = {256, 64, 16};
                   }),
-                  "tables of users (--user-...): --tiers has 1 cuts and --centroids 3 values");
+                  "tables of users: --user-tiers has 1 cuts and --user-centroids 3 values");
   EXPECT_CONTAINS(refusal([](Config& c) {
                     c.embedding.item.centroids = {64, 256};
                   }),
-                  "tables of items (--item-...): --centroids rises from 64 to 256");
+                  "tables of items: --item-centroids rises from 64 to 256");
   EXPECT_CONTAINS(refusal([](Config& c) { c.embedding.item.subspaces = {5}; }),
-                  "tables of items (--item-...): --subspaces 5 does not divide");
+                  "tables of items: --item-subspaces 5 does not divide");
+  EXPECT_EQ(refusal([](Config& c) {
+              c.embedding.dim = 16;
+              c.embedding.user.subspaces = {2};
+              c.embedding.item.subspaces = {4};
+            }),
+            "")
+      << "no table has --subspaces 32";
+  EXPECT_EQ(refusal([](Config& c) {
+              c.embedding.centroids = {16};
+              c.embedding.user.centroids = {16, 8};
+            }),
+            "")
+      << "two sizes have the cut that they have elsewhere";
+  EXPECT_CONTAINS(refusal([](Config& c) {
+                    c.embedding.scheme = "full";
+                    c.embedding.codebook_type = CodebookType::kF16;
+                  }),
+                  "--codebook-type f16 is for --embedding dpq_vq, dpq_sx or mgqe, not full");
   EXPECT_CONTAINS(refusal([](Config& c) {
                     c.embedding.scheme = "dpq_vq";
                     c.embedding.item.centroids = {64};

@@ -37,7 +37,7 @@ grid="$bin/figure2 --tasks gmf --device cpu --jobs 2 --no-report"
 # a run or a few are finished first, however slow the machine, so that there is an end to it.
 epochs 40 slow.json
 killed=0 lost=0
-for _ in $(seq 24); do
+for _ in $(seq 26); do
   # shellcheck disable=SC2086
   setsid $grid --seeds 1 --store store --config slow.json >stdout 2>stderr &
   grid_pid=$!
@@ -53,13 +53,13 @@ for _ in $(seq 24); do
   [ "$(stored store)" -ge "$before" ] || lost=1
   [ -e sums ] && { sha256sum --quiet -c sums || lost=1; }
   sha256sum store/*.json >sums 2>/dev/null
-  [ "$(stored store)" -eq 24 ] && break
+  [ "$(stored store)" -eq 26 ] && break
 done
-[ $killed -ge 2 ] && [ $lost -eq 0 ] && [ "$(stored store)" -eq 24 ]
-verdict $? "killed $killed times, $(stored store) of 24 runs, none lost"
+[ $killed -ge 2 ] && [ $lost -eq 0 ] && [ "$(stored store)" -eq 26 ]
+verdict $? "killed $killed times, $(stored store) of 26 runs, none lost"
 # shellcheck disable=SC2086
 $grid --seeds 1 --store store --config slow.json >stdout 2>stderr
-[ $? -eq 0 ] && grep -q "24 of 24 runs are stored, 0 of them made now" stdout && [ ! -s stderr ] &&
+[ $? -eq 0 ] && grep -q "26 of 26 runs are stored, 0 of them made now" stdout && [ ! -s stderr ] &&
   [ -z "$(ls store/.work store/.claims 2>/dev/null | grep -v :)" ]
 verdict $? "nothing is made twice, and nothing lies about"
 python3 - store/*.json <<'PY'
@@ -120,8 +120,8 @@ $grid --seeds 1..2 --store shared --config tiny.json >first 2>&1 &
 $grid --seeds 1..2 --store shared --config tiny.json >second 2>&1
 wait
 made() { grep -oE '[0-9]+ of them made now' "$1" | cut -d' ' -f1; }
-[ "$(stored shared)" -eq 48 ] && [ $(($(made first) + $(made second))) -eq 48 ]
-verdict $? "two grids on one store make 48 runs: $(made first) and $(made second)"
+[ "$(stored shared)" -eq 52 ] && [ $(($(made first) + $(made second))) -eq 52 ]
+verdict $? "two grids on one store make 52 runs: $(made first) and $(made second)"
 
 # What figure2 has stored, figure3 and ablation find.
 "$bin/figure3" --no-report --tasks gmf --seeds 1 --store shared --config tiny.json --device cpu >stdout
@@ -131,7 +131,7 @@ verdict $? "figure3 finds the runs of figure2"
 grep -q "6 of 6 runs are stored, 4 of them made now" stdout
 verdict $? "ablation finds those it shares"
 "$bin/figure2" --tasks gmf --seeds 1..3 --store shared --config tiny.json --list >stdout
-[ "$(grep -c ^stored stdout)" -eq 48 ] && [ "$(grep -c ^missing stdout)" -eq 24 ]
+[ "$(grep -c ^stored stdout)" -eq 52 ] && [ "$(grep -c ^missing stdout)" -eq 26 ]
 verdict $? "--list tells stored from missing"
 
 # The report of what is stored, by any of the three, and by a grid at its end.
@@ -142,7 +142,7 @@ if command -v gnuplot >/dev/null; then
   verdict $? "--report-only writes the report"
   cp -r shared again
   "$bin/figure2" --tasks gmf --seeds 1 --store again --config tiny.json --report at-the-end >stdout &&
-    grep -q "24 of 24 runs are stored" stdout && [ -s at-the-end/report.md ]
+    grep -q "26 of 26 runs are stored" stdout && [ -s at-the-end/report.md ]
   verdict $? "a grid ends with the report"
 fi
 PATH=/nowhere "$bin/figure2" --tasks gmf --seeds 1 --store none >/dev/null 2>stderr
@@ -177,7 +177,7 @@ verdict $? "a copied store is a store"
 # A budget stops what would pass it, and says what is left.
 # shellcheck disable=SC2086
 $grid --seeds 1 --store budget --config tiny.json --budget 0.01 >stdout
-grep -qE "0 of 24 runs are stored.*24 are left by --budget, the first gmf/full-d8 seed 1" stdout
+grep -qE "0 of 26 runs are stored.*26 are left by --budget, the first gmf/full-d8 seed 1" stdout
 verdict $? "a budget too small for any run"
 
 # An interrupt: nothing half written, no claim left, and the word that it goes on.
