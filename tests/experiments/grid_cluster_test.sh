@@ -48,9 +48,9 @@ stored() { find "$1" -maxdepth 1 -name '*.json' | wc -l; }
 
 PATH="$work/stand-ins:$PATH" experiments/cluster/grid_slurm.sh --cpu --tasks 3 --time 1:00 -- \
   figure2 --tasks gmf --only 'full|mgqe' --seeds 1..2 --store 'slurm runs' --config tiny.json >stdout 2>stderr
-[ $? -eq 0 ] && [ "$(stored 'slurm runs')" -eq 18 ] && [ ! -e experiments/results ]
+[ $? -eq 0 ] && [ "$(stored 'slurm runs')" -eq 20 ] && [ ! -e experiments/results ]
 verdict $? "three array tasks make the grid together"
-[ "$(grep -oE '[0-9]+ of them made now' runs/slurm.log | awk '{sum += $1} END {print sum}')" -eq 18 ]
+[ "$(grep -oE '[0-9]+ of them made now' runs/slurm.log | awk '{sum += $1} END {print sum}')" -eq 20 ]
 verdict $? "each run once"
 grep -qx -- '--array=1-3' "$work/stand-ins/sbatch.words" && ! grep -q gres "$work/stand-ins/sbatch.words"
 verdict $? "as many tasks as asked for, on CPUs"
@@ -60,7 +60,7 @@ verdict $? "a GPU a task by default"
 
 PATH="$work/stand-ins:$PATH" experiments/cluster/grid_ssh.sh localhost:0 node-7:0 -- \
   figure2 --tasks gmf --only 'full|mgqe' --seeds 1..2 --store 'ssh runs' --config tiny.json >stdout 2>stderr
-[ $? -eq 0 ] && [ "$(stored 'ssh runs')" -eq 18 ] && grep -qx "node-7-cpu: done" stdout && grep -qx node-7 "$work/stand-ins/ssh.hosts"
+[ $? -eq 0 ] && [ "$(stored 'ssh runs')" -eq 20 ] && grep -qx "node-7-cpu: done" stdout && grep -qx node-7 "$work/stand-ins/ssh.hosts"
 verdict $? "this machine and another make the grid together"
 PATH="$work/stand-ins:$PATH" experiments/cluster/grid_ssh.sh node-7:0 -- figure2 --tasks nothing >stdout 2>stderr
 [ $? -eq 1 ] && grep -q "^node-7-cpu: failed: figure2: --tasks nothing is unknown" stdout
