@@ -117,7 +117,9 @@ PrepareOptions PrepareCommand::options() const {
   if (in_.empty() == !by_file)
     input_error("give either --in, whose rows --split parts, or --train, --valid and --test");
   if (by_file && split_option_->count() > 0)
-    input_error("--split parts the rows of --in: those of --train, --valid and --test are parted");
+    input_error(
+        "--split parts the rows of --in: those of --train, --valid and --test are parted "
+        "already");
   if (by_file && train_.empty() && options.vocabulary.empty())
     input_error("--train is missing: ids are ranks of frequency in its rows");
   options.split = parse_split_rule(split_, seed_);

@@ -31,6 +31,8 @@ constexpr Magic kMagics[] = {
      "7zXZ\0"sv,
      0, "an xz file", "unpack it (unxz), or pack it by gzip"},
     {"\x28\xB5\x2F\xFD"sv, 0, "a zstd file", "unpack it (unzstd), or pack it by gzip"},
+    {"MGQECTR\n"sv, 0, "a cache of rows that `mgqe prepare` wrote",
+     "give interactions of users and items"},
     {"PAR1"sv, 0, "a Parquet file", kExport},
     {"ARROW1"sv, 0, "an Arrow file", kExport},
     {"\x89HDF\r\n\x1A\n"sv, 0, "an HDF5 file", kExport},
