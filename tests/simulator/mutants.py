@@ -41,9 +41,12 @@ RULES = [
     ("zeroed", "*.cu", r"\bzero\([^;]*\);", ""),
 ]
 
-# Programs whose tests are run, and those that a mutant meets which these do not see.
+# Programs whose tests are run, and those that a mutant meets which these do not see: bodies of kernels
+# alone, then the rest.
 PROGRAMS = ["engine_test", "comm_test"]
+BODIES = ["kernels_test"]
 SLOWER_PROGRAMS = ["base_test", "packed_test", "models_test", "train_test"]
+TESTS = {"comm_test": "Nccl.*", "kernels_test": "*"}  # of others those on the device
 
 # Mutants that change nothing, and why; they are not tried.
 NOTHING_TO_DO = ("a block of which nothing is left goes on: its loops are empty, loads are bounded by the "
@@ -106,9 +109,9 @@ class Tree:
                 environment = {**os.environ, "CUDASIM_SEED": str(seed), "CUDASIM_SMS": str(sms),
                                "MGQE_TEST_SCALE": "0.1"}
                 for program in programs:
-                    tests = "Nccl.*" if program == "comm_test" else "*/cuda"
+                    tests = TESTS.get(program, "*/cuda")
                     try:
-                        done = subprocess.run([self.build / program, f"--gtest_filter={tests}"],
+                        done = subprocess.run([self.build / program, f"--gtest_filter={tests}", "--gtest_fail_fast"],
                                               env=environment, capture_output=True, text=True,
                                               errors="replace", timeout=1200)
                     except subprocess.TimeoutExpired:
@@ -153,7 +156,8 @@ def main():
         source = file.read_text(encoding="utf-8")
         file.write_text(source[:begin] + text + source[stop:], encoding="utf-8")
         try:
-            how = tree.seen(PROGRAMS, args.seeds) or tree.seen(SLOWER_PROGRAMS, args.seeds)
+            how = next(filter(None, (tree.seen(programs, args.seeds)
+                                     for programs in (PROGRAMS, BODIES, SLOWER_PROGRAMS))), "")
         finally:
             file.write_text(source, encoding="utf-8")
         records[name] = how

@@ -19,6 +19,12 @@ gtest_discover_tests(engine_test TEST_FILTER "*/cuda" TEST_PREFIX "other_device/
   PROPERTIES TIMEOUT 600 LABELS engine ENVIRONMENT
   "${device_environment};CUDASIM_SMS=1;CUDASIM_SEED=2;CUDASIM_ARCH=80;CUDASIM_EAGER=1")
 
+# Bodies of kernels alone, on fibers: other presets have them as tests, here only mutants.sh asks them.
+file(GLOB sources CONFIGURE_DEPENDS kernels/*_test.cpp)
+mgqe_test_program(kernels_test ${sources})
+target_link_libraries(kernels_test PRIVATE GTest::gtest_main)
+set_target_properties(kernels_test PROPERTIES EXCLUDE_FROM_ALL ON)
+
 # Its faulty kernels are instrumented as those of the back end are.
 mgqe_device_object(faulty_kernels ${CMAKE_CURRENT_SOURCE_DIR}/simulator/faulty_kernels.cu)
 mgqe_test_program(simulator_test simulator/simulator_test.cpp ${PROJECT_BINARY_DIR}/faulty_kernels.o)
