@@ -11,7 +11,7 @@ $p0s0 << EOD
 12.5 16.0452 0.34501
 25 15.2426 0.437481
 50 14.5545 0.323477
-100 14.0054 0.177658
+100 14.0144 0.130173
 EOD
 $p0s1 << EOD
 6.2888 16.5654 0.476528
@@ -40,8 +40,11 @@ EOD
 $p0s5 << EOD
 7.388 15.0668 0.0293882
 9.80995 14.5033 0.209454
-14.6539 14.2188 0.275843
+14.6539 14.1771 0.186873
 24.3417 13.9957 0.208911
+EOD
+$p0s6 << EOD
+14.983 14.0736 0.13702
 EOD
 set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'
 set bmargin 6.4
@@ -64,4 +67,6 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s4 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p0s4 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
   $p0s5 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p0s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
+  $p0s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p0s6 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
+  $p0s6 using 1:2 with linespoints lc rgb '#010208' lw 1.8 dt (4,2) pt 9 ps 0.75 pointinterval 1 title "mgqe_f16"

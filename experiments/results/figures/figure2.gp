@@ -71,7 +71,7 @@ $p3s0 << EOD
 12.5 16.0452 0.34501
 25 15.2426 0.437481
 50 14.5545 0.323477
-100 14.0054 0.177658
+100 14.0144 0.130173
 EOD
 $p3s1 << EOD
 6.2888 16.5654 0.476528
@@ -100,8 +100,11 @@ EOD
 $p3s5 << EOD
 7.388 15.0668 0.0293882
 9.80995 14.5033 0.209454
-14.6539 14.2188 0.275843
+14.6539 14.1771 0.186873
 24.3417 13.9957 0.208911
+EOD
+$p3s6 << EOD
+14.983 14.0736 0.13702
 EOD
 set multiplot
 set key off
@@ -176,7 +179,9 @@ plot $p3s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p3s4 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p3s4 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
   $p3s5 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p3s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
+  $p3s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p3s6 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
+  $p3s6 using 1:2 with linespoints lc rgb '#010208' lw 1.8 dt (4,2) pt 9 ps 0.75 pointinterval 1 title "mgqe_f16"
 set size 1,0.0625
 set origin 0,0
 set margins 0,0,0,0
@@ -195,5 +200,6 @@ plot NaN with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 title "full"
   NaN with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 title "scalar_quantized", \
   NaN with linespoints lc rgb '#010204' lw 1.2 dt (10,3,2,3) pt 11 ps 0.75 title "hashed", \
   NaN with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 title "dpq_vq", \
+  NaN with linespoints lc rgb '#010208' lw 1.8 dt (4,2) pt 9 ps 0.75 title "mgqe_f16", \
   NaN with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 title "mgqe"
 unset multiplot
