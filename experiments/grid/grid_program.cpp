@@ -1,6 +1,5 @@
 #include "experiments/grid/grid_program.hpp"
 
-#include <deque>
 #include <filesystem>
 
 #include <fmt/ranges.h>
@@ -82,15 +81,10 @@ void GridProgram::list(const std::vector<GridRun>& runs) const {
   const RunStore store(store_);
   size_t stored = 0;
   for (const GridRun& run : runs) {
-    std::deque<RunRecord> records;
-    const TrainedLength trained =
-        trained_length(run.config, run.longest, [&](const Config& length) {
-          const auto record = store.find(length);
-          return record ? &records.emplace_back(*record) : nullptr;
-        });
-    stored += trained.next ? 0 : 1;
-    fmt::print("{:<8} {}\n", trained.next ? "missing" : "stored",
-               trained.next ? at_length(run, *trained.next).label : run.label);
+    const StoredLength found = stored_length(store, run.config, run.longest);
+    stored += found.next ? 0 : 1;
+    fmt::print("{:<8} {}\n", found.next ? "missing" : "stored",
+               found.next ? at_length(run, *found.next).label : run.label);
   }
   fmt::print("\n{} of {} runs are stored in {}\n", stored, runs.size(), store_);
 }

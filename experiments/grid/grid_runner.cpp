@@ -1,7 +1,6 @@
 #include "experiments/grid/grid_runner.hpp"
 
 #include <chrono>
-#include <deque>
 #include <fstream>
 #include <memory>
 
@@ -58,15 +57,11 @@ class GridSource final : public RunSource {
       if (const auto known = fingerprints_.find(data_key(runs[i].config));
           known != fingerprints_.end())
         data_[i] = known->second;
-      const Found found = look_up(i);
-      if (found.stands) {
-        const GridRun stands = at_length(first_[i], *found.stands);
-        if ((found.device != "cpu") == gpu) costs_.learn(stands, found.seconds);
-      }
-      if (found.next)
-        runs_[i] = at_length(first_[i], *found.next);
-      else
-        states_[i] = State::kStored;
+      const StoredLength found = look_up(i);
+      if (found.stands && (found.stands->at("device") != "cpu") == gpu)
+        costs_.learn(at_length(first_[i], recorded_config(*found.stands)),
+                     seconds_of(*found.stands));
+      go_on_to(i, found.next);
     }
   }
 
@@ -170,32 +165,14 @@ class GridSource final : public RunSource {
   }
 
  private:
-  /// What is stored of a run at any of its lengths, and what is to be made.
-  struct Found {
-    std::optional<Config> stands, next;
-    std::string device;
-    double seconds = 0.0;
-  };
-  Found look_up(size_t i) const {
-    std::deque<RunRecord> records;
-    const TrainedLength trained =
-        trained_length(first_[i].config, first_[i].longest, [&](const Config& config) {
-          const auto record = store_.find(config, data_[i]);
-          return record ? &records.emplace_back(*record) : nullptr;
-        });
-    Found found;
-    found.next = trained.next;
-    if (trained.stands == nullptr) return found;
-    found.stands = recorded_config(*trained.stands);
-    found.device = trained.stands->at("device").get<std::string>();
-    found.seconds = seconds_of(*trained.stands);
-    return found;
+  StoredLength look_up(size_t i) const {
+    return stored_length(store_, first_[i].config, first_[i].longest, data_[i]);
   }
   /// To the length that is to be made next.
-  void advance(size_t i) {
-    const Found found = look_up(i);
-    if (found.next)
-      runs_[i] = at_length(first_[i], *found.next);
+  void advance(size_t i) { go_on_to(i, look_up(i).next); }
+  void go_on_to(size_t i, const std::optional<Config>& next) {
+    if (next)
+      runs_[i] = at_length(first_[i], *next);
     else
       states_[i] = State::kStored;
   }

@@ -1,5 +1,7 @@
 #include "experiments/grid/training_length.hpp"
 
+#include <deque>
+
 namespace mgqe {
 
 std::vector<Config> training_lengths(const Config& config, int longest) {
@@ -30,6 +32,18 @@ TrainedLength trained_length(const Config& config, int longest, const FindRun& f
     if (!is_cut_short(*run)) break;
   }
   return trained;
+}
+
+StoredLength stored_length(const RunStore& store, const Config& config, int longest,
+                           const std::string& data) {
+  std::deque<RunRecord> records;
+  const TrainedLength trained = trained_length(config, longest, [&](const Config& length) {
+    const auto record = store.find(length, data);
+    return record ? &records.emplace_back(*record) : nullptr;
+  });
+  StoredLength stored{std::nullopt, trained.next};
+  if (trained.stands != nullptr) stored.stands = *trained.stands;
+  return stored;
 }
 
 }  // namespace mgqe

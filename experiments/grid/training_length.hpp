@@ -38,4 +38,12 @@ struct TrainedLength {
 };
 TrainedLength trained_length(const Config& config, int longest, const FindRun& find);
 
+/// The same of a store, on the data of this fingerprint as RunStore::find has it.
+struct StoredLength {
+  std::optional<RunRecord> stands;
+  std::optional<Config> next;
+};
+StoredLength stored_length(const RunStore& store, const Config& config, int longest,
+                           const std::string& data = "");
+
 }  // namespace mgqe

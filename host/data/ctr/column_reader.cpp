@@ -93,7 +93,7 @@ void ColumnReader::read_header(std::string_view line, char separator) {
   for (;;) {
     std::string_view name;
     if (quotes && line.starts_with('"')) {
-      name = take_quoted(line);
+      name = quotes_.take(reader_, line, separator);
     } else {
       name = line.substr(0, line.find(separator));
       line.remove_prefix(name.size());
@@ -118,10 +118,10 @@ void ColumnReader::split(std::string_view line, char separator) {
   const std::string_view whole = line;
   const bool quotes = format_ == CtrFormat::kCommaSeparated;
   const size_t count = fields_.size();
-  unescaped_.clear();
+  quotes_.clear();
   for (size_t i = 0; i < count; ++i) {
     if (quotes && line.starts_with('"')) {
-      fields_[i] = take_quoted(line);
+      fields_[i] = quotes_.take(reader_, line, separator);
       if (line.empty() != (i + 1 == count)) fail_count(whole, separator);
       if (!line.empty()) line.remove_prefix(1);
       continue;
@@ -131,28 +131,6 @@ void ColumnReader::split(std::string_view line, char separator) {
     if ((cut == std::string_view::npos) != (i + 1 == count)) fail_count(whole, separator);
     line.remove_prefix(cut == std::string_view::npos ? line.size() : cut + 1);
   }
-}
-
-std::string_view ColumnReader::take_quoted(std::string_view& line) {
-  size_t end = 1;
-  bool escaped = false;
-  for (;; end += 2, escaped = true) {
-    end = line.find('"', end);
-    if (end == std::string_view::npos)
-      reader_.fail("the quote before ", quoted(line.substr(1)),
-                   " is not closed: a field, quoted or not, ends on its line");
-    if (end + 1 >= line.size() || line[end + 1] != '"') break;
-  }
-  std::string_view field = line.substr(1, end - 1);
-  line.remove_prefix(end + 1);
-  if (!line.empty() && line.front() != ',')
-    reader_.fail(quoted(line),
-                 " follows a quoted field: expected a comma behind the quote; a quote "
-                 "within a field is doubled");
-  if (!escaped) return field;
-  std::string& text = unescaped_.emplace_back(field);
-  for (size_t at = 0; (at = text.find("\"\"", at)) != std::string::npos; ++at) text.erase(at, 1);
-  return text;
 }
 
 void ColumnReader::split_libfm(std::string_view line) {
@@ -176,10 +154,9 @@ void ColumnReader::split_libfm(std::string_view line) {
 }
 
 void ColumnReader::fail_count(std::string_view line, char separator) const {
-  const char* name = separator == ',' ? "commas" : separator == ' ' ? "spaces" : "tabs";
   while (separator == ' ' && line.ends_with(' ')) line.remove_suffix(1);
   reader_.fail("the line has ", 1 + std::count(line.begin(), line.end(), separator),
-               " columns: expected ", fields_.size(), ", separated by ", name);
+               " columns: expected ", fields_.size(), ", separated by ", separator_name(separator));
 }
 
 }  // namespace mgqe

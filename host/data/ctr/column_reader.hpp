@@ -1,7 +1,6 @@
 // ColumnReader: rows of text files with many columns, as views of their fields.
 #pragma once
 
-#include <deque>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -9,7 +8,7 @@
 #include <vector>
 
 #include "host/data/ctr/field_spec.hpp"
-#include "host/data/text/text_reader.hpp"
+#include "host/data/text/quoted_fields.hpp"
 
 namespace mgqe {
 
@@ -46,15 +45,13 @@ class ColumnReader {
   void read_header(std::string_view line, char separator);
   void split(std::string_view line, char separator);
   void split_libfm(std::string_view line);
-  /// The field that begins with a quote at `line`'s front; what is behind it remains in `line`.
-  std::string_view take_quoted(std::string_view& line);
   [[noreturn]] void fail_count(std::string_view line, char separator) const;
 
   TextReader reader_;
   CtrFormat format_;
   std::vector<NamedColumn> columns_;
   std::vector<std::string_view> fields_;  // of the current row
-  std::deque<std::string> unescaped_;     // fields of it that had quotes within
+  QuotedFields quotes_;                   // of it
   std::string_view first_;                // a first line that is data, read already
   bool has_first_ = false;
 };

@@ -1,12 +1,11 @@
 // Lines cut into fields, with the quotes of CSV undone.
 #pragma once
 
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "host/data/text/text_reader.hpp"
+#include "host/data/text/quoted_fields.hpp"
 
 namespace mgqe {
 
@@ -24,17 +23,13 @@ class FieldSplitter {
 
  private:
   void split_words(std::string_view line, std::vector<std::string_view>& fields) const;
-  std::string_view take_quoted(const TextReader& reader, std::string_view& line);
 
   char separator_;
-  std::deque<std::string> unquoted_;  // fields that are no part of the line
+  QuotedFields quotes_;
 };
 
 /// The separator of a line: `likely` where it stands in it outside quotes, else the first of comma,
 /// tab, semicolon and bar that does; 0 where there is none.
 char find_separator(std::string_view line, char likely);
-
-/// "commas", "tabs" ...
-const char* separator_name(char separator);
 
 }  // namespace mgqe

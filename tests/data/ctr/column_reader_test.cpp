@@ -77,13 +77,15 @@ TEST(ColumnReader, RefusalsNameFileAndLine) {
   EXPECT_EQ(refused("a\tb\n1\t2\t3\n", kTsv),
             "file:2: the line has 3 columns: expected 2, separated by tabs");
   EXPECT_EQ(refused("1 1:1 2:1\n1 1:1\n", kLibfm),
-            "file:2: the line has 2 columns: expected 3, separated by spaces");
+            "file:2: the line has 2 columns: expected 3, separated by blanks");
   EXPECT_EQ(refused("1 1:1 2:0.5\n", kLibfm),
             "file:1: \"2:0.5\" is no one-hot feature: expected index:1");
-  EXPECT_EQ(refused("a,b\n1,\"x\n", kCsv),
-            "file:2: the quote before \"x\" is not closed: a field, quoted or not, ends on its "
-            "line");
-  EXPECT_NE(refused("a,b\n1,\"x\"y\n", kCsv).find("file:2: \"y\" follows a quoted field"),
+  EXPECT_EQ(
+      refused("a,b\n1,\"x\n", kCsv),
+      "file:2: the quote before \"x\" is not closed in its line: close it, or put the field on "
+      "one line");
+  EXPECT_NE(refused("a,b\n1,\"x\"y\n", kCsv)
+                .find("file:2: text stands behind the closing quote of \"x\""),
             std::string::npos);
   EXPECT_NE(refused("a,b\n\"1\"\n", kCsv).find("expected 2"), std::string::npos);
   EXPECT_NE(refused("a,b\n1,\"2\",3\n", kCsv).find("3 columns: expected 2"), std::string::npos);
