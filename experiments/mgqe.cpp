@@ -33,6 +33,7 @@
 #include "host/io/console/logging.hpp"
 #include "host/io/console/run_table.hpp"
 #include "host/io/run_lock.hpp"
+#include "host/train/capacity_plan.hpp"
 #include "host/train/trainer.hpp"
 #include "models/backbones/canonical.hpp"
 #include "models/features/placement.hpp"
@@ -108,6 +109,12 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   launch.join(*backend);
   Communicator& ranks = backend->communicator();
   check_same(ranks, "build", build_commit());
+  if (!config.embedding.budget.empty())
+    agree(ranks, [&] {
+      const CapacityPlan plan = plan_capacity(*backend, config);
+      fmt::print("{}", plan.text);
+      config = plan.config;
+    });
   std::unique_ptr<Task> task;
   // Of a catalogue that is made it is known before how large its tables are.
   if (config.data.name == "synthetic")

@@ -107,7 +107,12 @@ DescribeCommand::DescribeCommand(CLI::App& app)
 }
 
 void DescribeCommand::run() const {
-  if (choice<TaskKind>(task_, "--task") == TaskKind::kRelevance)
+  const auto task = choice<TaskKind>(task_, "--task");
+  if (task == TaskKind::kCtr)
+    input_error(
+        "describe --task ctr: `mgqe prepare` reads such files and says what is in them, and "
+        "`mgqe inspect` shows the cache it wrote");
+  if (task == TaskKind::kRelevance)
     describe_relevance();
   else
     describe_interactions();

@@ -34,6 +34,7 @@ std::string outcome(const RunRecord& record) {
   const auto shown = [](const RunRecord& figure, int digits) {  // null: of no users
     return figure.is_null() ? "-" : fmt::format("{:.{}f}", figure.get<double>(), digits);
   };
+  if (test.contains("auc")) return "AUC " + shown(test.at("auc"), 5);
   if (test.contains("rmse")) return "RMSE " + shown(test.at("rmse"), 3);
   return fmt::format("HR@10 {} sampled, {} full", shown(test.at("sampled").at("hr@10"), 4),
                      shown(test.at("full").at("hr@10"), 4));

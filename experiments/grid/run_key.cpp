@@ -11,6 +11,7 @@
 #include "host/base/numerics.hpp"
 #include "host/config/choices.hpp"
 #include "host/config/scheme_traits.hpp"
+#include "host/data/ctr/load_ctr_rows.hpp"
 #include "host/data/dataset.hpp"
 #include "host/data/hasher.hpp"
 #include "host/data/relevance/relevance.hpp"
@@ -101,6 +102,10 @@ std::string data_key(const Config& config) {
 }
 
 std::string data_fingerprint(const Config& config) {
+  if (config.model.task == TaskKind::kCtr) {
+    DataConfig data = config.data;
+    return fmt::format("{:016x}", load_ctr_rows(data)->fingerprint());
+  }
   const std::unique_ptr<Backend> backend = make_backend("cpu");
   const uint64_t fingerprint = config.model.task == TaskKind::kRelevance
                                    ? load_relevance(config.data, *backend).fingerprint

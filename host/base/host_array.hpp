@@ -15,7 +15,7 @@
 
 namespace mgqe {
 
-enum class DType { kF32, kF64, kBf16, kF16, kU8, kI32, kI64, kU64 };
+enum class DType { kF32, kF64, kBf16, kF16, kU8, kI32, kI64, kU64, kI8 };
 
 template <class T>
 constexpr DType dtype_of() {
@@ -24,6 +24,7 @@ constexpr DType dtype_of() {
   if constexpr (std::is_same_v<T, Bfloat16>) return DType::kBf16;
   if constexpr (std::is_same_v<T, Half>) return DType::kF16;
   if constexpr (std::is_same_v<T, uint8_t>) return DType::kU8;
+  if constexpr (std::is_same_v<T, int8_t>) return DType::kI8;
   if constexpr (std::is_same_v<T, int32_t>) return DType::kI32;
   if constexpr (std::is_same_v<T, int64_t>) return DType::kI64;
   if constexpr (std::is_same_v<T, uint64_t>) return DType::kU64;

@@ -61,6 +61,8 @@ enum class RandomStream : uint64_t {
   kMlpUserCodebook,
   kMlpItemCodebook,
   kDropout,
+  kFeatureTable,     // and the name of the table
+  kFeatureCodebook,  // likewise
 };
 
 /// A key for one purpose of one seed (splitmix64 finaliser over both).

@@ -14,7 +14,7 @@
 
 namespace mgqe {
 
-enum class TaskKind { kRanking, kRelevance };
+enum class TaskKind { kRanking, kRelevance, kCtr };
 enum class SchemeTables { kBoth, kUsers, kItems };
 enum class Variant { kSharedK, kPrivateK, kPrivateD };
 enum class DistanceBn { kNone, kTf };
@@ -24,6 +24,18 @@ enum class Faithful { kPaper, kDpqCode };
 enum class CodebookType {
   kF32,
   kF16,  // binary16: the f32 values that are trained, rounded where they are used
+};
+/// --codebook: which features of --task ctr share a table, and so its codebook.
+enum class CodebookScope {
+  kShared,  // all
+  kField,   // none: one each
+  kGroup,   // those of as many digits of rows
+};
+/// --dense-type: how the weights of a backbone's layers are served.
+enum class DenseType {
+  kF32,
+  kBf16,
+  kInt8,  // matrices, with a scale for each output; vectors stay f32
 };
 enum class Shard { kAuto, kRows, kNone };
 
@@ -48,7 +60,7 @@ struct Choices;
 template <>
 struct Choices<TaskKind> {
   static constexpr const char* flag = "--task";
-  static constexpr std::array names = {"ranking", "relevance"};
+  static constexpr std::array names = {"ranking", "relevance", "ctr"};
 };
 template <>
 struct Choices<SchemeTables> {
@@ -79,6 +91,16 @@ template <>
 struct Choices<CodebookType> {
   static constexpr const char* flag = "--codebook-type";
   static constexpr std::array names = {"f32", "f16"};
+};
+template <>
+struct Choices<CodebookScope> {
+  static constexpr const char* flag = "--codebook";
+  static constexpr std::array names = {"shared", "field", "group"};
+};
+template <>
+struct Choices<DenseType> {
+  static constexpr const char* flag = "--dense-type";
+  static constexpr std::array names = {"f32", "bf16", "int8"};
 };
 template <>
 struct Choices<Shard> {

@@ -168,6 +168,10 @@ void validate_embedding(const EmbeddingConfig& embedding) {
     input_error("--tables ", name_of(embedding.tables),
                 " leaves the other tables full, and --embedding full is that already: choose "
                 "another scheme");
+  if (!embedding.budget.empty() && !traits.tiered)
+    input_error("--budget is for --embedding ",
+                schemes_that([](const SchemeTraits& other) { return other.tiered; }), ", not ",
+                embedding.scheme);
   check_positive("--init-stddev", embedding.init_stddev);
   if (embedding.variant != Variant::kSharedK && !traits.reads("variant"))
     input_error("--variant ", name_of(embedding.variant), " is for --embedding ",
@@ -292,6 +296,14 @@ void validate(const Config& config) {
   if (data.synthetic_users < 1) input_error("--synthetic-users must be 1 or more");
   if (data.synthetic_items < 16 || data.synthetic_items > 100'000'000)
     input_error("--synthetic-items ", data.synthetic_items, " is out of range: 16 to 100000000");
+  if (data.synthetic_table_rows < 300 || data.synthetic_table_rows > 2'000'000'000)
+    input_error("--synthetic-table-rows ", data.synthetic_table_rows,
+                " is out of range: 300 to 2000000000");
+  if (data.synthetic_examples < 10 || data.synthetic_examples > 10'000'000'000)
+    input_error("--synthetic-examples ", data.synthetic_examples,
+                " is out of range: 10 to 10000000000");
+  if (embedding.full_rows < 0)
+    input_error("--full-rows ", embedding.full_rows, " must be 0 (no field) or more");
   if (data.synthetic_actions < 3)
     input_error("--synthetic-actions ", data.synthetic_actions,
                 " must be 3 or more: two actions are held out");

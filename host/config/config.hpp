@@ -24,6 +24,8 @@ struct DataConfig {
   int64_t synthetic_actions = 165;
   int64_t synthetic_pair_items = 290'000;
   int64_t synthetic_pairs = 17'000'000;
+  int64_t synthetic_table_rows = 100'000;
+  int64_t synthetic_examples = 1'000'000;
   uint64_t synthetic_seed = 1;
 };
 
@@ -36,6 +38,10 @@ struct ModelConfig {
   int heads = 1;
   int64_t max_length = 200;
   double dropout = 0.2;
+  int cross_layers = 3;
+  std::vector<int> hidden = {400, 400, 400};
+  std::vector<int> bottom = {64};
+  DenseType dense_type = DenseType::kF32;
 };
 
 /// Whose rows a table has.
@@ -63,6 +69,10 @@ struct EmbeddingConfig {
   std::vector<double> tiers;   // likewise
   SideSizes user, item;
   CodebookType codebook_type = CodebookType::kF32;
+  CodebookScope codebook_scope = CodebookScope::kShared;
+  int64_t full_rows = 100;
+  std::string budget;
+  int budget_warmup = 2;
   double init_stddev = 0.01;
   double codebook_weight = 1.0;
   double commitment_weight = 0.0;
@@ -114,7 +124,7 @@ void visit_fields(ConfigType& config, Visit&& visit) {
       "data", "name", "--data", data.name,
       "ml-1m, ncf, video, synthetic, or the path of a file; auto takes ml-1m where it is found, "
       "else synthetic. Relevance: steam, relevance-synthetic, or the path of a file of `item item "
-      "score`");
+      "score`. Ctr: the cache that `mgqe prepare` wrote, or ctr-synthetic");
   visit("data", "synthetic_users", "--synthetic-users", data.synthetic_users,
         "users of the synthetic data set");
   visit("data", "synthetic_items", "--synthetic-items", data.synthetic_items,
@@ -125,13 +135,19 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "items of relevance-synthetic");
   visit("data", "synthetic_pairs", "--synthetic-pairs", data.synthetic_pairs,
         "scored pairs of relevance-synthetic");
+  visit("data", "synthetic_table_rows", "--synthetic-table-rows", data.synthetic_table_rows,
+        "ctr-synthetic: rows of its 26 fields together, 300 or more");
+  visit("data", "synthetic_examples", "--synthetic-examples", data.synthetic_examples,
+        "ctr-synthetic: training rows; a tenth as many for validation, and for test");
   visit("data", "synthetic_seed", "--synthetic-seed", data.synthetic_seed,
         "seed the synthetic data set is generated from");
 
   auto& model = config.model;
   visit("model", "name", "--model", model.name, "backbone");
-  visit("model", "task", "--task", model.task,
-        "ranking (leave-one-out) or relevance (scores of item pairs, RMSE)");
+  visit(
+      "model", "task", "--task", model.task,
+      "ranking (leave-one-out), relevance (scores of item pairs, RMSE) or ctr (labels of rows with "
+      "many fields, AUC)");
   visit("model", "mlp_dim", "--mlp-dim", model.mlp_dim,
         "neumf: dimension m of the perceptron's tables, whose layers are 2m-m-m/2-m/4; 0 takes "
         "--dim");
@@ -142,6 +158,16 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("model", "max_length", "--max-length", model.max_length,
         "sasrec: latest actions of a user that are read");
   visit("model", "dropout", "--dropout", model.dropout, "sasrec: dropout rate");
+  visit("model", "cross_layers", "--cross-layers", model.cross_layers,
+        "dcn: cross layers beside the deep ones; 0 leaves a deep network alone");
+  visit("model", "hidden", "--hidden", model.hidden,
+        "dcn, dlrm: widths of the deep layers; dlrm's follow the dot products. 0: none");
+  visit("model", "bottom", "--bottom", model.bottom,
+        "dlrm: widths of the layers that dense fields pass first; one of --dim follows. 0: none");
+  visit(
+      "model", "dense_type", "--dense-type", model.dense_type,
+      "weights of the layers as they are served and evaluated: f32, bf16, or int8 with a scale an "
+      "output; training moves f32 ones");
 
   auto& embedding = config.embedding;
   visit("embedding", "scheme", "--embedding", embedding.scheme, "embedding scheme");
@@ -178,6 +204,16 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("embedding", "codebook_type", "--codebook-type", embedding.codebook_type,
         "centroids as they are served: f32, or f16, which halves codebooks; training looks up the "
         "rounded values and moves f32 ones");
+  visit("embedding", "codebook_scope", "--codebook", embedding.codebook_scope,
+        "ctr: shared (all fields are rows of one table, with one codebook), field (a table and a "
+        "codebook each) or group (fields whose rows have as many digits share one)");
+  visit("embedding", "full_rows", "--full-rows", embedding.full_rows,
+        "ctr: fields of so many rows or fewer stay full");
+  visit("embedding", "budget", "--budget", embedding.budget,
+        "mgqe: bytes of all tables, e.g. 10% of full ones, 300KiB or 300000: centroids and tiers "
+        "that lose least are found in it, after a warm-up of full tables [none]");
+  visit("embedding", "budget_warmup", "--budget-warmup", embedding.budget_warmup,
+        "epochs of that warm-up; one more measures how much each row's error costs");
   visit("embedding", "init_stddev", "--init-stddev", embedding.init_stddev,
         "standard deviation of the initial tables and codebooks");
   visit("embedding", "codebook_weight", "--codebook-weight", embedding.codebook_weight,

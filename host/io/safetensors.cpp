@@ -36,11 +36,12 @@ struct DTypeEntry {
   const char* name;
   int64_t bytes;
 };
-constexpr std::array<DTypeEntry, 8> kDTypes = {{{DType::kF32, "F32", 4},
+constexpr std::array<DTypeEntry, 9> kDTypes = {{{DType::kF32, "F32", 4},
                                                 {DType::kF64, "F64", 8},
                                                 {DType::kBf16, "BF16", 2},
                                                 {DType::kF16, "F16", 2},
                                                 {DType::kU8, "U8", 1},
+                                                {DType::kI8, "I8", 1},
                                                 {DType::kI32, "I32", 4},
                                                 {DType::kI64, "I64", 8},
                                                 {DType::kU64, "U64", 8}}};

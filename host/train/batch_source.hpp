@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "host/data/ctr/ctr_rows.hpp"
 #include "host/data/dataset.hpp"
 #include "host/data/relevance/relevance.hpp"
 #include "host/engine/look_ahead.hpp"
@@ -60,5 +61,8 @@ std::unique_ptr<BatchSource> make_sequence_batches(Backend& backend, const Datas
 /// Scored pairs, each once an epoch; targets are scores / kRelevanceScale.
 std::unique_ptr<BatchSource> make_scored_pair_batches(Backend& backend, const ScoredPairs& pairs,
                                                       const Config& config);
+/// Labelled rows, each once an epoch, read as they are needed. Both must outlive it.
+std::unique_ptr<BatchSource> make_row_batches(Backend& backend, const CtrRows& rows,
+                                              const FeatureLayout& layout, const Config& config);
 
 }  // namespace mgqe

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include <nlohmann/json.hpp>
 
@@ -63,6 +64,27 @@ std::optional<double> CtrMetrics::auc() {
 std::optional<double> CtrMetrics::logloss() const {
   if (keys_.empty()) return std::nullopt;
   return loss_sum_ / static_cast<double>(rows());
+}
+
+std::string CtrMetrics::to_bytes() const {
+  std::string bytes(sizeof loss_sum_ + keys_.size() * sizeof(uint64_t), '\0');
+  std::memcpy(bytes.data(), &loss_sum_, sizeof loss_sum_);
+  if (!keys_.empty())
+    std::memcpy(bytes.data() + sizeof loss_sum_, keys_.data(), keys_.size() * sizeof(uint64_t));
+  return bytes;
+}
+
+CtrMetrics CtrMetrics::of(const std::string& bytes) {
+  CtrMetrics metrics;
+  MGQE_CHECK(bytes.size() % sizeof(uint64_t) == 0 && bytes.size() >= sizeof metrics.loss_sum_,
+             bytes.size(), " bytes of metrics");
+  std::memcpy(&metrics.loss_sum_, bytes.data(), sizeof metrics.loss_sum_);
+  metrics.keys_.resize((bytes.size() - sizeof metrics.loss_sum_) / sizeof(uint64_t));
+  if (!metrics.keys_.empty())
+    std::memcpy(metrics.keys_.data(), bytes.data() + sizeof metrics.loss_sum_,
+                metrics.keys_.size() * sizeof(uint64_t));
+  for (const uint64_t key : metrics.keys_) metrics.positives_ += static_cast<int64_t>(key & 1);
+  return metrics;
 }
 
 nlohmann::ordered_json CtrMetrics::json() {

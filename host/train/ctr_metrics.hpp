@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -31,12 +32,12 @@ class CtrMetrics {
   /// {"auc", "logloss", "rows", "positives"}; null where there is none.
   nlohmann::ordered_json json();
 
-  /// For other ranks: 32 bits that are ordered as logits are, then the label, a row.
-  const std::vector<uint64_t>& keys() const { return keys_; }
-  double loss_sum() const { return loss_sum_; }
+  /// All that it holds, for another rank, and the inverse.
+  std::string to_bytes() const;
+  static CtrMetrics of(const std::string& bytes);
 
  private:
-  std::vector<uint64_t> keys_;
+  std::vector<uint64_t> keys_;  // 32 bits that are ordered as logits are, then the label, a row
   int64_t positives_ = 0;
   double loss_sum_ = 0.0;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "host/config/choices.hpp"
+#include "host/data/ctr/load_ctr_rows.hpp"
 #include "host/io/console/logging.hpp"
 #include "host/train/task.hpp"
 #include "models/features/placement.hpp"
@@ -127,8 +128,13 @@ std::unique_ptr<Task> make_ranking_task(Backend& backend, Dataset dataset, const
 }
 
 std::unique_ptr<Task> make_task(Backend& backend, Config& config) {
-  const bool relevance = config.model.task == TaskKind::kRelevance;
-  if (relevance) {
+  if (config.model.task == TaskKind::kCtr) {
+    if (config.data.name == "auto")
+      log().warn("no --data, so the rows are synthetic: give the cache that `mgqe prepare` wrote");
+    std::unique_ptr<const CtrRows> rows = load_ctr_rows(config.data);
+    return make_ctr_task(backend, std::move(rows), config);
+  }
+  if (config.model.task == TaskKind::kRelevance) {
     RelevanceDataset dataset = load_relevance(config.data, backend);
     if (config.data.name == "auto") config.data.name = dataset.name;
     return make_relevance_task(backend, std::move(dataset), config);

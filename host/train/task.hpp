@@ -1,5 +1,5 @@
 // Task: what a run learns from and how it is judged. RankingTask holds actions out and ranks them;
-// RelevanceTask predicts scores of item pairs.
+// RelevanceTask predicts scores of item pairs, CtrTask labels of rows with many fields.
 #pragma once
 
 #include <memory>
@@ -56,6 +56,9 @@ class Task {
 std::unique_ptr<Task> make_ranking_task(Backend& backend, Dataset dataset, const Config& config);
 std::unique_ptr<Task> make_relevance_task(Backend& backend, RelevanceDataset dataset,
                                           const Config& config);
+
+std::unique_ptr<Task> make_ctr_task(Backend& backend, std::unique_ptr<const CtrRows> rows,
+                                    const Config& config);
 
 /// Loads the data that config names. Where that is "auto", config.data.name becomes what was found.
 std::unique_ptr<Task> make_task(Backend& backend, Config& config);

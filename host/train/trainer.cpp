@@ -16,6 +16,7 @@
 #include "host/io/console/logging.hpp"
 #include "host/io/console/metrics_log.hpp"
 #include "host/io/console/progress.hpp"
+#include "host/packed/dense_arrays.hpp"
 #include "host/train/user_hits.hpp"
 #include "models/features/placement.hpp"
 
@@ -42,6 +43,11 @@ class Stopwatch {
   double& seconds_;
   Clock::time_point began_ = Clock::now();
 };
+
+DType served_type(DenseType type) {
+  if (type == DenseType::kF32) return DType::kF32;
+  return type == DenseType::kBf16 ? DType::kBf16 : DType::kI8;
+}
 
 constexpr const char* kCheckpoints = "checkpoints";
 constexpr const char* kResult = "result.json";
@@ -189,7 +195,8 @@ void Trainer::check_finite(double loss) {
 void Trainer::evaluate_epoch(int epoch) {
   const Stopwatch watch(state_.evaluate_seconds);
   const ProfileRange range(backend_, "evaluation");
-  const DevicePackedModel packed = loop_.model().pack();
+  DevicePackedModel packed = loop_.model().pack();
+  narrow_dense(packed.dense, served_type(config_.model.dense_type));
   last_evaluation_ = task_.evaluate(packed, task_.selection());
   RunState::Best& best = state_.best;
   ++state_.without_better;

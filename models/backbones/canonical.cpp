@@ -24,6 +24,11 @@ void leave_out_unread(DataConfig& data, const DataConfig& defaults) {
     read.synthetic_pairs = data.synthetic_pairs;
     read.synthetic_seed = data.synthetic_seed;
   }
+  if (data.name == "ctr-synthetic") {
+    read.synthetic_table_rows = data.synthetic_table_rows;
+    read.synthetic_examples = data.synthetic_examples;
+    read.synthetic_seed = data.synthetic_seed;
+  }
   data = read;
 }
 
@@ -46,10 +51,14 @@ Config canonical(Config config) {
   leave_out_unread(config.data, defaults.data);
   const SchemeTraits& scheme = traits_of_scheme(config.embedding.scheme);
   const Backbone& backbone = find_backbone(config.model.name);
-  leave_out_unread(config, "embedding", [&](const std::string& key) { return scheme.reads(key); });
+  const bool ctr = config.model.task == TaskKind::kCtr;
+  leave_out_unread(config, "embedding", [&](const std::string& key) {
+    const bool shares = key == "codebook_scope" || key == "full_rows";
+    return shares ? ctr && scheme.name != std::string_view("full") : scheme.reads(key);
+  });
   leave_out_unread(config, "model", [&](const std::string& key) { return reads(backbone, key); });
-  if (config.model.task == TaskKind::kRelevance) {
-    // No negatives, no candidates: pairs have scores.
+  if (config.model.task != TaskKind::kRanking) {
+    // No negatives, no candidates: pairs have scores, and rows labels.
     config.train.negatives = defaults.train.negatives;
     config.run.candidates = defaults.run.candidates;
     config.run.evaluate_users = defaults.run.evaluate_users;

@@ -6,32 +6,48 @@
 
 namespace mgqe {
 
+namespace {
+
+std::vector<EmbeddingSpec> specs_of(const Config& config, Entity entity, int64_t rows,
+                                    int64_t max_lookups) {
+  std::vector<EmbeddingSpec> specs;
+  for (const TableSpec& table : tables_of(config, entity)) {
+    specs.push_back(
+        embedding_spec(config, table.name, rows, max_lookups, table.rows, table.codebook));
+    specs.back().config = side_config(config.embedding, entity);
+    specs.back().config.dim = table.dim;
+  }
+  return specs;
+}
+
+}  // namespace
+
 SideTables::SideTables(Backend& backend, const Config& config, Entity entity, int64_t rows,
                        int64_t max_lookups)
+    : SideTables(backend, config, specs_of(config, entity, rows, max_lookups)) {}
+
+SideTables::SideTables(Backend& backend, const Config& config, std::vector<EmbeddingSpec> specs)
     : ranks_(backend.communicator()),
-      rows_(rows),
-      unique_buffer_(backend, [&] { return UniqueBuffer(backend, max_lookups); }),
+      rows_(specs.front().rows),
+      unique_buffer_(backend, [&] { return UniqueBuffer(backend, specs.front().max_lookups); }),
       // Tables of fewer rows than ids count them themselves; dense Adam sums whole gradients.
       counts_rank_rows_(!ranks_.alone() &&
                         find_embedding_scheme(config.embedding.scheme).stored_rows == nullptr &&
                         !traits_of(config.train.optimizer).touches_all_rows) {
-  if (shards_rows(backend.communicator().size(), config, rows))
-    exchange_ = std::make_unique<SparseAllToAll>(backend, rows, max_lookups);
-  for (const TableSpec& spec : tables_of(config, entity)) {
+  const int64_t max_lookups = specs.front().max_lookups;
+  if (shards_rows(backend.communicator().size(), config, rows_))
+    exchange_ = std::make_unique<SparseAllToAll>(backend, rows_, max_lookups);
+  for (EmbeddingSpec& spec : specs) {
     all_.push_back(static_cast<int>(names_.size()));
     names_.push_back(spec.name);
-    EmbeddingSpec embedding =
-        embedding_spec(config, spec.name, rows, max_lookups, spec.rows, spec.codebook);
-    embedding.config = side_config(config.embedding, entity);
-    embedding.config.dim = spec.dim;
+    gradient_buffers_.emplace_back(backend, max_lookups, spec.config.dim);
     if (exchange_ != nullptr) {
-      auto table = std::make_unique<ShardedEmbedding>(backend, embedding, *exchange_);
+      auto table = std::make_unique<ShardedEmbedding>(backend, std::move(spec), *exchange_);
       sharded_.push_back(table.get());
       tables_.push_back(std::move(table));
     } else {
-      tables_.push_back(make_embedding(backend, embedding));
+      tables_.push_back(make_embedding(backend, spec));
     }
-    gradient_buffers_.emplace_back(backend, max_lookups, spec.dim);
   }
   lookups_.resize(tables_.size());
   gradients_.resize(tables_.size());

@@ -43,6 +43,8 @@ class SideTables {
   /// Those that config's backbone has of the entity; max_lookups B.
   SideTables(Backend& backend, const Config& config, Entity entity, int64_t rows,
              int64_t max_lookups);
+  /// Those of specs, which are of the same rows and look-ups.
+  SideTables(Backend& backend, const Config& config, std::vector<EmbeddingSpec> specs);
 
   /// Sorts ids (B) once for every table, by ops of `on`. lookups: B of all ranks together.
   void prepare(Backend& on, View<const int32_t> ids, int64_t lookups);

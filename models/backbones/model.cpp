@@ -6,6 +6,8 @@
 
 #include "host/config/choices.hpp"
 #include "host/config/scheme_traits.hpp"
+#include "models/backbones/dcn.hpp"
+#include "models/backbones/dlrm.hpp"
 #include "models/backbones/gmf.hpp"
 #include "models/backbones/neumf.hpp"
 #include "models/backbones/sasrec.hpp"
@@ -17,9 +19,7 @@ namespace {
 /// A new backbone is one pair of files and one line here.
 std::vector<const Backbone*>& registry() {
   static std::vector<const Backbone*> all = {
-      &kGmf,
-      &kNeumf,
-      &kSasrec,
+      &kGmf, &kNeumf, &kSasrec, &kDcn, &kDlrm,
   };
   return all;
 }
@@ -75,7 +75,7 @@ void register_backbone(const Backbone& backbone) {
 }
 
 bool reads(const Backbone& backbone, std::string_view key) {
-  return key == "name" || key == "task" ||
+  return key == "name" || key == "task" || key == "dense_type" ||
          std::any_of(backbone.options.begin(), backbone.options.end(),
                      [&](const char* option) { return option != nullptr && key == option; });
 }
@@ -102,22 +102,26 @@ Config default_config(const std::string& backbone, TaskKind task, Faithful faith
 
 void validate_backbone(const Config& config) {
   const Backbone& backbone = find_backbone(config.model.name);
-  const bool relevance = config.model.task == TaskKind::kRelevance;
-  if (relevance && backbone.make_relevance_model == nullptr)
-    input_error("--task relevance scores pairs of items, which --model ", backbone.name,
-                " cannot: choose --model ", backbones_that([](const Backbone& other) {
-                  return other.make_relevance_model != nullptr;
-                }));
+  const TaskKind task = config.model.task;
+  const bool relevance = task == TaskKind::kRelevance;
+  if (!backbone.is_for(task)) {
+    constexpr const char* kWhat[] = {"ranks items for users", "scores pairs of items",
+                                     "scores rows of many fields"};
+    input_error("--task ", name_of(task), " ", kWhat[static_cast<int>(task)], ", which --model ",
+                backbone.name, " cannot: choose --model ",
+                backbones_that([&](const Backbone& other) { return other.is_for(task); }),
+                backbone.is_for(TaskKind::kCtr) ? ", or add --task ctr" : "");
+  }
   refuse_unread_options(config, backbone);
   if (backbone.validate != nullptr) backbone.validate(config);
   if (config.embedding.tables != SchemeTables::kBoth && !has_users(config))
     input_error("--tables ", name_of(config.embedding.tables), " parts users from items: ",
                 relevance ? "--task relevance" : "--model " + config.model.name,
-                " has a table of items alone");
+                task == TaskKind::kCtr ? " has neither" : " has a table of items alone");
   if (config.embedding.user.given() && !has_users(config))
     input_error("--user-subspaces, --user-centroids and --user-tiers: ",
                 relevance ? "--task relevance" : "--model " + config.model.name,
-                " has a table of items alone");
+                task == TaskKind::kCtr ? " has neither" : " has a table of items alone");
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
     input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
                 " takes 1, one a step of a sequence");
@@ -141,7 +145,10 @@ std::unique_ptr<Model> make_model(Backend& backend, const Config& config,
 }
 
 std::unique_ptr<Ranker> make_ranker(Backend& backend, const DevicePackedModel& model) {
-  return find_backbone(model.backbone).make_ranker(backend, model);
+  const Backbone& backbone = find_backbone(model.backbone);
+  if (backbone.make_ranker == nullptr)
+    input_error("a ", model.backbone, " artifact scores rows of many fields, and ranks nothing");
+  return backbone.make_ranker(backend, model);
 }
 
 std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const DevicePackedModel& model) {

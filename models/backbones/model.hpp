@@ -5,11 +5,13 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "models/embeddings/embedding.hpp"
+#include "models/features/feature_layout.hpp"
 #include "models/scorers/item_scorer.hpp"
 #include "models/scorers/scorer.hpp"
 
@@ -23,10 +25,18 @@ struct PairBatch {
   View<const float> targets;  // (B)
 };
 
+/// B labelled rows of many features.
+struct FeatureBatch {
+  std::span<const View<const int32_t>> rows;  // by group of the layout, (B G): row b's G features
+  View<const float> dense;                    // (B, F)
+  View<const float> labels;                   // (B)
+};
+
 /// What one step trains on: the kind that the backbone asks for.
 struct Batch {
   PairBatch pairs;
   SequenceTokens tokens;
+  FeatureBatch features{};
   // Every rank has a stretch of the whole batch:
   int64_t examples = 0;       // of all ranks together, pairs or tokens; what a loss is a mean over
   int64_t first_example = 0;  // number in it of this rank's first
@@ -36,7 +46,8 @@ struct Batch {
 struct Catalogue {
   int64_t users = 0;
   int64_t items = 0;
-  double mean_target = 0.0;  // relevance: mean training target
+  double mean_target = 0.0;                       // relevance: mean training target
+  std::shared_ptr<const FeatureLayout> layout{};  // ctr: of its features
 };
 
 class Model {
@@ -64,7 +75,7 @@ class Model {
   virtual void visit(const TensorVisitor& visitor) = 0;
 };
 
-enum class BatchKind { kPairs, kSequences };
+enum class BatchKind { kPairs, kSequences, kFeatures };
 
 /// One embedding table of a backbone.
 struct TableSpec {
@@ -82,8 +93,8 @@ struct ScorerPlan;  // models/features/evaluation_plan.hpp
 struct Backbone {
   const char* name;
   BatchKind batch;  // what it trains on when it ranks
-  /// Keys of Config's section "model" that it reads, beside name and task. What others read is
-  /// refused where it is off (0) by default, and without effect elsewhere.
+  /// Keys of Config's section "model" that it reads, beside name, task and dense_type. What others
+  /// read is refused where it is off (0) by default, and without effect elsewhere.
   std::array<const char*, 6> options{};
   /// Hyper-parameters of its authors, over Config's own defaults.
   void (*set_defaults)(Config& config);
@@ -93,7 +104,9 @@ struct Backbone {
   std::vector<TableSpec> (*tables)(const Config& config);
   /// Look-ups in each table of a batch of so many examples: pairs, or sequences.
   int64_t (*lookups)(const Config& config, int64_t examples);
+  /// Of the task it is for: ranking, or, of batches of features, ctr.
   std::unique_ptr<Model> (*make_model)(Backend&, const Config&, const Catalogue&);
+  /// Null where it does not rank.
   std::unique_ptr<Ranker> (*make_ranker)(Backend&, const DevicePackedModel&);
   /// Item-to-item relevance; null where it makes no sense.
   std::unique_ptr<Model> (*make_relevance_model)(Backend&, const Config&, const Catalogue&);
@@ -104,6 +117,14 @@ struct Backbone {
   int64_t (*pair_scorer_bytes)(const ScorerPlan& plan);
   /// What answers when the model is served; null where it is not.
   std::unique_ptr<ItemScorer> (*make_item_scorer)(Backend&, const RowSources&) = nullptr;
+  /// What scores rows of features; null where it takes none.
+  std::unique_ptr<CtrScorer> (*make_ctr_scorer)(Backend&, const Config&, const FeatureLayout&,
+                                                const DevicePackedModel&) = nullptr;
+
+  bool is_for(TaskKind task) const {
+    if (task == TaskKind::kRelevance) return make_relevance_model != nullptr;
+    return (task == TaskKind::kCtr) == (batch == BatchKind::kFeatures);
+  }
 };
 
 /// InputError that lists the known ones when there is none of that name.

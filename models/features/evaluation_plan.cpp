@@ -5,6 +5,7 @@
 #include "host/config/choices.hpp"
 #include "models/embeddings/code_packer.hpp"
 #include "models/embeddings/scheme.hpp"
+#include "models/scorers/ctr_scorer.hpp"
 #include "models/scorers/item_scan.hpp"
 #include "models/scorers/relevance_scorer.hpp"
 
@@ -17,15 +18,14 @@ constexpr int64_t kFloat = sizeof(float), kId = sizeof(int32_t);
 
 bool TablePlan::sharded() const { return shards_rows(ranks, config, rows); }
 
-bool TablePlan::coded() const { return traits_of_scheme(embedding().scheme).quantized; }
+bool TablePlan::coded() const { return traits_of_scheme(embedding.scheme).quantized; }
 
 int TablePlan::subspaces(int tier) const {
-  const std::vector<int> all = embedding().subspaces;
+  const std::vector<int> all = embedding.subspaces;
   return all.size() == 1 ? all[0] : all[static_cast<size_t>(tier)];
 }
 
 int64_t TablePlan::payload() const {
-  const EmbeddingConfig embedding = this->embedding();
   const EmbeddingScheme& known = find_embedding_scheme(embedding.scheme);
   if (coded()) return packed() + known.codebook_floats(embedding, dim) * kFloat;
   if (known.packed_bytes != nullptr) return packed();
@@ -37,10 +37,10 @@ int64_t TablePlan::payload() const {
 }
 
 int64_t TablePlan::packed() const {
-  const EmbeddingScheme& known = find_embedding_scheme(embedding().scheme);
-  if (known.packed_bytes != nullptr) return known.packed_bytes(embedding(), local_rows(), dim);
+  const EmbeddingScheme& known = find_embedding_scheme(embedding.scheme);
+  if (known.packed_bytes != nullptr) return known.packed_bytes(embedding, local_rows(), dim);
   if (!coded()) return 0;
-  const Tiers tiers = make_tiers(embedding(), rows);
+  const Tiers tiers = make_tiers(embedding, rows);
   const Tiers here = sharding().local(tiers);
   int64_t bytes = 0;
   for (int t = 0; t < tiers.count; ++t)
@@ -50,7 +50,7 @@ int64_t TablePlan::packed() const {
 
 int64_t TablePlan::pack_scratch() const {
   if (!coded()) return 0;
-  const Tiers here = sharding().local(make_tiers(embedding(), rows));
+  const Tiers here = sharding().local(make_tiers(embedding, rows));
   int64_t most = 0;
   for (int t = 0; t < here.count; ++t)
     most = std::max(most, std::min(here.rows(t), kPackChunk) * (subspaces(t) + (dim + 1) * kFloat));
@@ -59,19 +59,19 @@ int64_t TablePlan::pack_scratch() const {
 
 int64_t TablePlan::pack_room() const {
   if (!coded() || config.train.row_type == RowType::kF32) return 0;
-  const Tiers here = sharding().local(make_tiers(embedding(), rows));
+  const Tiers here = sharding().local(make_tiers(embedding, rows));
   int64_t most = 0;
   for (int t = 0; t < here.count; ++t) most = std::max(most, here.rows(t));
   return std::min(most, kPackChunk) * dim * kFloat;
 }
 
 int64_t TablePlan::reader(int64_t range, int64_t ids, bool decodes, bool uploaded) const {
-  const EmbeddingScheme& known = find_embedding_scheme(embedding().scheme);
+  const EmbeddingScheme& known = find_embedding_scheme(embedding.scheme);
   const int64_t most = std::max(range, ids);
   const bool looked_up = !coded() && known.packed_bytes == nullptr &&
                          known.stored_rows == nullptr && known.stored_width == nullptr;
   const bool stored = looked_up && (uploaded || config.train.row_type == RowType::kF32);
-  const int64_t factor = known.stored_width ? known.stored_width(embedding(), dim) * kFloat : 0;
+  const int64_t factor = known.stored_width ? known.stored_width(embedding, dim) * kFloat : 0;
   const int64_t bucket = known.stored_rows ? kId : 0;
   return (decodes && !stored ? range * dim * kFloat : 0) + most * (factor + bucket) +
          (sharded() ? ids * kId : 0);
@@ -79,9 +79,13 @@ int64_t TablePlan::reader(int64_t range, int64_t ids, bool decodes, bool uploade
 
 std::vector<TablePlan> ScorerPlan::tables() const {
   std::vector<TablePlan> all;
+  if (catalogue.layout != nullptr)
+    for (const FeatureGroup& group : catalogue.layout->groups)
+      all.push_back(
+          {config, ranks, Entity::kItem, group.embedding(), group.rows(), group.embedding().dim});
   for (const Entity entity : {Entity::kUser, Entity::kItem})
     for (const TableSpec& table : tables_of(config, entity))
-      all.push_back({config, ranks, entity,
+      all.push_back({config, ranks, entity, side_config(config.embedding, entity),
                      entity == Entity::kUser ? catalogue.users : catalogue.items, table.dim});
   return all;
 }
@@ -113,10 +117,23 @@ int64_t ScorerPlan::relevance_scorer() const {
   return bytes;
 }
 
+int64_t ScorerPlan::ctr_scorer() const {
+  constexpr int64_t kRows = CtrTableScorer::kMaxRows;
+  const FeatureLayout& layout = *catalogue.layout;
+  int64_t bytes = kRows * layout.features * config.embedding.dim * kFloat, widest = 0;
+  for (const FeatureGroup& group : layout.groups) widest = std::max(widest, group.count());
+  if (layout.groups.size() > 1) bytes += kRows * widest * config.embedding.dim * kFloat;
+  const std::vector<TablePlan> all = tables();
+  for (size_t g = 0; g < all.size(); ++g)
+    bytes += all[g].reader(0, kRows * layout.groups[g].count(), false, uploaded);
+  return bytes + kRows * (layout.features * kId + (layout.dense + 2) * kFloat);
+}
+
 namespace {
 
 int64_t scorer_bytes(const ScorerPlan& plan) {
   const Backbone& backbone = find_backbone(plan.config.model.name);
+  if (plan.catalogue.layout != nullptr) return plan.ctr_scorer();
   return plan.config.model.task == TaskKind::kRelevance ? backbone.pair_scorer_bytes(plan)
                                                         : backbone.ranker_bytes(plan);
 }

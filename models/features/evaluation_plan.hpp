@@ -14,7 +14,8 @@ struct TablePlan {
   const Config& config;
   int ranks;
   Entity entity;
-  int64_t rows, dim;  // of the whole table
+  EmbeddingConfig embedding;  // of its rows
+  int64_t rows, dim;          // of the whole table
 
   bool sharded() const;
   int64_t local_rows() const { return sharding().local_rows(); }
@@ -35,7 +36,6 @@ struct TablePlan {
   RowSharding sharding() const {
     return sharded() ? RowSharding{rows, ranks, 0} : RowSharding::whole(rows);
   }
-  EmbeddingConfig embedding() const { return side_config(config.embedding, entity); }
   bool coded() const;
   int subspaces(int tier) const;
 };
@@ -56,6 +56,8 @@ struct ScorerPlan {
   int64_t scan_readers(int64_t users, int64_t items) const;
   /// Of relevance, what a RelevanceScorer itself holds: biases, numbers, scores, rows of a chunk.
   int64_t relevance_scorer() const;
+  /// Of ctr, what a CtrTableScorer holds, and the rows it is given.
+  int64_t ctr_scorer() const;
 };
 
 /// Bytes of an evaluation of a packed model from a file, where no training goes on.

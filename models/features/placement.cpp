@@ -142,39 +142,72 @@ std::string MemoryPlan::text() const {
   return text + gibibytes(total()) + " in all";
 }
 
+namespace {
+
+/// Tables that are looked up by the same ids.
+struct PlannedSide {
+  std::string name;
+  Config own;  // with the embedding of these tables
+  int64_t rows;
+  std::vector<int64_t> dims;  // a table each
+  int64_t lookups;            // of one rank's batch
+};
+
+std::vector<PlannedSide> planned_sides(int ranks, const Config& config,
+                                       const Catalogue& catalogue) {
+  std::vector<PlannedSide> sides;
+  const auto add = [&](const std::string& name, const EmbeddingConfig& embedding, int64_t rows,
+                       std::vector<int64_t> dims, int64_t lookups) {
+    sides.push_back({name, config, rows, std::move(dims), lookups});
+    sides.back().own.embedding = embedding;
+  };
+  const int64_t lookups = lookups_of(config, ranks);
+  if (catalogue.layout != nullptr)
+    for (const FeatureGroup& group : catalogue.layout->groups)
+      add(group.table(), group.embedding(), group.rows(), {group.embedding().dim},
+          lookups * group.count());
+  for (const Entity entity : {Entity::kUser, Entity::kItem}) {
+    std::vector<int64_t> dims;
+    for (const TableSpec& table : tables_of(config, entity)) dims.push_back(table.dim);
+    if (!dims.empty())
+      add(name_of(entity), side_config(config.embedding, entity), rows_of(catalogue, entity), dims,
+          lookups);
+  }
+  return sides;
+}
+
+}  // namespace
+
 MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue) {
   const OptimizerTraits& optimizer = traits_of(config.train.optimizer);
-  const int64_t lookups = lookups_of(config, ranks);
   int64_t codebooks = 0, batches = 0;
   MemoryPlan plan{{},
                   "use more ranks with --shard rows, --optimizer rowwise_adagrad (and --row-type "
                   "bf16), or a smaller --dim"};
-  for (const Entity entity : {Entity::kUser, Entity::kItem}) {
-    const std::string side = name_of(entity);
-    Config own = config;
-    own.embedding = side_config(config.embedding, entity);
+  for (const auto& [side, own, rows, dims, lookups] : planned_sides(ranks, config, catalogue)) {
     const EmbeddingScheme& scheme = find_embedding_scheme(own.embedding.scheme);
-    const std::vector<TableSpec> tables = tables_of(config, entity);
-    if (tables.empty()) continue;
-    const int64_t rows = rows_of(catalogue, entity);
     const bool sharded = shards_rows(ranks, config, rows);
     const int64_t share = sharded ? (rows + ranks - 1) / ranks : rows;
     const int64_t here = figure(scheme.stored_rows, own, share, share);
     const int64_t served = sharded ? ranks * std::min(lookups, here) : 0;
-    for (const TableSpec& table : tables) {
-      const int64_t width = figure(scheme.stored_width, own, table.dim, table.dim);
+    for (const int64_t dim : dims) {
+      const int64_t width = figure(scheme.stored_width, own, dim, dim);
       plan.lines.push_back(
           {side + (sharded ? " rows, sharded" : " rows"), here * row_bytes(config.train, width)});
       plan.lines.push_back({side + " optimizer", here * state_bytes(config.train, width)});
       const int rounded = config.embedding.codebook_type == CodebookType::kF32 ? 0 : 1;
       codebooks += (2 + rounded + optimizer.dense_floats) *  // values, gradient, moments
-                   figure(scheme.codebook_floats, own, table.dim, 0) * kFloat;
-      batches += BatchBuffers{own, ranks, sharded, lookups, served}.bytes(table.dim);
+                   figure(scheme.codebook_floats, own, dim, 0) * kFloat;
+      batches += BatchBuffers{own, ranks, sharded, lookups, served}.bytes(dim);
     }
     // Ids and counts of the step under way and the one being prepared, and of what others ask in
     // them; the tables of a side share these.
     batches += ((ranks > 1 ? 8 : 4) * lookups + (sharded ? 16 * lookups + 14 * served : 0)) * kId;
   }
+  // The vectors of a batch's features side by side, and their gradient.
+  if (catalogue.layout != nullptr)
+    batches +=
+        2 * lookups_of(config, ranks) * catalogue.layout->features * config.embedding.dim * kFloat;
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
   plan.lines.push_back({"batches", batches});
   plan.lines.push_back({"evaluation", evaluation_bytes(ranks, config, catalogue)});

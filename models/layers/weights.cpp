@@ -1,5 +1,7 @@
 #include "models/layers/weights.hpp"
 
+#include "host/packed/dense_arrays.hpp"
+
 namespace mgqe {
 
 std::vector<int64_t> Weights::packed_shape() const {
@@ -12,11 +14,10 @@ void Weights::pack(ArrayMap& arrays) const {
 }
 
 void Weights::load(const ArrayMap& arrays) {
-  const auto found = arrays.find(name_);
-  if (found == arrays.end()) input_error("the artifact lacks the array ", name_);
-  if (found->second.dtype != DType::kF32 || found->second.shape != packed_shape())
+  const std::vector<float> wide = wide_dense(arrays, name_);
+  if (arrays.at(name_).shape != packed_shape())
     input_error("the artifact's array ", name_, " is not of the shape its backbone needs");
-  values.assign(found->second.as<float>());
+  values.assign(wide);
 }
 
 }  // namespace mgqe

@@ -18,7 +18,8 @@ class Weights {
 
   /// The values under the array's name; a column as a vector.
   void pack(ArrayMap& arrays) const;
-  /// The inverse of pack; InputError where the array is missing or of another shape.
+  /// The inverse of pack, however the array is stored (host/packed/dense_arrays.hpp); InputError
+  /// where it is missing or of another shape.
   void load(const ArrayMap& arrays);
 
   const std::string& name() const { return name_; }

@@ -1,6 +1,9 @@
 // A backbone as it is served, from the arrays of a packed model: Ranker orders a catalogue for its
-// users, PairScorer scores pairs of items. They hold weights alone.
+// users, PairScorer scores pairs of items, CtrScorer rows of many features. They hold weights
+// alone.
 #pragma once
+
+#include <span>
 
 #include "host/engine/backend.hpp"
 
@@ -41,6 +44,18 @@ class PairScorer {
   /// scores (B) of the item pairs. Where the table is sharded over ranks, all of them call it with
   /// the same pairs.
   virtual void score(View<const int32_t> left, View<const int32_t> right, View<float> scores) = 0;
+};
+
+class CtrScorer {
+ public:
+  virtual ~CtrScorer() = default;
+  /// Rows it takes at once.
+  virtual int64_t max_rows() const = 0;
+  /// Whether a table is sharded over ranks. Then all of them call score() with the same rows.
+  virtual bool together() const = 0;
+  /// logits (B). groups: by group of the layout, (B G) rows of its table; dense (B, F).
+  virtual void score(std::span<const View<const int32_t>> groups, View<const float> dense,
+                     View<float> logits) = 0;
 };
 
 }  // namespace mgqe

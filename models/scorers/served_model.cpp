@@ -1,5 +1,7 @@
 #include "models/scorers/served_model.hpp"
 
+#include "host/packed/dense_arrays.hpp"
+
 namespace mgqe {
 
 const DevicePackedTable& packed_table(const DevicePackedModel& model, const std::string& name) {
@@ -14,11 +16,10 @@ bool any_sharded(const DevicePackedModel& model) {
   return false;
 }
 
-std::span<const float> packed_array(const ArrayMap& dense, const std::string& name) {
-  const auto found = dense.find(name);
-  if (found == dense.end() || found->second.dtype != DType::kF32 || found->second.size() == 0)
-    input_error("the artifact lacks the array ", name);
-  return found->second.as<float>();
+std::vector<float> packed_array(const ArrayMap& dense, const std::string& name) {
+  std::vector<float> values = wide_dense(dense, name);
+  if (values.empty()) input_error("the artifact's array ", name, " is empty");
+  return values;
 }
 
 int64_t packed_dim(const DevicePackedModel& model, const std::string& name,

@@ -1,8 +1,8 @@
 // What scorers read of a packed model; InputError where it lacks it.
 #pragma once
 
-#include <span>
 #include <string>
+#include <vector>
 
 #include "models/packing/device_table.hpp"
 
@@ -11,7 +11,7 @@ namespace mgqe {
 const DevicePackedTable& packed_table(const DevicePackedModel& model, const std::string& name);
 /// Whether any of its tables is.
 bool any_sharded(const DevicePackedModel& model);
-std::span<const float> packed_array(const ArrayMap& dense, const std::string& name);
+std::vector<float> packed_array(const ArrayMap& dense, const std::string& name);
 
 /// d of the table of that name, which every other one whose name begins with `prefix` must have
 /// too.

@@ -271,7 +271,7 @@ TEST_F(Exchanges, ThePlanIsWhatAModelTakes) {
     Tensor<StepState> state(backend, 1);
     Tensor<double> loss(backend, 1);
     backend.begin_step(state, AdamOptions{});
-    const Batch batch{{left, right, targets}, {}, config.train.batch, share.first};
+    const Batch batch{{left, right, targets}, {}, {}, config.train.batch, share.first};
     model->prepare(backend, batch);
     model->train_step(batch, state, loss);
     backend.peak = 0;

@@ -35,7 +35,7 @@ TEST(Config, DefaultsAreValid) {
     EXPECT_EQ(refusal([](Config&) {}, backbone), "") << backbone;
   for (const char* backbone : {"gmf", "neumf"})
     EXPECT_EQ(refusal([](Config&) {}, backbone, TaskKind::kRelevance), "") << backbone;
-  EXPECT_EQ(backbone_names(), "gmf, neumf or sasrec");
+  EXPECT_EQ(backbone_names(), "gmf, neumf, sasrec, dcn or dlrm");
 }
 
 TEST(Config, DefaultsFollowTheBackbone) {
@@ -340,12 +340,14 @@ TEST(Config, UnknownNamesListTheKnownOnes) {
     std::vector<const char*> says;
   };
   const std::vector<Case> cases = {
-      {"model", "task", "rating", {"--task rating", "ranking or relevance"}},
+      {"model", "task", "rating", {"--task rating", "ranking, relevance or ctr"}},
       {"embedding", "tables", "user", {"--tables user", "both, users or items"}},
       {"embedding",
        "variant",
        "private",
        {"--variant private", "shared_k, private_k or private_d"}},
+      {"model", "dense_type", "i8", {"--dense-type i8", "f32, bf16 or int8"}},
+      {"embedding", "codebook_scope", "table", {"--codebook table", "shared, field or group"}},
       {"embedding", "codebook_type", "i8", {"--codebook-type i8", "f32 or f16"}},
       {"embedding", "distance_bn", "batch", {"--distance-bn batch", "none or tf"}},
       {"embedding", "grouping", "row", {"--grouping row", "tier or lookup"}},
@@ -485,8 +487,8 @@ TEST(Config, RefusesTiersThatDoNotFit) {
 
 TEST(Config, RefusesWhatABackboneCannotDo) {
   expect_refused({
-      {[](Config&) {}, {"--model ncf", "gmf, neumf or sasrec"}, "ncf"},
-      {[](Config& c) { c.model.name = "ncf"; }, {"--model ncf", "gmf, neumf or sasrec"}},
+      {[](Config&) {}, {"--model ncf", "gmf, neumf, sasrec, dcn or dlrm"}, "ncf"},
+      {[](Config& c) { c.model.name = "ncf"; }, {"--model ncf", "gmf, neumf, sasrec, dcn or dlrm"}},
       {[](Config&) {}, {"--task relevance", "gmf or neumf"}, "sasrec", TaskKind::kRelevance},
       {[](Config& c) { c.embedding.tables = SchemeTables::kItems; },
        {"--tables items", "--model sasrec", "items alone"},

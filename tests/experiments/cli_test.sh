@@ -69,7 +69,7 @@ echo "garbage" >"$work/garbage.safetensors"
   before_data "D_i does not divide d" "--subspaces 5 does not divide --dim 64" --variant private_d --subspaces 32,5
   before_data "several D in a shared codebook" "--subspaces has 2 values.*shared_k takes one" --subspaces 32,8
   before_data "tiers of dpq_vq" "--tiers is for --embedding mgqe: dpq_vq" --embedding dpq_vq --tiers 0.1
-  before_data "unknown model" "--model ncf.*gmf, neumf or sasrec" --model ncf
+  before_data "unknown model" "--model ncf.*gmf, neumf, sasrec, dcn or dlrm" --model ncf
   before_data "unknown task" "--task rating.*ranking or relevance" --task rating
   before_data "relevance by a sequence backbone" "--task relevance.*--model gmf or neumf" --model sasrec --task relevance
   before_data "negatives of sasrec" "--negatives 4: --model sasrec takes 1" --model sasrec --negatives 4
@@ -200,7 +200,7 @@ verdict $? "inspect --json is JSON"
 verdict $? "a result is a config; report reads both runs"
 "$mgqe" help train | grep -q -- "--subspaces" && "$mgqe" train --help | grep -q "examples:"
 verdict $? "help explains each option and shows examples"
-"$mgqe" help train | tr '\n' ' ' | tr -s ' ' | grep -q "backbone: gmf, neumf or sasrec"
+"$mgqe" help train | tr '\n' ' ' | tr -s ' ' | grep -q "backbone: gmf, neumf, sasrec, dcn or dlrm"
 verdict $? "help lists the backbones"
 
 printf '%d passed, %d failed\n' "$passed" "$failed"

@@ -21,6 +21,19 @@ def labelled_pairs(random, config, steps):
         yield {"users": users, "items": items, "labels": labels}
 
 
+def labelled_rows(random, config, steps):
+    """Rows of a table that features share, one of each feature's range, and numbers beside them."""
+    features, rows = config["features"], config["rows"]
+    each = rows // features
+    taste = random.normal(size=rows)
+    for step in range(1, steps + 1):
+        count = SHORT_STEPS.get(step, config["batch"])
+        ids = numpy.stack([f * each + zipf(random, each, count) for f in range(features)], 1)
+        dense = random.normal(size=(count, config["dense"])).astype(numpy.float32)
+        labels = (taste[ids].sum(1) + dense.sum(1) > 0).astype(int)
+        yield {"rows": ids.ravel(), "dense": dense, "labels": labels}
+
+
 def scored_pairs(random, config, steps):
     """Scores of 0 to 100, as fractions."""
     traits = random.normal(size=(config["items"], 3))
@@ -65,6 +78,8 @@ def zipf(random, n, size):
 def make_batches(random, config, steps):
     if config["model"] == "sasrec":
         make = sequences
+    elif config.get("task") == "ctr":
+        make = labelled_rows
     else:
         make = scored_pairs if config.get("task") == "relevance" else labelled_pairs
     return [{name: values.tolist() for name, values in batch.items()}

@@ -254,9 +254,82 @@ class RelevanceNeumf(RelevanceGmf, Neumf):
         return self.dots(*rows["gmf.item"].chunk(2)) + mlp
 
 
+class Ctr(Model):
+    """A logit of each of B rows from the vectors of its C features, side by side, and F dense
+    numbers. batch["rows"] (B C) are rows of the one table."""
+
+    @staticmethod
+    def table_rows(config):
+        return {"fields": config["rows"]}
+
+    def forward(self, batch):
+        rows, table_loss = self.tables["fields"](batch["rows"])
+        vectors = rows.reshape(-1, self.config["features"], self.config["dim"])
+        return ranking_loss(self.logits(vectors, batch["dense"]), batch), table_loss
+
+    def layers(self, x, name, count):
+        for layer in range(count):
+            x = self.relu(self.affine(x, f"{name}.{layer}"))
+        return x
+
+    def output(self, x):
+        return x @ self.arrays["output.weights"] + self.arrays["output.bias"]
+
+    @staticmethod
+    def draw_layers(normal, name, widths):
+        return {key: value for layer, (inputs, outputs) in enumerate(zip(widths, widths[1:]))
+                for key, value in ((f"{name}.{layer}.weights", normal(inputs ** -0.5, inputs, outputs)),
+                                   (f"{name}.{layer}.bias", normal(0.1, outputs)))}
+
+    @staticmethod
+    def draw_output(normal, width):
+        return {"output.weights": normal(width ** -0.5, width), "output.bias": normal(0.1, 1)}
+
+
+class Dcn(Ctr):
+    """DCN-V2, parallel: x_{l+1} = x_0 (x_l W_l + b_l) + x_l beside a deep network"""
+
+    @staticmethod
+    def draw(config, normal, uniform):
+        width = config["features"] * config["dim"] + config["dense"]
+        crosses = [width] * (config["cross_layers"] + 1)
+        return {**Ctr.draw_layers(normal, "cross", crosses),
+                **Ctr.draw_layers(normal, "deep", [width, *config["hidden"]]),
+                **Ctr.draw_output(normal, width + config["hidden"][-1])}
+
+    def logits(self, vectors, dense):
+        x = first = torch.cat([vectors.flatten(1), dense], 1)
+        for layer in range(self.config["cross_layers"]):
+            x = first * self.affine(x, f"cross.{layer}") + x
+        deep = self.layers(first, "deep", len(self.config["hidden"]))
+        return self.output(torch.cat([x, deep], 1))
+
+
+class Dlrm(Ctr):
+    """DLRM: dense numbers become one more vector; dot products of every two, and that vector"""
+
+    @staticmethod
+    def draw(config, normal, uniform):
+        dim, vectors = config["dim"], config["features"] + 1
+        inputs = vectors * (vectors - 1) // 2 + dim
+        return {**Ctr.draw_layers(normal, "bottom", [config["dense"], *config["bottom"], dim]),
+                **Ctr.draw_layers(normal, "top", [inputs, *config["hidden"]]),
+                **Ctr.draw_output(normal, config["hidden"][-1])}
+
+    def logits(self, vectors, dense):
+        last = self.layers(dense, "bottom", len(self.config["bottom"]) + 1)
+        vectors = torch.cat([vectors, last[:, None]], 1)
+        count = vectors.shape[1]
+        products = vectors @ vectors.transpose(1, 2)
+        pairs = [products[:, i, j] for i in range(count) for j in range(i)]
+        x = torch.cat([torch.stack(pairs, 1), last], 1)
+        return self.output(self.layers(x, "top", len(self.config["hidden"])))
+
+
 def ranking_loss(logits, batch):
     return F.binary_cross_entropy_with_logits(logits, batch["labels"])
 
 
 MODELS = {("gmf", "ranking"): Gmf, ("neumf", "ranking"): Neumf, ("sasrec", "ranking"): Sasrec,
-          ("gmf", "relevance"): RelevanceGmf, ("neumf", "relevance"): RelevanceNeumf}
+          ("gmf", "relevance"): RelevanceGmf, ("neumf", "relevance"): RelevanceNeumf,
+          ("dcn", "ctr"): Dcn, ("dlrm", "ctr"): Dlrm}

@@ -57,6 +57,10 @@ WIDE = {"task": "ranking", "dim": 64, "subspaces": 32, "users": 20, "items": 30,
 F16 = {"task": "ranking", "codebook_type": "f16", "dim": 4, "subspaces": 2, "users": 12, "items": 14,
        "batch": 8, "steps": 4, "stddev": 1.0}
 DPQ_SX = {"centroids": [16], "tiers": []}
+CTR = {"task": "ctr", "features": 5, "rows": 40, "dense": 3, "hidden": [12, 6], "dim": 4, "subspaces": 2,
+       "batch": 16, "steps": 20}
+DCN = {**CTR, "model": "dcn", "cross_layers": 2}
+DLRM = {**CTR, "model": "dlrm", "bottom": [5]}
 RELEVANCE = {"task": "relevance", "mean": 0.5}
 
 CASES = {  # file: embedding scheme, optimizer of parameters with a row an id, config beside CONFIG
@@ -77,6 +81,10 @@ CASES = {  # file: embedding scheme, optimizer of parameters with a row an id, c
     "neumf_mlp_dim": ("mgqe", "sparse_adam", {**NEUMF, "mlp_dim": 12}),
     "sasrec_full": ("full", "sparse_adam", {**SASREC, "dim": 12}),
     "sasrec_mgqe": ("mgqe", "sparse_adam", SASREC),
+    "dcn_full": ("full", "sparse_adam", DCN),
+    "dcn_mgqe": ("mgqe", "sparse_adam", DCN),
+    "dlrm_full": ("full", "sparse_adam", DLRM),
+    "dlrm_mgqe": ("mgqe", "sparse_adam", DLRM),
     "relevance_gmf": ("full", "sparse_adam", RELEVANCE),
     "relevance_neumf": ("full", "sparse_adam", {**RELEVANCE, "model": "neumf"}),
 }
@@ -127,7 +135,7 @@ def make_model(config, initial, dtype):
 
 
 def to_tensors(batch, dtype):
-    return {name: torch.tensor(values, dtype=dtype if name in ("labels", "targets") else None)
+    return {name: torch.tensor(values, dtype=dtype if name in ("labels", "targets", "dense") else None)
             for name, values in batch.items()}
 
 

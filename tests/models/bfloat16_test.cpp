@@ -239,7 +239,7 @@ TEST_P(Bfloat16Rows, LeaveTheBiasesOfRelevanceFloats) {
   const auto model = make_model(backend(), config, {0, kItems, 0.5});
   const Tensor<int32_t> left = tensor<int32_t>({1, 4, 7}), right = tensor<int32_t>({2, 4, 19});
   const Tensor<float> targets = tensor<float>({0.0f, 1.0f, 0.9f});
-  const Batch batch{{left, right, targets}, {}, 3, 0};
+  const Batch batch{{left, right, targets}, {}, {}, 3, 0};
   Tensor<StepState> state(backend(), 1);
   Tensor<double> loss(backend(), 1);
   backend().begin_step(state, {});

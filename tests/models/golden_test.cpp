@@ -58,6 +58,10 @@ Config make_config(const nlohmann::json& golden) {
   set("max_length", config.model.max_length);
   set("mlp_dim", config.model.mlp_dim);
   set("dropout", config.model.dropout);
+  set("cross_layers", config.model.cross_layers);
+  set("hidden", config.model.hidden);
+  set("bottom", config.model.bottom);
+  config.embedding.full_rows = 0;
   set("scheme", config.embedding.scheme);
   set("dim", config.embedding.dim);
   set("rank", config.embedding.rank);
@@ -115,6 +119,18 @@ class GoldenBatch {
       batch.examples = examples = offsets.back();
       return;
     }
+    if (json.contains("rows")) {
+      ids_.push_back(ints("rows"));
+      targets_ = Tensor<float>(backend, json.at("labels").get<std::vector<float>>());
+      std::vector<float> dense;
+      for (const auto& row : json.at("dense"))
+        for (const float value : row) dense.push_back(value);
+      dense_ = Tensor<float>(backend, dense, static_cast<int64_t>(dense.size()) / targets_.rows());
+      rows_ = ids_[0].view();
+      batch.features = {std::span(&rows_, 1), dense_, targets_};
+      batch.examples = examples = targets_.rows();
+      return;
+    }
     const bool relevance = json.contains("left");
     ids_.push_back(ints(relevance ? "left" : "users"));
     ids_.push_back(ints(relevance ? "right" : "items"));
@@ -129,8 +145,20 @@ class GoldenBatch {
 
  private:
   std::vector<Tensor<int32_t>> ids_;
-  Tensor<float> targets_;
+  Tensor<float> targets_, dense_;
+  View<const int32_t> rows_;
 };
+
+/// Of a golden run over features, each of as many rows of the one table; else none.
+std::shared_ptr<const FeatureLayout> layout_of(const nlohmann::json& golden) {
+  if (!golden.contains("features")) return nullptr;
+  const int64_t features = golden.at("features"), rows = golden.at("rows");
+  const FeatureSpec spec{"field", rows / features,
+                         std::vector<int64_t>(static_cast<size_t>(rows / features), 1)};
+  return std::make_shared<FeatureLayout>(arrange_features(
+      make_config(golden).embedding, std::vector<FeatureSpec>(static_cast<size_t>(features), spec),
+      golden.at("dense").get<int64_t>()));
+}
 
 class GoldenTest : public testing::OnEveryBackend {
  protected:
@@ -138,7 +166,7 @@ class GoldenTest : public testing::OnEveryBackend {
     golden_ = load_golden(file);
     const nlohmann::json& config = golden_.at("config");
     const Catalogue catalogue{config.value("users", int64_t{0}), config.at("items"),
-                              config.value("mean", 0.0)};
+                              config.value("mean", 0.0), layout_of(config)};
     model_ = make_model(backend(), make_config(config), catalogue);
     set_initial_values();
     if (HasFatalFailure()) return;
@@ -227,6 +255,10 @@ TEST_P(GoldenTest, NeumfMgqe) { replay("neumf_mgqe"); }
 TEST_P(GoldenTest, NeumfWithAWiderPerceptron) { replay("neumf_mlp_dim"); }
 TEST_P(GoldenTest, Sasrec) { replay("sasrec_full"); }
 TEST_P(GoldenTest, SasrecMgqe) { replay("sasrec_mgqe"); }
+TEST_P(GoldenTest, Dcn) { replay("dcn_full"); }
+TEST_P(GoldenTest, DcnMgqe) { replay("dcn_mgqe"); }
+TEST_P(GoldenTest, Dlrm) { replay("dlrm_full"); }
+TEST_P(GoldenTest, DlrmMgqe) { replay("dlrm_mgqe"); }
 TEST_P(GoldenTest, RelevanceGmf) { replay("relevance_gmf"); }
 TEST_P(GoldenTest, RelevanceNeumf) { replay("relevance_neumf"); }
 

@@ -34,6 +34,11 @@ CachedVocabulary::CachedVocabulary(const CtrCache& cache, const CachedField& fie
                 " is damaged: prepare it anew by `mgqe prepare --overwrite`");
 }
 
+std::vector<int64_t> CtrCache::counts(size_t field) const {
+  const CachedVocabulary vocabulary(*this, *find(shape_.fields[field].name));
+  return {vocabulary.counts().begin(), vocabulary.counts().end()};
+}
+
 std::string_view CachedVocabulary::text(int64_t id) const {
   MGQE_CHECK(field_.spec.has_texts() && id >= 0 && id < field_.rows, "id ", id, " of ",
              field_.rows);

@@ -29,6 +29,7 @@ class CtrCache : public CtrRows {
   /// InputError where a block of them is damaged.
   void gather(CtrSplit split, std::span<const int64_t> rows, CtrBatch& batch) const override;
   void will_need(CtrSplit split, int64_t first, int64_t count) const override;
+  std::vector<int64_t> counts(size_t field) const override;
   /// Reads all of it; InputError where anything is damaged.
   void verify() const;
 

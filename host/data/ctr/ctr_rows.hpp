@@ -66,6 +66,9 @@ class CtrRows {
   /// Rows of one split that lie together, [b n, (b + 1) n): what a shuffled epoch reads at once.
   virtual int64_t block_rows() const { return int64_t{1} << 14; }
 
+  /// How often training has each id of field number `field` of the shape, by id: never rising.
+  virtual std::vector<int64_t> counts(size_t field) const = 0;
+
   /// Of all that decides the rows: equal for equal data.
   virtual uint64_t fingerprint() const = 0;
 

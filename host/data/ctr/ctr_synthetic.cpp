@@ -114,6 +114,17 @@ void CtrSynthetic::gather(CtrSplit split, std::span<const int64_t> rows, CtrBatc
   }
 }
 
+std::vector<int64_t> CtrSynthetic::counts(size_t field) const {
+  const int64_t rows = shape_.fields[field].rows;
+  const double all =
+      static_cast<double>(this->rows(CtrSplit::kTrain)) / std::log(static_cast<double>(rows) + 1.0);
+  std::vector<int64_t> counts(static_cast<size_t>(rows));
+  for (int64_t id = 0; id < rows; ++id)
+    counts[static_cast<size_t>(id)] =
+        std::llround(all * std::log1p(1.0 / (1.0 + static_cast<double>(id))));
+  return counts;
+}
+
 /// Over the ids of a row.
 struct CtrSynthetic::Sums {
   double linear = 0.0;

@@ -36,6 +36,8 @@ class CtrSynthetic : public CtrRows {
 
   void gather(CtrSplit split, std::span<const int64_t> rows, CtrBatch& batch) const override;
   uint64_t fingerprint() const override { return fingerprint_; }
+  /// As many as are expected.
+  std::vector<int64_t> counts(size_t field) const override;
 
   /// What the labels were drawn from: the best that a model can come by. Of rows that gather()
   /// gave.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host/engine/functors/exchange_functors.hpp"
+#include "host/engine/functors/feature_functors.hpp"
 #include "host/engine/functors/functors.hpp"
 #include "host/engine/functors/layer_functors.hpp"
 #include "host/engine/functors/quantizer_functors.hpp"
@@ -207,6 +208,34 @@ class Elementwise : public Backend {
       run_cells(x, AddBias{bias, x});
       run(x.size(), Add{residual, x, x});
     }
+  }
+  void gather_features(Lookup rows, int64_t first, View<float> out) override {
+    if (rows.index.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(
+          rows.index.size(), rows.rows.cols,
+          GatherFeatures{rows, out.rows == 0 ? 1 : rows.index.size() / out.rows, first, out});
+  }
+  void take_columns(View<const float> x, int64_t first, View<float> out) override {
+    run_cells(out, TakeColumns{x, first, out});
+  }
+  void put_columns(View<const float> x, int64_t first, View<float> out) override {
+    run_cells(x, PutColumns{x, first, out});
+  }
+  void cross(View<const float> x0, View<const float> y, View<const float> bias, View<const float> x,
+             View<float> out) override {
+    run_cells(out, Cross{x0, y, bias, x, out});
+  }
+  void cross_backward(View<const float> x0, View<const float> y, View<const float> bias,
+                      View<const float> out_gradient, View<float> y_gradient,
+                      View<float> x0_gradient) override {
+    run_cells(y_gradient, CrossBackward{x0, y, bias, out_gradient, y_gradient, x0_gradient});
+  }
+  void dot_pairs(View<const float> x, int64_t dim, View<float> out) override {
+    run_rows(out.rows, x.cols * x.cols / dim, DotPairs{x, dim, out});
+  }
+  void dot_pairs_backward(View<const float> x, int64_t dim, View<const float> out_gradient,
+                          View<float> x_gradient) override {
+    run_rows(x.rows, x.cols * x.cols / dim, DotPairsBackward{x, dim, out_gradient, x_gradient});
   }
   void sequence_input(Lookup items, float scale, View<const float> positions,
                       View<const int32_t> position, Dropout dropout, View<const StepState> state,

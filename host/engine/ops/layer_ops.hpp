@@ -49,6 +49,32 @@ class LayerOps {
                                     View<const StepState> state, View<const float> residual,
                                     View<float> x) = 0;
 
+  // ---- rows with many features ------------------------------------------------------------------
+  /// Of out (B, C d), columns [(first + g) d, (first + g + 1) d) of row b = the row of look-up
+  /// b G + g, for each g of the G = index.size() / B features that `rows` has; others are left
+  /// alone.
+  virtual void gather_features(Lookup rows, int64_t first, View<float> out) = 0;
+  /// The inverse: out (B, n) = columns [first, first + n) of x (B, N).
+  virtual void take_columns(View<const float> x, int64_t first, View<float> out) = 0;
+  /// Columns [first, first + n) of out (B, N) = x (B, n).
+  virtual void put_columns(View<const float> x, int64_t first, View<float> out) = 0;
+  /// A cross layer of DCN-V2 (Wang et al. 2021, eq. 1): out = x0 * (y + bias) + x, where
+  /// y (B, n) = x W; all (B, n), bias (n).
+  virtual void cross(View<const float> x0, View<const float> y, View<const float> bias,
+                     View<const float> x, View<float> out) = 0;
+  /// y_gradient = x0 * out_gradient, and x0_gradient += (y + bias) * out_gradient. That by x is
+  /// out_gradient itself, and what y_gradient makes.
+  virtual void cross_backward(View<const float> x0, View<const float> y, View<const float> bias,
+                              View<const float> out_gradient, View<float> y_gradient,
+                              View<float> x0_gradient) = 0;
+  /// The first V (V - 1) / 2 columns of out (B, N): dot products of every two of a row's
+  /// V = x.cols / dim vectors, that of vector 1 with 0 first, then those of 2 with 0 and 1 (Naumov
+  /// et al. 2019, section 2.1.3).
+  virtual void dot_pairs(View<const float> x, int64_t dim, View<float> out) = 0;
+  /// x_gradient (B, V dim), of as many columns of out_gradient (B, N).
+  virtual void dot_pairs_backward(View<const float> x, int64_t dim, View<const float> out_gradient,
+                                  View<float> x_gradient) = 0;
+
   // ---- sequences (SASRec; Kang & McAuley 2018) --------------------------------------------------
   /// out (T, d) = dropout(scale * items[t] + positions (max length, d).row(position[t])).
   virtual void sequence_input(Lookup items, float scale, View<const float> positions,

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -45,6 +46,10 @@ std::string model_label(const Config& config) {
   std::string label = config.model.name;
   if (config.model.mlp_dim > 0) label += " m=" + std::to_string(config.model.mlp_dim);
   if (config.model.pretrain_epochs > 0) label += " pre-trained";
+  if (config.model.name == "dcn" && config.model.cross_layers == 0)
+    label += " without cross layers";
+  if (config.model.dense_type != DenseType::kF32)
+    label += std::string(" ") + name_of(config.model.dense_type);
   return label;
 }
 
@@ -76,6 +81,13 @@ const TaskColumns kRanking = {
     {"/test/sampled/hr@10", "/test/sampled/ndcg@10", "/test/full/hr@10", "/test/full/ndcg@10"},
     4};
 const TaskColumns kRelevance = {{"RMSE", "validation RMSE"}, {"/test/rmse", "/valid/rmse"}, 3};
+const TaskColumns kCtr = {
+    {"AUC", "log loss", "validation AUC"}, {"/test/auc", "/test/logloss", "/valid/auc"}, 5};
+
+const TaskColumns& columns_of(const Json& result) {
+  const Json& test = result.at("test");
+  return test.contains("rmse") ? kRelevance : test.contains("auc") ? kCtr : kRanking;
+}
 
 TableRow make_row(const std::vector<Json>& runs, const TaskColumns& columns) {
   const Config config = config_of(runs.front());
@@ -136,9 +148,9 @@ std::vector<Json> read_results(const std::vector<std::string>& paths) {
 
 std::string report_table(const std::vector<Json>& results, const WhatIsRead& what_is_read,
                          bool markdown) {
-  Groups ranking, relevance;
+  std::map<const TaskColumns*, Groups> tasks;
   for (const Json& result : results) {
-    Groups& groups = result.at("test").contains("rmse") ? relevance : ranking;
+    Groups& groups = tasks[&columns_of(result)];
     const std::string key = configuration_of(result, what_is_read);
     const auto found = std::find_if(groups.begin(), groups.end(),
                                     [&](const auto& group) { return group.first == key; });
@@ -155,9 +167,11 @@ std::string report_table(const std::vector<Json>& results, const WhatIsRead& wha
     found->second.push_back(result);
   }
   std::string text;
-  if (!ranking.empty()) text += task_table(ranking, kRanking, markdown);
-  if (!ranking.empty() && !relevance.empty()) text += "\n";
-  if (!relevance.empty()) text += task_table(relevance, kRelevance, markdown);
+  for (const TaskColumns* columns : {&kRanking, &kRelevance, &kCtr}) {
+    if (!tasks.contains(columns)) continue;
+    if (!text.empty()) text += "\n";
+    text += task_table(tasks[columns], *columns, markdown);
+  }
   return text;
 }
 

@@ -241,6 +241,8 @@ int32_t dtype_of(mgqe::DType dtype) {
       return MGQE_BF16;
     case mgqe::DType::kU8:
       return MGQE_U8;
+    case mgqe::DType::kI8:
+      return MGQE_I8;
     case mgqe::DType::kI32:
       return MGQE_I32;
     case mgqe::DType::kI64:

@@ -112,7 +112,8 @@ typedef enum mgqe_dtype {
   MGQE_BF16 = 2,
   MGQE_U8 = 3,
   MGQE_I32 = 4,
-  MGQE_I64 = 5
+  MGQE_I64 = 5,
+  MGQE_I8 = 6
 } mgqe_dtype;
 
 typedef struct mgqe_array_info {

@@ -15,7 +15,7 @@ from .errors import BY_STATUS, InternalError, InvalidArgument
 
 ABI_VERSION = 1  # of mgqe.h as written down here
 MAX_TIERS, MAX_K = 8, 10_000
-F32, F16, BF16, U8, I32, I64 = range(6)  # mgqe_dtype
+F32, F16, BF16, U8, I32, I64, I8 = range(7)  # mgqe_dtype
 LIKENESS = {"model": 0, "cosine": 1, "dot": 2}
 
 

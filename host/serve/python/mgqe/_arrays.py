@@ -24,7 +24,7 @@ ROW_DTYPES = {
     "bfloat16": (_abi.BF16, BFLOAT16),
 }
 _FILE_DTYPES = {_abi.F32: "<f4", _abi.F16: "<f2", _abi.BF16: "<u2", _abi.U8: "|u1", _abi.I32: "<i4",
-                _abi.I64: "<i8"}
+                _abi.I64: "<i8", _abi.I8: "|i1"}
 
 
 def row_dtype(dtype: Any) -> Tuple[int, np.dtype]:

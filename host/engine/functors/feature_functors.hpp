@@ -1,0 +1,93 @@
+// One functor per formula of rows with many features. Called with (row, column) or with a row, as
+// elementwise.hpp says; see functors.hpp.
+#pragma once
+
+#include "host/engine/backend.hpp"
+
+namespace mgqe {
+
+struct GatherFeatures {
+  Lookup rows;
+  int64_t features;  // of a row that `rows` has
+  int64_t first;
+  View<float> out;  // (B, C d)
+  MGQE_HD void operator()(int64_t lookup, int64_t c) const {
+    const int64_t row = lookup / features, feature = first + lookup % features;
+    out.row(row)[feature * rows.rows.cols + c] = rows.rows.row(rows.index[lookup])[c];
+  }
+};
+
+struct TakeColumns {
+  View<const float> x;
+  int64_t first;
+  View<float> out;
+  MGQE_HD void operator()(int64_t r, int64_t c) const { out.row(r)[c] = x.row(r)[first + c]; }
+};
+
+struct PutColumns {
+  View<const float> x;
+  int64_t first;
+  View<float> out;
+  MGQE_HD void operator()(int64_t r, int64_t c) const { out.row(r)[first + c] = x.row(r)[c]; }
+};
+
+struct Cross {
+  View<const float> x0, y;
+  View<const float> bias;  // (n)
+  View<const float> x;
+  View<float> out;
+  MGQE_HD void operator()(int64_t r, int64_t c) const {
+    out.row(r)[c] = x0.row(r)[c] * (y.row(r)[c] + bias[c]) + x.row(r)[c];
+  }
+};
+
+struct CrossBackward {
+  View<const float> x0, y;
+  View<const float> bias;  // (n)
+  View<const float> out_gradient;
+  View<float> y_gradient, x0_gradient;
+  MGQE_HD void operator()(int64_t r, int64_t c) const {
+    const float gradient = out_gradient.row(r)[c];
+    y_gradient.row(r)[c] = gradient * x0.row(r)[c];
+    x0_gradient.row(r)[c] += gradient * (y.row(r)[c] + bias[c]);
+  }
+};
+
+struct DotPairs {
+  View<const float> x;  // (B, V dim)
+  int64_t dim;
+  View<float> out;  // (B, V (V - 1) / 2 or more)
+  MGQE_HD void operator()(int64_t r) const {
+    const float* const vectors = x.row(r);
+    float* products = out.row(r);
+    for (int64_t i = dim; i < x.cols; i += dim)
+      for (int64_t j = 0; j < i; j += dim) {
+        float sum = 0.0f;
+        for (int64_t c = 0; c < dim; ++c) sum += vectors[i + c] * vectors[j + c];
+        *products++ = sum;
+      }
+  }
+};
+
+struct DotPairsBackward {
+  View<const float> x;  // (B, V dim)
+  int64_t dim;
+  View<const float> out_gradient;  // (B, V (V - 1) / 2 or more)
+  View<float> x_gradient;          // (B, V dim)
+  MGQE_HD void operator()(int64_t r) const {
+    const float* const vectors = x.row(r);
+    const float* product = out_gradient.row(r);
+    float* const gradients = x_gradient.row(r);
+    for (int64_t i = 0; i < x.cols; ++i) gradients[i] = 0.0f;
+    for (int64_t i = dim; i < x.cols; i += dim)
+      for (int64_t j = 0; j < i; j += dim) {
+        const float gradient = *product++;
+        for (int64_t c = 0; c < dim; ++c) {
+          gradients[i + c] += gradient * vectors[j + c];
+          gradients[j + c] += gradient * vectors[i + c];
+        }
+      }
+  }
+};
+
+}  // namespace mgqe

@@ -1,0 +1,26 @@
+// --budget: a run's centroids and tiers from the bytes its tables may take.
+#pragma once
+
+#include <string>
+
+#include "host/config/config.hpp"
+#include "host/engine/backend.hpp"
+
+namespace mgqe {
+
+/// What a budget says of tables that take so many bytes in full: "10%" of them, or "300000",
+/// "300KiB", "2MiB", "1GiB". InputError where it is no such thing.
+int64_t budget_bytes(const std::string& budget, int64_t full_bytes);
+
+struct CapacityPlan {
+  Config config;     // with centroids and tiers in the budget's place
+  std::string text;  // a line for each table, for people
+};
+
+/// Trains full tables for config.embedding.budget_warmup epochs, sums their squared gradients by
+/// row over one more, and allocates tiers (models/embeddings/tier_allocation.hpp) by these. The
+/// same config, data and back end give the same plan. InputError where the budget is too small, and
+/// for what it cannot plan: several ranks, or a table a field.
+CapacityPlan plan_capacity(Backend& backend, const Config& config);
+
+}  // namespace mgqe

@@ -1,0 +1,147 @@
+#include <limits>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "host/data/ctr/load_ctr_rows.hpp"
+#include "host/train/ctr_metrics.hpp"
+#include "host/train/task.hpp"
+#include "host/train/uploaded_rows.hpp"
+
+namespace mgqe {
+namespace {
+
+std::vector<FeatureSpec> feature_specs(const CtrRows& rows) {
+  std::vector<FeatureSpec> specs;
+  for (size_t f = 0; f < rows.shape().fields.size(); ++f) {
+    const CtrField& field = rows.shape().fields[f];
+    specs.push_back({field.name, field.rows, rows.counts(f)});
+  }
+  return specs;
+}
+
+CtrSplit ctr_split(Split split) {
+  return split == Split::kValid ? CtrSplit::kValid : CtrSplit::kTest;
+}
+
+class CtrTask final : public Task {
+ public:
+  CtrTask(Backend& backend, std::unique_ptr<const CtrRows> rows, const Config& config)
+      : Task(backend, config),
+        rows_(std::move(rows)),
+        layout_(std::make_shared<FeatureLayout>(
+            arrange_features(config.embedding, feature_specs(*rows_),
+                             static_cast<int64_t>(rows_->shape().dense.size())))) {}
+
+  Catalogue catalogue() const override { return {0, 0, 0.0, layout_}; }
+  std::unique_ptr<BatchSource> make_batch_source() const override {
+    return make_row_batches(backend_, *rows_, *layout_, config_);
+  }
+  Split selection() const override { return Split::kValid; }
+
+  /// Chosen by AUC; where there is but one label, by the loss.
+  EvaluationResult evaluate(const DevicePackedModel& model, Split split) override {
+    CtrMetrics metrics = score(model, ctr_split(split));
+    const double none = std::numeric_limits<double>::quiet_NaN();
+    const std::optional<double> auc = metrics.auc(), logloss = metrics.logloss();
+    return {metrics.json(),
+            auc.value_or(-logloss.value_or(0.0)),
+            {auc.value_or(none), logloss.value_or(none)}};
+  }
+
+  std::vector<std::string> columns() const override { return {"AUC", "log loss"}; }
+
+  std::string summary(const nlohmann::ordered_json& test) const override {
+    const auto shown = [&](const char* figure) {
+      return test[figure].is_null() ? std::string("-")
+                                    : fmt::format("{:.5f}", test[figure].get<double>());
+    };
+    return fmt::format("test    AUC {}  log loss {} over {} rows, {} of them positive\n",
+                       shown("auc"), shown("logloss"), test["rows"].get<int64_t>(),
+                       test["positives"].get<int64_t>());
+  }
+
+  std::string description() const override {
+    const CtrShape& shape = rows_->shape();
+    return fmt::format(
+        "{}: {} fields of {} values together{}, {} training, {} validation and {} test rows",
+        ctr_rows_name(config_.data), shape.fields.size(), shape.table_rows(),
+        shape.dense.empty() ? "" : fmt::format(" and {} numbers", shape.dense.size()),
+        rows_->rows(CtrSplit::kTrain), rows_->rows(CtrSplit::kValid), rows_->rows(CtrSplit::kTest));
+  }
+  /// Which fields share a table, and which are full.
+  std::string reading() const override {
+    std::string text;
+    for (const FeatureGroup& group : layout_->groups)
+      text += fmt::format("{}table {} of {} rows: {} field{}, {}", text.empty() ? "" : "; ",
+                          group.table(), group.rows(), group.count(), group.count() == 1 ? "" : "s",
+                          group.embedding().scheme);
+    return text;
+  }
+  nlohmann::ordered_json data() const override {
+    const CtrShape& shape = rows_->shape();
+    nlohmann::ordered_json fields = nlohmann::ordered_json::object();
+    for (const CtrField& field : shape.fields) fields[field.name] = field.rows;
+    return {{"name", ctr_rows_name(config_.data)},
+            {"fields", fields},
+            {"dense", shape.dense},
+            {"rows",
+             {{"train", rows_->rows(CtrSplit::kTrain)},
+              {"valid", rows_->rows(CtrSplit::kValid)},
+              {"test", rows_->rows(CtrSplit::kTest)}}}};
+  }
+  /// A table's row is what it is asked for by: the cache has the values.
+  std::map<std::string, OriginalIds> ids() const override {
+    std::map<std::string, OriginalIds> ids;
+    for (const FeatureGroup& group : layout_->groups) {
+      std::vector<int64_t>& rows = ids[group.table()].integers;
+      rows.resize(static_cast<size_t>(group.rows()));
+      std::iota(rows.begin(), rows.end(), int64_t{0});
+    }
+    return ids;
+  }
+  uint64_t fingerprint() const override { return rows_->fingerprint(); }
+
+ private:
+  CtrMetrics score(const DevicePackedModel& model, CtrSplit split);
+
+  std::unique_ptr<const CtrRows> rows_;
+  std::shared_ptr<const FeatureLayout> layout_;
+};
+
+/// Of all ranks: each scores rows of its own, or, where a table is sharded, all of them.
+CtrMetrics CtrTask::score(const DevicePackedModel& model, CtrSplit split) {
+  Communicator& ranks = backend_.communicator();
+  const auto scorer =
+      find_backbone(model.backbone).make_ctr_scorer(backend_, config_, *layout_, model);
+  const int64_t all = rows_->rows(split), most = scorer->max_rows();
+  BatchShare share{0, all};
+  if (!scorer->together()) share = BatchShare::of(ranks, all);
+  UploadedRows uploaded(backend_, *layout_, std::min(most, std::max<int64_t>(share.count, 1)));
+  Tensor<float> logits(backend_, most);
+  std::vector<float> scored;
+  CtrBatch batch;
+  CtrMetrics metrics;
+  for (int64_t done = 0; done < share.count; done += most) {
+    const int64_t count = std::min(most, share.count - done);
+    rows_->range(split, share.first + done, count, batch);
+    const FeatureBatch here = uploaded.upload(batch);
+    scorer->score(here.rows, here.dense, logits.view().slice(0, count));
+    scored.resize(static_cast<size_t>(count));
+    backend_.download(scored.data(), logits.data(), scored.size() * sizeof(float));
+    metrics.add(scored, batch.labels);
+  }
+  if (ranks.alone() || scorer->together()) return metrics;
+  CtrMetrics joined;
+  for (const std::string& one : ranks.gather(metrics.to_bytes())) joined.join(CtrMetrics::of(one));
+  return joined;
+}
+
+}  // namespace
+
+std::unique_ptr<Task> make_ctr_task(Backend& backend, std::unique_ptr<const CtrRows> rows,
+                                    const Config& config) {
+  return std::make_unique<CtrTask>(backend, std::move(rows), config);
+}
+
+}  // namespace mgqe

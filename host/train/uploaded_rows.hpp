@@ -1,0 +1,30 @@
+// UploadedRows: labelled rows on a device, their ids as rows of the layout's tables.
+#pragma once
+
+#include <vector>
+
+#include "host/data/ctr/ctr_rows.hpp"
+#include "models/backbones/model.hpp"
+
+namespace mgqe {
+
+class UploadedRows {
+ public:
+  UploadedRows(Backend& backend, const FeatureLayout& layout, int64_t max_rows);
+
+  /// Valid until the next call.
+  FeatureBatch upload(const CtrBatch& rows);
+
+ private:
+  template <class T>
+  void copy(const std::vector<T>& host, Tensor<T>& device, int64_t count);
+
+  Backend& backend_;
+  const FeatureLayout& layout_;
+  std::vector<Tensor<int32_t>> groups_;  // (max_rows G)
+  Tensor<float> dense_, labels_;         // (max_rows, F), (max_rows)
+  std::vector<View<const int32_t>> here_;
+  std::vector<int32_t> numbers_;
+};
+
+}  // namespace mgqe

@@ -1,0 +1,120 @@
+#include "models/embeddings/tier_allocation.hpp"
+
+#include <limits>
+
+#include "host/base/check.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr size_t kChoices = kTierCentroids.size();
+
+/// Tiers that end at `ends`, by number of kTierCentroids; empty ones are left out.
+TierPlan plan_of(const TierCosts& costs, const std::array<int64_t, kChoices>& ends) {
+  TierPlan plan;
+  int64_t begin = 0;
+  for (size_t k = 0; k < kChoices; ++k) {
+    if (ends[k] == begin) continue;
+    if (plan.centroids.empty()) plan.bytes += costs.codebook_bytes[k];
+    plan.bytes += (ends[k] - begin) * costs.row_bytes[k];
+    for (int64_t i = begin; i < ends[k]; ++i) plan.lost += costs.lost[k][static_cast<size_t>(i)];
+    plan.centroids.push_back(kTierCentroids[k]);
+    plan.ends.push_back(ends[k]);
+    begin = ends[k];
+  }
+  return plan;
+}
+
+/// Where tiers end at the least price, the first one of choice `first`. Prefixes of the ids are
+/// cut, the last tier of each of choice k: from[k][i] is where that begins where the prefix ends at
+/// i.
+std::array<int64_t, kChoices> cut(const TierCosts& costs, double price, size_t first) {
+  const int64_t n = costs.rows();
+  std::array<std::vector<int64_t>, kChoices> from;
+  std::vector<double> before;  // of prefixes whose last tier is of the choice before
+  for (size_t k = first; k < kChoices; ++k) {
+    from[k].resize(static_cast<size_t>(n) + 1);
+    std::vector<double> best(static_cast<size_t>(n) + 1);
+    double here = 0.0;   // all ids up to i by this choice
+    double least = 0.0;  // what it costs more that others came before where it is best to begin
+    int64_t begin = 0;
+    for (int64_t i = 0; i <= n; ++i) {
+      const auto at = static_cast<size_t>(i);
+      if (i > 0) here += costs.lost[k][at - 1] + price * static_cast<double>(costs.row_bytes[k]);
+      if (k > first && (i == 0 || before[at] - here < least)) {
+        least = before[at] - here;
+        begin = i;
+      }
+      best[at] = here + least;
+      from[k][at] = begin;
+    }
+    before = std::move(best);
+  }
+  std::array<int64_t, kChoices> ends{};
+  int64_t end = n;
+  for (size_t k = kChoices; k-- > first;) {
+    ends[k] = end;
+    end = from[k][static_cast<size_t>(end)];
+  }
+  return ends;
+}
+
+int64_t bytes_of(const std::vector<TierPlan>& plans) {
+  int64_t bytes = 0;
+  for (const TierPlan& plan : plans) bytes += plan.bytes;
+  return bytes;
+}
+
+std::vector<TierPlan> plans_at(std::span<const TierCosts> tables, double price) {
+  std::vector<TierPlan> plans;
+  for (const TierCosts& table : tables) plans.push_back(cheapest_tiers(table, price));
+  return plans;
+}
+
+}  // namespace
+
+TierPlan cheapest_tiers(const TierCosts& costs, double price) {
+  TierPlan best;
+  double least = std::numeric_limits<double>::infinity();
+  for (size_t first = 0; first < kChoices; ++first) {  // which decides what the codebook takes
+    TierPlan plan = plan_of(costs, cut(costs, price, first));
+    const double total = plan.lost + price * static_cast<double>(plan.bytes);
+    if (total < least) {
+      least = total;
+      best = std::move(plan);
+    }
+  }
+  return best;
+}
+
+std::vector<TierPlan> allocate_tiers(std::span<const TierCosts> tables, int64_t budget_bytes) {
+  int64_t least = 0;
+  double lost = 0.0;
+  for (const TierCosts& table : tables) {
+    const TierPlan smallest = plan_of(table, cut(table, 0.0, kChoices - 1));
+    least += smallest.bytes;
+    lost += smallest.lost;
+  }
+  if (least > budget_bytes)
+    input_error("--budget of ", budget_bytes, " bytes: codes of ", kTierCentroids.back(),
+                " centroids and their codebooks alone take ", least);
+  std::vector<TierPlan> best = plans_at(tables, 0.0);
+  if (bytes_of(best) <= budget_bytes) return best;
+  // At the price of all that can be lost a byte, none is bought.
+  double low = 0.0, high = lost + 1.0;
+  best = plans_at(tables, high);
+  for (int step = 0; step < 100 && high - low > 1e-12 * high; ++step) {
+    const double price = 0.5 * (low + high);
+    std::vector<TierPlan> plans = plans_at(tables, price);
+    if (bytes_of(plans) <= budget_bytes) {
+      high = price;
+      best = std::move(plans);
+    } else {
+      low = price;
+    }
+  }
+  MGQE_CHECK(bytes_of(best) <= budget_bytes, bytes_of(best), " bytes of ", budget_bytes);
+  return best;
+}
+
+}  // namespace mgqe

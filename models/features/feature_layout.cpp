@@ -1,0 +1,118 @@
+#include "models/features/feature_layout.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "host/config/scheme_traits.hpp"
+#include "models/embeddings/embedding.hpp"
+
+namespace mgqe {
+namespace {
+
+/// Of `features`, how many ids of each are among the `most` most popular of all together.
+std::vector<int64_t> most_popular(const std::vector<int>& features,
+                                  const std::vector<FeatureSpec>& specs, int64_t most) {
+  // The least count that is in: all ids above it are, and of those that have it as many as fit.
+  std::map<int64_t, int64_t, std::greater<>> ids_of_count;
+  for (const int feature : features)
+    for (const int64_t count : specs[static_cast<size_t>(feature)].counts) ++ids_of_count[count];
+  int64_t least = 0, above = 0;
+  for (const auto& [count, ids] : ids_of_count) {
+    least = count;
+    if (above + ids >= most) break;
+    above += ids;
+  }
+  int64_t of_least = most - above;
+  std::vector<int64_t> popular;
+  for (const int feature : features) {
+    const std::vector<int64_t>& counts = specs[static_cast<size_t>(feature)].counts;
+    const auto [first, last] =
+        std::equal_range(counts.begin(), counts.end(), least, std::greater<>());
+    const int64_t taken = std::min<int64_t>(of_least, last - first);
+    of_least -= taken;
+    popular.push_back(first - counts.begin() + taken);
+  }
+  return popular;
+}
+
+/// "field_" and the name, of letters, digits and _ alone, unlike those taken.
+std::string table_of(const std::string& feature, std::set<std::string>& taken) {
+  std::string name = "field_" + feature;
+  for (char& c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  std::string unlike = name;
+  for (int number = 2; !taken.insert(unlike).second; ++number)
+    unlike = name + "_" + std::to_string(number);
+  return unlike;
+}
+
+}  // namespace
+
+FeatureGroup::FeatureGroup(std::string table, std::vector<int> features,
+                           const std::vector<FeatureSpec>& specs, const EmbeddingConfig& embedding)
+    : table_(std::move(table)), features_(std::move(features)), embedding_(embedding) {
+  for (const int feature : features_) {
+    const FeatureSpec& spec = specs[static_cast<size_t>(feature)];
+    MGQE_CHECK(static_cast<int64_t>(spec.counts.size()) == spec.rows &&
+                   std::is_sorted(spec.counts.begin(), spec.counts.end(), std::greater<>()),
+               spec.name, ": ids are not ranks of popularity");
+    rows_ += spec.rows;
+    counts_.push_back(spec.counts);
+  }
+  if (rows_ > std::numeric_limits<int32_t>::max())
+    input_error("the fields of table ", table_, " have ", rows_,
+                " rows together, more than 2147483647: hash them in `mgqe prepare`, or give "
+                "--codebook field");
+  Tiers tiers;
+  tiers.end[0] = rows_;
+  if (traits_of_scheme(embedding_.scheme).tiered) tiers = make_tiers(embedding_, rows_);
+  runs_.resize(features_.size());
+  std::vector<int64_t> begins(features_.size(), 0);
+  int64_t row = 0;
+  for (int t = 0; t < tiers.count; ++t) {
+    const std::vector<int64_t> ends = most_popular(features_, specs, tiers.end[t]);
+    for (size_t k = 0; k < features_.size(); ++k) {
+      runs_[k].ends.push_back(static_cast<int32_t>(ends[k]));
+      runs_[k].shifts.push_back(static_cast<int32_t>(row - begins[k]));
+      row += ends[k] - begins[k];
+    }
+    begins = ends;
+  }
+}
+
+FeatureLayout arrange_features(const EmbeddingConfig& embedding,
+                               const std::vector<FeatureSpec>& specs, int64_t dense) {
+  const bool all_full = embedding.scheme == "full";
+  EmbeddingConfig full = embedding;
+  full.scheme = "full";
+  std::vector<int> small;
+  std::map<std::string, std::vector<int>> shared;  // of several features
+  std::vector<std::pair<std::string, int>> single;
+  std::set<std::string> taken;
+  for (size_t f = 0; f < specs.size(); ++f) {
+    const int feature = static_cast<int>(f);
+    if (!all_full && specs[f].rows <= embedding.full_rows)
+      small.push_back(feature);
+    else if (all_full || embedding.codebook_scope == CodebookScope::kShared)
+      shared["fields"].push_back(feature);
+    else if (embedding.codebook_scope == CodebookScope::kField)
+      single.emplace_back(table_of(specs[f].name, taken), feature);
+    else
+      shared["fields_" + std::to_string(std::to_string(specs[f].rows).size()) + "_digits"]
+          .push_back(feature);
+  }
+  FeatureLayout layout;
+  layout.features = static_cast<int64_t>(specs.size());
+  layout.dense = dense;
+  for (const auto& [table, features] : shared)
+    layout.groups.emplace_back(table, features, specs, embedding);
+  for (const auto& [table, feature] : single)
+    layout.groups.emplace_back(table, std::vector{feature}, specs, embedding);
+  if (!small.empty()) layout.groups.emplace_back("small_fields", small, specs, full);
+  return layout;
+}
+
+}  // namespace mgqe

@@ -1,0 +1,73 @@
+// Where the rows of many categorical features lie: which features share a table, and the row of
+// each id in it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "host/config/config.hpp"
+
+namespace mgqe {
+
+struct FeatureSpec {
+  std::string name;
+  int64_t rows = 0;             // ids are 0 .. rows - 1, the most frequent in training first
+  std::vector<int64_t> counts;  // (rows) of each id in training
+};
+
+/// Features whose rows lie in one table of one scheme. Its rows are those of the first tier,
+/// feature by feature, then of the second, and so on: a tier is a range of rows, as it is of one
+/// feature, and as ids are ranks of popularity, what each feature has in it is a range of its ids.
+/// So nothing is stored of an id.
+class FeatureGroup {
+ public:
+  /// Of specs, those numbered. Tiers are cut where popularity over all of them together falls, ties
+  /// by feature and id.
+  FeatureGroup(std::string table, std::vector<int> features, const std::vector<FeatureSpec>& specs,
+               const EmbeddingConfig& embedding);
+
+  const std::string& table() const { return table_; }
+  const EmbeddingConfig& embedding() const { return embedding_; }
+  const std::vector<int>& features() const { return features_; }
+  int64_t count() const { return static_cast<int64_t>(features_.size()); }
+  int64_t rows() const { return rows_; }
+  /// How often training has each id of the k-th feature.
+  const std::vector<int64_t>& counts(int64_t k) const { return counts_[static_cast<size_t>(k)]; }
+
+  /// The row of an id of the k-th feature.
+  int32_t row(int64_t k, int32_t id) const {
+    const Runs& runs = runs_[static_cast<size_t>(k)];
+    size_t t = 0;
+    while (id >= runs.ends[t]) ++t;
+    return id + runs.shifts[t];
+  }
+
+ private:
+  struct Runs {
+    std::vector<int32_t> ends;    // by tier, the first id behind it
+    std::vector<int32_t> shifts;  // from id to row
+  };
+
+  std::string table_;
+  std::vector<int> features_;
+  EmbeddingConfig embedding_;
+  int64_t rows_ = 0;
+  std::vector<Runs> runs_;
+  std::vector<std::vector<int64_t>> counts_;
+};
+
+/// Every feature of a run, each in one group. A row of a batch is the vectors of the groups one
+/// after the other, of each group's features in order.
+struct FeatureLayout {
+  std::vector<FeatureGroup> groups;
+  int64_t features = 0;
+  int64_t dense = 0;  // numbers beside the features
+};
+
+/// Groups as --codebook says; features of --full-rows rows or fewer are full, in a table of their
+/// own. InputError where a group has more rows than ids can number.
+FeatureLayout arrange_features(const EmbeddingConfig& embedding,
+                               const std::vector<FeatureSpec>& specs, int64_t dense);
+
+}  // namespace mgqe

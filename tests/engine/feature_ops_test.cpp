@@ -1,0 +1,118 @@
+// Ops of rows with many features on every back end, against naive loops in double.
+#include "tests/support/reference.hpp"
+#include "tests/support/testing.hpp"
+
+namespace mgqe::testing {
+namespace {
+
+class FeatureOps : public OnEveryBackend {};
+
+TEST_P(FeatureOps, GathersTheFeaturesOfAGroupIntoTheirColumns) {
+  Random random(1);
+  struct Case {
+    int64_t batch, features, first, all, dim, table;
+  };
+  for (const auto& [batch, features, first, all, dim, table] :
+       {Case{1, 1, 0, 1, 1, 1}, {7, 3, 1, 5, 4, 11}, {130, 2, 3, 5, 33, 50}, {64, 5, 0, 5, 8, 9}}) {
+    const auto rows = random.normals(table * dim);
+    const auto index =
+        random.integers<int32_t>(batch * features, 0, static_cast<int32_t>(table - 1));
+    const auto before = random.normals(batch * all * dim);
+    const Tensor<float> out = tensor(before, all * dim), values = tensor(rows, dim);
+    const Tensor<int32_t> ids = tensor(index);
+    backend().gather_features({values, ids}, first, out);
+    auto expected = before;
+    for (int64_t b = 0; b < batch; ++b)
+      for (int64_t f = 0; f < features; ++f)
+        for (int64_t c = 0; c < dim; ++c)
+          expected[(b * all + first + f) * dim + c] = rows[index[b * features + f] * dim + c];
+    EXPECT_EQ(out.to_host(), expected) << batch << " rows of " << features;
+  }
+}
+
+TEST_P(FeatureOps, ColumnsAreTakenAndPut) {
+  Random random(2);
+  for (const auto& [rows, first, count, all] : std::vector<std::array<int64_t, 4>>{
+           {1, 0, 1, 1}, {9, 2, 3, 8}, {70, 30, 40, 70}, {33, 0, 5, 6}}) {
+    const auto wide = random.normals(rows * all), narrow = random.normals(rows * count);
+    const Tensor<float> taken = poisoned<float>(rows, count), put = tensor(wide, all);
+    backend().take_columns(tensor(wide, all), first, taken);
+    backend().put_columns(tensor(narrow, count), first, put);
+    std::vector<float> expected_taken, expected_put = wide;
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < count; ++c) {
+        expected_taken.push_back(wide[r * all + first + c]);
+        expected_put[r * all + first + c] = narrow[r * count + c];
+      }
+    EXPECT_EQ(taken.to_host(), expected_taken);
+    EXPECT_EQ(put.to_host(), expected_put);
+  }
+}
+
+TEST_P(FeatureOps, CrossAndItsGradients) {
+  Random random(3);
+  for (const auto& [rows, cols] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {5, 7}, {66, 40}}) {
+    const int64_t n = rows * cols;
+    const auto x0 = random.normals(n), y = random.normals(n), x = random.normals(n),
+               gradient = random.normals(n), before = random.normals(n);
+    const auto bias = random.normals(cols);
+    const Tensor<float> out = poisoned<float>(rows, cols), y_gradient = poisoned<float>(rows, cols),
+                        x0_gradient = tensor(before, cols);
+    backend().cross(tensor(x0, cols), tensor(y, cols), tensor(bias), tensor(x, cols), out);
+    backend().cross_backward(tensor(x0, cols), tensor(y, cols), tensor(bias),
+                             tensor(gradient, cols), y_gradient, x0_gradient);
+    const auto outs = out.to_host(), y_gradients = y_gradient.to_host(),
+               x0_gradients = x0_gradient.to_host();
+    for (int64_t i = 0; i < n; ++i) {
+      const double sum = static_cast<double>(y[i]) + bias[i % cols];
+      // Products of normals, two roundings each.
+      EXPECT_NEAR(outs[i], x0[i] * sum + x[i], 2e-6) << i;
+      EXPECT_NEAR(y_gradients[i], static_cast<double>(gradient[i]) * x0[i], 2e-6) << i;
+      EXPECT_NEAR(x0_gradients[i], before[i] + gradient[i] * sum, 4e-6) << i;
+    }
+  }
+}
+
+TEST_P(FeatureOps, DotPairsAndTheirGradients) {
+  Random random(4);
+  struct Case {
+    int64_t rows, vectors, dim, beside;
+  };
+  for (const auto& [rows, vectors, dim, beside] :
+       {Case{1, 2, 1, 0}, {5, 3, 4, 2}, {40, 7, 16, 0}, {3, 27, 33, 5}}) {
+    const int64_t pairs = vectors * (vectors - 1) / 2, columns = pairs + beside;
+    const auto x = random.normals(rows * vectors * dim), before = random.normals(rows * columns),
+               gradient = random.normals(rows * columns);
+    const Tensor<float> out = tensor(before, columns),
+                        x_gradient = poisoned<float>(rows, vectors * dim);
+    backend().dot_pairs(tensor(x, vectors * dim), dim, out);
+    backend().dot_pairs_backward(tensor(x, vectors * dim), dim, tensor(gradient, columns),
+                                 x_gradient);
+    const auto products = out.to_host(), gradients = x_gradient.to_host();
+    std::vector<double> expected_gradient(x.size(), 0.0);
+    for (int64_t r = 0; r < rows; ++r) {
+      int64_t p = 0;
+      for (int64_t i = 0; i < vectors; ++i)
+        for (int64_t j = 0; j < i; ++j, ++p) {
+          const int64_t a = (r * vectors + i) * dim, b = (r * vectors + j) * dim;
+          double product = 0.0;
+          for (int64_t c = 0; c < dim; ++c) {
+            product += static_cast<double>(x[a + c]) * x[b + c];
+            expected_gradient[a + c] += static_cast<double>(gradient[r * columns + p]) * x[b + c];
+            expected_gradient[b + c] += static_cast<double>(gradient[r * columns + p]) * x[a + c];
+          }
+          EXPECT_NEAR(products[r * columns + p], product, 4 * sum_tolerance(dim + 4));
+        }
+      for (; p < columns; ++p)
+        EXPECT_EQ(products[r * columns + p], before[r * columns + p]) << "a column beside";
+    }
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_NEAR(gradients[i], expected_gradient[i], 4 * sum_tolerance(vectors + 4)) << i;
+  }
+}
+
+MGQE_ON_EVERY_BACKEND(FeatureOps);
+
+}  // namespace
+}  // namespace mgqe::testing

@@ -1,0 +1,118 @@
+// Where the rows of many features lie, against a sort of all ids.
+#include "models/features/feature_layout.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <tuple>
+
+#include <fmt/format.h>
+
+#include "models/embeddings/embedding.hpp"
+#include "tests/support/testing.hpp"
+
+namespace mgqe::testing {
+namespace {
+
+std::vector<FeatureSpec> random_features(Random& random, const std::vector<int64_t>& sizes,
+                                         int32_t most) {
+  std::vector<FeatureSpec> specs;
+  for (const int64_t rows : sizes) {
+    const auto drawn = random.integers<int32_t>(rows, 0, most);
+    std::vector<int64_t> counts(drawn.begin(), drawn.end());
+    std::sort(counts.rbegin(), counts.rend());
+    specs.push_back({fmt::format("f{}", specs.size()), rows, counts});
+  }
+  return specs;
+}
+
+EmbeddingConfig mgqe_config(std::vector<double> tiers, std::vector<int> centroids) {
+  EmbeddingConfig config;
+  config.full_rows = 0;
+  config.tiers = std::move(tiers);
+  config.centroids = std::move(centroids);
+  return config;
+}
+
+TEST(FeatureLayout, EveryIdHasARowOfItsOwnInTheTierThatItsPopularityGives) {
+  Random random(1);
+  const EmbeddingConfig config = mgqe_config({0.1, 0.4}, {16, 8, 4});
+  for (const int32_t most : {0, 1, 5, 1000}) {  // all tie, many do, few do
+    const std::vector<FeatureSpec> specs = random_features(random, {1, 7, 120, 33, 2}, most);
+    const FeatureGroup group("t", {0, 1, 2, 3, 4}, specs, config);
+    ASSERT_EQ(group.rows(), 163);
+    // By falling count, ties by feature and id.
+    std::vector<std::tuple<int64_t, int, int32_t>> ids;
+    for (int f = 0; f < 5; ++f)
+      for (int32_t id = 0; id < specs[f].rows; ++id) ids.emplace_back(-specs[f].counts[id], f, id);
+    std::sort(ids.begin(), ids.end());
+    const Tiers tiers = make_tiers(config, group.rows());
+    std::set<int32_t> rows;
+    for (size_t place = 0; place < ids.size(); ++place) {
+      const auto& [count, feature, id] = ids[place];
+      const int32_t row = group.row(feature, id);
+      ASSERT_TRUE(row >= 0 && row < group.rows());
+      EXPECT_TRUE(rows.insert(row).second) << "row " << row << " of two ids";
+      EXPECT_EQ(tiers.tier_of(row), tiers.tier_of(static_cast<int64_t>(place)))
+          << "feature " << feature << ", id " << id << ", at most " << most;
+    }
+  }
+}
+
+TEST(FeatureLayout, IdsOfAFeatureLieInOrderWithinATier) {
+  Random random(2);
+  const EmbeddingConfig config = mgqe_config({0.25}, {16, 4});
+  const std::vector<FeatureSpec> specs = random_features(random, {50, 60}, 9);
+  const FeatureGroup group("t", {1, 0}, specs, config);
+  const Tiers tiers = make_tiers(config, group.rows());
+  for (int64_t k = 0; k < 2; ++k)
+    for (int32_t id = 1; id < specs[group.features()[k]].rows; ++id) {
+      const int32_t row = group.row(k, id), before = group.row(k, id - 1);
+      if (tiers.tier_of(row) != tiers.tier_of(before)) continue;
+      EXPECT_EQ(row, before + 1);
+    }
+}
+
+std::vector<std::pair<std::string, std::vector<int>>> groups_of(const FeatureLayout& layout) {
+  std::vector<std::pair<std::string, std::vector<int>>> groups;
+  for (const FeatureGroup& group : layout.groups)
+    groups.emplace_back(group.table(), group.features());
+  return groups;
+}
+
+TEST(FeatureLayout, GroupsAsAskedFor) {
+  std::vector<FeatureSpec> specs;
+  for (const auto& [name, rows] : std::vector<std::pair<std::string, int64_t>>{
+           {"user.id", 5000}, {"day", 7}, {"user-id", 200}, {"ad", 9999}, {"hour", 100}})
+    specs.push_back({name, rows, std::vector<int64_t>(static_cast<size_t>(rows), 1)});
+  EmbeddingConfig config = mgqe_config({0.1}, {16, 4});
+  config.full_rows = 100;
+  using Groups = std::vector<std::pair<std::string, std::vector<int>>>;
+  FeatureLayout layout = arrange_features(config, specs, 3);
+  EXPECT_EQ(groups_of(layout), (Groups{{"fields", {0, 2, 3}}, {"small_fields", {1, 4}}}));
+  EXPECT_EQ(layout.groups[0].embedding().scheme, "mgqe");
+  EXPECT_EQ(layout.groups[1].embedding().scheme, "full");
+  EXPECT_EQ(layout.features, 5);
+  EXPECT_EQ(layout.dense, 3);
+
+  config.codebook_scope = CodebookScope::kField;
+  EXPECT_EQ(groups_of(arrange_features(config, specs, 0)), (Groups{{"field_user_id", {0}},
+                                                                   {"field_user_id_2", {2}},
+                                                                   {"field_ad", {3}},
+                                                                   {"small_fields", {1, 4}}}));
+  config.codebook_scope = CodebookScope::kGroup;
+  EXPECT_EQ(
+      groups_of(arrange_features(config, specs, 0)),
+      (Groups{{"fields_3_digits", {2}}, {"fields_4_digits", {0, 3}}, {"small_fields", {1, 4}}}));
+  config.scheme = "full";  // one table, whatever is said of codebooks
+  EXPECT_EQ(groups_of(arrange_features(config, specs, 0)), (Groups{{"fields", {0, 1, 2, 3, 4}}}));
+}
+
+TEST(FeatureLayout, RefusesIdsThatAreNoRanksOfPopularity) {
+  const EmbeddingConfig config = mgqe_config({}, {16});
+  EXPECT_THROW(FeatureGroup("t", {0}, {{"f", 3, {1, 2, 1}}}, config), Error);
+  EXPECT_THROW(FeatureGroup("t", {0}, {{"f", 3, {2, 1}}}, config), Error);
+}
+
+}  // namespace
+}  // namespace mgqe::testing

@@ -1,0 +1,134 @@
+#!/usr/bin/env bash
+# --task ctr as people run it: a CSV with many columns, prepared, trained on, evaluated and inspected;
+# and what it refuses. Argument: the build folder.
+set -eu
+mgqe=$(realpath "${1:?build folder}")/mgqe
+cache=$(realpath "$1")/CMakeCache.txt
+[ -x "$mgqe" ] || { echo "skipped: mgqe is not built"; exit 77; }
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+
+fail() { echo "$1"; exit 1; }
+# refuses WHAT COMMAND...: exit code 2, and one line that holds WHAT
+refuses() {
+  local what=$1 code=0
+  shift
+  "$@" >out 2>err || code=$?
+  [ "$code" = 2 ] || fail "exit code $code of $*: $(cat err)"
+  [ "$(wc -l <err)" = 1 ] || fail "more than a line of $*: $(cat err)"
+  grep -qF -- "$what" err || fail "no '$what' from $*: $(cat err)"
+}
+
+awk 'BEGIN {
+  srand(7); print "click,user,ad,hour,price"
+  for (r = 0; r < 6000; ++r) {
+    user = int(400 * rand() * rand()); ad = int(150 * rand() * rand()); hour = int(24 * rand())
+    taste = (user * 7 + ad * 3) % 5 - 2 + (hour > 12) + (rand() - 0.5)
+    printf "%d,u%d,a%d,%d,%.2f\n", (taste > 0), user, ad, hour, 10 * rand()
+  }
+}' >clicks.csv
+"$mgqe" prepare --in clicks.csv --label click --dense price --out clicks.cache >prepare.out
+
+layers=(--task ctr --device cpu --dim 8 --subspaces 4 --hidden 16 --batch 256 --lr 0.01)
+base=("$mgqe" train "${layers[@]}" --centroids 16,4)
+train=("${base[@]}" --data clicks.cache --epochs 3)
+for model in dcn dlrm; do
+  "${train[@]}" --model $model --out $model >$model.out
+  grep -q "test    AUC 0\.[5-9]" $model.out || fail "$model: $(grep test $model.out)"
+  grep -q "table fields of" $model.out || fail "no word of which fields share a table"
+  "$mgqe" evaluate --artifact $model/model.safetensors --data clicks.cache >evaluated.json
+  python3 - $model evaluated.json <<'P'
+import json, sys
+result = json.load(open(sys.argv[1] + "/result.json"))
+assert json.load(open(sys.argv[2])) == result["test"], result["test"]
+assert result["data"]["fields"]["hour"] == 25, result["data"]  # and the row of what is unseen
+assert result["data"]["dense"] == ["price"]
+P
+  "$mgqe" inspect $model/model.safetensors | grep -q small_fields || fail "inspect"
+done
+"$mgqe" report dcn dlrm | grep -q dlrm || fail "report"
+# A run that was stopped goes on.
+"${train[@]}" --model dcn --out longer >/dev/null
+"${base[@]}" --data clicks.cache --model dcn --epochs 4 --resume --out longer | grep -q "resume  " || fail "resume"
+
+# Two ranks: the same batches, so nearly the same figures, with whole tables and with sharded ones.
+if command -v mpirun >/dev/null && grep -qE "MPI_CXX_FOUND:INTERNAL=TRUE|MPI_CXX_LIB_NAMES:STRING=.+" "$cache"; then
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
+  export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+  export ASAN_OPTIONS=detect_leaks=0  # Open MPI leaks at its end
+  for shard in none rows; do
+    mpirun -np 2 "${train[@]}" --model dcn --shard $shard --out ranks-$shard >ranks.out 2>&1 ||
+      fail "two ranks, --shard $shard: $(cat ranks.out)"
+    python3 - $shard <<'P'
+import json, sys
+one, two = (json.load(open(f"{name}/result.json")) for name in ("dcn", f"ranks-{sys.argv[1]}"))
+assert two["ranks"] == 2 and two["test"]["rows"] == one["test"]["rows"], two["test"]
+assert abs(one["test"]["auc"] - two["test"]["auc"]) < 0.02, (one["test"], two["test"])
+P
+  done
+fi
+
+# Each field its own table.
+"${train[@]}" --model dcn --codebook field --full-rows 30 --out field >field.out
+grep -q "table field_user of" field.out || fail "--codebook field: $(cat field.out)"
+
+# Capacity from a budget: the plan is said first, and what is written keeps it.
+"$mgqe" train "${layers[@]}" --data clicks.cache --epochs 1 --model dcn --budget 60% --out budget >budget.out
+python3 - <<'P'
+import json, re
+text, result = open("budget.out").read(), json.load(open("budget/result.json"))
+assert re.search(r"^budget  [\d.]+ KiB of [\d.]+ KiB in full: .*\n        fields: ", text), text
+embedding = result["config"]["embedding"]
+assert embedding["budget"] == "" and len(embedding["centroids"]) == len(embedding["tiers"]) + 1, embedding
+size = result["size"]
+assert size["payload_bits"] <= 0.65 * size["full_bits"], size
+P
+users=(--data synthetic --synthetic-users 300 --synthetic-items 400 --synthetic-actions 20 --dim 16
+  --subspaces 4 --epochs 1 --device cpu)
+"$mgqe" train "${users[@]}" --budget 9000 --budget-warmup 1 --out planned >planned.out
+grep -q "^        user: .* ids of .* centroids.*KiB$" planned.out || fail "plan: $(cat planned.out)"
+grep -q "^        item: " planned.out || fail "plan: $(cat planned.out)"
+"$mgqe" train "${users[@]}" --budget 9000 --budget-warmup 1 --out again >/dev/null
+cmp <(tail -c +5000 planned/model.safetensors) <(tail -c +5000 again/model.safetensors) >/dev/null ||
+  fail "the same budget gave another model"
+"$mgqe" evaluate --artifact planned/model.safetensors >evaluated.json
+refuses "alone take" "$mgqe" train "${users[@]}" --budget 500 --out no
+refuses "is no size: give a share" "$mgqe" train "${users[@]}" --budget ten --out no
+refuses "--centroids and --tiers exclude it" "$mgqe" train "${users[@]}" --budget 9000 --tiers 0.3 --out no
+refuses "--budget is for --embedding mgqe" "$mgqe" train "${users[@]}" --embedding full --budget 9000 --out no
+
+# Weights of layers in fewer bytes.
+for type in bf16 int8; do
+  "${train[@]}" --model dcn --dense-type $type --out dense-$type >/dev/null
+  "$mgqe" evaluate --artifact dense-$type/model.safetensors >evaluated.json
+  python3 - $type <<'P'
+import json, sys
+read = lambda name: json.load(open(name))
+small, wide = read(f"dense-{sys.argv[1]}/result.json"), read("dcn/result.json")
+assert read("evaluated.json") == small["test"]
+ratio = small["size"]["breakdown"]["dense_bytes"] / wide["size"]["breakdown"]["dense_bytes"]
+assert ratio < {"bf16": 0.55, "int8": 0.4}[sys.argv[1]], ratio
+assert abs(small["test"]["auc"] - wide["test"]["auc"]) < 0.01, (small["test"], wide["test"])
+P
+done
+
+refuses "is no cache of rows: make one of it by" "${base[@]}" --model dcn --data clicks.csv --out no
+refuses "no such file" "${base[@]}" --model dcn --data nothing.cache --out no
+refuses "choose --model dcn or dlrm" "${train[@]}" --model gmf --out no
+refuses "or add --task ctr" "$mgqe" train --model dcn --data clicks.cache --out no
+refuses "--cross-layers 0 with --hidden 0" "$mgqe" train --task ctr --data clicks.cache --model dcn \
+  --cross-layers 0 --hidden 0 --out no
+refuses "--user-centroids" "${train[@]}" --model dcn --user-centroids 8 --out no
+[ ! -e no ] || fail "a refused run left its folder"
+"$mgqe" prepare --in clicks.csv --label click --split ratio:1,0,0 --out whole.cache >/dev/null 2>&1 ||
+  "$mgqe" prepare --train clicks.csv --label click --out whole.cache >/dev/null
+refuses "has no rows of split" "${base[@]}" --model dcn --data whole.cache --out no
+awk -F, 'NR > 1 { print $1 "," $2 "," $3 "|" $4 } NR == 1 { print "click,user,tags" }' clicks.csv >tags.csv
+"$mgqe" prepare --in tags.csv --label click --bag 'tags:sep=|' --out tags.cache >/dev/null
+refuses "which no model takes yet: prepare it with --ignore tags" "${base[@]}" --model dcn \
+  --data tags.cache --out no
+# Of other data than it was trained on.
+"$mgqe" prepare --in clicks.csv --label click --dense price --seed 2 --out other.cache >/dev/null
+refuses "was trained on other data" "$mgqe" evaluate --artifact dcn/model.safetensors --data other.cache
+refuses "does not recommend" "$mgqe" recommend --artifact dcn/model.safetensors --user 1
