@@ -149,6 +149,7 @@ class TrainCommand {
   /// Refuses what cannot be run, before any rank begins.
   void resolve_options(int ranks) {
     config_ = options_.config();
+    refuse_sizes_beside_budget(options_.given());
     checkpoints_ = checkpoint_flags_.options();
     several_seeds_ = seeds_.given(options_.given());
     if (several_seeds_ && ranks > 1)
@@ -166,6 +167,13 @@ class TrainCommand {
   }
 
  private:
+  static void refuse_sizes_beside_budget(const nlohmann::json& given) {
+    if (!given.contains("embedding") || !given["embedding"].contains("budget")) return;
+    for (const auto& [key, value] : given["embedding"].items())
+      if (key.ends_with("centroids") || key.ends_with("tiers"))
+        input_error("--budget finds centroids and tiers, so --centroids and --tiers exclude it");
+  }
+
   CLI::App* command_;
   ConfigOptions options_;
   CheckpointFlags checkpoint_flags_;

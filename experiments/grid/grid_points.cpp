@@ -23,8 +23,9 @@ GridPoint make_point(const GridChoice& choice, const GridTask& task, std::string
   const auto overrides = nlohmann::json::parse(choice.overrides);
   // Whoever says how many epochs has those.
   if (overrides.contains("train") && overrides["train"].contains("epochs")) point.task.longest = 1;
-  const bool tuned = task.is_relevance() && task.every_size;
-  const std::vector<double> l2 = tuned ? choice.l2 : std::vector{config.train.l2};
+  std::vector<double> l2 = {config.train.l2};
+  if (task.is_relevance() && task.every_size) l2 = choice.l2;
+  if (task.is_ctr()) l2 = choice.feature_l2;
   for (const double penalty : l2) {
     Config candidate = config;
     candidate.train.l2 = penalty;

@@ -29,6 +29,7 @@ struct GridChoice {
   std::vector<GridTask> tasks;
   std::vector<int> subspaces = {4, 8, 16, 32};     // D of dpq_vq and mgqe
   std::vector<double> l2 = {0, 1e-5, 3e-5, 1e-4};  // tried for relevance on Steam
+  std::vector<double> feature_l2 = {0.01, 0.05};   // tried for rows with many features
   /// Laid over every run's config, by section and key.
   std::string overrides = "{}";
 };
@@ -40,6 +41,10 @@ std::vector<GridPoint> figure3_points(const GridChoice& choice);
 
 /// Every scheme at its usual size on every backbone, and the anchors outside this project.
 std::vector<GridPoint> scheme_points(const GridChoice& choice);
+
+/// Quality against size on rows with many features: schemes, one codebook for all fields against
+/// one each, tiers by the rule of thumb against a budget, layers in int8.
+std::vector<GridPoint> feature_points(const GridChoice& choice);
 
 /// The ablations by name; those of a list, on every task that can have them.
 const std::vector<std::string>& ablation_names();

@@ -17,6 +17,9 @@ class GridProgram {
   /// Makes the runs that are missing and writes the report; Error where some failed.
   void run(const std::function<std::vector<GridPoint>(const GridChoice&)>& points);
 
+  /// The report is not about these points.
+  void leave_report_alone() { no_report_ = true; }
+
   /// The points that --only leaves.
   std::vector<GridPoint> chosen(const std::vector<GridPoint>& points) const;
   RunStore store() const { return RunStore(store_); }

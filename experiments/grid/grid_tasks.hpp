@@ -40,6 +40,7 @@ struct GridTask {
   void (*change)(Config& config) = nullptr;
 
   bool is_relevance() const { return task == TaskKind::kRelevance; }
+  bool is_ctr() const { return task == TaskKind::kCtr; }
 };
 
 /// Those of the report: figures, claims and ablations.
@@ -47,7 +48,10 @@ const std::vector<GridTask>& grid_tasks();
 /// Those of the table of schemes: every backbone, and the NCF authors' split as an outside anchor.
 const std::vector<GridTask>& scheme_tasks();
 
-/// By a list of names, of either kind; InputError that names --tasks and the known ones.
+/// Those of rows with many features.
+const std::vector<GridTask>& feature_tasks();
+
+/// By a list of names, of any kind; InputError that names --tasks and the known ones.
 std::vector<GridTask> find_tasks(const std::vector<std::string>& names);
 
 /// The defaults of the task's backbone on its data, with a full table of its dimension.

@@ -132,6 +132,8 @@ std::vector<std::string> run_flags(const Config& config) {
                            const auto& value, const char*) {
     const std::string name = fmt::format("{}.{}", section, key);
     if (name == "run.out" || name == "run.device") return;
+    const bool size = name.ends_with("centroids") || name.ends_with("tiers");
+    if (size && !config.embedding.budget.empty()) return;  // which excludes them
     if (!shown.contains(name) && fields.at(name) == defaults.at(name)) return;
     if (flag_value(value).empty()) return;  // no tiers: one size of codebooks says that too
     flags.push_back(flag);

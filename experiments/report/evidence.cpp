@@ -52,7 +52,8 @@ class Shelf {
     for (const Config& candidate : point.candidates) {
       Runs runs = runs_of(candidate, longest);
       std::erase_if(runs, [&](const auto& run) { return !seeds.contains(run.first); });
-      const auto validation = estimate(collect(runs, "/valid/rmse"));
+      const auto validation =
+          estimate(collect(runs, point.task.is_ctr() ? "/valid/logloss" : "/valid/rmse"));
       if (!validation) continue;
       filled.tuned.emplace_back(candidate, *validation);
       if (!filled.runs.empty() && validation->mean >= best) continue;
@@ -133,6 +134,9 @@ const std::vector<Measure>& measures(const GridTask& task) {
       {"/test/full/ndcg@10", "full-ranking NDCG@10", true, 4},
   };
   static const std::vector<Measure> relevance = {{"/test/rmse", "RMSE", false, 3}};
+  static const std::vector<Measure> ctr = {{"/test/auc", "AUC", true, 5},
+                                           {"/test/logloss", "log loss", false, 5}};
+  if (task.is_ctr()) return ctr;
   return task.is_relevance() ? relevance : ranking;
 }
 

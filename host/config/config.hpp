@@ -124,7 +124,7 @@ void visit_fields(ConfigType& config, Visit&& visit) {
       "data", "name", "--data", data.name,
       "ml-1m, ncf, video, synthetic, or the path of a file; auto takes ml-1m where it is found, "
       "else synthetic. Relevance: steam, relevance-synthetic, or the path of a file of `item item "
-      "score`. Ctr: the cache that `mgqe prepare` wrote, or ctr-synthetic");
+      "score`. Ctr: the cache that `mgqe prepare` wrote, frappe, flights or ctr-synthetic");
   visit("data", "synthetic_users", "--synthetic-users", data.synthetic_users,
         "users of the synthetic data set");
   visit("data", "synthetic_items", "--synthetic-items", data.synthetic_items,

@@ -94,11 +94,6 @@ void validate_mgqe(const EmbeddingConfig& embedding) {
   if (embedding.budget.empty()) return validate_quantizer(embedding);
   if (embedding.variant != Variant::kSharedK)
     input_error("--budget plans tiers of one codebook: --variant ", variant, " has several");
-  if (embedding.tiers != std::vector{0.1} || embedding.centroids != std::vector{256, 64} ||
-      embedding.user.tiers.size() + embedding.user.centroids.size() + embedding.item.tiers.size() +
-              embedding.item.centroids.size() >
-          0)
-    input_error("--budget finds centroids and tiers, so --centroids and --tiers exclude it");
   if (embedding.budget_warmup < 1)
     input_error("--budget-warmup ", embedding.budget_warmup, " must be 1 or more");
   validate_quantizer(embedding);

@@ -239,7 +239,6 @@ CapacityPlan plan_capacity(Backend& backend, const Config& config) {
   const std::vector<TierPlan> plans = allocate_tiers(costs, budget);
 
   CapacityPlan result{config, ""};
-  result.config.embedding.budget.clear();
   int64_t bytes = 0;
   std::string lines;
   for (size_t t = 0; t < plans.size(); ++t) {

@@ -13,7 +13,7 @@ namespace mgqe {
 int64_t budget_bytes(const std::string& budget, int64_t full_bytes);
 
 struct CapacityPlan {
-  Config config;     // with centroids and tiers in the budget's place
+  Config config;     // with the centroids and tiers that the budget gives
   std::string text;  // a line for each table, for people
 };
 

@@ -53,8 +53,13 @@ Config canonical(Config config) {
   const Backbone& backbone = find_backbone(config.model.name);
   const bool ctr = config.model.task == TaskKind::kCtr;
   leave_out_unread(config, "embedding", [&](const std::string& key) {
-    const bool shares = key == "codebook_scope" || key == "full_rows";
-    return shares ? ctr && scheme.name != std::string_view("full") : scheme.reads(key);
+    if (key == "codebook_scope" || key == "full_rows")
+      return ctr && scheme.name != std::string_view("full");
+    const bool planned = !config.embedding.budget.empty();
+    if (key == "budget" || key == "budget_warmup") return planned && scheme.tiered;
+    // What a plan made of the budget.
+    const bool size = key.ends_with("centroids") || key.ends_with("tiers");
+    return scheme.reads(key) && !(planned && size);
   });
   leave_out_unread(config, "model", [&](const std::string& key) { return reads(backbone, key); });
   if (config.model.task != TaskKind::kRanking) {

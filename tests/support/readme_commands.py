@@ -69,7 +69,7 @@ NOT_RUN = {
 
 # (pattern, replacement, why), one after the other, on what is executed.
 SUBSTITUTIONS = [
-    (r"^(mgqe|figure2|figure3|ablation|schemes|scaling|bench_ops|bench_train) ", r"build/release/\1 ",
+    (r"^(mgqe|figure2|figure3|ablation|schemes|features|scaling|bench_ops|bench_train) ", r"build/release/\1 ",
      "programs are named without their folder in running text"),
     (r"^(build/release/mgqe (?:train|evaluate|inspect|report|derive-relevance))$", r"\1 --help",
      "names a command and no more"),
@@ -87,7 +87,7 @@ SUBSTITUTIONS = [
     (r"--out FILE\b", "--out relevance.txt", "stands for a file"),
 ]
 
-PROGRAMS = ["mgqe", "figure2", "figure3", "ablation", "schemes", "scaling", "bench_ops", "bench_train",
+PROGRAMS = ["mgqe", "figure2", "figure3", "ablation", "schemes", "features", "scaling", "bench_ops", "bench_train",
             "bench_serve"]
 MGQE_COMMANDS = ["train", "evaluate", "inspect", "report", "describe", "derive-relevance", "prepare", "recommend", "similar", "lookup",
                  "verify", "histories", "serve", "convert", "append", "compact"]

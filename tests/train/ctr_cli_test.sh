@@ -80,7 +80,7 @@ import json, re
 text, result = open("budget.out").read(), json.load(open("budget/result.json"))
 assert re.search(r"^budget  [\d.]+ KiB of [\d.]+ KiB in full: .*\n        fields: ", text), text
 embedding = result["config"]["embedding"]
-assert embedding["budget"] == "" and len(embedding["centroids"]) == len(embedding["tiers"]) + 1, embedding
+assert embedding["budget"] == "60%" and len(embedding["centroids"]) == len(embedding["tiers"]) + 1, embedding
 size = result["size"]
 assert size["payload_bits"] <= 0.65 * size["full_bits"], size
 P

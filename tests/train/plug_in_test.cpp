@@ -296,7 +296,7 @@ TEST_P(PlugIn, RefusesBadOptionsAndIsListed) {
       "--embedding cubed is unknown: choose full, low_rank, scalar_quantized, hashed, dpq_vq, "
       "dpq_sx, mgqe or rounded");
   EXPECT_EQ(refused([](Config& c) { c.model.name = "spot"; }),
-            "--model spot is unknown: choose gmf, neumf, sasrec or dot");
+            "--model spot is unknown: choose gmf, neumf, sasrec, dcn, dlrm or dot");
   EXPECT_THROW(register_backbone(kDot), Error);
   EXPECT_THROW(add_scheme_traits(kRoundedTraits), Error);
 }

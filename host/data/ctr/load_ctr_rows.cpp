@@ -5,6 +5,7 @@
 
 #include "host/data/ctr/ctr_cache.hpp"
 #include "host/data/ctr/ctr_synthetic.hpp"
+#include "host/data/ctr/named_rows.hpp"
 
 namespace mgqe {
 namespace {
@@ -25,7 +26,7 @@ std::unique_ptr<const CtrRows> open_cache(const std::string& path) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored))
     input_error("--data ", path,
-                ": no such file: --task ctr takes the cache that `mgqe prepare "
+                ": no such file: --task ctr takes frappe, flights, the cache that `mgqe prepare "
                 "--in FILE --out CACHE` wrote, or ",
                 kSynthetic);
   if (!is_ctr_cache(path))
@@ -38,8 +39,9 @@ std::unique_ptr<const CtrRows> open_cache(const std::string& path) {
 
 std::unique_ptr<const CtrRows> load_ctr_rows(DataConfig& data) {
   if (data.name == "auto") data.name = kSynthetic;
-  std::unique_ptr<const CtrRows> rows =
-      data.name == kSynthetic ? make_synthetic(data) : open_cache(data.name);
+  std::unique_ptr<const CtrRows> rows = data.name == kSynthetic    ? make_synthetic(data)
+                                        : is_named_rows(data.name) ? named_rows(data.name)
+                                                                   : open_cache(data.name);
   for (const CtrSplit split : {CtrSplit::kTrain, CtrSplit::kValid, CtrSplit::kTest})
     if (rows->rows(split) == 0)
       input_error("--data ", data.name, ": has no rows of split ", name_of(split),

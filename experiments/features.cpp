@@ -1,0 +1,49 @@
+// Rows with many features: every scheme at several sizes, by both backbones.
+#include <iostream>
+
+#include "experiments/grid/grid_program.hpp"
+#include "experiments/report/evidence.hpp"
+#include "host/io/console/run_table.hpp"
+#include "models/backbones/canonical.hpp"
+
+namespace mgqe {
+namespace {
+
+constexpr const char* kExamples = R"(examples:
+  features --seeds 1..5                               # Frappe and flights by dcn and dlrm
+  features --tasks dcn-flights --only 'full-d16|mgqe' --seeds 1
+  features --table                                    # the rows that are stored, as Markdown
+
+Each point is trained under two L2 penalties; that of the lower validation loss stands for it. Runs
+are found and made as figure2 does.)";
+
+std::string table(const RunStore& store, const std::vector<GridPoint>& points) {
+  size_t others = 0;
+  std::vector<nlohmann::ordered_json> results;
+  for (const PointRuns& point : runs_of_points(store.all(&others), points))
+    for (const auto& [seed, run] : point.runs) results.push_back(run);
+  return report_table(results, canonical, /*markdown=*/true);
+}
+
+void run(int argc, char** argv) {
+  CLI::App app("Rows with many features: quality against size", "features");
+  app.footer(kExamples);
+  std::vector<std::string> tasks;
+  for (const GridTask& task : feature_tasks()) tasks.push_back(task.name);
+  GridProgram program(app, tasks);
+  bool print_table = false;
+  app.add_flag("--table", print_table, "print the rows that are stored, as Markdown; run nothing");
+  parse_command_line(app, argc, argv);
+  program.leave_report_alone();
+  if (print_table)
+    std::cout << table(program.store(), program.chosen(feature_points(program.choice())));
+  else
+    program.run(feature_points);
+}
+
+}  // namespace
+}  // namespace mgqe
+
+int main(int argc, char** argv) {
+  return mgqe::run_main("features", [&] { mgqe::run(argc, argv); });
+}

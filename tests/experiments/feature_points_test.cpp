@@ -1,0 +1,48 @@
+// The points of rows with many features.
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "experiments/grid/grid_points.hpp"
+#include "experiments/grid/run_key.hpp"
+
+namespace mgqe {
+namespace {
+
+std::vector<GridPoint> all_points() {
+  GridChoice choice;
+  choice.tasks = feature_tasks();
+  return feature_points(choice);
+}
+
+TEST(FeaturePoints, EveryTaskHasEverySchemeUnderEachPenalty) {
+  std::set<std::string> names, keys;
+  for (const GridPoint& point : all_points()) {
+    EXPECT_TRUE(names.insert(point.name()).second) << point.name();
+    ASSERT_EQ(point.candidates.size(), GridChoice{}.feature_l2.size()) << point.name();
+    for (const Config& config : point.candidates)
+      EXPECT_TRUE(keys.insert(run_key(config)).second) << point.name();
+  }
+  EXPECT_EQ(names.size(), 4u * 17u);
+  for (const char* name : {"dcn-frappe/full-d16", "dlrm-flights/mgqe_budget-10%",
+                           "dcn-flights/mgqe_field-D8", "dlrm-frappe/scalar_quantized-b4"})
+    EXPECT_TRUE(names.contains(name)) << name;
+}
+
+/// What is recorded of a run under a budget has the sizes that its plan gave.
+TEST(FeaturePoints, ARunUnderABudgetIsFoundWhateverItsPlanWas) {
+  for (const GridPoint& point : all_points()) {
+    if (point.series != "mgqe_budget") continue;
+    Config planned = point.candidates[0];
+    planned.embedding.centroids = {256, 64, 16};
+    planned.embedding.tiers = {0.03, 0.4};
+    EXPECT_EQ(run_key(planned), run_key(point.candidates[0])) << point.name();
+    planned.embedding.budget = "11%";
+    EXPECT_NE(run_key(planned), run_key(point.candidates[0])) << point.name();
+    for (const std::string& flag : run_flags(point.candidates[0]))
+      EXPECT_TRUE(flag != "--centroids" && flag != "--tiers") << "which exclude --budget";
+  }
+}
+
+}  // namespace
+}  // namespace mgqe
