@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -19,6 +20,7 @@
 #include "host/base/interruption.hpp"
 #include "host/comm/launch.hpp"
 #include "host/config/config.hpp"
+#include "host/config/read_json.hpp"
 #include "host/config/scheme_traits.hpp"
 #include "host/io/console/progress.hpp"
 #include "models/backbones/model.hpp"
@@ -114,13 +116,10 @@ class ConfigOptions {
   nlohmann::json read_config_file() const {
     std::ifstream stream(file_);
     if (!stream) input_error(file_, ": cannot be read; give a JSON file to --config");
-    try {
-      const nlohmann::json json = nlohmann::json::parse(stream);
-      const bool is_result = json.is_object() && json.contains("config");
-      return is_result ? json["config"] : json;
-    } catch (const nlohmann::json::exception& error) {
-      input_error(file_, ": not JSON: ", error.what());
-    }
+    const std::string text(std::istreambuf_iterator<char>(stream), {});
+    const nlohmann::json json = read_json(text, file_);
+    const bool is_result = json.is_object() && json.contains("config");
+    return is_result ? json["config"] : json;
   }
 
   Config defaults_;

@@ -21,7 +21,7 @@ if(MGQE_SANITIZE MATCHES "undefined")
   target_compile_options(mgqe_flags INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize-recover=undefined
                               -fno-sanitize=null,object-size,vptr,pointer-overflow
-                              -Wno-maybe-uninitialized>)
+                              $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>>)
 endif()
 
 # mgqe_library(NAME SOURCE...): libmgqe_NAME, to be linked as mgqe::NAME.

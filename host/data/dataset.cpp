@@ -13,11 +13,6 @@
 
 namespace mgqe {
 
-std::string DataIds::name(int64_t id) const {
-  MGQE_CHECK(id >= 0 && id < size(), "id ", id, " of ", size());
-  return strings.empty() ? std::to_string(integers[id]) : strings[id];
-}
-
 namespace {
 
 Actions read_file(const Bytes& file) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/base/check.hpp"
+#include "host/base/json_depth.hpp"
 #include "host/config/choices.hpp"
 #include "host/packed/packed_scheme.hpp"
 
@@ -92,7 +93,10 @@ class Parser {
   }
 
   json json_of(const char* key) const {
-    json value = json::parse(text(key), nullptr, false);
+    const std::string written = text(key);
+    if (nests_too_deep(written))
+      refuse("metadata ", key, " nests deeper than ", kMaxJsonDepth, " levels");
+    json value = json::parse(written, nullptr, false);
     if (value.is_discarded()) refuse("metadata ", key, " is not JSON");
     return value;
   }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "host/base/check.hpp"
+#include "host/base/json_depth.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/io/atomic_folder.hpp"
 #include "host/io/checksum.hpp"
@@ -242,7 +243,9 @@ void write_manifest(const fs::path& folder, const CheckpointManifest& manifest) 
 CheckpointManifest parse_manifest(const Bytes& bytes) {
   const std::string& where = bytes.name();
   std::string text(bytes.text());
-  const ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const ordered_json json = nests_too_deep(text)
+                                ? ordered_json()
+                                : ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   const size_t digits = find_checksum(text, kChecksumMark);
   if (!json.is_object() || digits == std::string::npos)
     damaged(where, ": is not the manifest of a checkpoint, or damaged");

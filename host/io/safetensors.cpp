@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/check.hpp"
+#include "host/base/json_depth.hpp"
 #include "host/io/atomic_file.hpp"
 #include "host/io/checksum.hpp"
 #include "host/io/file_kind.hpp"
@@ -280,6 +281,7 @@ class Reader {
   }
 
   void parse_header() {
+    if (nests_too_deep(text_)) refuse("its header nests deeper than ", kMaxJsonDepth, " levels");
     const json parsed = json::parse(text_, nullptr, false);
     if (!parsed.is_object()) refuse("its header is not a JSON object");
     for (const auto& [name, value] : parsed.items()) {

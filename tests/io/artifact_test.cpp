@@ -255,6 +255,8 @@ TEST(Artifact, RefusesBadMetadata) {
   EXPECT_CONTAINS(refusal_with_metadata("seed", "-1"), "seed is \"-1\"");
   EXPECT_CONTAINS(refusal_with_metadata("seed", "18446744073709551616"), "seed");
   EXPECT_CONTAINS(refusal_with_metadata("config", "{"), "config is not JSON");
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  EXPECT_CONTAINS(refusal_with_metadata("config", deep), "config nests deeper than 64 levels");
   EXPECT_CONTAINS(refusal_with_metadata("tables", "[]"), "tables is not a JSON object");
   EXPECT_CONTAINS(refusal_with_metadata("tables", "{}"), "no embedding table");
   EXPECT_CONTAINS(refusal_with_metadata("tables", R"({"item":5})"), "\"rows\"");

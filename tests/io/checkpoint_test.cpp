@@ -275,6 +275,21 @@ TEST(DamagedCheckpoints, AnArrayThatTheManifestHasOtherwise) {
   EXPECT_CONTAINS(damage_of(path), "array weights of rank 0 is F32 [6, 2] where F32 [2, 6]");
 }
 
+TEST(DamagedCheckpoints, AManifestThatNestsDeep) {
+  const ScratchFolder folder;
+  write_checkpoint(folder.path(), small_checkpoint());
+  const fs::path path = folder / checkpoint_name(kStep);
+  std::string text = testing::read_text(path / "manifest.json");
+  const size_t config = text.find("\"config\": {");
+  ASSERT_NE(config, std::string::npos);
+  text.insert(config + 11,
+              "\"x\": " + std::string(200'000, '[') + std::string(200'000, ']') + ", ");
+  const size_t digits = find_checksum(text, "\"crc32\": \"");
+  text.replace(digits, kNoChecksum.size(), kNoChecksum);
+  text.replace(digits, kNoChecksum.size(), crc32_digits(crc32_of(text)));
+  EXPECT_THROW(parse_manifest(Bytes::view(text)), DamagedCheckpoint);
+}
+
 TEST(CheckpointVersion, ANewerOneIsRefusedAsSuch) {
   const ScratchFolder folder;
   Checkpoint checkpoint = small_checkpoint();

@@ -168,7 +168,12 @@ TEST(Safetensors, RefusesBadHeaders) {
   EXPECT_CONTAINS(refusal_of(raw_file(R"({"__metadata__":[]})", "")), "__metadata__");
   EXPECT_CONTAINS(refusal_of(raw_file(R"({"__metadata__":{"a":1}})", "")), "\"a\" is not a string");
   EXPECT_CONTAINS(refusal_of(raw_file(R"({"t":5})", "")), "lacks dtype");
-  EXPECT_CONTAINS(refusal_of(raw_file(std::string(50'000, '['), "")), "not a JSON object");
+  EXPECT_CONTAINS(refusal_of(raw_file(std::string(60, '['), "")), "not a JSON object");
+  // What is quoted in a message is written by recursion.
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  EXPECT_CONTAINS(refusal_of(raw_file(
+                      R"({"t":{"dtype":"U8","data_offsets":[0,0],"shape":[)" + deep + "]}}", "")),
+                  "its header nests deeper than 64 levels");
 }
 
 std::string tensor(const std::string& name, const std::string& dtype, const std::string& shape,

@@ -247,7 +247,8 @@ refused("similar by the model", 400, "only a relevance model", f"/similar?item={
 refused("a body that is no JSON", 400, "not JSON", "/recommend", "{user: 1}")
 refused("a body that is no object", 400, "no object", "/recommend", "[1]")
 refused("NaN is no JSON", 400, "not JSON", "/recommend", '{"user": NaN}')
-refused("a deep body", 400, "no object", "/recommend", "[" * 2000 + "]" * 2000)
+for count in (65, 1900):
+    refused("a deep body", 400, "nests deeper than 64", "/recommend", '{"user": ' + "[" * count + "]" * count + "}")
 refused("parameters of a POST", 400, "belong in its body", "/recommend?k=5", {"user": user})
 refused("a body of another type", 415, "Content-Type: application/json", "/recommend", "user=1",
         headers={"Content-Type": "application/x-www-form-urlencoded"})

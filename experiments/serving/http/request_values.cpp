@@ -7,6 +7,7 @@
 
 #include "experiments/serving/http/http_error.hpp"
 #include "experiments/serving/titles.hpp"
+#include "host/base/json_depth.hpp"
 
 namespace mgqe {
 
@@ -55,6 +56,7 @@ RequestValues RequestValues::of_body(std::string_view body) {
   RequestValues values;
   if (body.empty()) return values;
   json parsed;
+  if (nests_too_deep(body)) refuse("the body nests deeper than {} levels", kMaxJsonDepth);
   try {
     parsed = json::parse(body);
   } catch (const json::exception&) {

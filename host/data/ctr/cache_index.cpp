@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/check.hpp"
+#include "host/data/ctr/byte_table.hpp"
 #include "host/data/hasher.hpp"
 
 namespace mgqe {
@@ -80,8 +81,9 @@ CachedField field_of(const ordered_json& json) {
   field.rows = json.at("rows").get<int64_t>();
   field.oov = json.at("oov").get<int64_t>();
   field.width = json.at("width").get<int>();
-  MGQE_CHECK(field.rows > 0 && field.oov < field.rows, "field ", field.spec.name, " has ",
-             field.rows, " rows");
+  MGQE_CHECK(field.rows > 0 && field.rows <= ByteTable::kMaxSize && field.oov >= -1 &&
+                 field.oov < field.rows,
+             "field ", field.spec.name, " has ", field.rows, " rows");
   MGQE_CHECK(field.width == 1 || field.width == 2 || field.width == 4, "ids of ", field.width,
              " bytes");
   read_splits(json.at("values"), field.values);

@@ -1,5 +1,7 @@
 #include "host/data/ctr/cache_vocabulary.hpp"
 
+#include <algorithm>
+
 #include "host/base/check.hpp"
 
 namespace mgqe {
@@ -23,8 +25,7 @@ CachedVocabulary::CachedVocabulary(const CtrCache& cache, const CachedField& fie
       bounds_(array<double>(cache, field.bounds)) {
   uint64_t end = 0;
   bool whole = static_cast<int64_t>(counts_.size()) == field.rows &&
-               (field.spec.has_texts() ? kept() + 1 == field.rows && field.oov >= 0
-                                       : static_cast<int64_t>(ids_.size()) == field.rows);
+               (field.spec.has_texts() ? kept() + 1 == field.rows && field.oov >= 0 : has_cells());
   for (const uint64_t next : ends_) {
     whole = whole && next >= end && next <= texts_.size();
     end = next;
@@ -37,6 +38,15 @@ CachedVocabulary::CachedVocabulary(const CtrCache& cache, const CachedField& fie
 std::vector<int64_t> CtrCache::counts(size_t field) const {
   const CachedVocabulary vocabulary(*this, *find(shape_.fields[field].name));
   return {vocabulary.counts().begin(), vocabulary.counts().end()};
+}
+
+bool CachedVocabulary::has_cells() const {
+  const int64_t cells = field_.spec.kind == FieldKind::kQuantileBuckets
+                            ? static_cast<int64_t>(bounds_.size()) + 2  // one of missing values
+                            : field_.spec.hash_rows;
+  return cells == field_.rows && static_cast<int64_t>(ids_.size()) == cells &&
+         std::all_of(ids_.begin(), ids_.end(),
+                     [&](int32_t id) { return id >= 0 && id < field_.rows; });
 }
 
 std::string_view CachedVocabulary::text(int64_t id) const {

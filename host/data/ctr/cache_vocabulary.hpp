@@ -30,6 +30,8 @@ class CachedVocabulary {
   FieldVocabulary vocabulary() const;
 
  private:
+  /// Of hashed values and buckets: whether each cell has an id that is a row.
+  bool has_cells() const;
   int64_t kept() const { return static_cast<int64_t>(ends_.size()); }
 
   const CachedField& field_;

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "host/base/utf8.hpp"
 #include "host/data/text/fields.hpp"
 
 namespace mgqe {
@@ -98,6 +99,9 @@ void ColumnReader::read_header(std::string_view line, char separator) {
       name = line.substr(0, line.find(separator));
       line.remove_prefix(name.size());
     }
+    if (!is_utf8(name))
+      reader_.fail("the name of column ", columns_.size() + 1, ", ", quoted(name),
+                   ", is not UTF-8: convert the file (iconv -t UTF-8)");
     columns_.push_back(parse_column(name));
     if (line.empty()) return;
     line.remove_prefix(1);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "host/base/check.hpp"
+#include "host/base/json_depth.hpp"
 #include "host/io/checksum.hpp"
 
 namespace mgqe {
@@ -59,6 +60,7 @@ CacheIndex CtrCache::read_index() const {
   const std::string_view json = bytes_.text().substr(static_cast<size_t>(tail.index_offset),
                                                      static_cast<size_t>(tail.index_bytes));
   if (crc32_of(json) != tail.index_crc) fail("the cache is damaged");
+  if (nests_too_deep(json)) fail("the cache is damaged");
   try {
     return cache_index_from_json(nlohmann::ordered_json::parse(json));
   } catch (const std::exception&) {
@@ -70,7 +72,7 @@ void CtrCache::lay_out() {
   size_t start = 1;
   for (const CachedField& field : index_.fields) {
     if (!field.kept()) continue;
-    const Column column{start, field.width};
+    const Column column{start, field.width, field.rows};
     if (field.spec.kind == FieldKind::kDense) {
       dense_.push_back(column);
       shape_.dense.push_back(field.spec.name);
@@ -90,11 +92,14 @@ void CtrCache::read_block_table() {
   const std::span<const uint8_t> bytes = section(index_.blocks);
   const std::span table(reinterpret_cast<const CtrBlock*>(bytes.data()),
                         bytes.size() / sizeof(CtrBlock));
+  int64_t end = 0;  // of the block before; none shares bytes, so that rows are no more than bytes
   for (const CtrBlock& block : table) {
-    if (block.split >= kCtrSplits || block.offset < 0 || block.bytes < 0 ||
+    if (block.split >= kCtrSplits || block.offset < end || block.offset % kAlignment != 0 ||
         block.offset > bytes_.size() || block.bytes > bytes_.size() - block.offset ||
-        rows[block.split] % index_.block_rows != 0 || block.rows > index_.block_rows)
+        block.rows == 0 || block.rows > index_.block_rows || block.bytes < block.rows ||
+        rows[block.split] % index_.block_rows != 0)
       fail("the cache is damaged");
+    end = block.offset + block.bytes;
     rows[block.split] += block.rows;
     blocks_[block.split].push_back(block);
   }
@@ -153,6 +158,7 @@ void CtrCache::open_block(const CtrBlock& block, OpenBlock& open) const {
       place(rows * field.width);
     }
   }
+  check_values(block, open);
 }
 
 namespace {
@@ -192,7 +198,34 @@ void with_width(int width, const Visit& visit) {
   visit(uint32_t{});
 }
 
+template <class T>
+bool all_below(const T* values, size_t count, int64_t bound) {
+  return std::all_of(values, values + count, [&](T value) { return value < bound; });
+}
+
+/// Whether offsets (rows + 1) ascend from 0.
+bool ascend(const uint32_t* offsets, size_t rows) {
+  return offsets[0] == 0 && std::is_sorted(offsets, offsets + rows + 1);
+}
+
 }  // namespace
+
+void CtrCache::check_values(const CtrBlock& block, const OpenBlock& open) const {
+  const Place place{open.data, open.starts.data(), 0};
+  const size_t rows = block.rows;
+  bool good = all_below(place.column<uint8_t>(0), rows, 2);
+  for (const Column& column : ids_)
+    with_width(column.width, [&](auto id) {
+      good = good && all_below(place.column<decltype(id)>(column.start), rows, column.rows);
+    });
+  for (const Column& column : bags_)
+    with_width(column.width, [&](auto id) {
+      const auto* const offsets = place.column<uint32_t>(column.start);
+      good = good && ascend(offsets, rows) &&
+             all_below(place.column<decltype(id)>(column.start + 1), offsets[rows], column.rows);
+    });
+  if (!good) fail("rows of the cache are damaged");
+}
 
 void CtrCache::gather(CtrSplit split, std::span<const int64_t> rows, CtrBatch& batch) const {
   const int s = static_cast<int>(split);

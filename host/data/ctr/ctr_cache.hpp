@@ -48,6 +48,7 @@ class CtrCache : public CtrRows {
   struct Column {
     size_t start;  // of starts
     int width;
+    int64_t rows;  // ids are below
   };
 
   [[noreturn]] void fail(const char* what) const;
@@ -56,6 +57,7 @@ class CtrCache : public CtrRows {
   void read_block_table();
   const OpenBlock& block(int split, int64_t number) const;
   void open_block(const CtrBlock& block, OpenBlock& open) const;
+  void check_values(const CtrBlock& block, const OpenBlock& open) const;
 
   Bytes bytes_;
   CacheIndex index_;

@@ -6,6 +6,11 @@
 
 namespace mgqe {
 
+std::string DataIds::name(int64_t id) const {
+  MGQE_CHECK(id >= 0 && id < size(), "id ", id, " of ", size());
+  return strings.empty() ? std::to_string(integers[id]) : strings[id];
+}
+
 // A bit per possible value and, for each word, the count of bits before it: ranks in constant time
 // without sorting, 384 MB at the very worst (values up to 2^31 - 1).
 std::vector<int64_t> compact_ids(std::vector<int32_t>& values) {

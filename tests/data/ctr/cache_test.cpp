@@ -1,9 +1,11 @@
 // Refusals: of text that is not as it should be, and of caches that are not whole.
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
 #include "host/data/ctr/ctr_cache.hpp"
 #include "tests/support/ctr_testing.hpp"
+#include "tests/support/mended_cache.hpp"
 
 namespace mgqe {
 namespace {
@@ -99,6 +101,117 @@ TEST_F(CacheFile, DamagedRowsAreFoundWhenTheyAreAskedFor) {
   cache.range(CtrSplit::kTrain, 100, 200, batch);
   EXPECT_EQ(refusal([&] { cache.range(CtrSplit::kTrain, 99, 2, batch); }),
             path + ": rows of the cache are damaged" + kAnew);
+}
+
+/// A cache of two rows, 1 and 2 values in their bags, whose bytes and index may be changed; it is
+/// then as whole as one can be made.
+class ForgedCache : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    PrepareOptions options = options_for(
+        folder_.write("train.csv", "y,a,b,h,q\n1,u,x,s,1\n0,u,x|z,t,2\n"), folder_.path("rows.ctr"),
+        {label("y"), bag("b:sep=|"), categorical("h:hash=2"), quantile("q:buckets=2")});
+    options.block_rows = 2;  // full, so that it stands in front
+    prepare(options, no_progress);
+    bytes_ = bytes_of(options.out);
+    read();  // as it is, it can be
+  }
+
+  void read() {
+    std::string file = bytes_;
+    testing::mend_cache(file);
+    const CtrCache cache(folder_.write("forged.ctr", file));
+    all_rows(cache, CtrSplit::kTrain);
+    for (const CachedField& field : cache.index().fields)
+      if (field.spec.has_ids()) CachedVocabulary(cache, field).vocabulary();
+  }
+  std::string refused() {
+    const std::string message = refusal([&] { read(); });
+    return message.substr(std::min(message.size(), folder_.path("forged.ctr").size() + 2));
+  }
+  void replace(const std::string& text, const std::string& by) {
+    const size_t at = bytes_.find(text);
+    ASSERT_NE(at, std::string::npos) << text;
+    ASSERT_EQ(text.size(), by.size());
+    bytes_.replace(at, text.size(), by);
+  }
+  /// The start of a field's section.
+  size_t section_of(const std::string& field, const char* name) {
+    const CtrCache cache(folder_.path("rows.ctr"));
+    const CachedField& found = *cache.find(field);
+    return static_cast<size_t>(name == std::string("ids") ? found.ids.offset : found.bounds.offset);
+  }
+
+  static constexpr size_t kBlock = 64;  // labels, ids of a, offsets and ids of b, of h, of q, by 8
+  const std::string rows_ = std::string("rows of the cache are damaged") + kAnew,
+                    cache_ = std::string("the cache is damaged") + kAnew;
+  TemporaryFolder folder_;
+  std::string bytes_;
+};
+
+TEST_F(ForgedCache, LabelsAndIdsBeyondTheirTablesAreRefused) {
+  for (const size_t column : {kBlock, kBlock + 8, kBlock + 32, kBlock + 40, kBlock + 48}) {
+    const std::string before = bytes_;
+    bytes_[column] = 100;
+    EXPECT_EQ(refused(), rows_) << column;
+    bytes_ = before;
+  }
+}
+
+TEST_F(ForgedCache, OffsetsOfBagsMustAscend) {
+  ASSERT_EQ(bytes_.substr(kBlock + 16, 12), std::string("\0\0\0\0\1\0\0\0\3\0\0\0", 12));
+  bytes_[kBlock + 20] = 4;  // 0 4 3
+  EXPECT_EQ(refused(), rows_);
+  bytes_[kBlock + 20] = 1, bytes_[kBlock + 16] = 1;  // 1 1 3
+  EXPECT_EQ(refused(), rows_);
+  bytes_[kBlock + 16] = 0, bytes_[kBlock + 27] = 100;  // more ids than there are bytes
+  EXPECT_EQ(refused(), rows_);
+}
+
+TEST_F(ForgedCache, BlocksHaveRowsEnoughBytesAndAPlaceOfTheirOwn) {
+  const CtrCache whole(folder_.path("rows.ctr"));
+  const auto table = static_cast<size_t>(whole.index().blocks.offset);
+  const auto with = [&](size_t at, char value) {
+    const std::string before = bytes_;
+    bytes_[table + at] = value;
+    const std::string message = refused();
+    bytes_ = before;
+    return message;
+  };
+  EXPECT_EQ(with(0, 65), cache_);  // off the boundary that columns need
+  EXPECT_EQ(with(8, 1), cache_);   // a byte for two rows
+  EXPECT_EQ(with(16, 0), cache_);  // no rows
+}
+
+TEST_F(ForgedCache, VocabulariesFitTheirFields) {
+  const std::string whole = bytes_;
+  const auto expect = [&](const std::string& field) {
+    EXPECT_EQ(refused(), "the vocabulary of field " + field + " is damaged" + kAnew);
+    bytes_ = whole;
+  };
+  for (const char* const field : {"h", "q"}) {
+    bytes_[section_of(field, "ids")] = 77;
+    expect(field);
+  }
+  replace("\"hash_rows\":2", "\"hash_rows\":9");
+  expect("h");
+  replace("\"oov\":-1", "\"oov\":-5");
+  EXPECT_EQ(refused(), cache_);
+}
+
+TEST_F(ForgedCache, AnIndexThatNestsDeepIsRefused) {
+  const size_t at = bytes_.find("\"unlabeled\":0");
+  bytes_.replace(at, 13, "\"unlabeled\":" + std::string(200'000, '[') + std::string(200'000, ']'));
+  CacheTail tail;
+  std::memcpy(&tail, bytes_.data() + bytes_.size() - sizeof tail, sizeof tail);
+  const std::string_view index = std::string_view(bytes_).substr(
+      static_cast<size_t>(tail.index_offset),
+      bytes_.size() - sizeof tail - static_cast<size_t>(tail.index_offset));
+  tail.index_bytes = static_cast<int64_t>(index.size());
+  tail.index_crc = crc32_of(index);
+  std::memcpy(bytes_.data() + bytes_.size() - sizeof tail, &tail, sizeof tail);
+  const std::string path = folder_.write("deep.ctr", bytes_);
+  EXPECT_EQ(refusal([&] { const CtrCache cache(path); }), path + ": " + cache_);
 }
 
 TEST(PrepareRefusals, NameFileAndLine) {

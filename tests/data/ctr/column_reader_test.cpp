@@ -89,6 +89,10 @@ TEST(ColumnReader, RefusalsNameFileAndLine) {
             std::string::npos);
   EXPECT_NE(refused("a,b\n\"1\"\n", kCsv).find("expected 2"), std::string::npos);
   EXPECT_NE(refused("a,b\n1,\"2\",3\n", kCsv).find("3 columns: expected 2"), std::string::npos);
+  // The index of a cache, which is JSON, could not name it.
+  EXPECT_EQ(
+      refused("y,b\xFC\n1,2\n", kCsv),
+      "file:1: the name of column 2, \"b\xFC\", is not UTF-8: convert the file (iconv -t UTF-8)");
   EXPECT_EQ(refused("", kCsv), "file: the file is empty: expected a header, then a row a line");
 }
 
