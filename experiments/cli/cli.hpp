@@ -5,7 +5,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
+#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -20,6 +20,7 @@
 #include "host/comm/launch.hpp"
 #include "host/config/config.hpp"
 #include "host/config/scheme_traits.hpp"
+#include "host/io/bytes.hpp"
 #include "host/io/console/progress.hpp"
 #include "models/backbones/model.hpp"
 
@@ -112,10 +113,11 @@ class ConfigOptions {
 
  private:
   nlohmann::json read_config_file() const {
-    std::ifstream stream(file_);
-    if (!stream) input_error(file_, ": cannot be read; give a JSON file to --config");
+    if (!std::filesystem::exists(file_))
+      input_error(file_, ": cannot be read; give a JSON file to --config");
+    const Bytes bytes = Bytes::read(file_);
     try {
-      const nlohmann::json json = nlohmann::json::parse(stream);
+      const nlohmann::json json = nlohmann::json::parse(bytes.text());
       const bool is_result = json.is_object() && json.contains("config");
       return is_result ? json["config"] : json;
     } catch (const nlohmann::json::exception& error) {
@@ -170,6 +172,8 @@ inline int run_main(const char* program, const std::function<void()>& body) {
     return fail(error.what(), 2);
   } catch (const DeviceError& error) {
     return fail(error.what(), 2);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(error.path1().string() + ": " + error.code().message(), 2);
   } catch (const std::bad_alloc&) {
     return fail("no memory is left on this machine", 2);
   } catch (const std::exception& error) {
