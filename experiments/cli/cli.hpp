@@ -5,9 +5,8 @@
 #include <charconv>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
+#include <filesystem>
 #include <functional>
-#include <iterator>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -22,6 +21,7 @@
 #include "host/config/config.hpp"
 #include "host/config/read_json.hpp"
 #include "host/config/scheme_traits.hpp"
+#include "host/io/bytes.hpp"
 #include "host/io/console/progress.hpp"
 #include "models/backbones/model.hpp"
 
@@ -114,10 +114,10 @@ class ConfigOptions {
 
  private:
   nlohmann::json read_config_file() const {
-    std::ifstream stream(file_);
-    if (!stream) input_error(file_, ": cannot be read; give a JSON file to --config");
-    const std::string text(std::istreambuf_iterator<char>(stream), {});
-    const nlohmann::json json = read_json(text, file_);
+    if (!std::filesystem::exists(file_))
+      input_error(file_, ": cannot be read; give a JSON file to --config");
+    const Bytes bytes = Bytes::read(file_);
+    const nlohmann::json json = read_json(bytes.text(), file_);
     const bool is_result = json.is_object() && json.contains("config");
     return is_result ? json["config"] : json;
   }
@@ -169,6 +169,8 @@ inline int run_main(const char* program, const std::function<void()>& body) {
     return fail(error.what(), 2);
   } catch (const DeviceError& error) {
     return fail(error.what(), 2);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(error.path1().string() + ": " + error.code().message(), 2);
   } catch (const std::bad_alloc&) {
     return fail("no memory is left on this machine", 2);
   } catch (const std::exception& error) {

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cerrno>
 #include <system_error>
-#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,26 +18,27 @@ namespace fs = std::filesystem;
 std::string system_message(int error) { return std::generic_category().message(error); }
 
 int sync_to_disk(const fs::path& path) {
-  const int fd = open(path.empty() ? "." : path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return errno;
-  const int error = fsync(fd) == 0 ? 0 : errno;
-  close(fd);
-  return error == EINVAL || error == ENOTSUP ? 0 : error;  // folders, on some file systems
+  const Descriptor file(path.empty() ? "." : path, O_RDONLY);
+  return file.is_open() && file.sync() ? 0 : errno;
 }
 
 namespace {
 
-/// A file beside `path` that nobody else has, open for writing; -1 with errno where there can be
-/// none. Process and count make names unique on one machine, O_EXCL among those that share a disk.
-int open_beside(const fs::path& path, fs::path& beside) {
+constexpr size_t kBufferBytes = size_t{1} << 16;
+constexpr std::string_view kSuffix = ".tmp";
+
+/// A file beside `path` that nobody else has, open for writing; none, with errno, where there can
+/// be none. Process and count make names unique on one machine, O_EXCL among those that share a
+/// disk.
+Descriptor open_beside(const fs::path& path, fs::path& beside) {
   static std::atomic<uint64_t> count{0};
-  int fd = -1;
+  Descriptor file;
   do {
     beside = path;
-    beside += fmt::format(".{}-{}.tmp", getpid(), count++);
-    fd = open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (fd < 0 && errno == EEXIST);
-  return fd;
+    beside += fmt::format(".{}-{}{}", getpid(), count++, kSuffix);
+    file = Descriptor(beside, O_WRONLY | O_CREAT | O_EXCL);
+  } while (!file.is_open() && errno == EEXIST);
+  return file;
 }
 
 /// Where a link leads, which stays one.
@@ -62,46 +62,77 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(target_of(path)) {
   struct stat old {};
   const bool replaces = stat(path_.c_str(), &old) == 0;
   if (replaces) require_file(path, old);
-  const int fd = open_beside(path_, temporary_);
-  if (fd >= 0 && replaces && S_ISREG(old.st_mode)) {
-    // Whoever could not read the old file must not read the new one. Not everyone may give files
-    // away.
-    if (fchown(fd, old.st_uid, old.st_gid) != 0) errno = 0;
-    fchmod(fd, old.st_mode & 0777);
+  file_ = open_beside(path_, temporary_);
+  if (!file_.is_open()) {
+    temporary_.clear();
+    fail("cannot be written");
   }
-  if (fd >= 0) file_ = fdopen(fd, "wb");
-  if (file_ == nullptr) fail("cannot be written");
+  if (!replaces || !S_ISREG(old.st_mode)) return;
+  // Whoever could not read the old file must not read the new one. Not everyone may give files
+  // away.
+  static_cast<void>(!fchown(file_.fd(), old.st_uid, old.st_gid));
+  fchmod(file_.fd(), old.st_mode & 0777);
 }
 
 AtomicFile::~AtomicFile() {
-  if (file_ == nullptr) return;
-  std::fclose(file_);
-  std::remove(temporary_.c_str());
+  if (file_.is_open()) file_.close();
+  if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
 void AtomicFile::write(const void* data, size_t bytes) {
-  if (bytes > 0 && std::fwrite(data, 1, bytes, file_) != bytes) fail("could not be written");
+  if (buffer_.size() + bytes >= kBufferBytes) {
+    if (!flush()) fail("could not be written");
+    if (bytes >= kBufferBytes) {
+      if (!file_.write(data, bytes)) fail("could not be written");
+      return;
+    }
+  }
+  buffer_.append(static_cast<const char*>(data), bytes);
+}
+
+bool AtomicFile::flush() {
+  const bool written = file_.write(buffer_.data(), buffer_.size());
+  buffer_.clear();
+  return written;
 }
 
 void AtomicFile::commit() {
-  // Closing writes what is still buffered, so a full disk may show only here.
-  bool done = std::fflush(file_) == 0 && (fsync(fileno(file_)) == 0 || errno == EINVAL);
-  int error = done ? 0 : errno;
-  if (std::fclose(std::exchange(file_, nullptr)) != 0 && done) done = false, error = errno;
-  if (done && std::rename(temporary_.c_str(), path_.c_str()) != 0) done = false, error = errno;
-  if (done) {
-    error = sync_to_disk(path_.parent_path());
-  } else {
-    std::remove(temporary_.c_str());
-  }
-  if (error == 0) return;
-  errno = error;
-  fail("could not be written");
+  // Some file systems say only now that the disk is full: when it is put there, or closed.
+  if (!flush() || !file_.sync() || !file_.close() ||
+      std::rename(temporary_.c_str(), path_.c_str()) != 0)
+    fail("could not be written");
+  temporary_.clear();
+  errno = sync_to_disk(path_.parent_path());
+  if (errno != 0) fail("could not be written");
 }
 
 void AtomicFile::fail(const char* what) const {
   const int error = errno;
   input_error(path_.string(), " ", what, ": ", system_message(error));
+}
+
+void remove_file(const fs::path& path) {
+  if (unlink(path.c_str()) != 0 && errno != ENOENT)
+    input_error(path.string(), " cannot be removed: ", system_message(errno));
+}
+
+void remove_leftovers(const fs::path& path) {
+  const std::string start = path.filename().string() + ".";
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code error;
+  std::vector<fs::path> left;
+  for (fs::directory_iterator entry(folder, error), end; entry != end && !error;
+       entry.increment(error)) {
+    std::string_view name = entry->path().native();
+    name.remove_prefix(name.rfind('/') + 1);
+    if (!name.starts_with(start) || !name.ends_with(kSuffix) ||
+        name.size() <= start.size() + kSuffix.size())
+      continue;
+    name = name.substr(start.size(), name.size() - start.size() - kSuffix.size());
+    if (name.find_first_not_of("0123456789-") == std::string_view::npos)
+      left.push_back(entry->path());
+  }
+  for (const fs::path& file : left) fs::remove(file, error);
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {
@@ -126,7 +157,8 @@ void require_output_file(const char* flag, const fs::path& path,
 
 void ensure_writable_directory(const fs::path& path) {
   std::error_code error;
-  if (fs::exists(path, error) && !fs::is_directory(path, error))
+  const fs::file_status status = fs::status(path, error);
+  if (fs::exists(status) && !fs::is_directory(status))
     input_error("folder ", path.string(), " cannot be made: a file of that name exists");
   fs::create_directories(path, error);
   if (error)

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "host/io/descriptor.hpp"
 
 namespace mgqe {
 
@@ -27,12 +28,21 @@ class AtomicFile {
   void commit();
 
  private:
+  bool flush();
   [[noreturn]] void fail(const char* what) const;
 
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
-  std::FILE* file_ = nullptr;
+  std::filesystem::path temporary_;  // empty once it is no more
+  Descriptor file_;
+  std::string buffer_;
 };
+
+/// Removes a file where there is one; InputError where it cannot.
+void remove_file(const std::filesystem::path& path);
+
+/// Removes what processes that were killed left beside PATH. For whoever knows that nobody writes
+/// it now.
+void remove_leftovers(const std::filesystem::path& path);
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 

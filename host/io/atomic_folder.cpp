@@ -44,7 +44,11 @@ AtomicFolder::~AtomicFolder() {
 }
 
 void AtomicFolder::commit() {
-  for (const auto& entry : fs::directory_iterator(temporary_)) require_on_disk(entry.path());
+  std::error_code error;
+  for (fs::directory_iterator entry(temporary_, error), end; !error && entry != end;
+       entry.increment(error))
+    require_on_disk(entry->path());
+  if (error) fail(path_, "could not be written", error.value());
   require_on_disk(temporary_);
   replace();
   committed_ = true;
@@ -80,8 +84,9 @@ void remove_atomically(const fs::path& folder) {
 void remove_unfinished(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> unfinished;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    if (entry.path().extension() == kUnfinished) unfinished.push_back(entry.path());
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error))
+    if (entry->path().extension() == kUnfinished) unfinished.push_back(entry->path());
   for (const fs::path& path : unfinished) fs::remove_all(path, error);
 }
 

@@ -8,10 +8,10 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
+#include "host/io/descriptor.hpp"
 
 namespace mgqe {
 
@@ -47,22 +47,15 @@ class AlignedMemory {
 /// A file open for reading.
 class OpenFile {
  public:
-  explicit OpenFile(const fs::path& path) : path_(path.string()) {
-    fd_ = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0 && errno == ENOENT) input_error(path_, ": no such file");
-    if (fd_ < 0) fail();
-    fstat(fd_, &status_);  // of an open file it cannot fail
-    if (!S_ISDIR(status_.st_mode)) return;
-    close(fd_);
-    input_error(path_, ": not a file");
+  explicit OpenFile(const fs::path& path) : path_(path.string()), file_(path, O_RDONLY) {
+    if (!file_.is_open() && errno == ENOENT) input_error(path_, ": no such file");
+    if (!file_.is_open() || fstat(fd(), &status_) != 0) fail();
+    if (S_ISDIR(status_.st_mode)) input_error(path_, ": not a file");
   }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  ~OpenFile() { close(fd_); }
 
   bool regular() const { return S_ISREG(status_.st_mode); }
   size_t size() const { return static_cast<size_t>(status_.st_size); }
-  int fd() const { return fd_; }
+  int fd() const { return file_.fd(); }
 
   /// To its end, wherever that is by now.
   AlignedMemory read_all(size_t& length) const {
@@ -72,10 +65,10 @@ class OpenFile {
     memory.grow(regular() ? size() + 1 : kChunk, 0);
     for (length = 0;;) {
       if (length == memory.capacity()) memory.grow(2 * length + kChunk, length);
-      const ssize_t count = ::read(fd_, memory.data() + length, memory.capacity() - length);
+      const ssize_t count = file_.read(memory.data() + length, memory.capacity() - length);
+      if (count < 0) fail();
       if (count == 0) return memory;
-      if (count > 0) length += static_cast<size_t>(count);
-      if (count < 0 && errno != EINTR) fail();
+      length += static_cast<size_t>(count);
     }
   }
 
@@ -85,7 +78,7 @@ class OpenFile {
   }
 
   std::string path_;
-  int fd_ = -1;
+  Descriptor file_;
   struct stat status_ = {};
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -148,13 +149,16 @@ std::string checkpoint_name(uint64_t step) {
 std::map<uint64_t, fs::path> find_checkpoints(const fs::path& folder) {
   std::map<uint64_t, fs::path> found;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
     if (name.size() != kStepPrefix.size() + kStepDigits || !name.starts_with(kStepPrefix)) continue;
     const std::string digits = name.substr(kStepPrefix.size());
     if (digits.find_first_not_of("0123456789") != std::string::npos) continue;
-    found[std::stoull(digits)] = entry.path();
+    found[std::stoull(digits)] = entry->path();
   }
+  if (error && error != std::errc::no_such_file_or_directory)
+    input_error(folder.string(), " cannot be read: ", system_message(error.value()));
   return found;
 }
 

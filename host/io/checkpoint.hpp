@@ -83,7 +83,8 @@ ArrayMap assemble(std::vector<ArrayMap> by_rank, const CheckpointArrays& arrays)
 
 /// "step-000000123456"
 std::string checkpoint_name(uint64_t step);
-/// The complete ones of a folder, by step; none where the folder is missing.
+/// The complete ones of a folder, by step; none where the folder is missing. InputError where it
+/// cannot be read: a run would begin anew in their place.
 std::map<uint64_t, std::filesystem::path> find_checkpoints(const std::filesystem::path& folder);
 
 /// The file of one rank. Each rank of a run calls it for the folder that rank 0 makes.

@@ -51,6 +51,8 @@ DType served_type(DenseType type) {
 
 constexpr const char* kCheckpoints = "checkpoints";
 constexpr const char* kResult = "result.json";
+constexpr const char* kModel = "model.safetensors";
+constexpr const char* kMetrics = "metrics.jsonl";
 
 }  // namespace
 
@@ -98,6 +100,7 @@ nlohmann::ordered_json Trainer::run() {
     if (!ranks_.leads()) return;
     ensure_writable_directory(out_);
     lock_.emplace(out_);
+    for (const char* name : {kResult, kModel, kMetrics}) remove_leftovers(out_ / name);
   });
   const std::string resumed = resume();
   kept_epochs_ = state_.epochs_done();
@@ -131,7 +134,7 @@ nlohmann::ordered_json Trainer::run() {
   }
   const Artifact artifact = make_artifact();
   if (!ranks_.leads()) return {};
-  const SizeReport size = write_artifact(out_ / "model.safetensors", artifact);
+  const SizeReport size = write_artifact(out_ / kModel, artifact);
   nlohmann::ordered_json result = make_result(size, test);
   write_file_atomically(out_ / kResult, result.dump(2) + "\n");
   if (!lost.empty())
@@ -293,9 +296,8 @@ void Trainer::make_way() {
   if (std::exchange(made_way_, true)) return;
   agree(ranks_, [&] {
     if (!ranks_.leads()) return;
-    const std::filesystem::path result = out_ / kResult;
-    if (std::filesystem::is_regular_file(result)) std::filesystem::remove(result);
-    metrics_.emplace(out_ / "metrics.jsonl", kept_epochs_);
+    remove_file(out_ / kResult);
+    metrics_.emplace(out_ / kMetrics, kept_epochs_);
   });
 }
 

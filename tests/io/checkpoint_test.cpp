@@ -321,6 +321,9 @@ TEST(FindCheckpoints, OnlyWholeOnes) {
             (std::map<uint64_t, fs::path>{{7, folder / "step-000000000007"},
                                           {100, folder / "step-000000000100"}}));
   EXPECT_TRUE(find_checkpoints(folder / "none").empty());
+  testing::write_text(folder / "file", "");
+  EXPECT_CONTAINS(testing::refusal([&] { find_checkpoints(folder / "file"); }),
+                  "file cannot be read: Not a directory");
 }
 
 TEST(AtomicFolderTest, AppearsOnlyWithCommit) {

@@ -112,6 +112,50 @@ TEST(AtomicFile, FullDisk) {
   }
 }
 
+TEST(AtomicFile, PiecesOfEverySizeStayInOrder) {
+  const ScratchFolder folder;
+  std::string content;
+  {
+    AtomicFile file(folder / "x");
+    for (const size_t bytes : {1, 0, 65535, 7, 200'000, 1, 65536, 30'000, 30'000, 30'000}) {
+      const std::string piece(bytes, static_cast<char>('a' + content.size() % 26));
+      file.write(piece.data(), piece.size());
+      content += piece;
+    }
+    file.commit();
+  }
+  EXPECT_EQ(read_text(folder / "x"), content);
+}
+
+TEST(AtomicFile, WhatAKilledProcessLeftIsSwept) {
+  const ScratchFolder folder;
+  const pid_t killed = fork();
+  if (killed == 0) {
+    AtomicFile file(folder / "x");
+    file.write("half", 4);
+    _exit(0);  // without a destructor
+  }
+  waitpid(killed, nullptr, 0);
+  EXPECT_EQ(folder.entries(), 1);
+  for (const char* other : {"x", "x.tmp", "x.1.bak", "x.draft.tmp", "y.1-2.tmp"})
+    write_text(folder / other, "kept");
+  EXPECT_EQ(folder.entries(), 6);
+  remove_leftovers(folder / "x");
+  EXPECT_EQ(folder.entries(), 5);
+  EXPECT_EQ(read_text(folder / "x.draft.tmp"), "kept");
+  remove_leftovers(folder / "none/x");  // nothing is there, nothing is said
+}
+
+TEST(RemoveFile, IsContentWithNone) {
+  const ScratchFolder folder;
+  write_text(folder / "x", "old");
+  remove_file(folder / "x");
+  remove_file(folder / "x");
+  EXPECT_EQ(folder.entries(), 0);
+  std::filesystem::create_directory(folder / "x");
+  EXPECT_CONTAINS(refusal([&] { remove_file(folder / "x"); }), "x cannot be removed: ");
+}
+
 TEST(AtomicFile, TwoThatWriteOneNameShareNothing) {
   const ScratchFolder folder;
   AtomicFile first(folder / "x");

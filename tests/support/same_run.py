@@ -25,8 +25,9 @@ def contents(folder):
     }
 
 
-first, second = (contents(folder) for folder in sys.argv[1:])
-different = [name for name in first if first[name] != second[name]]
-for name in different:
-    print(f"{sys.argv[1]} and {sys.argv[2]} differ in {name}")
-sys.exit(bool(different))
+if __name__ == "__main__":
+    first, second = (contents(folder) for folder in sys.argv[1:])
+    different = [name for name in first if first[name] != second[name]]
+    for name in different:
+        print(f"{sys.argv[1]} and {sys.argv[2]} differ in {name}")
+    sys.exit(bool(different))

@@ -1,5 +1,7 @@
 #include "experiments/serving/http/http_server.hpp"
 
+#include <chrono>
+#include <thread>
 #include <type_traits>
 
 #include <sys/socket.h>
@@ -55,8 +57,15 @@ int HttpServer::bind(const std::string& host, int port) {
   return bound;
 }
 
+void HttpServer::serve() {
+  listen_after_bind();
+  served_ = true;
+}
+
 void HttpServer::end() {
   ending_ = true;
+  // The library does not hear of an end before it has begun.
+  while (!is_running() && !served_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   stop();
 }
 

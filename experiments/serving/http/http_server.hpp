@@ -21,7 +21,8 @@ class HttpServer final : public httplib::Server {
   /// Binds to host and port, 0: any that is free; the port. InputError where that cannot be.
   int bind(const std::string& host, int port);
   /// Serves until end() is called, and those requests that are under way then.
-  void serve() { listen_after_bind(); }
+  void serve();
+  /// To be called while serve() runs in another thread, or is about to.
   void end();
 
  private:
@@ -34,7 +35,7 @@ class HttpServer final : public httplib::Server {
   HttpLimits limits_;
   std::function<void(int)> refused_;
   Connections connections_;
-  std::atomic<bool> ending_{false};
+  std::atomic<bool> ending_{false}, served_{false};
 };
 
 }  // namespace mgqe

@@ -1,16 +1,19 @@
 #include "host/data/ctr/ctr_cache.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
-#include <fstream>
 
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "host/base/check.hpp"
 #include "host/base/json_depth.hpp"
+#include "host/io/atomic_file.hpp"
 #include "host/io/checksum.hpp"
+#include "host/io/descriptor.hpp"
 
 namespace mgqe {
 
@@ -26,8 +29,10 @@ bool is_ctr_cache(const std::filesystem::path& path) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored)) return false;  // a pipe is read but once
   char mark[8] = {};
-  std::ifstream file(path, std::ios::binary);
-  return file.read(mark, sizeof mark) && has_mark(mark);
+  if (std::filesystem::file_size(path, ignored) < sizeof mark) return false;
+  const Descriptor file(path, O_RDONLY);
+  if (file.is_open() && file.read_at(0, mark, sizeof mark)) return has_mark(mark);
+  input_error(path.string(), ": cannot be read: ", system_message(errno));
 }
 
 CtrCache::CtrCache(const std::filesystem::path& path) : bytes_(Bytes::map(path)) {

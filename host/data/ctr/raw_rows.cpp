@@ -41,16 +41,14 @@ RawRows::RawRows(const std::filesystem::path& folder) : folder_(folder) {
   const int fd = mkostemp(path.data(), O_CLOEXEC);
   if (fd < 0) fail(folder_, "cannot be written");
   unlink(path.c_str());
-  file_.reset(fdopen(fd, "wb+"));
-  if (file_ == nullptr) fail(folder_, "cannot be written");
+  file_ = Descriptor(fd);
 }
 
 void RawRows::append(const RawChunk& chunk) {
   MGQE_CHECK(rows_ == chunks() * RawChunk::kRows, "chunk behind one of ", rows_, " rows");
   Place place{end_, {}};
   each_array(chunk, [&](const auto& array) {
-    if (!array.empty() &&
-        std::fwrite(array.data(), sizeof array[0], array.size(), file_.get()) != array.size())
+    if (!file_.write(array.data(), array.size() * sizeof array[0]))
       fail(folder_, "could not be written");
     place.counts.push_back(static_cast<uint32_t>(array.size()));
     end_ += static_cast<int64_t>(array.size() * sizeof array[0]);
@@ -62,13 +60,13 @@ void RawRows::append(const RawChunk& chunk) {
 void RawRows::read(int64_t chunk, RawChunk& to) const {
   const Place& place = places_[static_cast<size_t>(chunk)];
   to.columns.resize((place.counts.size() - 1) / 4);
-  if (fseeko(file_.get(), place.offset, SEEK_SET) != 0) fail(folder_, "could not be read");
+  int64_t offset = place.offset;
   size_t next = 0;
   each_array(to, [&](auto& array) {
     array.resize(place.counts[next++]);
-    if (!array.empty() &&
-        std::fread(array.data(), sizeof array[0], array.size(), file_.get()) != array.size())
-      fail(folder_, "could not be read");
+    const size_t bytes = array.size() * sizeof array[0];
+    if (!file_.read_at(offset, array.data(), bytes)) fail(folder_, "could not be read");
+    offset += static_cast<int64_t>(bytes);
   });
 }
 

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <vector>
+
+#include "host/io/descriptor.hpp"
 
 namespace mgqe {
 
@@ -42,16 +42,13 @@ class RawRows {
   void read(int64_t chunk, RawChunk& to) const;
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
   struct Place {
     int64_t offset = 0;
     std::vector<uint32_t> counts;  // of every array
   };
 
   std::filesystem::path folder_;
-  std::unique_ptr<std::FILE, Close> file_;
+  Descriptor file_;
   std::vector<Place> places_;
   int64_t rows_ = 0, end_ = 0;
 };

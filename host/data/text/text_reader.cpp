@@ -19,7 +19,7 @@ bool is_blank(std::string_view line) {
 Bytes open_data_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status))
+  if (status.type() == std::filesystem::file_type::not_found)
     input_error(
         path.string(),
         ": no such file: give the path of a data file, or one of the names auto, ml-1m, ncf,",

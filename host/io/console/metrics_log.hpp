@@ -1,11 +1,11 @@
 // metrics.jsonl: one JSON object a line, one line an epoch.
 #pragma once
 
-#include <cstdio>
 #include <filesystem>
-#include <memory>
 
 #include <nlohmann/json_fwd.hpp>
+
+#include "host/io/descriptor.hpp"
 
 namespace mgqe {
 
@@ -20,12 +20,8 @@ class MetricsLog {
   void append(const nlohmann::ordered_json& line);
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-
   std::filesystem::path path_;
-  std::unique_ptr<std::FILE, Close> file_;
+  Descriptor file_;
 };
 
 }  // namespace mgqe

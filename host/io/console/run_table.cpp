@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include <fmt/format.h>
 
 #include "host/base/check.hpp"
 #include "host/config/config.hpp"
+#include "host/io/bytes.hpp"
 #include "host/io/console/table.hpp"
 
 namespace mgqe {
@@ -136,9 +136,9 @@ std::vector<Json> read_results(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     std::filesystem::path file = path;
     if (std::filesystem::is_directory(file)) file /= "result.json";
-    std::ifstream stream(file);
-    if (!stream) input_error(file.string(), ": cannot be read; name the folder of a finished run");
-    Json json = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
+    if (!std::filesystem::exists(file))
+      input_error(file.string(), ": cannot be read; name the folder of a finished run");
+    Json json = Json::parse(Bytes::read(file).text(), nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("config") || !json.contains("test"))
       input_error(file.string(), ": is not a result.json of `mgqe train`");
     results.push_back(std::move(json));
