@@ -1,6 +1,7 @@
 #include "experiments/grid/grid_program.hpp"
 
 #include <filesystem>
+#include <fstream>
 
 #include <fmt/ranges.h>
 
