@@ -152,6 +152,13 @@ void write_json(const nlohmann::ordered_json& result, const std::string& place) 
     write_file_atomically(place, json);
 }
 
+Config config_of(const ConfigOptions& options) {
+  Config config = options.config();
+  if (!config.embedding.budget.empty())
+    input_error("--budget is for `mgqe train`, which says what sizes it finds: give those");
+  return config;
+}
+
 void run(int argc, char** argv) {
   CLI::App app("Seconds per training step", "bench_train");
   app.footer(kExamples);
@@ -176,7 +183,7 @@ void run(int argc, char** argv) {
   parse_command_line(app, argc, argv);
 
   if (!options.against.empty()) {
-    const nlohmann::ordered_json result = compare(config_options.config(), options);
+    const nlohmann::ordered_json result = compare(config_of(config_options), options);
     write_json(result, options.json);
     if (options.json == "-") return;
     fmt::print("{}: {:.1f} us a step, {} {:.1f}: {:.3f} times on {}\n",
@@ -185,7 +192,7 @@ void run(int argc, char** argv) {
                result["ratio"].get<double>(), result["device_description"].get<std::string>());
     return;
   }
-  const nlohmann::ordered_json result = measure(config_options.config(), options);
+  const nlohmann::ordered_json result = measure(config_of(config_options), options);
   write_json(result, options.json);
   if (options.json == "-") return;
   fmt::print("{}: {:.1f} us a step, {:.0f} examples/s on {}\n", result["op"].get<std::string>(),

@@ -109,7 +109,9 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   launch.join(*backend);
   Communicator& ranks = backend->communicator();
   check_same(ranks, "build", build_commit());
-  if (!config.embedding.budget.empty())
+  if (checkpoints.resume)
+    agree(ranks, [&] { take_planned_sizes(std::filesystem::path(config.run.out), config); });
+  if (!config.embedding.budget.empty() && !is_planned(config.embedding))
     agree(ranks, [&] {
       const CapacityPlan plan = plan_capacity(*backend, config);
       fmt::print("{}", plan.text);
@@ -117,7 +119,7 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
     });
   std::unique_ptr<Task> task;
   // Of a catalogue that is made it is known before how large its tables are.
-  if (config.data.name == "synthetic")
+  if (config.data.name == "synthetic" && config.model.task == TaskKind::kRanking)
     agree(ranks, [&] {
       const Catalogue made{config.data.synthetic_users, config.data.synthetic_items, 0.0};
       require_memory(*backend, plan_memory(ranks.size(), config, made));
@@ -149,7 +151,7 @@ class TrainCommand {
   /// Refuses what cannot be run, before any rank begins.
   void resolve_options(int ranks) {
     config_ = options_.config();
-    refuse_sizes_beside_budget(options_.given());
+    if (!config_.embedding.budget.empty()) refuse_sizes_beside_budget(options_.given());
     checkpoints_ = checkpoint_flags_.options();
     several_seeds_ = seeds_.given(options_.given());
     if (several_seeds_ && ranks > 1)
@@ -168,7 +170,7 @@ class TrainCommand {
 
  private:
   static void refuse_sizes_beside_budget(const nlohmann::json& given) {
-    if (!given.contains("embedding") || !given["embedding"].contains("budget")) return;
+    if (!given.contains("embedding")) return;
     for (const auto& [key, value] : given["embedding"].items())
       if (key.ends_with("centroids") || key.ends_with("tiers"))
         input_error("--budget finds centroids and tiers, so --centroids and --tiers exclude it");

@@ -225,7 +225,9 @@ void run(Launch& launch, int argc, char** argv) {
     config = config_options.config();
     if (options.rows > INT32_MAX || options.users > INT32_MAX)
       input_error("--rows and --users end at ", INT32_MAX, ": ids are 32 bits wide");
-    if (find_backbone(config.model.name).batch == BatchKind::kSequences)
+    if (!config.embedding.budget.empty())
+      input_error("--budget is for `mgqe train`, which says what sizes it finds: give those");
+    if (find_backbone(config.model.name).batch != BatchKind::kPairs)
       input_error("scaling draws pairs, which --model ", config.model.name,
                   " does not train on: choose gmf or neumf");
     if (config.train.batch < launch.size())

@@ -1,5 +1,6 @@
 #include "experiments/grid/grid_program.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -15,8 +16,10 @@ GridProgram::GridProgram(CLI::App& app, const std::vector<std::string>& tasks)
     : app_(app), tasks_(tasks) {
   options_.program = app.get_name();
   std::string known;
+  for (const std::string& task : tasks) known += (known.empty() ? "" : ", ") + task;
   for (const GridTask& task : grid_tasks())
-    known += (known.empty() ? "" : ", ") + std::string(task.name);
+    if (std::find(tasks.begin(), tasks.end(), task.name) == tasks.end())
+      known += ", " + std::string(task.name);
   app.add_option("--tasks", tasks_, "tasks, of: " + known)
       ->delimiter(',')
       ->default_str(fmt::format("{}", fmt::join(tasks, ",")));
@@ -55,6 +58,7 @@ GridChoice GridProgram::choice() const {
   GridChoice choice;
   choice.tasks = find_tasks(tasks_);
   choice.l2 = l2_;
+  if (app_.count("--l2") > 0) choice.feature_l2 = l2_;
   if (config_.empty()) return choice;
   std::ifstream stream(config_);
   if (!stream) input_error(config_, ": cannot be read; give a JSON file to --config");
@@ -105,6 +109,10 @@ void GridProgram::run(const std::function<std::vector<GridPoint>(const GridChoic
   for (const double l2 : l2_)
     if (!(l2 >= 0.0)) input_error("--l2 ", l2, " must be 0 or more");
   if (!no_report_ && !list_) require_gnuplot();  // now, rather than after hours of runs
+  if (report_only_ && !has_report_)
+    input_error("--report-only: ", app_.get_name(),
+                " has no part in the report; --table prints "
+                "what is stored");
   if (report_only_) return write_report(choice());
   const std::vector<GridRun> runs = grid_runs(chosen(points(choice())), parse_seeds(seeds_));
   if (list_) return list(runs);

@@ -18,7 +18,10 @@ class GridProgram {
   void run(const std::function<std::vector<GridPoint>(const GridChoice&)>& points);
 
   /// The report is not about these points.
-  void leave_report_alone() { no_report_ = true; }
+  void leave_report_alone() {
+    has_report_ = false;
+    no_report_ = true;
+  }
 
   /// The points that --only leaves.
   std::vector<GridPoint> chosen(const std::vector<GridPoint>& points) const;
@@ -36,6 +39,7 @@ class GridProgram {
   std::vector<double> l2_ = GridChoice{}.l2;
   double budget_minutes_ = 0.0;
   bool list_ = false, collect_ = false, report_only_ = false, no_report_ = false;
+  bool has_report_ = true;
   GridOptions options_;
 };
 

@@ -235,9 +235,16 @@ std::string scheme_label(const EmbeddingConfig& embedding) {
     if ((entity == Entity::kUser ? embedding.user : embedding.item).given())
       sides +=
           std::string(", ") + name_of(entity) + "s" + traits.label(side_config(embedding, entity));
+  std::string sizes = traits.label != nullptr ? traits.label(embedding) : "";
+  if (!embedding.budget.empty()) {  // which says them all, whatever its plan was
+    sizes = " D=" + joined(embedding.subspaces) + " budget " + embedding.budget;
+    sides.clear();
+  }
+  const bool one_codebook = embedding.codebook_scope == CodebookScope::kShared;
+  const std::string scope =
+      one_codebook ? "" : std::string(" by ") + name_of(embedding.codebook_scope);
   return embedding.scheme + (shared ? "" : std::string(" ") + name_of(embedding.variant)) +
-         " d=" + std::to_string(embedding.dim) +
-         (traits.label != nullptr ? traits.label(embedding) : "") + sides +
+         " d=" + std::to_string(embedding.dim) + sizes + sides + scope +
          (both ? "" : std::string(" ") + name_of(embedding.tables) + " only");
 }
 

@@ -129,6 +129,10 @@ bool is_finished(const std::filesystem::path& out, const Config& config) {
   update_from_json(recorded, result["config"], (out / "result.json").string());
   std::vector<std::string> except = {"run.device", "run.out"};
   if (config.data.name == "auto") except.push_back("data.name");
+  if (!config.embedding.budget.empty())  // whose plan the run has made
+    except.insert(except.end(),
+                  {"embedding.centroids", "embedding.tiers", "embedding.user_centroids",
+                   "embedding.user_tiers", "embedding.item_centroids", "embedding.item_tiers"});
   return differences(recorded, config, except).empty();
 }
 

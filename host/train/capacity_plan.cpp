@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "host/io/checkpoint.hpp"
 #include "host/train/training_loop.hpp"
 #include "models/embeddings/nested_codebook.hpp"
 #include "models/features/placement.hpp"
@@ -15,7 +17,7 @@
 namespace mgqe {
 namespace {
 
-/// Of arrays that a model visits, those that `wanted` accepts, by name.
+/// What a model visits, by name.
 std::map<std::string, std::vector<float>> arrays_of(Model& model) {
   std::map<std::string, std::vector<float>> arrays;
   model.visit(
@@ -27,6 +29,9 @@ void run_epoch(TrainingLoop& loop, int epoch) {
   loop.begin_epoch(epoch);
   for (int64_t done = 0; done < loop.steps_per_epoch();)
     done += loop.advance(loop.steps_per_epoch() - done);
+  if (!std::isfinite(loop.mean_loss()))
+    input_error("--budget: the loss of full tables is not finite in epoch ", epoch,
+                " of the warm-up: lower --lr or --init-stddev");
 }
 
 /// Full tables in the place of quantized ones.
@@ -55,11 +60,18 @@ struct Measured {
   }
 };
 
+/// Every array of a model after the warm-up but what its optimizer keeps of tables.
+std::map<std::string, std::vector<float>> warm_up(Backend& backend, const Task& task,
+                                                  const Config& config) {
+  TrainingLoop loop(backend, task, config);
+  for (int epoch = 1; epoch <= config.embedding.budget_warmup; ++epoch) run_epoch(loop, epoch);
+  auto arrays = arrays_of(loop.model());
+  std::erase_if(arrays, [](const auto& array) { return array.first.ends_with(".adagrad"); });
+  return arrays;
+}
+
 Measured measure(Backend& backend, const Task& task, Config config) {
-  const int warmup = config.embedding.budget_warmup;
-  TrainingLoop trained(backend, task, config);
-  for (int epoch = 1; epoch <= warmup; ++epoch) run_epoch(trained, epoch);
-  const auto weights = arrays_of(trained.model());
+  const auto weights = warm_up(backend, task, config);
   // A rate at which nothing moves, under the optimizer that keeps just these sums.
   config.train.optimizer = Optimizer::kRowwiseAdagrad;
   config.train.lr = config.train.table_lr = 1e-30;
@@ -68,7 +80,7 @@ Measured measure(Backend& backend, const Task& task, Config config) {
   measuring.model().visit([&](const std::string& name, Tensor<float>& array) {
     if (const auto found = weights.find(name); found != weights.end()) array.assign(found->second);
   });
-  run_epoch(measuring, warmup + 1);
+  run_epoch(measuring, config.embedding.budget_warmup + 1);
   return {arrays_of(measuring.model())};
 }
 
@@ -183,6 +195,18 @@ void take(const TierPlan& plan, const std::string& name, EmbeddingConfig& embedd
   }
 }
 
+/// Of all tables.
+int64_t full_table_bytes(const Config& full, const Catalogue& catalogue) {
+  int64_t floats = 0;
+  if (catalogue.layout != nullptr)
+    for (const FeatureGroup& group : catalogue.layout->groups)
+      floats += group.rows() * group.embedding().dim;
+  for (const Entity entity : {Entity::kUser, Entity::kItem})
+    for (const TableSpec& table : tables_of(full, entity))
+      floats += (entity == Entity::kUser ? catalogue.users : catalogue.items) * table.dim;
+  return floats * int64_t{sizeof(float)};
+}
+
 std::string line_of(const PlannedTables& planned, const TierPlan& plan) {
   std::vector<std::string> tiers;
   int64_t begin = 0;
@@ -214,6 +238,41 @@ int64_t budget_bytes(const std::string& budget, int64_t full_bytes) {
   return static_cast<int64_t>(bytes);
 }
 
+bool is_planned(const EmbeddingConfig& embedding) {
+  const EmbeddingConfig defaults = [&] {
+    Config config;
+    config.embedding.scheme = embedding.scheme;
+    resolve(config);
+    return config.embedding;
+  }();
+  const auto given = [](const SideSizes& side) {
+    return !side.centroids.empty() || !side.tiers.empty();
+  };
+  return embedding.centroids != defaults.centroids || embedding.tiers != defaults.tiers ||
+         given(embedding.user) || given(embedding.item);
+}
+
+void take_planned_sizes(const std::filesystem::path& out, Config& config) {
+  if (config.embedding.budget.empty()) return;
+  const auto found = find_checkpoints(out / "checkpoints");
+  for (auto newest = found.rbegin(); newest != found.rend(); ++newest) {
+    Config there;
+    try {
+      const std::string where = newest->second.string();
+      update_from_json(there, read_manifest(newest->second).config, where);
+    } catch (const DamagedCheckpoint&) {
+      continue;  // as when it is gone on from
+    }
+    const EmbeddingConfig& sizes = there.embedding;
+    if (sizes.budget != config.embedding.budget) return;  // it will be refused
+    config.embedding.centroids = sizes.centroids;
+    config.embedding.tiers = sizes.tiers;
+    config.embedding.user = sizes.user;
+    config.embedding.item = sizes.item;
+    return;
+  }
+}
+
 CapacityPlan plan_capacity(Backend& backend, const Config& config) {
   if (!backend.communicator().alone())
     input_error(
@@ -227,19 +286,24 @@ CapacityPlan plan_capacity(Backend& backend, const Config& config) {
   const std::unique_ptr<Task> task = make_task(backend, full);
   require_memory(backend, plan_memory(1, full, task->catalogue()));
   const std::vector<PlannedTables> planned = planned_tables(*task, config);
-  int64_t full_bytes = 0;
+  int64_t planned_bytes = 0;  // in full
   for (const PlannedTables& tables : planned)
-    for (const int64_t dim : tables.dims) full_bytes += tables.count * dim * int64_t{sizeof(float)};
+    for (const int64_t dim : tables.dims)
+      planned_bytes += tables.count * dim * int64_t{sizeof(float)};
+  const int64_t full_bytes = full_table_bytes(full, task->catalogue());
+  const int64_t kept = full_bytes - planned_bytes;  // of tables that stay full
   const int64_t budget = budget_bytes(config.embedding.budget, full_bytes);
+  if (budget <= kept)
+    input_error("--budget of ", budget, " bytes: tables that stay full alone take ", kept);
 
   const Measured measured = measure(backend, *task, full);
   std::vector<TierCosts> costs;
   for (const PlannedTables& tables : planned)
     costs.push_back(costs_of(backend, config, measured, tables));
-  const std::vector<TierPlan> plans = allocate_tiers(costs, budget);
+  const std::vector<TierPlan> plans = allocate_tiers(costs, budget - kept);
 
   CapacityPlan result{config, ""};
-  int64_t bytes = 0;
+  int64_t bytes = kept;
   std::string lines;
   for (size_t t = 0; t < plans.size(); ++t) {
     take(plans[t], planned[t].name, result.config.embedding);

@@ -1,6 +1,7 @@
 // --budget: a run's centroids and tiers from the bytes its tables may take.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include "host/config/config.hpp"
@@ -8,7 +9,7 @@
 
 namespace mgqe {
 
-/// What a budget says of tables that take so many bytes in full: "10%" of them, or "300000",
+/// What a budget says of tables that take so many bytes in full, all of them: "10%", or "300000",
 /// "300KiB", "2MiB", "1GiB". InputError where it is no such thing.
 int64_t budget_bytes(const std::string& budget, int64_t full_bytes);
 
@@ -16,6 +17,12 @@ struct CapacityPlan {
   Config config;     // with the centroids and tiers that the budget gives
   std::string text;  // a line for each table, for people
 };
+
+/// Whether the sizes that a plan gives stand beside the budget, in a recorded config.
+bool is_planned(const EmbeddingConfig& embedding);
+
+/// Of a run with a budget that goes on in the folder `out`: the sizes that it was begun with.
+void take_planned_sizes(const std::filesystem::path& out, Config& config);
 
 /// Trains full tables for config.embedding.budget_warmup epochs, sums their squared gradients by
 /// row over one more, and allocates tiers (models/embeddings/tier_allocation.hpp) by these. The

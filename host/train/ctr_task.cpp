@@ -1,8 +1,11 @@
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
 #include <fmt/format.h>
 
+#include "host/comm/launch.hpp"
 #include "host/data/ctr/load_ctr_rows.hpp"
 #include "host/train/ctr_metrics.hpp"
 #include "host/train/task.hpp"
@@ -112,8 +115,10 @@ class CtrTask final : public Task {
 /// Of all ranks: each scores rows of its own, or, where a table is sharded, all of them.
 CtrMetrics CtrTask::score(const DevicePackedModel& model, CtrSplit split) {
   Communicator& ranks = backend_.communicator();
-  const auto scorer =
-      find_backbone(model.backbone).make_ctr_scorer(backend_, config_, *layout_, model);
+  const Backbone& backbone = find_backbone(model.backbone);
+  if (backbone.make_ctr_scorer == nullptr)
+    input_error("a ", model.backbone, " artifact cannot score rows of many fields");
+  const auto scorer = backbone.make_ctr_scorer(backend_, config_, *layout_, model);
   const int64_t all = rows_->rows(split), most = scorer->max_rows();
   BatchShare share{0, all};
   if (!scorer->together()) share = BatchShare::of(ranks, all);
@@ -122,15 +127,27 @@ CtrMetrics CtrTask::score(const DevicePackedModel& model, CtrSplit split) {
   std::vector<float> scored;
   CtrBatch batch;
   CtrMetrics metrics;
+  std::string defect;
   for (int64_t done = 0; done < share.count; done += most) {
     const int64_t count = std::min(most, share.count - done);
     rows_->range(split, share.first + done, count, batch);
-    const FeatureBatch here = uploaded.upload(batch);
+    const FeatureBatch here = uploaded.upload(backend_, batch);
     scorer->score(here.rows, here.dense, logits.view().slice(0, count));
     scored.resize(static_cast<size_t>(count));
     backend_.download(scored.data(), logits.data(), scored.size() * sizeof(float));
+    const auto bad = std::find_if(scored.begin(), scored.end(),
+                                  [](float logit) { return !std::isfinite(logit); });
+    if (bad != scored.end()) {
+      defect = fmt::format(
+          "row {} of the {} rows has no finite logit: lower --lr, or prepare large numbers by "
+          "their logarithm, as --dense NAME:log",
+          share.first + done + (bad - scored.begin()), name_of(split));
+      break;
+    }
     metrics.add(scored, batch.labels);
   }
+  for (const std::string& one : ranks.gather(defect))
+    if (!one.empty()) throw AgreedError(one);
   if (ranks.alone() || scorer->together()) return metrics;
   CtrMetrics joined;
   for (const std::string& one : ranks.gather(metrics.to_bytes())) joined.join(CtrMetrics::of(one));

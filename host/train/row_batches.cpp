@@ -36,14 +36,14 @@ class RowBatches final : public BatchSource {
   }
   void advance(int64_t steps) override { epoch_.advance(steps); }
 
-  Batch draw(Backend&, View<const StepState>) override {
+  Batch draw(Backend& on, View<const StepState>) override {
     const int64_t step = epoch_.drawn / epoch_.batch;
     if (next_ != step) batches_.begin_epoch(number_, step);
     batches_.next(host_);
     next_ = step + 1;
     return {.pairs = {},
             .tokens = {},
-            .features = drawn_.turn().upload(host_),
+            .features = drawn_.turn().upload(on, host_),
             .examples = batches_.examples(),
             .first_example = BatchShare::of(ranks_, batches_.examples()).first};
   }

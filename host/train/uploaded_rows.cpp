@@ -5,7 +5,7 @@
 namespace mgqe {
 
 UploadedRows::UploadedRows(Backend& backend, const FeatureLayout& layout, int64_t max_rows)
-    : backend_(backend), layout_(layout), labels_(backend, max_rows) {
+    : layout_(layout), labels_(backend, max_rows) {
   for (const FeatureGroup& group : layout.groups)
     groups_.emplace_back(backend, max_rows * group.count());
   if (layout.dense > 0) dense_ = Tensor<float>(backend, max_rows, layout.dense);
@@ -13,12 +13,11 @@ UploadedRows::UploadedRows(Backend& backend, const FeatureLayout& layout, int64_
 }
 
 template <class T>
-void UploadedRows::copy(const std::vector<T>& host, Tensor<T>& device, int64_t count) {
-  if (count > 0)
-    backend_.upload(device.data(), host.data(), static_cast<size_t>(count) * sizeof(T));
+void UploadedRows::copy(Backend& on, const std::vector<T>& host, Tensor<T>& device, int64_t count) {
+  if (count > 0) on.upload(device.data(), host.data(), static_cast<size_t>(count) * sizeof(T));
 }
 
-FeatureBatch UploadedRows::upload(const CtrBatch& rows) {
+FeatureBatch UploadedRows::upload(Backend& on, const CtrBatch& rows) {
   const auto count = static_cast<size_t>(rows.rows);
   for (size_t g = 0; g < groups_.size(); ++g) {
     const FeatureGroup& group = layout_.groups[g];
@@ -29,11 +28,11 @@ FeatureBatch UploadedRows::upload(const CtrBatch& rows) {
       for (size_t b = 0; b < count; ++b)
         numbers_[b * features + k] = group.row(static_cast<int64_t>(k), ids[b]);
     }
-    copy(numbers_, groups_[g], static_cast<int64_t>(numbers_.size()));
+    copy(on, numbers_, groups_[g], static_cast<int64_t>(numbers_.size()));
     here_[g] = groups_[g].view().slice(0, static_cast<int64_t>(numbers_.size()));
   }
-  copy(rows.dense, dense_, rows.rows * layout_.dense);
-  copy(rows.labels, labels_, rows.rows);
+  copy(on, rows.dense, dense_, rows.rows * layout_.dense);
+  copy(on, rows.labels, labels_, rows.rows);
   return {here_, layout_.dense > 0 ? dense_.view().slice(0, rows.rows) : View<float>(),
           labels_.view().slice(0, rows.rows)};
 }

@@ -12,14 +12,13 @@ class UploadedRows {
  public:
   UploadedRows(Backend& backend, const FeatureLayout& layout, int64_t max_rows);
 
-  /// Valid until the next call.
-  FeatureBatch upload(const CtrBatch& rows);
+  /// By `on`, the back end or a second stream of it; valid until the next call.
+  FeatureBatch upload(Backend& on, const CtrBatch& rows);
 
  private:
   template <class T>
-  void copy(const std::vector<T>& host, Tensor<T>& device, int64_t count);
+  static void copy(Backend& on, const std::vector<T>& host, Tensor<T>& device, int64_t count);
 
-  Backend& backend_;
   const FeatureLayout& layout_;
   std::vector<Tensor<int32_t>> groups_;  // (max_rows G)
   Tensor<float> dense_, labels_;         // (max_rows, F), (max_rows)

@@ -122,6 +122,12 @@ void validate_backbone(const Config& config) {
     input_error("--user-subspaces, --user-centroids and --user-tiers: ",
                 relevance ? "--task relevance" : "--model " + config.model.name,
                 task == TaskKind::kCtr ? " has neither" : " has a table of items alone");
+  if (task == TaskKind::kCtr && config.embedding.item.given())
+    input_error("--item-subspaces, --item-centroids and --item-tiers: --task ctr has no items");
+  if (config.embedding.codebook_scope != CodebookScope::kShared &&
+      (task != TaskKind::kCtr || config.embedding.scheme == "full"))
+    input_error("--codebook ", name_of(config.embedding.codebook_scope),
+                " is about the fields of --task ctr, and about schemes other than full");
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
     input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
                 " takes 1, one a step of a sequence");

@@ -1,5 +1,6 @@
 #include "models/embeddings/tier_allocation.hpp"
 
+#include <cmath>
 #include <limits>
 
 #include "host/base/check.hpp"
@@ -91,6 +92,8 @@ std::vector<TierPlan> allocate_tiers(std::span<const TierCosts> tables, int64_t 
   int64_t least = 0;
   double lost = 0.0;
   for (const TierCosts& table : tables) {
+    for (const std::vector<double>& costs : table.lost)
+      for (const double cost : costs) MGQE_CHECK(std::isfinite(cost), "a cost of ", cost);
     const TierPlan smallest = plan_of(table, cut(table, 0.0, kChoices - 1));
     least += smallest.bytes;
     lost += smallest.lost;

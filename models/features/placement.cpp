@@ -121,12 +121,14 @@ std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, cons
 
 std::string describe_placement(int ranks, const Config& config, const Catalogue& catalogue) {
   std::string text;
-  for (const Entity entity : {Entity::kUser, Entity::kItem}) {
-    if (tables_of(config, entity).empty()) continue;
-    const bool sharded = shards_rows(ranks, config, rows_of(catalogue, entity));
-    text += std::string(text.empty() ? "" : ", ") + name_of(entity) +
-            (sharded ? " rows sharded" : " rows on every rank");
-  }
+  const auto add = [&](const std::string& name, int64_t rows) {
+    text += (text.empty() ? "" : ", ") + name +
+            (shards_rows(ranks, config, rows) ? " rows sharded" : " rows on every rank");
+  };
+  for (const Entity entity : {Entity::kUser, Entity::kItem})
+    if (!tables_of(config, entity).empty()) add(name_of(entity), rows_of(catalogue, entity));
+  if (catalogue.layout != nullptr)
+    for (const FeatureGroup& group : catalogue.layout->groups) add(group.table(), group.rows());
   return text;
 }
 

@@ -1,6 +1,7 @@
 // JSON of strangers: how deep it nests is known before it is parsed.
 #include "host/config/read_json.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -12,19 +13,20 @@ namespace {
 
 std::string nested(int depth) {
   const auto count = static_cast<size_t>(depth);
-  return std::string(count, '[') + std::string(count, ']');
+  std::string text(count, '[');
+  text.append(count, ']');
+  return text;
 }
 
 TEST(JsonDepth, CountsBracketsOutsideTexts) {
   EXPECT_FALSE(nests_too_deep(nested(kMaxJsonDepth)));
   EXPECT_TRUE(nests_too_deep(nested(kMaxJsonDepth + 1)));
-  EXPECT_TRUE(nests_too_deep("{\"a\":" + nested(kMaxJsonDepth) + "}"));
-  EXPECT_FALSE(
-      nests_too_deep("[" + nested(kMaxJsonDepth - 1) + "," + nested(kMaxJsonDepth - 1) + "]"));
+  EXPECT_TRUE(nests_too_deep(fmt::format("{{\"a\":{}}}", nested(kMaxJsonDepth))));
+  EXPECT_FALSE(nests_too_deep(fmt::format("[{0},{0}]", nested(kMaxJsonDepth - 1))));
   const std::string many(200, '[');
-  EXPECT_FALSE(nests_too_deep("\"" + many + "\""));
-  EXPECT_FALSE(nests_too_deep("\"a\\\"" + many + "\""));  // behind a quote that is escaped
-  EXPECT_TRUE(nests_too_deep("\"a\\\\\"" + many));        // behind a backslash that is
+  EXPECT_FALSE(nests_too_deep(fmt::format("\"{}\"", many)));
+  EXPECT_FALSE(nests_too_deep(fmt::format("\"a\\\"{}\"", many)));  // behind a quote that is escaped
+  EXPECT_TRUE(nests_too_deep(fmt::format("\"a\\\\\"{}", many)));   // behind a backslash that is
   EXPECT_FALSE(nests_too_deep("\"\\"));
 }
 

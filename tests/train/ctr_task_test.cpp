@@ -62,7 +62,7 @@ class CtrRun : public OnEveryBackend {
     CtrBatch host;
     CtrSynthetic(rows_config(dense)).range(CtrSplit::kTrain, 100, 64, host);
     OneBatch one{std::make_unique<UploadedRows>(backend(), layout, 64), {}};
-    one.batch.features = one.room->upload(host);
+    one.batch.features = one.room->upload(backend(), host);
     one.batch.examples = 64;
     return one;
   }

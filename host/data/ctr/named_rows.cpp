@@ -20,10 +20,10 @@ std::string find_file(const std::string& name, const std::string& path) {
     std::error_code ignored;
     if (fs::exists(file, ignored)) return file.string();
   }
-  input_error("--data ", name, ": expected ", path, " or ", path, ".gz below ",
-              data_folder().string(),
-              ": set MGQE_DATA_DIR, or run "
-              "experiments/scripts/fetch_data.sh --flights");
+  input_error(
+      "--data ", name, ": expected ", path, " or ", path, ".gz below ", data_folder().string(),
+      name == "flights" ? ": run experiments/scripts/fetch_data.sh --flights, or set MGQE_DATA_DIR"
+                        : ": set MGQE_DATA_DIR to the folder that holds frappe/");
 }
 
 PrepareOptions frappe() {
