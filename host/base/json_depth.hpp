@@ -1,5 +1,5 @@
-// How deep JSON of a stranger nests, looked at before it is parsed: the library parses any depth, but
-// copies and writes values by recursion, which a megabyte of brackets would end on the stack.
+// How deep JSON of a stranger nests, looked at before it is parsed: the library parses any depth,
+// but copies and writes values by recursion, which a megabyte of brackets would end on the stack.
 #pragma once
 
 #include <string_view>
@@ -9,7 +9,8 @@ namespace mgqe {
 /// No file or request of ours nests deeper than a few.
 inline constexpr int kMaxJsonDepth = 64;
 
-/// Whether arrays and objects nest deeper than kMaxJsonDepth; of what is no JSON either may be said.
+/// Whether arrays and objects nest deeper than kMaxJsonDepth; of what is no JSON either may be
+/// said.
 inline bool nests_too_deep(std::string_view json) {
   int depth = 0;
   bool in_text = false;

@@ -1,5 +1,5 @@
-// What must hold of the split of any log with times, and that the order of a file's lines is none of
-// it where times tell.
+// What must hold of the split of any log with times, and that the order of a file's lines is none
+// of it where times tell.
 #include <algorithm>
 #include <map>
 #include <random>

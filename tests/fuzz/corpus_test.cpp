@@ -1,5 +1,5 @@
-// The fuzz targets without a fuzzer: every seed, every input that was found once (corpus/TARGET), and
-// seeded changes of the seeds.
+// The fuzz targets without a fuzzer: every seed, every input that was found once (corpus/TARGET),
+// and seeded changes of the seeds.
 #include <chrono>
 #include <filesystem>
 #include <random>

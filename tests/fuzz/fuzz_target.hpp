@@ -1,5 +1,5 @@
-// A format as a fuzzer meets it: what reads its bytes, and bytes to begin with. What links it calls it,
-// libFuzzer (preset `fuzz`) or the replay of corpus_test.cpp.
+// A format as a fuzzer meets it: what reads its bytes, and bytes to begin with. What links it calls
+// it, libFuzzer (preset `fuzz`) or the replay of corpus_test.cpp.
 #pragma once
 
 #include <cstdint>

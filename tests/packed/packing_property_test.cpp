@@ -1,5 +1,5 @@
-// Codes into bits and back, for every K and many D and n: against a bit string written out by hand, and
-// through a file.
+// Codes into bits and back, for every K and many D and n: against a bit string written out by hand,
+// and through a file.
 #include <random>
 
 #include "host/io/artifact.hpp"

@@ -1,5 +1,5 @@
-// Artifacts as they are served and as they are read whole: what opens must be safe to read, whatever it
-// holds, and what verify() passes must read back.
+// Artifacts as they are served and as they are read whole: what opens must be safe to read,
+// whatever it holds, and what verify() passes must read back.
 #include "host/io/artifact.hpp"
 
 #include <algorithm>

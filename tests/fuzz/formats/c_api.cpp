@@ -1,6 +1,7 @@
-// Sequences of calls of the C ABI, on a file of a stranger or on a small model of ours. A program of
-// calls stands in front, each of a number and its arguments, which may be anything that a caller in
-// another language gets wrong without lying about its own memory: buffers are as long as they must be.
+// Sequences of calls of the C ABI, on a file of a stranger or on a small model of ours. A program
+// of calls stands in front, each of a number and its arguments, which may be anything that a caller
+// in another language gets wrong without lying about its own memory: buffers are as long as they
+// must be.
 #include <algorithm>
 #include <memory>
 

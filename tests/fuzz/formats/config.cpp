@@ -1,5 +1,5 @@
-// Configurations as JSON: --config, and what artifacts and checkpoints carry. What is taken must come
-// back from its own JSON as it was.
+// Configurations as JSON: --config, and what artifacts and checkpoints carry. What is taken must
+// come back from its own JSON as it was.
 #include "host/config/config.hpp"
 
 #include <nlohmann/json.hpp>

@@ -1,5 +1,5 @@
-// The cache that `mgqe prepare` writes. Checksums are set right unless the first byte is odd, so that
-// what stands behind them is reached.
+// The cache that `mgqe prepare` writes. Checksums are set right unless the first byte is odd, so
+// that what stands behind them is reached.
 #include "host/data/ctr/prepare.hpp"
 #include "tests/fuzz/formats/read_cache.hpp"
 #include "tests/support/mended_cache.hpp"

@@ -1,5 +1,5 @@
-// Click logs as text (CSV with a header, TSV, libfm, Criteo), through all of `mgqe prepare`: what it
-// takes must give a cache that reads back whole. Two bytes in front are the options.
+// Click logs as text (CSV with a header, TSV, libfm, Criteo), through all of `mgqe prepare`: what
+// it takes must give a cache that reads back whole. Two bytes in front are the options.
 #include <array>
 
 #include "host/data/ctr/prepare.hpp"

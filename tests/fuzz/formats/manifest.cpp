@@ -1,5 +1,5 @@
-// manifest.json of a checkpoint. The checksum is set right unless the first byte is odd, so that what
-// stands behind it is reached.
+// manifest.json of a checkpoint. The checksum is set right unless the first byte is odd, so that
+// what stands behind it is reached.
 #include "host/io/checkpoint.hpp"
 #include "host/io/checksum.hpp"
 #include "tests/fuzz/fuzz_target.hpp"

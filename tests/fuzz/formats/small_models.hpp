@@ -1,5 +1,5 @@
-// Artifacts of a few hundred bytes: a GMF model, and tables of every scheme as `mgqe convert` leaves
-// them.
+// Artifacts of a few hundred bytes: a GMF model, and tables of every scheme as `mgqe convert`
+// leaves them.
 #pragma once
 
 #include <string>
