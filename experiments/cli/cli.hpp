@@ -138,12 +138,12 @@ inline std::string command_line(int argc, char** argv) {
   return line;
 }
 
-/// One line on stderr, whatever the message.
+/// One line on stderr, whatever the message: names of a stranger's file in it steer no terminal.
 inline void print_failure(const char* program, std::string message) {
   std::fflush(stdout);
   clear_progress_line();
   for (char& c : message)
-    if (c == '\n') c = ' ';
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = c == '\n' ? ' ' : '?';
   fmt::print(stderr, "{}: {}\n", program, message);
 }
 

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# The presets are those that are promised, each to be built and tested too, and those that no other
-# test builds configure.
+# The presets are those that are promised, each to be built and, but for fuzz, which has programs of its
+# own, tested too; and those that no other test builds configure.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for kind in configure build test; do
   found=$(cmake --list-presets=$kind | grep -oE '^ +"[a-z]+"' | tr -d '" ' | sort | tr '\n' ' ')
-  [ "$found" = "asan ci cuda debug release simulated tsan " ] || { echo "$kind presets: $found"; exit 1; }
+  fuzz="fuzz "
+  [ $kind = test ] && fuzz=
+  [ "$found" = "asan ci cuda debug ${fuzz}release simulated tsan " ] || { echo "$kind presets: $found"; exit 1; }
 done
 configures() { # configures PRESET VARIABLE=VALUE...
   local preset=$1
@@ -22,4 +24,7 @@ configures() { # configures PRESET VARIABLE=VALUE...
 configures ci MGQE_WERROR=ON MGQE_TESTS=ON MGQE_CUDA=ON CMAKE_BUILD_TYPE=Release
 configures simulated MGQE_CUDA=simulated MGQE_WERROR=ON CMAKE_BUILD_TYPE=Release
 configures tsan MGQE_SANITIZE=thread MGQE_CUDA=OFF
+if command -v clang++ >/dev/null; then
+  configures fuzz MGQE_FUZZ=ON MGQE_TESTS=OFF MGQE_SANITIZE=address,undefined,fuzzer-no-link
+fi
 echo "presets: passed"

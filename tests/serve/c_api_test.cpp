@@ -230,6 +230,18 @@ TEST(CApiFiles, RefusesWhatIsNoArtifact) {
   EXPECT_EQ(other, "");
 }
 
+TEST(CApiFiles, SaysWhatIsWrongInOneLineWhateverTheFileCallsItsArrays) {
+  const ScratchFolder folder;
+  const std::string header =
+      R"({"a\n\u001b[2Jb\u007f":{"dtype":"U8","shape":[3],"data_offsets":[0,0]}})";
+  std::string file(8, '\0');
+  file[0] = static_cast<char>(header.size());
+  testing::write_text(folder / "a", file + header);
+  mgqe_model* model = nullptr;
+  EXPECT_FAILS(MGQE_BAD_FILE, mgqe_open((folder / "a").c_str(), nullptr, &model),
+               R"(tensor "a??[2Jb?" has 0 bytes)");
+}
+
 TEST(CApiFiles, VerifiesWhenAsked) {
   const ScratchFolder folder;
   const Config config = testing::served_config("gmf", "mgqe");

@@ -33,6 +33,7 @@ Config config_of(const char* backbone, const char* scheme) {
   config.data.synthetic_users = 60;
   config.data.synthetic_items = 50;
   config.data.synthetic_actions = 8;
+  config.train.negatives = default_config(backbone).train.negatives;
   config.train.batch = config.model.name == "sasrec" ? 4 : 64;
   config.train.epochs = 3;
   return config;

@@ -61,8 +61,12 @@ struct NotFound {
   std::string what;
 };
 
+/// Names that a file gives to its arrays are part of the line: of control characters in them, which
+/// would part it or steer a terminal, nothing is left.
 mgqe_status fail(mgqe_status status, const std::string& line) {
   last_error = line;
+  for (char& c : last_error)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
   return status;
 }
 
