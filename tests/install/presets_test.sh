@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 for kind in configure build test; do
   found=$(cmake --list-presets=$kind | grep -oE '^ +"[a-z]+"' | tr -d '" ' | sort | tr '\n' ' ')
-  [ "$found" = "asan ci cuda debug release simulated tsan " ] || { echo "$kind presets: $found"; exit 1; }
+  [ "$found" = "asan ci coverage cuda debug release simulated tsan " ] || { echo "$kind presets: $found"; exit 1; }
 done
 configures() { # configures PRESET VARIABLE=VALUE...
   local preset=$1
@@ -21,5 +21,6 @@ configures() { # configures PRESET VARIABLE=VALUE...
 }
 configures ci MGQE_WERROR=ON MGQE_TESTS=ON MGQE_CUDA=ON CMAKE_BUILD_TYPE=Release
 configures simulated MGQE_CUDA=simulated MGQE_WERROR=ON CMAKE_BUILD_TYPE=Release
+configures coverage MGQE_CUDA=OFF CMAKE_BUILD_TYPE=RelWithDebInfo
 configures tsan MGQE_SANITIZE=thread MGQE_CUDA=OFF
 echo "presets: passed"
