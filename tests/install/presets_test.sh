@@ -9,7 +9,7 @@ for kind in configure build test; do
   found=$(cmake --list-presets=$kind | grep -oE '^ +"[a-z]+"' | tr -d '" ' | sort | tr '\n' ' ')
   fuzz="fuzz "
   [ $kind = test ] && fuzz=
-  [ "$found" = "asan ci cuda debug ${fuzz}release simulated tsan " ] || { echo "$kind presets: $found"; exit 1; }
+  [ "$found" = "asan ci coverage cuda debug ${fuzz}release simulated tsan " ] || { echo "$kind presets: $found"; exit 1; }
 done
 configures() { # configures PRESET VARIABLE=VALUE...
   local preset=$1
@@ -23,6 +23,7 @@ configures() { # configures PRESET VARIABLE=VALUE...
 }
 configures ci MGQE_WERROR=ON MGQE_TESTS=ON MGQE_CUDA=ON CMAKE_BUILD_TYPE=Release
 configures simulated MGQE_CUDA=simulated MGQE_WERROR=ON CMAKE_BUILD_TYPE=Release
+configures coverage MGQE_CUDA=OFF CMAKE_BUILD_TYPE=RelWithDebInfo
 configures tsan MGQE_SANITIZE=thread MGQE_CUDA=OFF
 if command -v clang++ >/dev/null; then
   configures fuzz MGQE_FUZZ=ON MGQE_TESTS=OFF MGQE_SANITIZE=address,undefined,fuzzer-no-link

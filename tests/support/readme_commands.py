@@ -63,6 +63,14 @@ NOT_RUN = {
     "--out experiments/results/ops_cpu.json": "needs PyTorch, faiss and quiet cores for an hour",
     "mgqe train --device cuda": "needs a GPU",
     "tests/train/kill_test.sh BUILD 50 SEED [2]": PLACE + "kill_test and ranks_kill_test do less of it",
+    "tests/train/kill_test.sh build/release 50": PLACE + "kill_test does less of it",
+    "tests/faults/faults_test.sh build/release 1": PLACE + "faults_test does a third of it",
+    "tests/faults/kills_test.sh build/release 1000": PLACE + "kills_test does a tenth of it",
+    "tests/faults/machine_test.sh build/release": "is a test itself",
+    "tests/coverage.sh": "builds everything once more",
+    "tests/coverage.sh --files 30 io": "builds everything once more",
+    "tests/static_analysis.sh": PLACE + "no test depends on what the analysers of a machine say",
+    "tests/static_analysis.sh --clang-tidy host/io": PLACE + "no test depends on it either",
     "cmake --install build/release": "writes outside this tree; install_test installs into a folder",
     "cmake --install build/release --prefix PREFIX": "install_test does, and builds a project against it",
 }
@@ -176,7 +184,8 @@ class Checker:
             arguments = [["help", c] for c in MGQE_COMMANDS]
             for words in arguments if program == "mgqe" else [["--help"]]:
                 text += subprocess.run([path, *words], capture_output=True, text=True, check=True).stdout
-        for name in glob.glob(os.path.join(SOURCE, "experiments", "**", "*.*"), recursive=True):
+        scripts = glob.glob(os.path.join(SOURCE, "experiments", "**", "*.*"), recursive=True)
+        for name in scripts + glob.glob(os.path.join(SOURCE, "tests", "*.sh")):
             if name.endswith((".sh", ".py")):
                 text += open(name, encoding="utf-8").read()
         return text
