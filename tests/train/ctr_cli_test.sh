@@ -85,14 +85,22 @@ size = result["size"]
 assert size["payload_bits"] <= 0.65 * size["full_bits"], size
 P
 users=(--data synthetic --synthetic-users 300 --synthetic-items 400 --synthetic-actions 20 --dim 16
-  --subspaces 4 --epochs 1 --device cpu)
-"$mgqe" train "${users[@]}" --budget 9000 --budget-warmup 1 --out planned >planned.out
+  --subspaces 4 --device cpu)
+planned=(--budget 9000 --budget-warmup 1)
+"$mgqe" train "${users[@]}" "${planned[@]}" --epochs 1 --out planned >planned.out
 grep -q "^        user: .* ids of .* centroids.*KiB$" planned.out || fail "plan: $(cat planned.out)"
 grep -q "^        item: " planned.out || fail "plan: $(cat planned.out)"
-"$mgqe" train "${users[@]}" --budget 9000 --budget-warmup 1 --out again >/dev/null
+"$mgqe" train "${users[@]}" "${planned[@]}" --epochs 1 --out again >/dev/null
 cmp <(tail -c +5000 planned/model.safetensors) <(tail -c +5000 again/model.safetensors) >/dev/null ||
   fail "the same budget gave another model"
 "$mgqe" evaluate --artifact planned/model.safetensors >evaluated.json
+"$mgqe" train "${users[@]}" "${planned[@]}" --epochs 2 --resume --out planned >resumed.out
+grep -q "^resume  " resumed.out || fail "a run with a plan does not go on: $(cat resumed.out)"
+grep -q "^budget" resumed.out && fail "it was planned anew"
+"$mgqe" train --config planned/result.json --epochs 1 --device cpu --out repeated >repeated.out
+grep -q "^budget" repeated.out && fail "recorded sizes were planned anew"
+refuses "exclude it" "$mgqe" train --config planned/result.json --tiers 0.3 --centroids 256,64 --out no
+refuses "is not finite in epoch" "$mgqe" train "${users[@]}" "${planned[@]}" --lr 1e30 --out no
 refuses "alone take" "$mgqe" train "${users[@]}" --budget 500 --out no
 refuses "is no size: give a share" "$mgqe" train "${users[@]}" --budget ten --out no
 refuses "--centroids and --tiers exclude it" "$mgqe" train "${users[@]}" --budget 9000 --tiers 0.3 --out no
@@ -119,6 +127,11 @@ refuses "choose --model dcn or dlrm" "${train[@]}" --model gmf --out no
 refuses "or add --task ctr" "$mgqe" train --model dcn --data clicks.cache --out no
 refuses "--cross-layers 0 with --hidden 0" "$mgqe" train --task ctr --data clicks.cache --model dcn \
   --cross-layers 0 --hidden 0 --out no
+refuses "--task ctr has no items" "${train[@]}" --model dcn --item-centroids 8 --out no
+refuses "--task ctr takes frappe" "${base[@]}" --model dcn --data synthetic --out no
+refuses "is about the fields of --task ctr" "$mgqe" train "${users[@]}" --codebook field --out no
+refuses "is about the fields of --task ctr" "$mgqe" train --task ctr --data clicks.cache --model dcn \
+  --embedding full --codebook field --out no
 refuses "--user-centroids" "${train[@]}" --model dcn --user-centroids 8 --out no
 [ ! -e no ] || fail "a refused run left its folder"
 "$mgqe" prepare --in clicks.csv --label click --split ratio:1,0,0 --out whole.cache >/dev/null 2>&1 ||
@@ -130,5 +143,12 @@ refuses "which no model takes yet: prepare it with --ignore tags" "${base[@]}" -
   --data tags.cache --out no
 # Of other data than it was trained on.
 "$mgqe" prepare --in clicks.csv --label click --dense price --seed 2 --out other.cache >/dev/null
+# A number so large that its cross products are none.
+{ cat clicks.csv; for n in 1 2 3 4 5 6 7 8 9; do echo "1,u$n,a1,1,1e20"; done; } >large.csv
+"$mgqe" prepare --in large.csv --label click --dense price --out large.cache >/dev/null
+code=0
+"${base[@]}" --model dcn --cross-layers 8 --data large.cache --epochs 2 --out large >out 2>err || code=$?
+[ $code = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -qE "no finite logit|loss is not finite" err ||
+  fail "exit code $code, $(cat err)"
 refuses "was trained on other data" "$mgqe" evaluate --artifact dcn/model.safetensors --data other.cache
 refuses "does not recommend" "$mgqe" recommend --artifact dcn/model.safetensors --user 1
