@@ -1,6 +1,7 @@
 // JSON of strangers: how deep it nests is known before it is parsed.
 #include "host/config/read_json.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -16,16 +17,15 @@ std::string nested(int depth) {
 }
 
 TEST(JsonDepth, CountsBracketsOutsideTexts) {
+  const std::string inner = nested(kMaxJsonDepth - 1), many(200, '[');
   EXPECT_FALSE(nests_too_deep(nested(kMaxJsonDepth)));
   EXPECT_TRUE(nests_too_deep(nested(kMaxJsonDepth + 1)));
-  EXPECT_TRUE(nests_too_deep("{\"a\":" + nested(kMaxJsonDepth) + "}"));
-  EXPECT_FALSE(
-      nests_too_deep("[" + nested(kMaxJsonDepth - 1) + "," + nested(kMaxJsonDepth - 1) + "]"));
-  const std::string many(200, '[');
-  EXPECT_FALSE(nests_too_deep("\"" + many + "\""));
-  EXPECT_FALSE(nests_too_deep("\"a\\\"" + many + "\""));  // behind a quote that is escaped
-  EXPECT_TRUE(nests_too_deep("\"a\\\\\"" + many));        // behind a backslash that is
-  EXPECT_FALSE(nests_too_deep("\"\\"));
+  EXPECT_TRUE(nests_too_deep(fmt::format(R"({{"a":{}}})", nested(kMaxJsonDepth))));
+  EXPECT_FALSE(nests_too_deep(fmt::format("[{},{}]", inner, inner)));
+  EXPECT_FALSE(nests_too_deep(fmt::format(R"("{}")", many)));
+  EXPECT_FALSE(nests_too_deep(fmt::format(R"("a\"{}")", many)));  // behind a quote that is escaped
+  EXPECT_TRUE(nests_too_deep(fmt::format(R"("a\\"{})", many)));   // behind a backslash that is
+  EXPECT_FALSE(nests_too_deep(R"("\)"));
 }
 
 TEST(ReadJson, RefusesInOneLine) {
