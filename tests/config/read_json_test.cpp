@@ -13,21 +13,19 @@ namespace {
 
 std::string nested(int depth) {
   const auto count = static_cast<size_t>(depth);
-  std::string text(count, '[');
-  text.append(count, ']');
-  return text;
+  return std::string(count, '[') + std::string(count, ']');
 }
 
 TEST(JsonDepth, CountsBracketsOutsideTexts) {
+  const std::string inner = nested(kMaxJsonDepth - 1), many(200, '[');
   EXPECT_FALSE(nests_too_deep(nested(kMaxJsonDepth)));
   EXPECT_TRUE(nests_too_deep(nested(kMaxJsonDepth + 1)));
-  EXPECT_TRUE(nests_too_deep(fmt::format("{{\"a\":{}}}", nested(kMaxJsonDepth))));
-  EXPECT_FALSE(nests_too_deep(fmt::format("[{0},{0}]", nested(kMaxJsonDepth - 1))));
-  const std::string many(200, '[');
-  EXPECT_FALSE(nests_too_deep(fmt::format("\"{}\"", many)));
-  EXPECT_FALSE(nests_too_deep(fmt::format("\"a\\\"{}\"", many)));  // behind a quote that is escaped
-  EXPECT_TRUE(nests_too_deep(fmt::format("\"a\\\\\"{}", many)));   // behind a backslash that is
-  EXPECT_FALSE(nests_too_deep("\"\\"));
+  EXPECT_TRUE(nests_too_deep(fmt::format(R"({{"a":{}}})", nested(kMaxJsonDepth))));
+  EXPECT_FALSE(nests_too_deep(fmt::format("[{},{}]", inner, inner)));
+  EXPECT_FALSE(nests_too_deep(fmt::format(R"("{}")", many)));
+  EXPECT_FALSE(nests_too_deep(fmt::format(R"("a\"{}")", many)));  // behind a quote that is escaped
+  EXPECT_TRUE(nests_too_deep(fmt::format(R"("a\\"{})", many)));   // behind a backslash that is
+  EXPECT_FALSE(nests_too_deep(R"("\)"));
 }
 
 TEST(ReadJson, RefusesInOneLine) {

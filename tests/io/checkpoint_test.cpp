@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "host/io/atomic_folder.hpp"
+#include "host/io/checksum.hpp"
 #include "host/io/safetensors.hpp"
 #include "tests/support/io_testing.hpp"
 

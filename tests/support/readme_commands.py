@@ -35,6 +35,7 @@ NOT_RUN = {
         "builds everything once more; .ci/run does so",
     "CUDASIM_SEED=2 build/simulated/engine_test --gtest_filter='*Attention*/cuda'":
         "needs that build",
+    "tests/fuzz/run.sh --seconds 900": PLACE + "fuzz_test replays the same targets",
     "ctest --test-dir build/release -L engine": "runs tests from a test; .ci/run runs them all by ctest",
     "build/release/figure2 --seeds 1..10": PLACE + "run small by grid_test",
     "build/release/figure3 --seeds 1..10": PLACE + "run small by grid_test",
