@@ -91,8 +91,16 @@ planned=(--budget 9000 --budget-warmup 1)
 grep -q "^        user: .* ids of .* centroids.*KiB$" planned.out || fail "plan: $(cat planned.out)"
 grep -q "^        item: " planned.out || fail "plan: $(cat planned.out)"
 "$mgqe" train "${users[@]}" "${planned[@]}" --epochs 1 --out again >/dev/null
-cmp <(tail -c +5000 planned/model.safetensors) <(tail -c +5000 again/model.safetensors) >/dev/null ||
-  fail "the same budget gave another model"
+python3 - <<'P'
+import json
+read = lambda name: open(f"{name}/model.safetensors", "rb").read()
+def arrays(file):
+    end = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:end])
+    return {name: file[end + place["data_offsets"][0]:end + place["data_offsets"][1]]
+            for name, place in header.items() if name != "__metadata__" and "pad" not in name}
+assert arrays(read("planned")) == arrays(read("again")), "the same budget gave another model"
+P
 "$mgqe" evaluate --artifact planned/model.safetensors >evaluated.json
 "$mgqe" train "${users[@]}" "${planned[@]}" --epochs 2 --resume --out planned >resumed.out
 grep -q "^resume  " resumed.out || fail "a run with a plan does not go on: $(cat resumed.out)"

@@ -11,7 +11,7 @@ $p0s0 << EOD
 12.5 0.612814 0.00383324
 25 0.646821 0.005271
 50 0.66255 0.00511891
-100 0.653841 0.00890182
+100 0.648262 0.0110226
 EOD
 $p0s1 << EOD
 6.3346 0.501821 0.00191178
@@ -41,7 +41,10 @@ $p0s5 << EOD
 6.62551 0.585099 0.0062983
 7.83646 0.614602 0.00497453
 10.2584 0.631225 0.00489327
-15.1022 0.650596 0.00739471
+15.1022 0.649117 0.00676226
+EOD
+$p0s6 << EOD
+15.2073 0.653808 0.00363616
 EOD
 set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'
 set bmargin 6.4
@@ -64,4 +67,6 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s4 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p0s4 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
   $p0s5 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p0s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
+  $p0s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p0s6 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
+  $p0s6 using 1:2 with linespoints lc rgb '#010208' lw 1.8 dt (4,2) pt 9 ps 0.75 pointinterval 1 title "mgqe_f16"

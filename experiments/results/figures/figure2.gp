@@ -11,7 +11,7 @@ $p0s0 << EOD
 12.5 0.0638079 0.00131292
 25 0.073245 0.00137573
 50 0.08 0.00135874
-100 0.0807947 0.00507023
+100 0.0807395 0.00407936
 EOD
 $p0s1 << EOD
 6.3346 0.0475166 0.00171968
@@ -41,7 +41,10 @@ $p0s5 << EOD
 6.62551 0.0628642 0.00301172
 7.83646 0.0687417 0.00415274
 10.2584 0.073808 0.00254405
-15.1022 0.0804305 0.00208296
+15.1022 0.0810431 0.00222746
+EOD
+$p0s6 << EOD
+15.2073 0.0804636 0.00614394
 EOD
 $p1s0 << EOD
 100 0.0792495 0.00715183
@@ -71,7 +74,7 @@ $p3s0 << EOD
 12.5 16.0452 0.34501
 25 15.2426 0.437481
 50 14.5545 0.323477
-100 14.0144 0.130173
+100 14.0306 0.119254
 EOD
 $p3s1 << EOD
 6.2888 16.5654 0.476528
@@ -100,11 +103,11 @@ EOD
 $p3s5 << EOD
 7.388 15.0668 0.0293882
 9.80995 14.5033 0.209454
-14.6539 14.1771 0.186873
+14.6539 14.2312 0.138237
 24.3417 13.9957 0.208911
 EOD
 $p3s6 << EOD
-14.983 14.0736 0.13702
+14.983 14.1089 0.11449
 EOD
 set multiplot
 set key off
@@ -116,7 +119,7 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.0444371:0.0883918]
+set yrange [0.0445737:0.0891474]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -128,7 +131,9 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s4 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p0s4 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
   $p0s5 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p0s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
+  $p0s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p0s6 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
+  $p0s6 using 1:2 with linespoints lc rgb '#010208' lw 1.8 dt (4,2) pt 9 ps 0.75 pointinterval 1 title "mgqe_f16"
 set size 0.5,0.4688
 set origin 0.5,0.5312
 set title "NeuMF on MovieLens-1M"
