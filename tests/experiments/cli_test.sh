@@ -70,7 +70,7 @@ echo "garbage" >"$work/garbage.safetensors"
   before_data "several D in a shared codebook" "--subspaces has 2 values.*shared_k takes one" --subspaces 32,8
   before_data "tiers of dpq_vq" "--tiers is for --embedding mgqe: dpq_vq" --embedding dpq_vq --tiers 0.1
   before_data "unknown model" "--model ncf.*gmf, neumf, sasrec, dcn or dlrm" --model ncf
-  before_data "unknown task" "--task rating.*ranking or relevance" --task rating
+  before_data "unknown task" "--task rating.*ranking, relevance or ctr" --task rating
   before_data "relevance by a sequence backbone" "--task relevance.*--model gmf or neumf" --model sasrec --task relevance
   before_data "negatives of sasrec" "--negatives 4: --model sasrec takes 1" --model sasrec --negatives 4
   before_data "heads do not divide d" "--heads 5 does not divide --dim 64" --model sasrec --heads 5

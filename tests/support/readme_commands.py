@@ -82,6 +82,7 @@ SUBSTITUTIONS = [
      "programs are named without their folder in running text"),
     (r"^(build/release/mgqe (?:train|evaluate|inspect|report|derive-relevance))$", r"\1 --help",
      "names a command and no more"),
+    (r"--budget 15%", "--budget 60%", "tables of 60 rows, which codebooks alone would fill"),
     (r"--epochs \d+", "--epochs 1", "time"),
     (r"--seeds 1\.\.10", "--seeds 1..2", "time"),
     (r"(mgqe train (?!.*--epochs|.*--config|--help).*)", r"\1 --epochs 1", "time"),
