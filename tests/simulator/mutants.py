@@ -9,16 +9,15 @@ mutant has to be seen, or has its reason in EQUIVALENT.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from mutated_tree import ROOT, MutatedTree, read_records, write_records  # noqa: E402
 
 # What, in which files of cuda/, and the break of one occurrence.
 RULES = [
@@ -72,33 +71,9 @@ def mutants():
     return found
 
 
-class Tree:
-    """A copy of the source, whose build is kept from mutant to mutant."""
-
+class Tree(MutatedTree):
     def __init__(self, folder, jobs):
-        self.source, self.jobs = folder / "source", jobs
-        self.build = self.source / "build" / "simulated"  # as the preset, so that ccache has its objects
-        files = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others",
-                                "--exclude-standard"], capture_output=True, check=True).stdout
-        for name in filter(None, files.decode().split("\0")):
-            theirs, ours = ROOT / name, self.source / name
-            if not theirs.exists() or (ours.exists() and ours.read_bytes() == theirs.read_bytes()):
-                continue
-            ours.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(theirs, ours)
-            os.utime(ours)
-        self.call(["cmake", "-S", self.source, "-B", self.build, "-DMGQE_CUDA=simulated",
-                   "-DMGQE_TESTS=ON"])
-        if not self.compile(PROGRAMS):
-            sys.exit(f"mutants.sh: {self.build} does not build without a mutant")
-
-    @staticmethod
-    def call(command):
-        return subprocess.run([str(word) for word in command], stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL).returncode == 0
-
-    def compile(self, programs):
-        return self.call(["cmake", "--build", self.build, "-j", self.jobs, "--target", *programs])
+        super().__init__(folder, jobs, "simulated", ["-DMGQE_CUDA=simulated", "-DMGQE_TESTS=ON"], PROGRAMS)
 
     def seen(self, programs, seeds):
         """The first test that fails, on any seed; "" where none does."""
@@ -123,12 +98,6 @@ class Tree:
         return ""
 
 
-def write(path, records):
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
-
-
 def main():
     parser = argparse.ArgumentParser(prog="tests/simulator/mutants.sh", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,26 +113,19 @@ def main():
     if args.list:
         print("\n".join(mutant[0] for mutant in chosen))
         return 0
-    records = {}
-    if args.json and args.json.exists():
-        records = json.loads(args.json.read_text(encoding="utf-8"))
+    records = read_records(args.json)
     tree = Tree(pathlib.Path(args.folder), args.jobs)
     end = time.monotonic() + 60 * args.minutes
     for name, path, begin, stop, text in chosen:
         if name in records or name in EQUIVALENT or time.monotonic() > end:
             continue
-        file = tree.source / path
-        source = file.read_text(encoding="utf-8")
-        file.write_text(source[:begin] + text + source[stop:], encoding="utf-8")
-        try:
+        with tree.broken(path, begin, stop, text):
             how = next(filter(None, (tree.seen(programs, args.seeds)
                                      for programs in (PROGRAMS, BODIES, SLOWER_PROGRAMS))), "")
-        finally:
-            file.write_text(source, encoding="utf-8")
         records[name] = how
         print(f"{'seen' if how else 'NOT SEEN'}  {name}  {how}", flush=True)
         if args.json:
-            write(args.json, records)
+            write_records(args.json, records)
     here = {name: how for name, how in records.items() if how != "does not compile"}
     missed = [name for name, how in here.items() if not how]
     explained = [name for name, *_ in chosen if name in EQUIVALENT]

@@ -69,6 +69,7 @@ NOT_RUN = {
     "tests/faults/kills_test.sh build/release 1000": PLACE + "kills_test does a tenth of it",
     "tests/faults/machine_test.sh build/release": "is a test itself",
     "tests/coverage.sh": "builds everything once more",
+    "tests/mutation.py --count 60": "builds everything, and something of it sixty times",
     "tests/coverage.sh --files 30 io": "builds everything once more",
     "tests/static_analysis.sh": PLACE + "no test depends on what the analysers of a machine say",
     "tests/static_analysis.sh --clang-tidy host/io": PLACE + "no test depends on it either",
