@@ -55,8 +55,8 @@ Config canonical(Config config) {
   leave_out_unread(config, "embedding", [&](const std::string& key) {
     if (key == "codebook_scope" || key == "full_rows")
       return ctr && scheme.name != std::string_view("full");
-    const bool planned = !config.embedding.budget.empty();
-    if (key == "budget" || key == "budget_warmup") return planned && scheme.tiered;
+    const bool planned = !config.embedding.budget.empty() && scheme.tiered;
+    if (key == "budget" || key == "budget_warmup") return planned;
     // What a plan made of the budget.
     const bool size = key.ends_with("centroids") || key.ends_with("tiers");
     return scheme.reads(key) && !(planned && size);

@@ -100,15 +100,31 @@ std::set<std::string> fields_of_key(Config config) {
 
 /// The fields of a run that its data, scheme, backbone and task read.
 TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
-  const std::set<std::string> always = {
-      "data.name",        "model.name",           "model.task",
-      "embedding.scheme", "embedding.dim",        "embedding.init_stddev",
-      "train.epochs",     "train.batch",          "train.negatives",
-      "train.optimizer",  "train.row_type",       "train.gradient_type",
-      "train.lr",         "train.table_lr",       "train.beta1",
-      "train.beta2",      "train.epsilon",        "train.l2",
-      "train.patience",   "train.evaluate_every", "run.seed",
-      "run.candidates",   "run.evaluate_users",   "run.shard"};
+  const std::set<std::string> always = {"data.name",
+                                        "model.name",
+                                        "model.task",
+                                        "model.dense_type",
+                                        "embedding.scheme",
+                                        "embedding.dim",
+                                        "embedding.init_stddev",
+                                        "train.epochs",
+                                        "train.batch",
+                                        "train.negatives",
+                                        "train.optimizer",
+                                        "train.row_type",
+                                        "train.gradient_type",
+                                        "train.lr",
+                                        "train.table_lr",
+                                        "train.beta1",
+                                        "train.beta2",
+                                        "train.epsilon",
+                                        "train.l2",
+                                        "train.patience",
+                                        "train.evaluate_every",
+                                        "run.seed",
+                                        "run.candidates",
+                                        "run.evaluate_users",
+                                        "run.shard"};
   const auto expect = [&](const char* backbone, const char* scheme,
                           const std::set<std::string>& besides, const auto& change) {
     Config config = default_config(backbone);
@@ -140,6 +156,7 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
   for (const char* side : {"user", "item"})
     for (const char* size : {"subspaces", "centroids", "tiers"})
       quantized.insert(fmt::format("embedding.{}_{}", side, size));
+  quantized.insert("embedding.budget");
   expect("gmf", "mgqe", quantized, as_it_is);
   expect("sasrec", "full", {"model.blocks", "model.heads", "model.max_length", "model.dropout"},
          as_it_is);
