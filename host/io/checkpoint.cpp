@@ -157,8 +157,9 @@ std::map<uint64_t, fs::path> find_checkpoints(const fs::path& folder) {
     if (digits.find_first_not_of("0123456789") != std::string::npos) continue;
     found[std::stoull(digits)] = entry->path();
   }
-  std::error_code ignored;  // below a file there is none either: whoever writes one will say so
-  if (error && error != std::errc::no_such_file_or_directory && fs::exists(folder, ignored))
+  std::error_code ignored;
+  // Below a file there is none either: whoever writes one there will say so.
+  if (error && fs::status(folder, ignored).type() != fs::file_type::not_found)
     input_error(folder.string(), " cannot be read: ", system_message(error.value()));
   return found;
 }
