@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "host/base/check.hpp"
 #include "host/io/atomic_file.hpp"
@@ -26,6 +27,16 @@ void require_on_disk(const fs::path& path) {
   if (const int error = sync_to_disk(path); error != 0) fail(path, "could not be written", error);
 }
 
+/// The folder and those above it that are missing; errno, or 0. The library's own asks first what is
+/// there, and where it may not look says that nothing is.
+int make_directories(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0777) == 0) return 0;
+  if (errno != ENOENT || !path.has_parent_path() || path.parent_path() == path) return errno;
+  if (const int error = make_directories(path.parent_path()); error != 0 && error != EEXIST)
+    return error;
+  return ::mkdir(path.c_str(), 0777) == 0 ? 0 : errno;
+}
+
 fs::path with_suffix(fs::path path, const char* suffix) { return path += suffix; }
 
 }  // namespace
@@ -34,8 +45,9 @@ AtomicFolder::AtomicFolder(const fs::path& path)
     : path_(path), temporary_(with_suffix(path, kUnfinished)) {
   std::error_code error;
   fs::remove_all(temporary_, error);
-  if (!error) fs::create_directories(temporary_, error);
   if (error) fail(path_, "cannot be written", error.value());
+  if (const int failed = make_directories(temporary_); failed != 0)
+    fail(path_, "cannot be written", failed);
 }
 
 AtomicFolder::~AtomicFolder() {
