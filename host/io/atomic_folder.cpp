@@ -27,8 +27,8 @@ void require_on_disk(const fs::path& path) {
   if (const int error = sync_to_disk(path); error != 0) fail(path, "could not be written", error);
 }
 
-/// The folder and those above it that are missing; errno, or 0. The library's own asks first what is
-/// there, and where it may not look says that nothing is.
+/// The folder and those above it that are missing; errno, or 0. The library's own asks first what
+/// is there, and where it may not look says that nothing is.
 int make_directories(const fs::path& path) {
   if (::mkdir(path.c_str(), 0777) == 0) return 0;
   if (errno != ENOENT || !path.has_parent_path() || path.parent_path() == path) return errno;

@@ -158,8 +158,11 @@ std::map<uint64_t, fs::path> find_checkpoints(const fs::path& folder) {
     found[std::stoull(digits)] = entry->path();
   }
   std::error_code ignored;
-  // Below a file there is none either: whoever writes one there will say so.
-  if (error && fs::status(folder, ignored).type() != fs::file_type::not_found)
+  const bool missing = error == std::errc::no_such_file_or_directory ||
+                       // below a file, where whoever writes one will be told so
+                       (error == std::errc::not_a_directory &&
+                        fs::status(folder, ignored).type() == fs::file_type::not_found);
+  if (error && !missing)
     input_error(folder.string(), " cannot be read: ", system_message(error.value()));
   return found;
 }

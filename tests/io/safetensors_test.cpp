@@ -187,8 +187,9 @@ TEST(Safetensors, RefusesBadTensors) {
     return refusal_of(
         raw_file(fmt::format("{{{}}}", tensor("t", dtype, shape, offsets)), "12345678"));
   };
-  EXPECT_CONTAINS(one("F8", "[8]", "[0,8]"),
-                  "\"t\" has dtype F8; F32, F64, BF16, F16, U8, I8, I32, I64 and U64 are supported");
+  EXPECT_CONTAINS(
+      one("F8", "[8]", "[0,8]"),
+      "\"t\" has dtype F8; F32, F64, BF16, F16, U8, I8, I32, I64 and U64 are supported");
   EXPECT_CONTAINS(one("F32", "2", "[0,8]"), "shape is not a list");
   EXPECT_CONTAINS(one("F32", "[-2]", "[0,8]"), "shape has -2");
   EXPECT_CONTAINS(one("F32", "[2.0]", "[0,8]"), "shape has 2.0");
