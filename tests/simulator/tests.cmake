@@ -11,7 +11,7 @@ foreach(room ${rooms})
   mgqe_test_program(${room}_test ${sources})
   target_link_libraries(${room}_test PRIVATE GTest::gtest_main)
   gtest_discover_tests(${room}_test TEST_FILTER "*/cuda:Nccl.*" DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 600 LABELS ${room} ENVIRONMENT "${device_environment}")
+    PROPERTIES TIMEOUT 900 LABELS ${room} ENVIRONMENT "${device_environment}")
 endforeach()
 
 # Every op once more on a device that differs in what grids, orders and limits depend on.
