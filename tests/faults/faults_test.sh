@@ -4,4 +4,4 @@
 set -u
 build=$(realpath "${1:?build folder}")
 [ -e "$build/faulty_system.so" ] || { echo "not built: a sanitizer has allocations of its own"; exit 77; }
-exec python3 "$(dirname "$0")/faults.py" "$build/mgqe" "$build/faulty_system.so" --every "${2:-3}"
+exec python3 "$(dirname "$0")/faults.py" "$build/mgqe" "$build/faulty_system.so" --every "${2:-4}"
