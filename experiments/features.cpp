@@ -2,9 +2,6 @@
 #include <iostream>
 
 #include "experiments/grid/grid_program.hpp"
-#include "experiments/report/evidence.hpp"
-#include "host/io/console/run_table.hpp"
-#include "models/backbones/canonical.hpp"
 
 namespace mgqe {
 namespace {
@@ -17,14 +14,6 @@ constexpr const char* kExamples = R"(examples:
 Each point is trained under two L2 penalties; that of the lower validation loss stands for it. Runs
 are found and made as figure2 does.)";
 
-std::string table(const RunStore& store, const std::vector<GridPoint>& points) {
-  size_t others = 0;
-  std::vector<nlohmann::ordered_json> results;
-  for (const PointRuns& point : runs_of_points(store.all(&others), points))
-    for (const auto& [seed, run] : point.runs) results.push_back(run);
-  return report_table(results, canonical, /*markdown=*/true);
-}
-
 void run(int argc, char** argv) {
   CLI::App app("Rows with many features: quality against size", "features");
   app.footer(kExamples);
@@ -36,7 +25,7 @@ void run(int argc, char** argv) {
   parse_command_line(app, argc, argv);
   program.leave_report_alone();
   if (print_table)
-    std::cout << table(program.store(), program.chosen(feature_points(program.choice())));
+    std::cout << program.stored_table(feature_points(program.choice()));
   else
     program.run(feature_points);
 }

@@ -3,9 +3,6 @@
 #include <iostream>
 
 #include "experiments/grid/grid_program.hpp"
-#include "experiments/report/evidence.hpp"
-#include "host/io/console/run_table.hpp"
-#include "models/backbones/canonical.hpp"
 
 namespace mgqe {
 namespace {
@@ -18,15 +15,6 @@ constexpr const char* kExamples = R"(examples:
 
 Runs are found and made as figure2 does.)";
 
-/// Points with runs, in their order; of a tuned one the candidate chosen on validation.
-std::string table(const RunStore& store, const std::vector<GridPoint>& points) {
-  size_t others = 0;
-  std::vector<nlohmann::ordered_json> results;
-  for (const PointRuns& point : runs_of_points(store.all(&others), points))
-    for (const auto& [seed, run] : point.runs) results.push_back(run);
-  return report_table(results, canonical, /*markdown=*/true);
-}
-
 void run(int argc, char** argv) {
   CLI::App app("Every scheme on every backbone, and outside anchors", "schemes");
   app.footer(kExamples);
@@ -37,7 +25,7 @@ void run(int argc, char** argv) {
   app.add_flag("--table", print_table, "print the rows that are stored, as Markdown; run nothing");
   parse_command_line(app, argc, argv);
   if (print_table)
-    std::cout << table(program.store(), program.chosen(scheme_points(program.choice())));
+    std::cout << program.stored_table(scheme_points(program.choice()));
   else
     program.run(scheme_points);
 }

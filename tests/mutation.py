@@ -15,10 +15,9 @@ import random
 import re
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "support"))
-from mutated_tree import ROOT, MutatedTree, read_records, write_records  # noqa: E402
+from mutated_tree import ROOT, MutatedTree, add_options, try_mutants  # noqa: E402
 
 # What is broken: a pattern, and what takes its place.
 RULES = [
@@ -127,37 +126,15 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help="mutants whose name matches")
-    parser.add_argument("--minutes", type=float, default=1e9)
-    parser.add_argument("--jobs", default="2", help="of the compiler [2]")
-    parser.add_argument("--folder", default=str(ROOT / "build" / "mutation"))
-    parser.add_argument("--json", type=pathlib.Path, help="results; those that it has stand")
-    parser.add_argument("--list", action="store_true")
+    add_options(parser, "mutation")
     args = parser.parse_args()
     chosen = draw(args.count, args.seed, args.only)
-    if args.list:
-        print("\n".join(mutant[0] for mutant in chosen))
-        return 0
-    records = read_records(args.json)
     programs = sorted({PROGRAMS[room_of(path)][0] for _, path, *_ in chosen})
-    tree = MutatedTree(pathlib.Path(args.folder), args.jobs, "release",
-                       ["-DCMAKE_BUILD_TYPE=Release", "-DMGQE_CUDA=OFF", "-DMGQE_TESTS=ON"], programs)
-    end = time.monotonic() + 60 * args.minutes
-    for name, path, begin, stop, text in chosen:
-        if name in records or name in EQUIVALENT or time.monotonic() > end:
-            continue
-        with tree.broken(path, begin, stop, text):
-            how = seen(tree, room_of(path))
-        records[name] = how
-        print(f"{'seen' if how else 'NOT SEEN'}  {name}  {how}", flush=True)
-        if args.json:
-            write_records(args.json, records)
-    here = {name: how for name, how in records.items() if how != "does not compile"}
-    missed = [name for name, how in here.items() if not how]
-    explained = [name for name, *_ in chosen if name in EQUIVALENT]
-    print(f"{len(here) - len(missed)} of {len(here)} seen, {len(missed)} missed; {len(explained)} more "
-          "change nothing")
-    return 1 if missed else 0
+    return try_mutants(
+        args, chosen, EQUIVALENT,
+        lambda: MutatedTree(args.folder, args.jobs, "release",
+                            ["-DCMAKE_BUILD_TYPE=Release", "-DMGQE_CUDA=OFF", "-DMGQE_TESTS=ON"], programs),
+        lambda tree, path: seen(tree, room_of(path)))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,11 @@
 #include <fmt/ranges.h>
 
 #include "experiments/grid/training_length.hpp"
+#include "experiments/report/evidence.hpp"
 #include "experiments/report/plot.hpp"
 #include "experiments/report/report.hpp"
+#include "host/io/console/run_table.hpp"
+#include "models/backbones/canonical.hpp"
 
 namespace mgqe {
 
@@ -72,6 +75,14 @@ GridChoice GridProgram::choice() const {
 
 std::vector<GridPoint> GridProgram::chosen(const std::vector<GridPoint>& points) const {
   return only_.empty() ? points : only(points, only_);
+}
+
+std::string GridProgram::stored_table(const std::vector<GridPoint>& points) const {
+  size_t others = 0;
+  std::vector<nlohmann::ordered_json> results;
+  for (const PointRuns& point : runs_of_points(store().all(&others), chosen(points)))
+    for (const auto& [seed, run] : point.runs) results.push_back(run);
+  return report_table(results, canonical, /*markdown=*/true);
 }
 
 void GridProgram::write_report(const GridChoice& choice) const {

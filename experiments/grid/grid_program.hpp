@@ -23,6 +23,10 @@ class GridProgram {
     no_report_ = true;
   }
 
+  /// Those of the points that --only leaves which have runs, as Markdown; of a tuned one the
+  /// candidate chosen on validation.
+  std::string stored_table(const std::vector<GridPoint>& points) const;
+
   /// The points that --only leaves.
   std::vector<GridPoint> chosen(const std::vector<GridPoint>& points) const;
   RunStore store() const { return RunStore(store_); }

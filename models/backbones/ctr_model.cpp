@@ -100,6 +100,4 @@ uint64_t dense_key(const Config& config, uint64_t n) {
   return random_u64(stream_key(config.run.seed, RandomStream::kDense), n, 1);
 }
 
-int64_t row_lookups(const Config&, int64_t rows) { return rows; }
-
 }  // namespace mgqe

@@ -53,7 +53,25 @@ std::vector<int64_t> layer_widths(const std::vector<int>& widths, const char* fl
 std::vector<ScoredGroup> scored_groups(const FeatureLayout& layout, const DevicePackedModel& model);
 /// Key number n of the dense weights of a run.
 uint64_t dense_key(const Config& config, uint64_t n);
-/// No pairs: a batch is of rows, whose look-ups the layout has.
-int64_t row_lookups(const Config& config, int64_t rows);
+/// What a backbone of --task ctr says of itself beside these.
+constexpr Backbone ctr_backbone(const char* name, std::array<const char*, 6> options,
+                                decltype(Backbone::validate) validate,
+                                decltype(Backbone::make_model) make_model,
+                                decltype(Backbone::make_ctr_scorer) make_scorer) {
+  return {.name = name,
+          .batch = BatchKind::kFeatures,
+          .options = options,
+          .set_defaults = set_ctr_defaults,
+          .validate = validate,
+          .tables = [](const Config&) { return std::vector<TableSpec>{}; },  // the layout's
+          .lookups = [](const Config&, int64_t rows) { return rows; },       // of each feature
+          .make_model = make_model,
+          .make_ranker = nullptr,
+          .make_relevance_model = nullptr,
+          .make_pair_scorer = nullptr,
+          .ranker_bytes = nullptr,
+          .pair_scorer_bytes = nullptr,
+          .make_ctr_scorer = make_scorer};
+}
 
 }  // namespace mgqe

@@ -97,37 +97,24 @@ class Dcn final : public CtrInteraction {
 
 }  // namespace
 
-const Backbone kDcn = {
-    .name = "dcn",
-    .batch = BatchKind::kFeatures,
-    .options = {"cross_layers", "hidden"},
-    .set_defaults = set_ctr_defaults,
-    .validate =
-        [](const Config& config) {
-          if (config.model.cross_layers < 0 || config.model.cross_layers > 16)
-            input_error("--cross-layers ", config.model.cross_layers, " is out of range: 0 to 16");
-          if (layer_widths(config.model.hidden, "--hidden").empty() &&
-              config.model.cross_layers == 0)
-            input_error("--cross-layers 0 with --hidden 0 leaves no layer: give either");
-        },
-    .tables = [](const Config&) { return std::vector<TableSpec>{}; },
-    .lookups = row_lookups,
-    .make_model = [](Backend& backend, const Config& config,
-                     const Catalogue& catalogue) -> std::unique_ptr<Model> {
+const Backbone kDcn = ctr_backbone(
+    "dcn", {"cross_layers", "hidden"},
+    [](const Config& config) {
+      if (config.model.cross_layers < 0 || config.model.cross_layers > 16)
+        input_error("--cross-layers ", config.model.cross_layers, " is out of range: 0 to 16");
+      if (layer_widths(config.model.hidden, "--hidden").empty() && config.model.cross_layers == 0)
+        input_error("--cross-layers 0 with --hidden 0 leaves no layer: give either");
+    },
+    [](Backend& backend, const Config& config,
+       const Catalogue& catalogue) -> std::unique_ptr<Model> {
       return std::make_unique<CtrModel>(backend, config, catalogue,
                                         std::make_unique<Dcn>(backend, config, *catalogue.layout));
     },
-    .make_ranker = nullptr,
-    .make_relevance_model = nullptr,
-    .make_pair_scorer = nullptr,
-    .ranker_bytes = nullptr,
-    .pair_scorer_bytes = nullptr,
-    .make_ctr_scorer = [](Backend& backend, const Config& config, const FeatureLayout& layout,
-                          const DevicePackedModel& model) -> std::unique_ptr<CtrScorer> {
+    [](Backend& backend, const Config& config, const FeatureLayout& layout,
+       const DevicePackedModel& model) -> std::unique_ptr<CtrScorer> {
       return std::make_unique<CtrTableScorer>(
           backend, scored_groups(layout, model), model,
           make_layers(backend, config, layout, CtrTableScorer::kMaxRows));
-    },
-};
+    });
 
 }  // namespace mgqe

@@ -100,34 +100,22 @@ class Dlrm final : public CtrInteraction {
 
 }  // namespace
 
-const Backbone kDlrm = {
-    .name = "dlrm",
-    .batch = BatchKind::kFeatures,
-    .options = {"hidden", "bottom"},
-    .set_defaults = set_ctr_defaults,
-    .validate =
-        [](const Config& config) {
-          layer_widths(config.model.hidden, "--hidden");
-          layer_widths(config.model.bottom, "--bottom");
-        },
-    .tables = [](const Config&) { return std::vector<TableSpec>{}; },
-    .lookups = row_lookups,
-    .make_model = [](Backend& backend, const Config& config,
-                     const Catalogue& catalogue) -> std::unique_ptr<Model> {
+const Backbone kDlrm = ctr_backbone(
+    "dlrm", {"hidden", "bottom"},
+    [](const Config& config) {
+      layer_widths(config.model.hidden, "--hidden");
+      layer_widths(config.model.bottom, "--bottom");
+    },
+    [](Backend& backend, const Config& config,
+       const Catalogue& catalogue) -> std::unique_ptr<Model> {
       return std::make_unique<CtrModel>(backend, config, catalogue,
                                         std::make_unique<Dlrm>(backend, config, *catalogue.layout));
     },
-    .make_ranker = nullptr,
-    .make_relevance_model = nullptr,
-    .make_pair_scorer = nullptr,
-    .ranker_bytes = nullptr,
-    .pair_scorer_bytes = nullptr,
-    .make_ctr_scorer = [](Backend& backend, const Config& config, const FeatureLayout& layout,
-                          const DevicePackedModel& model) -> std::unique_ptr<CtrScorer> {
+    [](Backend& backend, const Config& config, const FeatureLayout& layout,
+       const DevicePackedModel& model) -> std::unique_ptr<CtrScorer> {
       return std::make_unique<CtrTableScorer>(
           backend, scored_groups(layout, model), model,
           make_layers(backend, config, layout, CtrTableScorer::kMaxRows));
-    },
-};
+    });
 
 }  // namespace mgqe

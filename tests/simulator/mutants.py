@@ -14,10 +14,9 @@ import pathlib
 import re
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
-from mutated_tree import ROOT, MutatedTree, read_records, write_records  # noqa: E402
+from mutated_tree import ROOT, MutatedTree, add_options, try_mutants  # noqa: E402
 
 # What, in which files of cuda/, and the break of one occurrence.
 RULES = [
@@ -101,37 +100,14 @@ class Tree(MutatedTree):
 def main():
     parser = argparse.ArgumentParser(prog="tests/simulator/mutants.sh", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="mutants whose name matches")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--minutes", type=float, default=1e9)
-    parser.add_argument("--jobs", default="2", help="of the compiler [2]")
-    parser.add_argument("--folder", default=str(ROOT / "build" / "mutants"))
-    parser.add_argument("--json", type=pathlib.Path, help="results; those that it has stand")
-    parser.add_argument("--list", action="store_true")
+    add_options(parser, "mutants")
     args = parser.parse_args()
     chosen = [mutant for mutant in mutants() if re.search(args.only, mutant[0])]
-    if args.list:
-        print("\n".join(mutant[0] for mutant in chosen))
-        return 0
-    records = read_records(args.json)
-    tree = Tree(pathlib.Path(args.folder), args.jobs)
-    end = time.monotonic() + 60 * args.minutes
-    for name, path, begin, stop, text in chosen:
-        if name in records or name in EQUIVALENT or time.monotonic() > end:
-            continue
-        with tree.broken(path, begin, stop, text):
-            how = next(filter(None, (tree.seen(programs, args.seeds)
-                                     for programs in (PROGRAMS, BODIES, SLOWER_PROGRAMS))), "")
-        records[name] = how
-        print(f"{'seen' if how else 'NOT SEEN'}  {name}  {how}", flush=True)
-        if args.json:
-            write_records(args.json, records)
-    here = {name: how for name, how in records.items() if how != "does not compile"}
-    missed = [name for name, how in here.items() if not how]
-    explained = [name for name, *_ in chosen if name in EQUIVALENT]
-    print(f"{len(here) - len(missed)} of {len(here)} seen, {len(missed)} missed; {len(explained)} more "
-          "change nothing")
-    return 1 if missed else 0
+    return try_mutants(
+        args, chosen, EQUIVALENT, lambda: Tree(args.folder, args.jobs),
+        lambda tree, _: next(filter(None, (tree.seen(programs, args.seeds)
+                                           for programs in (PROGRAMS, BODIES, SLOWER_PROGRAMS))), ""))
 
 
 if __name__ == "__main__":

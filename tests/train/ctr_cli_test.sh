@@ -142,8 +142,7 @@ refuses "is about the fields of --task ctr" "$mgqe" train --task ctr --data clic
   --embedding full --codebook field --out no
 refuses "--user-centroids" "${train[@]}" --model dcn --user-centroids 8 --out no
 [ ! -e no ] || fail "a refused run left its folder"
-"$mgqe" prepare --in clicks.csv --label click --split ratio:1,0,0 --out whole.cache >/dev/null 2>&1 ||
-  "$mgqe" prepare --train clicks.csv --label click --out whole.cache >/dev/null
+"$mgqe" prepare --train clicks.csv --label click --out whole.cache >/dev/null
 refuses "has no rows of split" "${base[@]}" --model dcn --data whole.cache --out no
 awk -F, 'NR > 1 { print $1 "," $2 "," $3 "|" $4 } NR == 1 { print "click,user,tags" }' clicks.csv >tags.csv
 "$mgqe" prepare --in tags.csv --label click --bag 'tags:sep=|' --out tags.cache >/dev/null
