@@ -39,7 +39,17 @@ const Row kRows[] = {
      [](Config& config) { config.embedding.bits = 4; }},
     {"scalar_quantized", "b=2", "scalar_quantized",
      [](Config& config) { config.embedding.bits = 2; }},
-    {"hashed", "m=512", "hashed", [](Config& config) { config.embedding.buckets = 512; }},
+    {"lsq", "b=4", "lsq", [](Config& config) { config.embedding.bits = 4; }},
+    {"lsq", "b=2", "lsq", [](Config& config) { config.embedding.bits = 2; }},
+    {"multiplexed", "m=512", "multiplexed", [](Config& config) { config.embedding.buckets = 512; }},
+    {"quotient_remainder", "m=512", "quotient_remainder",
+     [](Config& config) { config.embedding.buckets = 512; }},
+    {"memcom", "m=256", "memcom", [](Config& config) { config.embedding.buckets = 256; }},
+    {"mixed_dim", "w=8/1", "mixed_dim",
+     [](Config& config) {
+       config.embedding.tiers = {0.1};
+       config.embedding.widths = {8, 1};
+     }},
     {"dpq_vq", "D=8", "dpq_vq",
      [](Config& config) {
        config.embedding.subspaces = {8};

@@ -49,7 +49,7 @@ Config usual_config(const GridTask& task, const std::string& scheme) {
   Config config = task_config(task);
   config.embedding.scheme = scheme;
   const SchemeTraits& traits = traits_of_scheme(scheme);
-  const bool tiered = traits.tiered;
+  const bool tiered = traits.planned();
   if (traits.quantized) {
     config.embedding.subspaces = {usual_subspaces(task)};
     config.embedding.centroids = tiered ? std::vector{256, 64} : std::vector{256};

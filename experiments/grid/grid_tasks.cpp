@@ -117,7 +117,9 @@ struct StepCost {
 };
 constexpr StepCost kStepCosts[] = {
     {"low_rank", 1.7, 0.0}, {"scalar_quantized", 1.3, 0.0}, {"hashed", 1.3, 0.0},
-    {"mgqe", 1.6, 0.04},    {"dpq_vq", 2.5, 0.15},          {"dpq_sx", 5.0, 1.0},
+    {"lsq", 1.6, 0.0},      {"multiplexed", 1.3, 0.0},      {"quotient_remainder", 1.6, 0.0},
+    {"memcom", 1.6, 0.0},   {"mixed_dim", 1.8, 0.0},        {"mgqe", 1.6, 0.04},
+    {"dpq_vq", 2.5, 0.15},  {"dpq_sx", 5.0, 1.0},
 };
 
 }  // namespace

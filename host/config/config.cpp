@@ -168,9 +168,9 @@ void validate_embedding(const EmbeddingConfig& embedding) {
     input_error("--tables ", name_of(embedding.tables),
                 " leaves the other tables full, and --embedding full is that already: choose "
                 "another scheme");
-  if (!embedding.budget.empty() && !traits.tiered)
+  if (!embedding.budget.empty() && !traits.planned())
     input_error("--budget is for --embedding ",
-                schemes_that([](const SchemeTraits& other) { return other.tiered; }), ", not ",
+                schemes_that([](const SchemeTraits& other) { return other.planned(); }), ", not ",
                 embedding.scheme);
   check_positive("--init-stddev", embedding.init_stddev);
   if (embedding.variant != Variant::kSharedK && !traits.reads("variant"))

@@ -63,6 +63,7 @@ struct EmbeddingConfig {
   int rank = 16;
   int bits = 4;
   int64_t buckets = 1024;
+  std::vector<int> widths;  // empty: resolve() takes mixed_dim's own
   Variant variant = Variant::kSharedK;
   std::vector<int> subspaces = {32};
   std::vector<int> centroids;  // empty: resolve() takes the scheme's own
@@ -176,9 +177,14 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("embedding", "dim", "--dim", embedding.dim, "embedding dimension d");
   visit("embedding", "rank", "--rank", embedding.rank, "low_rank: r, below the dimension");
   visit("embedding", "bits", "--bits", embedding.bits,
-        "scalar_quantized: bits of a component, 1 to 16");
-  visit("embedding", "buckets", "--buckets", embedding.buckets,
-        "hashed: rows of each table that its ids share");
+        "scalar_quantized, lsq: bits of a component, 1 (lsq 2) to 16");
+  visit(
+      "embedding", "buckets", "--buckets", embedding.buckets,
+      "hashed, multiplexed, memcom: rows that the ids of a table share; quotient_remainder: those "
+      "of the remainders");
+  visit("embedding", "widths", "--widths", embedding.widths,
+        "mixed_dim: dimension of the rows of each tier before they are projected to --dim, most "
+        "popular tier first, non-increasing [d, d/4]");
   visit("embedding", "variant", "--variant", embedding.variant,
         "mgqe: shared_k (one codebook, tier i uses its first K_i centroids), private_k (a codebook "
         "of K_i a tier) or private_d (a codebook of D_i subspaces a tier)");
@@ -188,7 +194,8 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "K, 1 to 256; mgqe: one a tier, most popular tier first, non-increasing [256,64; 256 where "
         "there is one codebook size]");
   visit("embedding", "tiers", "--tiers", embedding.tiers,
-        "mgqe: where tiers end, as cumulative fractions of the ids by popularity, ascending [0.1]");
+        "mgqe, mixed_dim: where tiers end, as cumulative fractions of the ids by popularity, "
+        "ascending [0.1]");
   visit("embedding", "user_subspaces", "--user-subspaces", embedding.user.subspaces,
         "mgqe: --subspaces of the tables of users alone");
   visit("embedding", "user_centroids", "--user-centroids", embedding.user.centroids,

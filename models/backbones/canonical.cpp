@@ -55,7 +55,7 @@ Config canonical(Config config) {
   leave_out_unread(config, "embedding", [&](const std::string& key) {
     if (key == "codebook_scope" || key == "full_rows")
       return ctr && scheme.name != std::string_view("full");
-    const bool planned = !config.embedding.budget.empty() && scheme.tiered;
+    const bool planned = !config.embedding.budget.empty() && scheme.planned();
     if (key == "budget" || key == "budget_warmup") return planned;
     // What a plan made of the budget.
     const bool size = key.ends_with("centroids") || key.ends_with("tiers");

@@ -169,7 +169,8 @@ TEST_P(CtrRun, LearnsUnderEverySchemeAndScope) {
   if (GetParam() != std::string("cpu")) GTEST_SKIP() << "trained on the CPU";
   ASSERT_GT(best, 0.75);
   for (const char* model : {"dcn", "dlrm"})
-    for (const char* scheme : {"full", "mgqe", "dpq_vq", "scalar_quantized", "low_rank", "hashed"})
+    for (const char* scheme : {"full", "mgqe", "dpq_vq", "scalar_quantized", "low_rank", "hashed",
+                               "lsq", "multiplexed", "quotient_remainder", "memcom", "mixed_dim"})
       for (const CodebookScope scope : {CodebookScope::kShared, CodebookScope::kField}) {
         if (scope == CodebookScope::kField && scheme != std::string("mgqe")) continue;
         Config config = ctr_config(model, scheme);

@@ -108,6 +108,33 @@ class Elementwise : public Backend {
   void hash_ids(RowSet ids, int64_t buckets, View<int32_t> rows) override {
     run(rows.size(), HashIds{ids, buckets, rows});
   }
+  void divide_ids(RowSet ids, int64_t divisor, View<int32_t> quotients,
+                  View<int32_t> remainders) override {
+    run(ids.capacity, DivideIds{ids, divisor, quotients, remainders});
+  }
+  void multiply_rows(Lookup x, View<const float> factors, View<float> out) override {
+    run_cells(out, MultiplyRows{x, factors, out});
+  }
+  void block_rows(View<const float> block, RowSet ids, int64_t begin, View<float> out) override {
+    run_cells(out, BlockRows{block, ids, begin, out});
+  }
+  void block_ids(View<const int32_t> ids, int64_t begin, int64_t rows, View<int32_t> out) override {
+    run(ids.size(), BlockIds{ids, begin, rows, out});
+  }
+  void leave_out_last(UniqueIds unique, int32_t id) override { run(1, LeaveOutLast{unique, id}); }
+  void step_bounds(View<const float> log_steps, int bits, View<float> low,
+                   View<float> high) override {
+    run(log_steps.size(), StepBounds{log_steps, bits, low, high});
+  }
+  void round_rows(Lookup x, View<const float> low, View<const float> high, int bits,
+                  View<float> out) override {
+    run_cells(out, RoundRows{x, low, high, bits, out});
+  }
+  void round_rows_backward(Lookup x, View<const float> low, View<const float> high, int bits,
+                           View<const float> gradient, View<float> x_gradient,
+                           View<float> step_terms) override {
+    run_cells(gradient, RoundRowsBackward{x, low, high, bits, gradient, x_gradient, step_terms});
+  }
 
   void commitment_gradient(View<const float> queries, const UniqueIds& unique,
                            View<const float> decoded, View<const float> gradient, float scale,
