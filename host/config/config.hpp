@@ -98,6 +98,7 @@ struct TrainConfig {
   double l2 = 0.0;
   int patience = 0;
   int evaluate_every = 1;
+  std::string warm_start;
 };
 
 struct RunConfig {
@@ -263,6 +264,10 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "stop after so many evaluations without a better one; 0 trains every epoch");
   visit("train", "evaluate_every", "--evaluate-every", train.evaluate_every,
         "epochs between evaluations; the last epoch is always evaluated");
+  visit("train", "warm_start", "--warm-start", train.warm_start,
+        "model.safetensors of a run of full tables on the same data: begin at its rows, with "
+        "codebooks "
+        "that k-means makes of them, and at its layers [none]");
 
   auto& run = config.run;
   visit("run", "seed", "--seed", run.seed, "seed of everything random");
