@@ -1,5 +1,6 @@
-// Complementary partitions by quotient and remainder (Shi et al. 2020): id i is the product, element
-// by element, of row i / m of one table and row i mod m of another, so that no two ids share both.
+// Complementary partitions by quotient and remainder (Shi et al. 2020): id i is the product,
+// element by element, of row i / m of one table and row i mod m of another, so that no two ids
+// share both.
 #pragma once
 
 #include "models/embeddings/embedding.hpp"
