@@ -311,6 +311,9 @@ void validate(const Config& config) {
                 " is out of range: 10 to 10000000000");
   if (embedding.full_rows < 0)
     input_error("--full-rows ", embedding.full_rows, " must be 0 (no field) or more");
+  constexpr int kLongestBag = 4096;
+  if (embedding.bag_length < 1 || embedding.bag_length > kLongestBag)
+    input_error("--bag-length ", embedding.bag_length, " is out of range: 1 to ", kLongestBag);
   if (data.synthetic_actions < 3)
     input_error("--synthetic-actions ", data.synthetic_actions,
                 " must be 3 or more: two actions are held out");

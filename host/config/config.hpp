@@ -72,6 +72,8 @@ struct EmbeddingConfig {
   CodebookType codebook_type = CodebookType::kF32;
   CodebookScope codebook_scope = CodebookScope::kShared;
   int64_t full_rows = 100;
+  BagPooling bag_pooling = BagPooling::kMean;
+  int bag_length = 16;
   std::string budget;
   int budget_warmup = 2;
   double init_stddev = 0.01;
@@ -217,6 +219,10 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "codebook each) or group (fields whose rows have as many digits share one)");
   visit("embedding", "full_rows", "--full-rows", embedding.full_rows,
         "ctr: fields of so many rows or fewer stay full");
+  visit("embedding", "bag_pooling", "--bag-pooling", embedding.bag_pooling,
+        "ctr: what the vectors of a field with several values become: their mean or sum");
+  visit("embedding", "bag_length", "--bag-length", embedding.bag_length,
+        "ctr: values of such a field that are read of a row, the first");
   visit("embedding", "budget", "--budget", embedding.budget,
         "mgqe: bytes of all tables, e.g. 10% of full ones, 300KiB or 300000: centroids and tiers "
         "that lose least are found in it, after a warm-up of full tables [none]");

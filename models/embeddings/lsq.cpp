@@ -35,14 +35,14 @@ Lookup LsqEmbedding::forward(const IdBatch& ids) {
   rank_rows_ = ids.rank_rows;
   const View<float> rows = rows_.view().slice(0, ids_.size());
   backend_.step_bounds(log_steps_.values(), bits_, low_, high_);
-  backend_.round_rows({table_.values, ids_}, low_, high_, bits_, rows);
+  backend_.round_to_steps({table_.values, ids_}, low_, high_, bits_, rows);
   return {rows, lookup_numbers_.view().slice(0, ids_.size())};
 }
 
 void LsqEmbedding::backward(View<const float> gradient) {
   const View<float> terms = terms_.view().slice(0, gradient.rows);
-  backend_.round_rows_backward({table_.values, ids_}, low_, high_, bits_, gradient,
-                               row_gradient_.view().slice(0, gradient.rows), terms);
+  backend_.round_to_steps_backward({table_.values, ids_}, low_, high_, bits_, gradient,
+                                   row_gradient_.view().slice(0, gradient.rows), terms);
   backend_.sum_rows(terms, log_steps_.gradient);
 }
 

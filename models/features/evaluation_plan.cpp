@@ -118,13 +118,17 @@ int64_t ScorerPlan::relevance_scorer() const {
 int64_t ScorerPlan::ctr_scorer() const {
   constexpr int64_t kRows = CtrTableScorer::kMaxRows;
   const FeatureLayout& layout = *catalogue.layout;
-  int64_t bytes = kRows * layout.features * config.embedding.dim * kFloat, widest = 0;
-  for (const FeatureGroup& group : layout.groups) widest = std::max(widest, group.count());
-  if (layout.groups.size() > 1) bytes += kRows * widest * config.embedding.dim * kFloat;
+  int64_t bytes = kRows * layout.features * config.embedding.dim * kFloat, most = 0, lookups = 0;
+  for (const FeatureGroup& group : layout.groups) {
+    most = std::max(most, group.most_lookups());
+    lookups += group.most_lookups();
+  }
+  if (layout.groups.size() > 1 || lookups > layout.features)
+    bytes += kRows * most * config.embedding.dim * kFloat;
   const std::vector<TablePlan> all = tables();
   for (size_t g = 0; g < all.size(); ++g)
-    bytes += all[g].reader(0, kRows * layout.groups[g].count(), false, uploaded);
-  return bytes + kRows * (layout.features * kId + (layout.dense + 2) * kFloat);
+    bytes += all[g].reader(0, kRows * layout.groups[g].most_lookups(), false, uploaded);
+  return bytes + kRows * (lookups * kId + (layout.dense + 2) * kFloat);
 }
 
 namespace {

@@ -60,6 +60,8 @@ FeatureGroup::FeatureGroup(std::string table, std::vector<int> features,
                    std::is_sorted(spec.counts.begin(), spec.counts.end(), std::greater<>()),
                spec.name, ": ids are not ranks of popularity");
     rows_ += spec.rows;
+    MGQE_CHECK(spec.bag || bags_ == 0, spec.name, ": bags come last");
+    bags_ += spec.bag ? 1 : 0;
     counts_.push_back(spec.counts);
   }
   if (rows_ > std::numeric_limits<int32_t>::max())

@@ -14,6 +14,7 @@ struct FeatureSpec {
   std::string name;
   int64_t rows = 0;             // ids are 0 .. rows - 1, the most frequent in training first
   std::vector<int64_t> counts;  // (rows) of each id in training
+  bool bag = false;             // whether a row has any number of its ids; bags come last
 };
 
 /// Features whose rows lie in one table of one scheme. Its rows are those of the first tier,
@@ -29,8 +30,14 @@ class FeatureGroup {
 
   const std::string& table() const { return table_; }
   const EmbeddingConfig& embedding() const { return embedding_; }
+  /// Those of one id a row, then bags.
   const std::vector<int>& features() const { return features_; }
   int64_t count() const { return static_cast<int64_t>(features_.size()); }
+  /// S, of one id a row.
+  int64_t singles() const { return count() - bags(); }
+  int64_t bags() const { return bags_; }
+  /// Look-ups of a row of a batch: of a bag at most --bag-length.
+  int64_t most_lookups() const { return singles() + bags() * embedding_.bag_length; }
   int64_t rows() const { return rows_; }
   /// How often training has each id of the k-th feature.
   const std::vector<int64_t>& counts(int64_t k) const { return counts_[static_cast<size_t>(k)]; }
@@ -52,13 +59,13 @@ class FeatureGroup {
   std::string table_;
   std::vector<int> features_;
   EmbeddingConfig embedding_;
-  int64_t rows_ = 0;
+  int64_t rows_ = 0, bags_ = 0;
   std::vector<Runs> runs_;
   std::vector<std::vector<int64_t>> counts_;
 };
 
 /// Every feature of a run, each in one group. A row of a batch is the vectors of the groups one
-/// after the other, of each group's features in order.
+/// after the other, of each group's features in order; a bag has the mean or sum of its ids'.
 struct FeatureLayout {
   std::vector<FeatureGroup> groups;
   int64_t features = 0;

@@ -169,7 +169,7 @@ std::vector<PlannedSide> planned_sides(int ranks, const Config& config,
   if (catalogue.layout != nullptr)
     for (const FeatureGroup& group : catalogue.layout->groups)
       add(group.table(), group.embedding(), group.rows(), {group.embedding().dim},
-          lookups * group.count());
+          lookups * group.most_lookups());
   for (const Entity entity : {Entity::kUser, Entity::kItem}) {
     std::vector<int64_t> dims;
     for (const TableSpec& table : tables_of(config, entity)) dims.push_back(table.dim);

@@ -364,6 +364,7 @@ TEST(Config, UnknownNamesListTheKnownOnes) {
        {"--variant private", "shared_k, private_k or private_d"}},
       {"model", "dense_type", "i8", {"--dense-type i8", "f32, bf16 or int8"}},
       {"embedding", "codebook_scope", "table", {"--codebook table", "shared, field or group"}},
+      {"embedding", "bag_pooling", "max", {"--bag-pooling max", "mean or sum"}},
       {"embedding", "codebook_type", "i8", {"--codebook-type i8", "f32 or f16"}},
       {"embedding", "distance_bn", "batch", {"--distance-bn batch", "none or tf"}},
       {"embedding", "grouping", "row", {"--grouping row", "tier or lookup"}},

@@ -49,6 +49,51 @@ TEST_P(FeatureOps, ColumnsAreTakenAndPut) {
   }
 }
 
+TEST_P(FeatureOps, BagsArePooledAndTheirGradientsSpread) {
+  Random random(7);
+  constexpr int64_t kTable = 9;
+  for (const auto& [rows, dim, before, first, all] :
+       std::vector<std::array<int64_t, 5>>{{1, 1, 0, 0, 1}, {6, 4, 5, 2, 7}, {70, 16, 140, 16, 48}})
+    for (const bool mean : {true, false}) {
+      // Some bags are empty; look-ups of others lie before them.
+      std::vector<int32_t> ends = {static_cast<int32_t>(before)};
+      for (const int32_t length : random.integers<int32_t>(rows, 0, 4))
+        ends.push_back(ends.back() + length);
+      const int64_t lookups = ends.back();
+      const auto table = random.normals(kTable * dim), gradient = random.normals(rows * all),
+                 wide = random.normals(rows * all), old = random.normals(lookups * dim);
+      const auto index = random.integers<int32_t>(lookups, 0, kTable - 1);
+      std::vector<float> expected = wide, spread = old;
+      for (int64_t b = 0; b < rows; ++b)
+        for (int64_t c = 0; c < dim; ++c) {
+          double sum = 0.0;
+          const double share = mean ? 1.0 / std::max(1, ends[b + 1] - ends[b]) : 1.0;
+          for (int32_t l = ends[b]; l < ends[b + 1]; ++l) {
+            sum += table[index[l] * dim + c];
+            spread[l * dim + c] = static_cast<float>(gradient[b * all + first + c] * share);
+          }
+          expected[b * all + first + c] = static_cast<float>(sum * share);
+        }
+      std::vector<float> looked_up;
+      for (const int32_t row : index)
+        looked_up.insert(looked_up.end(), &table[row * dim], &table[row * dim] + dim);
+      const Tensor<int32_t> device_index(backend(), index), device_ends(backend(), ends);
+      const Tensor<float> pooled = tensor(wide, all), direct = tensor(wide, all),
+                          passed = tensor(old, dim);
+      const Tensor<float> device_table = tensor(table, dim);
+      backend().pool_bags({device_table, device_index}, device_ends, mean, first, pooled);
+      const Tensor<float> by_lookup = tensor(looked_up, dim);
+      backend().pool_bags({by_lookup, {}}, device_ends, mean, first, direct);
+      backend().spread_bags(tensor(gradient, all), first, device_ends, mean, passed);
+      const auto pooled_values = pooled.to_host(), passed_values = passed.to_host();
+      EXPECT_EQ(pooled_values, direct.to_host());
+      for (size_t i = 0; i < expected.size(); ++i)
+        ASSERT_NEAR(pooled_values[i], expected[i], 4 * sum_tolerance(4)) << i;
+      for (size_t i = 0; i < spread.size(); ++i)
+        ASSERT_NEAR(passed_values[i], spread[i], 4 * sum_tolerance(1)) << i;
+    }
+}
+
 TEST_P(FeatureOps, CrossAndItsGradients) {
   Random random(3);
   for (const auto& [rows, cols] :

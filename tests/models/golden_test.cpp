@@ -128,7 +128,7 @@ class GoldenBatch {
       for (const auto& row : json.at("dense"))
         for (const float value : row) dense.push_back(value);
       dense_ = Tensor<float>(backend, dense, static_cast<int64_t>(dense.size()) / targets_.rows());
-      rows_ = ids_[0].view();
+      rows_.rows = ids_[0].view();
       batch.features = {std::span(&rows_, 1), dense_, targets_};
       batch.examples = examples = targets_.rows();
       return;
@@ -148,7 +148,7 @@ class GoldenBatch {
  private:
   std::vector<Tensor<int32_t>> ids_;
   Tensor<float> targets_, dense_;
-  View<const int32_t> rows_;
+  GroupLookups rows_;
 };
 
 /// Of a golden run over features, each of as many rows of the one table; else none.

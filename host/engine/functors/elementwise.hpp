@@ -126,14 +126,14 @@ class Elementwise : public Backend {
                    View<float> high) override {
     run(log_steps.size(), StepBounds{log_steps, bits, low, high});
   }
-  void round_rows(Lookup x, View<const float> low, View<const float> high, int bits,
-                  View<float> out) override {
-    run_cells(out, RoundRows{x, low, high, bits, out});
+  void round_to_steps(Lookup x, View<const float> low, View<const float> high, int bits,
+                      View<float> out) override {
+    run_cells(out, RoundToSteps{x, low, high, bits, out});
   }
-  void round_rows_backward(Lookup x, View<const float> low, View<const float> high, int bits,
-                           View<const float> gradient, View<float> x_gradient,
-                           View<float> step_terms) override {
-    run_cells(gradient, RoundRowsBackward{x, low, high, bits, gradient, x_gradient, step_terms});
+  void round_to_steps_backward(Lookup x, View<const float> low, View<const float> high, int bits,
+                               View<const float> gradient, View<float> x_gradient,
+                               View<float> step_terms) override {
+    run_cells(gradient, RoundToStepsBackward{x, low, high, bits, gradient, x_gradient, step_terms});
   }
 
   void commitment_gradient(View<const float> queries, const UniqueIds& unique,
@@ -241,6 +241,18 @@ class Elementwise : public Backend {
       static_cast<Derived&>(*this).for_each_cell(
           rows.index.size(), rows.rows.cols,
           GatherFeatures{rows, out.rows == 0 ? 1 : rows.index.size() / out.rows, first, out});
+  }
+  void pool_bags(Lookup rows, View<const int32_t> ends, bool mean, int64_t first,
+                 View<float> out) override {
+    if (out.rows > 0)
+      static_cast<Derived&>(*this).for_each_cell(out.rows, rows.rows.cols,
+                                                 PoolBags{rows, ends, mean, first, out});
+  }
+  void spread_bags(View<const float> gradient, int64_t first, View<const int32_t> ends, bool mean,
+                   View<float> rows) override {
+    if (gradient.rows > 0)
+      static_cast<Derived&>(*this).for_each_cell(gradient.rows, rows.cols,
+                                                 SpreadBags{gradient, first, ends, mean, rows});
   }
   void take_columns(View<const float> x, int64_t first, View<float> out) override {
     run_cells(out, TakeColumns{x, first, out});

@@ -17,6 +17,36 @@ struct GatherFeatures {
   }
 };
 
+MGQE_HD float share_of_bag(int32_t count, bool mean) {
+  return mean && count > 0 ? 1.0f / static_cast<float>(count) : 1.0f;
+}
+
+struct PoolBags {
+  Lookup rows;
+  View<const int32_t> ends;  // (B + 1)
+  bool mean;
+  int64_t first;
+  View<float> out;  // (B, N)
+  MGQE_HD void operator()(int64_t b, int64_t c) const {
+    float sum = 0.0f;
+    for (int32_t l = ends[b]; l < ends[b + 1]; ++l)
+      sum += rows.rows.row(rows.index.data == nullptr ? l : rows.index[l])[c];
+    out.row(b)[first + c] = sum * share_of_bag(ends[b + 1] - ends[b], mean);
+  }
+};
+
+struct SpreadBags {
+  View<const float> gradient;  // (B, N)
+  int64_t first;
+  View<const int32_t> ends;  // (B + 1)
+  bool mean;
+  View<float> rows;  // (L, d)
+  MGQE_HD void operator()(int64_t b, int64_t c) const {
+    const float passed = gradient.row(b)[first + c] * share_of_bag(ends[b + 1] - ends[b], mean);
+    for (int32_t l = ends[b]; l < ends[b + 1]; ++l) rows.row(l)[c] = passed;
+  }
+};
+
 struct TakeColumns {
   View<const float> x;
   int64_t first;

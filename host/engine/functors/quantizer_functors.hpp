@@ -159,7 +159,7 @@ MGQE_HD float nearest_middle(float x, float low, float high, int bits) {
   return scalar_value(scalar_cell(x, low, high, bits), low, high, bits);
 }
 
-struct RoundRows {
+struct RoundToSteps {
   Lookup x;
   View<const float> low, high;  // (d)
   int bits;
@@ -171,7 +171,7 @@ struct RoundRows {
 
 /// With the step s = e^t and the middle q s of x: d(q s)/dt = s d(q s)/ds, which straight through
 /// the rounding is q s - x, and q s where x is clipped.
-struct RoundRowsBackward {
+struct RoundToStepsBackward {
   Lookup x;
   View<const float> low, high;  // (d)
   int bits;

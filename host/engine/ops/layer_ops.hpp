@@ -54,7 +54,16 @@ class LayerOps {
   /// b G + g, for each g of the G = index.size() / B features that `rows` has; others are left
   /// alone.
   virtual void gather_features(Lookup rows, int64_t first, View<float> out) = 0;
-  /// The inverse: out (B, n) = columns [first, first + n) of x (B, N).
+  /// Columns [first, first + d) of out (B, N): for row b the sum of the rows of look-ups
+  /// [ends[b], ends[b + 1]), or with `mean` their mean; 0 of none. ends (B + 1). Without an index
+  /// look-up l has row l of `rows`.
+  virtual void pool_bags(Lookup rows, View<const int32_t> ends, bool mean, int64_t first,
+                         View<float> out) = 0;
+  /// The inverse of the gradients: rows (L, d), of look-ups that are in some bag, from those
+  /// columns of gradient (B, N); others are left alone.
+  virtual void spread_bags(View<const float> gradient, int64_t first, View<const int32_t> ends,
+                           bool mean, View<float> rows) = 0;
+  /// The inverse of gather_features: out (B, n) = columns [first, first + n) of x (B, N).
   virtual void take_columns(View<const float> x, int64_t first, View<float> out) = 0;
   /// Columns [first, first + n) of out (B, N) = x (B, n).
   virtual void put_columns(View<const float> x, int64_t first, View<float> out) = 0;

@@ -154,14 +154,14 @@ class QuantizerOps {
   virtual void step_bounds(View<const float> log_steps, int bits, View<float> low,
                            View<float> high) = 0;
   /// out (B, d): every value of the look-ups at the middle of its scalar_cell, the nearest one.
-  virtual void round_rows(Lookup x, View<const float> low, View<const float> high, int bits,
-                          View<float> out) = 0;
-  /// From gradient (B, d) by what round_rows gave: x_gradient (B, d), straight through but 0 at the
-  /// first and the last middle and beyond; step_terms (B, d), whose column sums are the gradient by
-  /// log_steps. x_gradient may be gradient.
-  virtual void round_rows_backward(Lookup x, View<const float> low, View<const float> high,
-                                   int bits, View<const float> gradient, View<float> x_gradient,
-                                   View<float> step_terms) = 0;
+  virtual void round_to_steps(Lookup x, View<const float> low, View<const float> high, int bits,
+                              View<float> out) = 0;
+  /// From gradient (B, d) by what round_to_steps gave: x_gradient (B, d), straight through but 0 at
+  /// the first and the last middle and beyond; step_terms (B, d), whose column sums are the
+  /// gradient by log_steps. x_gradient may be gradient.
+  virtual void round_to_steps_backward(Lookup x, View<const float> low, View<const float> high,
+                                       int bits, View<const float> gradient, View<float> x_gradient,
+                                       View<float> step_terms) = 0;
 };
 
 }  // namespace mgqe
