@@ -72,6 +72,7 @@ struct EmbeddingConfig {
   CodebookType codebook_type = CodebookType::kF32;
   CodebookScope codebook_scope = CodebookScope::kShared;
   int64_t full_rows = 100;
+  std::string field_sizes;
   BagPooling bag_pooling = BagPooling::kMean;
   int bag_length = 16;
   std::string budget;
@@ -219,6 +220,9 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "codebook each) or group (fields whose rows have as many digits share one)");
   visit("embedding", "full_rows", "--full-rows", embedding.full_rows,
         "ctr: fields of so many rows or fewer stay full");
+  visit("embedding", "field_sizes", "--field-sizes", embedding.field_sizes,
+        "ctr: fields that have a table, a scheme and sizes of their own, e.g. "
+        "'user:centroids=64/16,subspaces=4;hour:scheme=full' [none]");
   visit("embedding", "bag_pooling", "--bag-pooling", embedding.bag_pooling,
         "ctr: what the vectors of a field with several values become: their mean or sum");
   visit("embedding", "bag_length", "--bag-length", embedding.bag_length,

@@ -29,11 +29,13 @@ struct Source {
   }
 };
 
-/// Schemes that keep a row of --dim an id in training.
-bool begins_with_rows(const std::string& scheme) {
+/// Refuses schemes that do not keep a row of --dim an id in training.
+void require_rows(const std::string& scheme) {
   static const std::set<std::string> kSchemes = {"full", "scalar_quantized", "lsq", "dpq_vq",
                                                  "mgqe"};
-  return kSchemes.contains(scheme);
+  if (!kSchemes.contains(scheme))
+    input_error("--warm-start begins with a row an id, which --embedding ", scheme,
+                " does not train: choose full, scalar_quantized, lsq, dpq_vq or mgqe");
 }
 
 class WarmStart {
@@ -88,6 +90,7 @@ class WarmStart {
 
   void add(const std::string& name, const EmbeddingConfig& embedding, const std::string& from,
            std::vector<int64_t> rows, int64_t dim, int64_t count) {
+    require_rows(embedding.scheme);
     const auto found = artifact_.model.tables.find(from);
     if (found == artifact_.model.tables.end()) refuse("has no table ", from);
     const PackedTable& table = found->second;
@@ -218,9 +221,7 @@ class WarmStart {
 
 void check_warm_start(const Config& config) {
   if (config.train.warm_start.empty()) return;
-  if (!begins_with_rows(config.embedding.scheme))
-    input_error("--warm-start begins with a row an id, which --embedding ", config.embedding.scheme,
-                " does not train: choose full, scalar_quantized, lsq, dpq_vq or mgqe");
+  require_rows(config.embedding.scheme);
   if (config.train.row_type != RowType::kF32)
     input_error("--warm-start is without --row-type ", name_of(config.train.row_type));
   read_artifact(config.train.warm_start);

@@ -91,8 +91,8 @@ std::vector<ScoredGroup> scored_groups(const FeatureLayout& layout,
       input_error("the artifact's table ", group.table(), " is of (", table.form.rows, ", ",
                   table.form.dim, ") where its fields need (", group.rows(), ", ",
                   group.embedding().dim, ")");
-    groups.push_back({group.table(), group.singles(), group.bags(), group.most_lookups(),
-                      group.embedding().bag_pooling == BagPooling::kMean});
+    groups.push_back({group.table(), group.single_features(), group.bag_features(),
+                      group.most_lookups(), group.embedding().bag_pooling == BagPooling::kMean});
   }
   return groups;
 }

@@ -33,6 +33,7 @@ FeatureTables::FeatureTables(Backend& backend, const Config& config, const Featu
     std::vector<EmbeddingSpec> specs;
     specs.push_back(spec_of(config, group, max_rows));
     groups_.push_back(std::make_unique<SideTables>(backend, config, std::move(specs)));
+    places_.emplace_back(backend, std::span<const int32_t>(group.single_features()));
   }
   if (!in_place()) gradient_ = Tensor<float>(backend, max_rows, vectors_.cols());
 }
@@ -49,19 +50,19 @@ void FeatureTables::prepare(Backend& on, std::span<const GroupLookups> groups, i
 View<const float> FeatureTables::forward(std::span<const GroupLookups> groups, int64_t rows) {
   const View<float> vectors = vectors_.view().slice(0, rows);
   for (const auto& group : groups_) group->send_rows();
-  int64_t first = 0;
   for (size_t g = 0; g < groups_.size(); ++g) {
+    const FeatureGroup& group = layout_.groups[g];
     const Lookup looked_up = groups_[g]->forward()[0];
-    const int64_t singles = layout_.groups[g].singles();
-    if (in_place())
+    if (in_place()) {
       backend_.gather(looked_up.rows, looked_up.index,
                       View<float>(vectors.data, rows * layout_.features, dim_));
-    else if (singles > 0)
-      backend_.gather_features({looked_up.rows, looked_up.index.slice(0, rows * singles)}, first,
-                               vectors);
-    first += singles;
-    for (const View<const int32_t> ends : groups[g].bag_ends)
-      backend_.pool_bags(looked_up, ends, mean_, first++ * dim_, vectors);
+      break;
+    }
+    backend_.gather_features({looked_up.rows, looked_up.index.slice(0, rows * group.singles())},
+                             places_[g], vectors);
+    for (int64_t j = 0; j < group.bags(); ++j)
+      backend_.pool_bags(looked_up, groups[g].bag_ends[static_cast<size_t>(j)], mean_,
+                         group.place(group.singles() + j) * dim_, vectors);
   }
   gradient_here_ = in_place() ? View<float>(groups_[0]->gradients()[0].data, rows, vectors.cols)
                               : gradient_.view().slice(0, rows);
@@ -69,18 +70,16 @@ View<const float> FeatureTables::forward(std::span<const GroupLookups> groups, i
 }
 
 void FeatureTables::update(std::span<const GroupLookups> groups, View<const StepState> state) {
-  int64_t first = 0;
   for (size_t g = 0; g < groups_.size(); ++g) {
+    const FeatureGroup& group = layout_.groups[g];
     const View<float> by_lookup = groups_[g]->gradients()[0];
-    const int64_t singles = layout_.groups[g].singles() * dim_;
-    if (!in_place() && singles > 0)
-      backend_.take_columns(gradient_here_, first,
-                            View<float>(by_lookup.data, gradient_here_.rows, singles));
-    first += singles;
-    for (const View<const int32_t> ends : groups[g].bag_ends) {
-      backend_.spread_bags(gradient_here_, first, ends, mean_, by_lookup);
-      first += dim_;
-    }
+    if (!in_place())
+      backend_.part_features(
+          gradient_here_, places_[g],
+          View<float>(by_lookup.data, gradient_here_.rows, group.singles() * dim_));
+    for (int64_t j = 0; j < group.bags(); ++j)
+      backend_.spread_bags(gradient_here_, group.place(group.singles() + j) * dim_,
+                           groups[g].bag_ends[static_cast<size_t>(j)], mean_, by_lookup);
     groups_[g]->send_gradients(groups_[g]->all());
   }
   for (const auto& group : groups_) group->update(group->all(), state);

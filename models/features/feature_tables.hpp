@@ -32,9 +32,10 @@ class FeatureTables {
   const FeatureLayout& layout_;
   int64_t dim_;
   std::vector<std::unique_ptr<SideTables>> groups_;
-  Tensor<float> vectors_;   // (B, C d)
-  bool mean_;               // of a bag, not its sum
-  Tensor<float> gradient_;  // (B, C d), unless it lies by look-up
+  std::vector<Tensor<int32_t>> places_;  // by group, of its features of one id
+  Tensor<float> vectors_;                // (B, C d)
+  bool mean_;                            // of a bag, not its sum
+  Tensor<float> gradient_;               // (B, C d), unless it lies by look-up
   View<float> gradient_here_;
 };
 

@@ -18,7 +18,8 @@ CtrTableScorer::CtrTableScorer(Backend& backend, const std::vector<ScoredGroup>&
     const DevicePackedTable& table = packed_table(model, group.table);
     const int64_t lookups = kMaxRows * group.most_lookups;
     tables_.emplace_back(backend, table, PackedRows::Room{.ids = lookups});
-    columns += (group.singles + group.bags) * table.form.dim;
+    places_.emplace_back(backend, std::span<const int32_t>(group.singles));
+    columns += static_cast<int64_t>(group.singles.size() + group.bags.size()) * table.form.dim;
     most = std::max(most, lookups * table.form.dim);
   }
   vectors_ = Tensor<float>(backend, kMaxRows, columns);
@@ -29,20 +30,17 @@ void CtrTableScorer::score(std::span<const GroupLookups> groups, View<const floa
                            View<float> logits) {
   const int64_t rows = logits.rows;
   const View<float> vectors = vectors_.view().slice(0, rows);
-  int64_t first = 0;
   for (size_t g = 0; g < tables_.size(); ++g) {
     const GroupLookups& lookups = groups[g];
-    const int64_t dim = tables_[g].dim(), singles = groups_[g].singles * dim;
+    const int64_t dim = tables_[g].dim();
     const View<float> fetched(in_place() ? vectors.data : fetched_.data(), lookups.rows.size(),
                               dim);
     tables_[g].fetch(lookups.rows, fetched);
-    if (!in_place() && singles > 0)
-      backend_.put_columns(View<float>(fetched.data, rows, singles), first, vectors);
-    first += singles;
-    for (const View<const int32_t> ends : lookups.bag_ends) {
-      backend_.pool_bags({fetched, {}}, ends, groups_[g].mean, first, vectors);
-      first += dim;
-    }
+    if (in_place()) break;
+    backend_.gather_features({fetched, {}}, places_[g], vectors);
+    for (size_t j = 0; j < lookups.bag_ends.size(); ++j)
+      backend_.pool_bags({fetched, {}}, lookups.bag_ends[j], groups_[g].mean,
+                         groups_[g].bags[j] * dim, vectors);
   }
   layers_->forward(vectors, dense, logits);
 }

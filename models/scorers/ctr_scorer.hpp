@@ -14,9 +14,9 @@ namespace mgqe {
 /// Features that share a table.
 struct ScoredGroup {
   std::string table;
-  int64_t singles, bags;  // features of one id a row, and of any number
-  int64_t most_lookups;   // of a row
-  bool mean;              // of a bag, not its sum
+  std::vector<int32_t> singles, bags;  // places among a row's vectors; of one id a row, and of any
+  int64_t most_lookups;                // of a row
+  bool mean;                           // of a bag, not its sum
 };
 
 class CtrTableScorer final : public CtrScorer {
@@ -34,14 +34,15 @@ class CtrTableScorer final : public CtrScorer {
 
  private:
   /// Whether rows are fetched to where a row's vectors lie.
-  bool in_place() const { return groups_.size() == 1 && groups_.front().bags == 0; }
+  bool in_place() const { return groups_.size() == 1 && groups_.front().bags.empty(); }
 
   Backend& backend_;
   std::unique_ptr<CtrForward> layers_;
   bool together_;
   std::vector<ScoredGroup> groups_;
-  std::vector<PackedRows> tables_;  // by group
-  Tensor<float> vectors_;           // (kMaxRows, C d)
+  std::vector<PackedRows> tables_;       // by group
+  std::vector<Tensor<int32_t>> places_;  // by group, of its singles
+  Tensor<float> vectors_;                // (kMaxRows, C d)
   Tensor<float> fetched_;  // (look-ups of the group that has most, d), unless they are the vectors
 };
 

@@ -7,26 +7,41 @@ namespace {
 
 class FeatureOps : public OnEveryBackend {};
 
-TEST_P(FeatureOps, GathersTheFeaturesOfAGroupIntoTheirColumns) {
+TEST_P(FeatureOps, FeaturesOfAGroupAreGatheredIntoTheirColumnsAndParted) {
   Random random(1);
   struct Case {
-    int64_t batch, features, first, all, dim, table;
+    int64_t batch, all, dim, table;
+    std::vector<int32_t> places;
   };
-  for (const auto& [batch, features, first, all, dim, table] :
-       {Case{1, 1, 0, 1, 1, 1}, {7, 3, 1, 5, 4, 11}, {130, 2, 3, 5, 33, 50}, {64, 5, 0, 5, 8, 9}}) {
-    const auto rows = random.normals(table * dim);
+  for (const auto& [batch, all, dim, table, places] : {Case{1, 1, 1, 1, {0}},
+                                                       {7, 5, 4, 11, {3, 1, 4}},
+                                                       {130, 5, 33, 50, {2, 0}},
+                                                       {64, 5, 8, 9, {0, 1, 2, 3, 4}},
+                                                       {5, 3, 2, 4, {}}}) {
+    const auto features = static_cast<int64_t>(places.size());
+    const auto rows = random.normals(table * dim), before = random.normals(batch * all * dim);
     const auto index =
         random.integers<int32_t>(batch * features, 0, static_cast<int32_t>(table - 1));
-    const auto before = random.normals(batch * all * dim);
-    const Tensor<float> out = tensor(before, all * dim), values = tensor(rows, dim);
-    const Tensor<int32_t> ids = tensor(index);
-    backend().gather_features({values, ids}, first, out);
     auto expected = before;
+    std::vector<float> by_lookup;
     for (int64_t b = 0; b < batch; ++b)
       for (int64_t f = 0; f < features; ++f)
-        for (int64_t c = 0; c < dim; ++c)
-          expected[(b * all + first + f) * dim + c] = rows[index[b * features + f] * dim + c];
+        for (int64_t c = 0; c < dim; ++c) {
+          by_lookup.push_back(rows[index[b * features + f] * dim + c]);
+          expected[(b * all + places[f]) * dim + c] = by_lookup.back();
+        }
+    const Tensor<float> out = tensor(before, all * dim), values = tensor(rows, dim),
+                        direct = tensor(before, all * dim);
+    const Tensor<int32_t> ids = tensor(index), device_places = tensor(places);
+    backend().gather_features({values, ids}, device_places, out);
     EXPECT_EQ(out.to_host(), expected) << batch << " rows of " << features;
+    if (features == 0) continue;
+    const Tensor<float> fetched = tensor(by_lookup, dim),
+                        parted = poisoned<float>(batch, features * dim);
+    backend().gather_features({fetched, {}}, device_places, direct);
+    EXPECT_EQ(direct.to_host(), expected) << batch << " rows of " << features;
+    backend().part_features(out, device_places, parted);
+    EXPECT_EQ(parted.to_host(), by_lookup) << batch << " rows of " << features;
   }
 }
 

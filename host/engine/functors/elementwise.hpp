@@ -236,11 +236,15 @@ class Elementwise : public Backend {
       run(x.size(), Add{residual, x, x});
     }
   }
-  void gather_features(Lookup rows, int64_t first, View<float> out) override {
-    if (rows.index.size() > 0)
-      static_cast<Derived&>(*this).for_each_cell(
-          rows.index.size(), rows.rows.cols,
-          GatherFeatures{rows, out.rows == 0 ? 1 : rows.index.size() / out.rows, first, out});
+  void gather_features(Lookup rows, View<const int32_t> places, View<float> out) override {
+    if (out.rows > 0 && places.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(out.rows * places.size(), rows.rows.cols,
+                                                 GatherFeatures{rows, places, out});
+  }
+  void part_features(View<const float> x, View<const int32_t> places, View<float> out) override {
+    if (out.rows > 0 && places.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(out.rows * places.size(), out.cols / places.size(),
+                                                 PartFeatures{x, places, out});
   }
   void pool_bags(Lookup rows, View<const int32_t> ends, bool mean, int64_t first,
                  View<float> out) override {

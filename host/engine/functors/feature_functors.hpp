@@ -8,12 +8,23 @@ namespace mgqe {
 
 struct GatherFeatures {
   Lookup rows;
-  int64_t features;  // of a row that `rows` has
-  int64_t first;
-  View<float> out;  // (B, C d)
+  View<const int32_t> places;  // (G)
+  View<float> out;             // (B, C d)
   MGQE_HD void operator()(int64_t lookup, int64_t c) const {
-    const int64_t row = lookup / features, feature = first + lookup % features;
-    out.row(row)[feature * rows.rows.cols + c] = rows.rows.row(rows.index[lookup])[c];
+    const int64_t b = lookup / places.size(), place = places[lookup % places.size()];
+    const int64_t row = rows.index.data == nullptr ? lookup : rows.index[lookup];
+    out.row(b)[place * rows.rows.cols + c] = rows.rows.row(row)[c];
+  }
+};
+
+struct PartFeatures {
+  View<const float> x;         // (B, C d)
+  View<const int32_t> places;  // (G)
+  View<float> out;             // (B, G d)
+  MGQE_HD void operator()(int64_t lookup, int64_t c) const {
+    const int64_t b = lookup / places.size(), g = lookup % places.size();
+    const int64_t dim = out.cols / places.size();
+    out.row(b)[g * dim + c] = x.row(b)[places[g] * dim + c];
   }
 };
 
