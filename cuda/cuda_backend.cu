@@ -12,6 +12,8 @@
 // elements were weighed and left: the functors index freely, and the ops that matter in bytes have
 // kernels of their own. They stand here because whatever makes a CudaBackend has the kernels that
 // its table of virtual functions leads to: a file of their own compiled all 50 a second time.
+#include <exception>
+
 #include <nvtx3/nvToolsExt.h>
 
 #include "cuda/cuda_backend.cuh"
@@ -98,26 +100,66 @@ GpuAnswer ask_cuda_gpu(int gpu) {
 
 std::unique_ptr<Backend> make_cuda_backend(int gpu) { return std::make_unique<CudaBackend>(gpu); }
 
-CudaBackend::CudaBackend(int device, Priority priority) : device_(device) {
+CudaBackend::CudaBackend(int device, Priority priority, CudaBackend* first)
+    : device_(device), first_(first) {
   multiprocessors_ = attribute(cudaDevAttrMultiProcessorCount, device);
   threads_per_multiprocessor_ = attribute(cudaDevAttrMaxThreadsPerMultiProcessor, device);
   MGQE_CUDA(cudaSetDevice(device), "device ", device);
   int lowest = 0, highest = 0;
   MGQE_CUDA(cudaDeviceGetStreamPriorityRange(&lowest, &highest), "device ", device);
-  for (Lane& lane : lanes_)
+  for (Lane& lane : lanes_) {
     MGQE_CUDA(cudaStreamCreateWithPriority(&lane.stream, cudaStreamNonBlocking,
                                            priority == Priority::kHigh ? highest : lowest));
+    lane.workspace.wait_by([this](cudaStream_t stream) { wait(stream); });
+  }
   reached_.emplace();
 }
 
 CudaBackend::~CudaBackend() {
-  join(make_solo());  // what spoke to other ranks used the stream
   static_cast<void>(cudaSetDevice(device_));
+  static_cast<void>(come_to_rest());
+  join(make_solo());  // what spoke to other ranks used the stream
   for (Lane& lane : lanes_) {
-    static_cast<void>(cudaStreamSynchronize(lane.stream));
+    if (!come_to_rest()) {
+      static_cast<void>(lane.blas.release());
+      lane.workspace.abandon();
+      continue;
+    }
     lane.blas.reset();  // bound to the stream
     static_cast<void>(cudaStreamDestroy(lane.stream));
   }
+}
+
+/// While an error is told, it waits but for a while, and gives up what other ranks will not come
+/// to: the error would else never be read. Errors of the device belong to earlier work, and the
+/// next checked call reports them.
+bool CudaBackend::come_to_rest() noexcept {
+  if (root().abandoned_) return false;
+  DeviceWatch* const watch = this->watch();
+  if (watch == nullptr) {
+    for (const Lane& lane : lanes_) static_cast<void>(cudaStreamSynchronize(lane.stream));
+    return true;
+  }
+  const bool unwinding = std::uncaught_exceptions() > 0;
+  const auto done = [&] {
+    for (const Lane& lane : lanes_)
+      if (cudaStreamQuery(lane.stream) == cudaErrorNotReady) return false;
+    return !unwinding || watch->exchanges_are_done();
+  };
+  const WatchedWait wait(watch);
+  if (!unwinding) {
+    poll(std::chrono::nanoseconds::max(), done, [&] {
+      try {
+        watch->check_device();
+      } catch (const DeviceError&) {  // which ended what was waited for
+      }
+    });
+  } else if (!poll(kUnwindingPatience, done, [] {})) {
+    watch->give_up_exchanges();
+    if (!poll(kUnwindingPatience, done, [] {})) abandon();
+  }
+  if (cudaPeekAtLastError() == cudaErrorNotReady) static_cast<void>(cudaGetLastError());
+  return !root().abandoned_;
 }
 
 void* CudaBackend::allocate(size_t bytes) {
@@ -126,8 +168,8 @@ void* CudaBackend::allocate(size_t bytes) {
 }
 
 void CudaBackend::release(void* pointer) noexcept {
-  for (const Lane& lane : lanes_)  // ops in flight may still use it
-    static_cast<void>(cudaStreamSynchronize(lane.stream));
+  if (!come_to_rest()) return;      // ops in flight may still use it
+  const WatchedWait wait(watch());  // cudaFree waits for other streams as well
   DeviceBuffer::adopt(pointer);
 }
 
@@ -152,7 +194,7 @@ void CudaBackend::zero(void* device, size_t bytes) {
 
 // Small ops that the host waits for go before what fills the GPU.
 std::unique_ptr<Backend> CudaBackend::make_second_stream() {
-  return std::make_unique<CudaBackend>(device_, Priority::kHigh);
+  return std::make_unique<CudaBackend>(device_, Priority::kHigh, &root());
 }
 
 void CudaBackend::wait_for(Backend& other) {
@@ -191,13 +233,13 @@ double CudaBackend::seconds_of(const std::function<void()>& work) {
   begin.record(stream());
   work();
   end.record(stream());
-  end.wait();
+  wait(stream());
   return end.seconds_since(begin);
 }
 
 void CudaBackend::synchronize() {
   refuse_in_capture(stream(), "a wait for the device");
-  MGQE_CUDA(cudaStreamSynchronize(stream()));
+  wait(stream());
 }
 
 int64_t CudaBackend::free_bytes() const {

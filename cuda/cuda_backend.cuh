@@ -4,10 +4,12 @@
 // kernels alone, so nothing is read back.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "cuda/blas.cuh"
 #include "cuda/device_memory.cuh"
+#include "cuda/device_wait.cuh"
 #include "cuda/elementwise_kernel.cuh"
 #include "cuda/event.cuh"
 #include "cuda/launch.cuh"
@@ -25,7 +27,9 @@ inline unsigned grid_for(int64_t items, int64_t per_block, int64_t limit) {
 class CudaBackend final : public Elementwise<CudaBackend> {
  public:
   enum class Priority { kUsual, kHigh };  // of its stream
-  explicit CudaBackend(int device, Priority priority = Priority::kUsual);
+  /// first: whose second stream this is; it outlives it.
+  explicit CudaBackend(int device, Priority priority = Priority::kUsual,
+                       CudaBackend* first = nullptr);
   ~CudaBackend() override;
   CudaBackend(const CudaBackend&) = delete;
   CudaBackend& operator=(const CudaBackend&) = delete;
@@ -121,6 +125,12 @@ class CudaBackend final : public Elementwise<CudaBackend> {
     return lanes_[0].workspace.version() + lanes_[1].workspace.version();
   }
 
+  /// Returns once `stream` is done, in a wait that other ranks know of.
+  void wait(cudaStream_t stream) const { wait_for_stream(stream, watch()); }
+  /// A stream of this device never gets done: nothing that it may use is given back any more, and
+  /// the process is to end.
+  void abandon() noexcept { root().abandoned_ = true; }
+
   int fma_workers() const override { return multiprocessors_; }
   int64_t cache_bytes() const override;
   int64_t run_fma_chains(int64_t steps, float factor, float addend, View<float> sums) override;
@@ -159,13 +169,22 @@ class CudaBackend final : public Elementwise<CudaBackend> {
   struct Lane {
     cudaStream_t stream = nullptr;
     Workspace workspace;
-    std::optional<Blas> blas;  // from the first matmul on
+    std::unique_ptr<Blas> blas;  // from the first matmul on
   };
   Workspace& workspace() { return lane_->workspace; }
   /// What is called in `waiting` from here on follows what has been called in `leading`.
   void hold_back(cudaStream_t waiting, cudaStream_t leading);
 
+  /// What the ranks know of waits; null where this one is alone.
+  DeviceWatch* watch() const { return dynamic_cast<DeviceWatch*>(&root().communicator()); }
+  const CudaBackend& root() const { return first_ != nullptr ? *first_ : *this; }
+  CudaBackend& root() { return first_ != nullptr ? *first_ : *this; }
+  /// Waits for its streams; false where memory that they use must be left to them.
+  bool come_to_rest() noexcept;
+
   int device_;
+  CudaBackend* first_;
+  bool abandoned_ = false;  // of the first of several streams
   int multiprocessors_ = 0;
   int threads_per_multiprocessor_ = 0;
   Lane lanes_[2];  // the second is that of side_by_side

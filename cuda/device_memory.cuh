@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <tuple>
 #include <utility>
 
@@ -75,6 +76,10 @@ class Workspace {
   }
   /// How often the bytes have moved.
   uint64_t version() const { return version_; }
+  /// How it waits for the stream, else as CUDA does.
+  void wait_by(std::function<void(cudaStream_t)> wait) { wait_ = std::move(wait); }
+  /// Leaves its bytes to the end of the process: a stream that never gets done uses them.
+  void abandon() noexcept { static_cast<void>(buffer_.detach()); }
 
  private:
   static constexpr size_t kAlignment = 256;
@@ -91,13 +96,17 @@ class Workspace {
     if (bytes <= buffer_.bytes()) return;
     refuse_in_capture(stream, "scratch of an op grows");
     ++version_;
-    MGQE_CUDA(cudaStreamSynchronize(stream));
+    if (wait_ != nullptr)
+      wait_(stream);
+    else
+      MGQE_CUDA(cudaStreamSynchronize(stream));
     buffer_ = DeviceBuffer();
     buffer_ = DeviceBuffer(bytes);
   }
 
   DeviceBuffer buffer_;
   uint64_t version_ = 0;
+  std::function<void(cudaStream_t)> wait_;
 };
 
 }  // namespace mgqe

@@ -23,7 +23,15 @@ class Event {
 
   void record(cudaStream_t stream) { MGQE_CUDA(cudaEventRecord(event_, stream)); }
   void hold_back(cudaStream_t stream) const { MGQE_CUDA(cudaStreamWaitEvent(stream, event_)); }
-  void wait() const { MGQE_CUDA(cudaEventSynchronize(event_)); }
+  bool is_reached() const {
+    const cudaError_t status = cudaEventQuery(event_);
+    if (status == cudaErrorNotReady) {
+      static_cast<void>(cudaGetLastError());  // no error: the next launch must not report it
+      return false;
+    }
+    MGQE_CUDA(status, "an event");
+    return true;
+  }
   /// Both have been reached.
   double seconds_since(const Event& start) const {
     float milliseconds = 0.0f;

@@ -35,8 +35,8 @@ void CudaBackend::matmul(Operand a, Operand b, View<float> out, bool accumulate)
     return;
   }
   const cudaStream_t current = stream();
-  std::optional<Blas>& blas = lane_->blas;
-  if (!blas) blas.emplace(current);
+  std::unique_ptr<Blas>& blas = lane_->blas;
+  if (!blas) blas = std::make_unique<Blas>(current);
   const float one = 1.0f, beta = accumulate ? 1.0f : 0.0f;
   const int m = blas_int(out.rows), n = blas_int(out.cols), k = blas_int(a.cols());
   MGQE_CUBLAS(cublasSgemm(blas->handle(), operation(b), operation(a), n, m, k, &one, b.matrix.data,

@@ -3,11 +3,17 @@
 // between the two ends of an exchange runs beside it. One stream for all of them gives every rank
 // the same order. What the host says goes by the communicator that also brought the ranks together.
 //
+// An exchange on the device waits for other ranks there, where no error of the host's reaches it.
+// So the host's waits (cuda/device_wait.cuh) look at how far the device is: at the steps it has
+// come to, and at the begin and the end of each exchange, which tell a rank that waits for others
+// from one whose own work hangs; and at NCCL's errors, upon which the exchanges are ended.
+//
 // Exchanges of rows are grouped sends and receives (NCCL has no all-to-all of its own); a rank's
 // segment to itself is a copy. Sums are NCCL's: the same bits on every rank, and on every run of as
 // many ranks on the same machines.
 #include <array>
 #include <deque>
+#include <exception>
 #include <memory>
 
 #include <nccl.h>
@@ -48,7 +54,7 @@ class NcclGroup {
   bool open_ = true;
 };
 
-class NcclCommunicator final : public Communicator {
+class NcclCommunicator final : public Communicator, public DeviceWatch {
  public:
   NcclCommunicator(CudaBackend& backend, std::unique_ptr<Communicator> host)
       : backend_(backend), host_(std::move(host)), exchanges_(backend.make_second_stream()) {
@@ -60,11 +66,26 @@ class NcclCommunicator final : public Communicator {
     stream_ = dynamic_cast<CudaBackend&>(*exchanges_).stream();  // makes the device current
     MGQE_NCCL(ncclCommInitRank(&ranks_, host_->size(), id, host_->rank()));
   }
-  // What the device has failed at is never finished, and ncclCommDestroy would wait for it.
+  // What the device has failed at is never finished, and ncclCommDestroy would wait for it; nor
+  // does an error that is told wait for other ranks to come to an exchange.
   ~NcclCommunicator() override {
-    const bool failed = cudaStreamSynchronize(stream_) != cudaSuccess;
-    if (ranks_ == nullptr) return;
-    static_cast<void>(failed ? ncclCommAbort(ranks_) : ncclCommDestroy(ranks_));
+    cudaError_t status = cudaErrorNotReady;
+    const auto done = [&] { return (status = cudaStreamQuery(stream_)) != cudaErrorNotReady; };
+    {
+      const WatchedWait wait(this);
+      const bool unwinding = std::uncaught_exceptions() > 0;
+      poll(unwinding ? std::chrono::nanoseconds(kUnwindingPatience)
+                     : std::chrono::nanoseconds::max(),
+           done, [&] {
+             try {
+               check_device();
+             } catch (const DeviceError&) {  // which ended what was waited for
+             }
+           });
+      if (status != cudaSuccess) give_up_exchanges();
+      if (!poll(kUnwindingPatience, done, [] {})) backend_.abandon();
+    }
+    if (ranks_ != nullptr) static_cast<void>(ncclCommDestroy(ranks_));
   }
 
   std::string name() const override { return "nccl"; }
@@ -78,6 +99,10 @@ class NcclCommunicator final : public Communicator {
   void begin_step(uint64_t step) override {
     check();
     host_->begin_step(step);
+    look_at_steps();
+    Event begun = spare();
+    begun.record(backend_.stream());
+    steps_.push_back(std::move(begun));
   }
   void between_steps() override {
     check();
@@ -86,7 +111,7 @@ class NcclCommunicator final : public Communicator {
   void time_on_device() override { timed_ = true; }
   void settle_accounts() override {
     if (!timed_) return;
-    MGQE_CUDA(cudaStreamSynchronize(stream_));
+    exchanges_->synchronize();
     std::array<double, kTrafficKinds> seconds{};
     for (const Timed& one : timed_exchanges_)
       seconds[static_cast<size_t>(one.what)] += one.end.seconds_since(one.begin);
@@ -112,11 +137,7 @@ class NcclCommunicator final : public Communicator {
     }
     group.end();
     end();
-    Event done;
-    if (!spares_.empty()) {
-      done = std::move(spares_.back());
-      spares_.pop_back();
-    }
+    Event done = spare();
     done.record(stream_);
     under_way_.push_back(std::move(done));
   }
@@ -151,14 +172,34 @@ class NcclCommunicator final : public Communicator {
   }
 
  private:
+  Event spare() {
+    if (spares_.empty()) return Event();
+    Event event = std::move(spares_.back());
+    spares_.pop_back();
+    return event;
+  }
+  /// An exchange in its stream: the device has come to it, and is past it.
+  struct Crossing {
+    Event entered, left;
+  };
   /// What comes next here waits for the ops of `on` so far.
   void begin(Backend& on) {
     exchanges_->wait_for(on);
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    MGQE_CUDA(cudaStreamIsCapturing(stream_, &status));
+    crosses_ = status == cudaStreamCaptureStatusNone;  // events of a graph answer no questions
+    if (crosses_) {
+      if (crossings_.size() >= kMostCrossings) look_at_crossings();
+      crossings_.push_back({spare(), spare()});
+      crossings_.back().entered.record(stream_);
+      crossings_.back().left.record(stream_);  // until end() says where
+    }
     if (!timed_) return;
     timed_exchanges_.push_back({carried(), Event(cudaEventDefault), Event(cudaEventDefault)});
     timed_exchanges_.back().begin.record(stream_);
   }
   void end() {
+    if (crosses_) crossings_.back().left.record(stream_);
     if (timed_) timed_exchanges_.back().end.record(stream_);
   }
   template <class T>
@@ -181,15 +222,58 @@ class NcclCommunicator final : public Communicator {
     if (from_bytes > 0)
       MGQE_NCCL(ncclRecv(to, static_cast<size_t>(from_bytes), ncclUint8, r, ranks_, stream_));
   }
-  /// An error that a collective met after its call.
+  /// An error that a collective met after its call; the same again once it was met.
   void check() {
     ncclResult_t status = ncclSuccess;
-    MGQE_NCCL(ncclCommGetAsyncError(ranks_, &status));
+    if (ranks_ != nullptr) MGQE_NCCL(ncclCommGetAsyncError(ranks_, &status));
     if (status != ncclSuccess) {
-      static_cast<void>(ncclCommAbort(std::exchange(ranks_, nullptr)));
-      throw DeviceError(std::string("NCCL: ") + ncclGetErrorString(status) +
-                        ": a rank or a link between ranks has failed");
+      failure_ = std::string("NCCL: ") + ncclGetErrorString(status) +
+                 ": a rank or a link between ranks has failed";
+      give_up_exchanges();
     }
+    if (ranks_ == nullptr) throw DeviceError(failure_);
+  }
+
+  // ---- DeviceWatch
+  DeviceWatch* host_watch() const { return dynamic_cast<DeviceWatch*>(host_.get()); }
+  void begin_device_wait() override {
+    if (DeviceWatch* const watch = host_watch()) watch->begin_device_wait();
+  }
+  void end_device_wait() noexcept override {
+    if (DeviceWatch* const watch = host_watch()) watch->end_device_wait();
+  }
+  void check_device() override {
+    check();
+    DeviceWatch* const watch = host_watch();
+    if (watch == nullptr) return;
+    if (const bool got_on = look_at_steps() + look_at_crossings() > 0; got_on)
+      watch->device_got_on();
+    watch->device_waits_for_ranks(!crossings_.empty() && crossings_.front().entered.is_reached());
+  }
+  bool exchanges_are_done() noexcept override {
+    return cudaStreamQuery(stream_) != cudaErrorNotReady;
+  }
+  void give_up_exchanges() noexcept override {
+    if (failure_.empty()) failure_ = "exchanges between ranks were given up";
+    if (ranks_ != nullptr) static_cast<void>(ncclCommAbort(std::exchange(ranks_, nullptr)));
+  }
+  /// How many of them the device has come to since the last look.
+  int look_at_steps() {
+    int reached = 0;
+    for (; !steps_.empty() && steps_.front().is_reached(); ++reached) {
+      spares_.push_back(std::move(steps_.front()));
+      steps_.pop_front();
+    }
+    return reached;
+  }
+  int look_at_crossings() {
+    int left = 0;
+    for (; !crossings_.empty() && crossings_.front().left.is_reached(); ++left) {
+      spares_.push_back(std::move(crossings_.front().entered));
+      spares_.push_back(std::move(crossings_.front().left));
+      crossings_.pop_front();
+    }
+    return left;
   }
 
   CudaBackend& backend_;
@@ -199,6 +283,11 @@ class NcclCommunicator final : public Communicator {
   cudaStream_t stream_ = nullptr;  // that one
   std::deque<Event> under_way_;    // the ends of exchanges that have begun
   std::vector<Event> spares_;
+  static constexpr size_t kMostCrossings = 32;  // that are kept before the device is asked
+  std::deque<Crossing> crossings_;              // which the device was not past at the last look
+  bool crosses_ = false;
+  std::deque<Event> steps_;  // begins of steps that it had not come to
+  std::string failure_;      // why there are no exchanges any more
   struct Timed {
     Traffic what;
     Event begin, end;

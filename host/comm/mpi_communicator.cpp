@@ -11,8 +11,10 @@
 #include <chrono>
 #include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <exception>
 #include <numeric>
 #include <thread>
 
@@ -20,6 +22,7 @@
 
 #include "host/base/host_name.hpp"
 #include "host/comm/watchdog.hpp"
+#include "host/engine/device_watch.hpp"
 
 namespace mgqe {
 namespace {
@@ -54,7 +57,7 @@ void wait(std::vector<MPI_Request>& requests) {
   }
 }
 
-class MpiCommunicator final : public Communicator {
+class MpiCommunicator final : public Communicator, public DeviceWatch {
  public:
   MpiCommunicator() {
     MGQE_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &world_));
@@ -65,7 +68,8 @@ class MpiCommunicator final : public Communicator {
   }
   ~MpiCommunicator() override {
     watchdog_.reset();
-    MPI_Comm_free(&world_);
+    // All ranks free it together: what unwinds alone would wait for the others.
+    if (std::uncaught_exceptions() == 0) MPI_Comm_free(&world_);
   }
 
   void use(Backend& backend) {
@@ -84,6 +88,11 @@ class MpiCommunicator final : public Communicator {
   [[noreturn]] void abort(const std::string& why) override { abort_mpi(rank_, why, 1); }
   void begin_step(uint64_t step) override { watchdog_->begin_step(step); }
   void between_steps() override { watchdog_->between_steps(); }
+
+  void begin_device_wait() override { watchdog_->begin_device_wait(); }
+  void end_device_wait() noexcept override { watchdog_->end_device_wait(); }
+  void device_got_on() override { watchdog_->device_got_on(); }
+  void device_waits_for_ranks(bool waits) override { watchdog_->device_waits_for_ranks(waits); }
 
  protected:
   void do_all_reduce(View<float> x) override { reduce(x, MPI_FLOAT); }
@@ -288,7 +297,21 @@ MpiWorld begin_mpi() {
 
 void end_mpi() { MPI_Finalize(); }
 
-void meet_mpi() { MPI_Barrier(MPI_COMM_WORLD); }
+void meet_mpi() {
+  constexpr auto kPatience = std::chrono::seconds(30);
+  const auto began = std::chrono::steady_clock::now();
+  MPI_Request request = MPI_REQUEST_NULL;
+  MPI_Ibarrier(MPI_COMM_WORLD, &request);
+  for (int met = 0;;) {
+    MPI_Test(&request, &met, MPI_STATUS_IGNORE);
+    if (met != 0) return;
+    if (std::chrono::steady_clock::now() - began > kPatience) break;
+    std::this_thread::sleep_for(kNap);
+  }
+  // A rank is gone, and MPI_Finalize would wait for it too. Why all end has been said.
+  MPI_Abort(MPI_COMM_WORLD, 2);
+  std::_Exit(2);
+}
 
 void abort_mpi(int rank, const std::string& why, int code) {
   std::fflush(stdout);

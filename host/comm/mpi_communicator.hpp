@@ -16,7 +16,7 @@ struct MpiWorld {
 
 MpiWorld begin_mpi();
 void end_mpi();
-/// Returns once every rank has called it.
+/// Returns once every rank has called it; ends all where one does not within half a minute.
 void meet_mpi();
 /// One line on stderr, then the end of every rank.
 [[noreturn]] void abort_mpi(int rank, const std::string& why, int code);

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -47,9 +48,11 @@ int64_t now() { return Clock::now().time_since_epoch().count(); }
 struct Beat {
   uint64_t step = 0;
   uint64_t exchanges = 0;
-  int64_t seconds = 0;    // in the present state
-  bool training = false;  // in the steps of an epoch
-  char in[32] = "";       // the exchange it waits in; empty: none
+  int64_t seconds = 0;          // in the present state
+  bool training = false;        // in the steps of an epoch
+  bool for_ranks = false;       // what it waits for on the device is other ranks
+  int64_t device_seconds = -1;  // since its device got on, where it waits for it
+  char in[32] = "";             // the exchange it waits in; empty: none
   char host[64] = "";
 };
 
@@ -76,7 +79,7 @@ struct Watchdog::Thread {
         MPI_Cancel(&peer.request);
         MPI_Request_free(&peer.request);
       }
-    MPI_Comm_free(&ranks);
+    if (std::uncaught_exceptions() == 0) MPI_Comm_free(&ranks);  // as MpiCommunicator's
   }
 
   /// Rank 0 has every rank as a peer, itself too, the others rank 0 alone.
@@ -119,6 +122,10 @@ struct Watchdog::Thread {
     beat.exchanges = watched.exchanges_;
     beat.training = watched.training_;
     beat.seconds = (now() - watched.since_) / 1'000'000'000;
+    if (watched.device_waits_ > 0) {
+      beat.device_seconds = (now() - watched.device_since_) / 1'000'000'000;
+      beat.for_ranks = watched.device_for_ranks_;
+    }
     if (const char* in = watched.in_) std::strncpy(beat.in, in, sizeof(beat.in) - 1);
     std::strncpy(beat.host, host_name().c_str(), sizeof(beat.host) - 1);
     return beat;
@@ -159,7 +166,41 @@ struct Watchdog::Thread {
         end(static_cast<int>(r),
             detail::concat("has not been heard of for ", silent, " s: it is dead or stopped"));
     }
-    if (rank == 0 && size > 1) judge_waiting();
+    if (rank != 0 || size == 1) return;
+    judge_devices();
+    judge_waiting();
+  }
+
+  /// A device that hangs in its own work is what the others wait for; where all wait for each
+  /// other, no rank is to blame.
+  void judge_devices() {
+    const auto stuck = [&](const Peer& peer) {
+      return peer.said.training && peer.said.device_seconds >= limit;
+    };
+    const Peer* waits = nullptr;
+    bool all_wait = true;
+    for (const Peer& peer : peers) {
+      if (stuck(peer) && !peer.said.for_ranks)
+        end(static_cast<int>(&peer - peers.data()),
+            detail::concat("hangs: for ", peer.said.device_seconds,
+                           " s its device has not come further with what it computes"));
+      if (stuck(peer)) waits = &peer;
+      all_wait = all_wait && stuck(peer);
+    }
+    if (waits == nullptr) return;
+    if (all_wait)
+      end(static_cast<int>(waits - peers.data()),
+          detail::concat(
+              "waits: for ", waits->said.device_seconds,
+              " s no device has come out of an exchange between ranks, as where a link is "
+              "down"));
+    for (const Peer& peer : peers)
+      if (peer.said.training && peer.said.device_seconds < 0 && peer.said.in[0] == '\0' &&
+          peer.said.seconds >= limit)
+        end(static_cast<int>(&peer - peers.data()),
+            detail::concat("hangs: for ", peer.said.seconds,
+                           " s it has not come to the exchange that the device of rank ",
+                           waits - peers.data(), " waits in"));
   }
 
   /// The rank that has entered fewest exchanges is what one that waits is waiting for.
@@ -221,6 +262,18 @@ void Watchdog::between_steps() {
   training_ = false;
   since_ = now();
 }
+
+void Watchdog::begin_device_wait() {
+  if (device_waits_++ > 0) return;
+  device_since_ = now();
+  device_for_ranks_ = false;
+}
+
+void Watchdog::end_device_wait() noexcept { --device_waits_; }
+
+void Watchdog::device_got_on() { device_since_ = now(); }
+
+void Watchdog::device_waits_for_ranks(bool waits) { device_for_ranks_ = waits; }
 
 Watchdog::Waiting::Waiting(Watchdog& watchdog, const char* what) : watchdog_(watchdog) {
   ++watchdog_.exchanges_;

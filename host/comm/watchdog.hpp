@@ -4,6 +4,10 @@
 // launcher that sees a rank die is faster: it names the rank and tells the others to end, and those
 // that wait for it say in which step.
 //
+// A rank that waits for its device says so too, and what is seen of the device's progress: where a
+// step does not get on, the rank whose device hangs in work of its own is named before those whose
+// devices wait for it in an exchange.
+//
 // MGQE_WATCHDOG_SECONDS: how long before that (default 45; 0: never). A rank that computes between
 // steps (loading, evaluation, writing) is not stuck as long as its thread is heard of.
 #pragma once
@@ -26,6 +30,12 @@ class Watchdog {
   void begin_step(uint64_t step);
   void between_steps();
 
+  // ---- as DeviceWatch has them (host/engine/device_watch.hpp)
+  void begin_device_wait();
+  void end_device_wait() noexcept;
+  void device_got_on();
+  void device_waits_for_ranks(bool waits);
+
   /// This rank is in an exchange as long as it lives.
   class Waiting {
    public:
@@ -47,7 +57,10 @@ class Watchdog {
   std::atomic<bool> training_{false};
   std::atomic<uint64_t> exchanges_{0};  // entered so far
   std::atomic<const char*> in_{nullptr};
-  std::atomic<int64_t> since_{0};  // nanoseconds of the steady clock: begin of this state
+  std::atomic<int64_t> since_{0};     // nanoseconds of the steady clock: begin of this state
+  std::atomic<int> device_waits_{0};  // one within the other
+  std::atomic<int64_t> device_since_{0};
+  std::atomic<bool> device_for_ranks_{false};
   std::unique_ptr<Thread> thread_;
 };
 

@@ -33,7 +33,8 @@ target_include_directories(simulator_test PRIVATE simulator/include)
 gtest_discover_tests(simulator_test DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 120 LABELS simulator)
 
 # Whole runs: as on the CPU, on machines whose GPU cannot be used or gives up, and the first hour.
-foreach(script simulator/same_runs_test simulator/broken_devices_test gpu/gpu_test)
+foreach(script simulator/same_runs_test simulator/broken_devices_test simulator/stuck_ranks_test
+    gpu/gpu_test)
   cmake_path(GET script FILENAME name)
   add_test(NAME ${name} COMMAND bash ${script}.sh ${PROJECT_BINARY_DIR}
     WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})

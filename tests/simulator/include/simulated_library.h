@@ -10,7 +10,9 @@ namespace simulator {
 
 /// `work` runs in the order of the stream. Device memory is reached through read() and written()
 /// alone, in there.
-cudaError_t enqueue(const std::string& what, cudaStream_t, std::function<void()> work);
+/// ready: says when what it needs has come from outside of the device, until which it waits.
+cudaError_t enqueue(const std::string& what, cudaStream_t, std::function<void()> work,
+                    std::function<bool()> ready = nullptr);
 
 /// The range, checked as one access: bounds, freed memory, uninitialised bytes, races.
 const void* read_bytes(const void*, size_t bytes);

@@ -31,6 +31,7 @@ cudaError_t call(const Body& body) {
 struct Counts {
   int events = 0, graphs = 0;
   int64_t launches = 0, allocations = 0;
+  int64_t launches_before_failure = -1;  // of an exchange between ranks; -1: none has failed
 };
 extern Counts counts;
 

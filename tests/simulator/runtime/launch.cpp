@@ -21,6 +21,14 @@ const std::string* name_of(const Launch& launch) {
   return name;
 }
 
+/// Where an exchange is to fail, counted from then on.
+bool is_endless(int64_t launch) {
+  if (options().endless_launch == 0) return false;
+  if (options().failing_exchange == 0) return launch == options().endless_launch;
+  return counts.launches_before_failure >= 0 &&
+         launch == counts.launches_before_failure + options().endless_launch;
+}
+
 }  // namespace
 
 void enqueue(const Launch& launch, cudaStream_t stream) {
@@ -35,6 +43,7 @@ void enqueue(const Launch& launch, cudaStream_t stream) {
     task.name = name_of(launch);
     const uint64_t seed = draw();
     task.work = [launch, seed] { run_kernel(launch, seed); };
+    if (is_endless(counts.launches)) task.ready = [] { return false; };
     return enqueue(stream, std::move(task));
   });
 }

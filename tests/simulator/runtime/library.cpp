@@ -9,11 +9,13 @@
 
 namespace simulator {
 
-cudaError_t enqueue(const std::string& what, cudaStream_t stream, std::function<void()> work) {
+cudaError_t enqueue(const std::string& what, cudaStream_t stream, std::function<void()> work,
+                    std::function<bool()> ready) {
   return call([&] {
     Task task(Task::kWork);
     task.name = keep(what);
     task.work = std::move(work);
+    task.ready = std::move(ready);
     return enqueue(stream, std::move(task));
   });
 }

@@ -1,5 +1,9 @@
 // NCCL: ranks are processes, their bytes travel by MPI.
 //
+// An exchange that another rank does not come to keeps its stream waiting; ncclCommAbort ends it.
+// One of them fails where CUDASIM_FAILING_EXCHANGE says so: no rank answers, and NCCL has an error
+// to report.
+//
 // What a GPU does beside the host must not wait here until the host waits: another rank may be
 // waiting for it in a call of its own. So an exchange is two tasks of its stream: one that sends,
 // which runs before the call returns, and one that receives, which runs when the stream's work
@@ -15,7 +19,9 @@
 #include <fmt/format.h>
 
 #include "tests/simulator/include/simulated_library.h"
+#include "tests/simulator/runtime/call.hpp"
 #include "tests/simulator/runtime/fault.hpp"
+#include "tests/simulator/runtime/options.hpp"
 #include "tests/simulator/runtime/work.hpp"
 
 #if SIMULATOR_WITH_MPI
@@ -25,6 +31,8 @@
 struct SimulatedRanks {
   int rank, size;
   std::vector<int> sent, received;  // messages to and from each rank
+  int64_t exchanges = 0;
+  bool failed = false, aborted = false;
 #if SIMULATOR_WITH_MPI
   MPI_Comm world = MPI_COMM_NULL;
 #endif
@@ -103,9 +111,26 @@ ncclResult_t result(cudaError_t error) {
   return error == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
 }
 
-/// The two tasks; `begin` runs at once where nothing is captured.
-ncclResult_t enqueue_pair(const std::string& what, cudaStream_t stream, std::function<void()> begin,
+/// The two tasks; `begin` runs at once where nothing is captured. The other waits for the messages
+/// of other ranks.
+ncclResult_t enqueue_pair(const std::string& what, ncclComm_t ranks, cudaStream_t stream,
+                          std::vector<Message> receives, std::function<void()> begin,
                           std::function<void()> end) {
+  if (++ranks->exchanges == simulator::options().failing_exchange) {
+    ranks->failed = true;
+    simulator::counts.launches_before_failure = simulator::counts.launches;
+  }
+  const auto arrived = [ranks, receives] {
+    if (ranks->aborted || ranks->failed) return ranks->aborted;
+#if SIMULATOR_WITH_MPI
+    for (const Message& m : receives) {
+      int there = 0;
+      MPI_Iprobe(m.peer, m.tag, ranks->world, &there, MPI_STATUS_IGNORE);
+      if (there == 0) return false;
+    }
+#endif
+    return true;
+  };
   const cudaError_t begun = simulator::enqueue(what + " (begins)", stream, std::move(begin));
   if (begun != cudaSuccess) return result(begun);
   {
@@ -115,14 +140,19 @@ ncclResult_t enqueue_pair(const std::string& what, cudaStream_t stream, std::fun
     else
       simulator::run_now(stream);
   }
-  return result(simulator::enqueue(what + " (ends)", stream, std::move(end)));
+  return result(simulator::enqueue(
+      what + " (ends)", stream,
+      [ranks, end = std::move(end)] {
+        if (!ranks->aborted) end();
+      },
+      arrived));
 }
 
 ncclResult_t run(const Exchange& exchange) {
 #if SIMULATOR_WITH_MPI
   const auto sent = std::make_shared<Sent>();
   return enqueue_pair(
-      "NCCL exchange", exchange.stream,
+      "NCCL exchange", exchange.ranks, exchange.stream, exchange.receives,
       [=] {
         *sent = {};
         for (const Message& m : exchange.sends) send(*exchange.ranks, m, *sent);
@@ -179,6 +209,8 @@ const char* ncclGetErrorString(ncclResult_t error) {
       return "invalid argument";
     case ncclInvalidUsage:
       return "invalid usage";
+    case ncclRemoteError:
+      return "remote process exited or there was a network error";
     default:
       return "an error of NCCL's";
   }
@@ -219,11 +251,17 @@ ncclResult_t ncclCommDestroy(ncclComm_t ranks) {
   return ncclSuccess;
 }
 ncclResult_t ncclCommAbort(ncclComm_t ranks) {
-  delete ranks;
+  static std::vector<std::unique_ptr<SimulatedRanks>> aborted;  // what waits in streams asks them
+  ranks->aborted = true;
+  aborted.emplace_back(ranks);
   return ncclSuccess;
 }
 ncclResult_t ncclCommGetAsyncError(ncclComm_t ranks, ncclResult_t* error) {
   if (ranks == nullptr) return ncclInvalidArgument;
+  if (ranks->failed) {
+    *error = ncclRemoteError;
+    return ncclSuccess;
+  }
   *error = simulator::sticky_error() == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
   return ncclSuccess;
 }
@@ -272,7 +310,7 @@ ncclResult_t ncclAllReduce(const void* in, void* out, size_t count, ncclDataType
   const auto sent = std::make_shared<Sent>();
 #endif
   return enqueue_pair(
-      "ncclAllReduce", stream,
+      "ncclAllReduce", ranks, stream, from,
       [=] {
         const auto* const begin = static_cast<const char*>(simulator::read_bytes(in, bytes));
         mine->assign(begin, begin + bytes);

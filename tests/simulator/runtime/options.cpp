@@ -48,6 +48,8 @@ const Options& options() {
     o.broken = broken();
     o.failing_allocation = number("CUDASIM_FAILING_ALLOCATION", 0);
     o.failing_launch = number("CUDASIM_FAILING_LAUNCH", 0);
+    o.endless_launch = number("CUDASIM_ENDLESS_LAUNCH", 0);
+    o.failing_exchange = number("CUDASIM_FAILING_EXCHANGE", 0);
     return o;
   }();
   return read;

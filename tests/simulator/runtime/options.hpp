@@ -19,6 +19,8 @@ struct Options {
   enum class Broken { kNothing, kNoDriver, kOldDriver, kNoDevice, kBusy, kNoCode } broken;
   int64_t failing_allocation;  // the number of the one that finds no memory; 0: none
   int64_t failing_launch;      // that of the one that ends the device; 0: none
+  int64_t endless_launch;      // that of the one that never ends; 0: none
+  int64_t failing_exchange;    // that of NCCL's that no other rank answers; 0: none
 };
 const Options& options();
 

@@ -45,7 +45,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t s) {
 cudaError_t cudaStreamQuery(cudaStream_t s) {
   return call([&] {
     alive(s, "cudaStreamQuery");
-    make_some_progress();
+    make_progress();
     if (!s->queue.empty()) return cudaErrorNotReady;
     learn(s->clock);
     return cudaSuccess;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <random>
 #include <set>
+#include <thread>
 
 #include <fmt/format.h>
 
@@ -31,8 +32,17 @@ bool draining = false;
 int64_t now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 bool can_run(cudaStream_t s) {
-  return !s->queue.empty() &&
-         (s->queue.front().kind != Task::kAwait || s->queue.front().milestone->reached);
+  if (s->queue.empty()) return false;
+  const Task& front = s->queue.front();
+  if (front.ready != nullptr && sticky == cudaSuccess && !front.ready()) return false;
+  return front.kind != Task::kAwait || front.milestone->reached;
+}
+
+/// Whether some stream waits for what comes from outside of the device.
+bool one_waits_outside() {
+  return std::any_of(streams.begin(), streams.end(), [](cudaStream_t s) {
+    return !s->queue.empty() && s->queue.front().ready != nullptr;
+  });
 }
 
 void run_body(const std::function<void()>& work) {
@@ -141,6 +151,10 @@ void drain_until(cudaStream_t stream, const Done& done) {
   cudaStream_t const slow = mood == 2 ? streams[draw() % streams.size()] : nullptr;
   while (!done()) {
     if (run_one(mood == 0 ? stream : nullptr, slow)) continue;
+    if (one_waits_outside()) {
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+      continue;
+    }
     report("deadlock: what the host waits for can never run");
     sticky = cudaErrorLaunchFailure;
     return;
@@ -224,7 +238,11 @@ void wait_for_all() {
 }
 
 void make_some_progress() {
-  if (draining || (!options().eager && draw() % 32 != 0)) return;
+  if (options().eager || draw() % 32 == 0) make_progress();
+}
+
+void make_progress() {
+  if (draining) return;
   uint64_t left = options().eager ? UINT64_MAX : 1 + draw() % 24;
   const Draining under_way;
   while (left-- > 0 && run_one(nullptr, nullptr)) {

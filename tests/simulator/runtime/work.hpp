@@ -51,6 +51,7 @@ struct Task {
   Kind kind;
   const std::string* name = nullptr;
   std::function<void()> work;
+  std::function<bool()> ready;  // what it waits for outside of the device has come; empty: nothing
   std::shared_ptr<Milestone> milestone;
   std::shared_ptr<const Capture> graph;  // of kWork: instead of `work`
   Clock issued;                          // what the host knew when it queued it
@@ -70,6 +71,8 @@ void wait_for_all();
 void run_now(cudaStream_t);
 /// Now and then some work runs unasked, as on a GPU.
 void make_some_progress();
+/// As where the host asks how far the device is, again and again.
+void make_progress();
 
 /// The first error that work met; from then on every call returns it.
 cudaError_t sticky_error();
