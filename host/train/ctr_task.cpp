@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "host/comm/launch.hpp"
+#include "host/config/choices.hpp"
+#include "host/config/scheme_traits.hpp"
 #include "host/data/ctr/load_ctr_rows.hpp"
 #include "host/train/ctr_metrics.hpp"
 #include "host/train/task.hpp"
@@ -35,7 +37,13 @@ class CtrTask final : public Task {
         layout_(std::make_shared<FeatureLayout>(
             arrange_features(config.embedding, feature_specs(*rows_),
                              static_cast<int64_t>(rows_->shape().dense.size())))) {
-    if (!rows_->shape().bags.empty() && !backend.communicator().alone())
+    if (backend.communicator().alone()) return;
+    for (const FeatureGroup& group : layout_->groups)
+      if (!config.embedding.field_sizes.empty() && config.run.shard != Shard::kNone &&
+          !traits_of_scheme(group.embedding().scheme).sharded)
+        input_error("--field-sizes: table ", group.table(), " of ", group.embedding().scheme,
+                    " cannot be sharded over ranks: give --shard none");
+    if (!rows_->shape().bags.empty())
       input_error("--data ", config.data.name, ": field ", rows_->shape().bags[0].name,
                   " has several values a row, which one process trains: start no ranks, or prepare "
                   "it with --ignore ",
