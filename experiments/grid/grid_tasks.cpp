@@ -29,6 +29,7 @@ void as_tuned(Config& config) {
 /// tables decide.
 void narrow_layers(Config& config) {
   as_tuned(config);
+  config.train.lr = 5e-3;
   config.model.hidden = {64, 32};
   config.model.cross_layers = 2;
 }

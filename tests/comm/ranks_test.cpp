@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "host/config/scheme_traits.hpp"
 #include "models/features/placement.hpp"
 #include "models/packing/packed_share.hpp"
 #include "tests/support/ranks_testing.hpp"

@@ -40,7 +40,7 @@ class FeatureVerdicts {
           const Judged judged = judge(point);
           const double wobble = 1e-5 * static_cast<double>(seed % 3);
           // The lesser penalty is the better one.
-          const double penalty = config.train.l2 > 0.02 ? 0.01 : 0.0;
+          const double penalty = config.train.l2 > 0.001 ? 0.01 : 0.0;
           run["test"] = {{"auc", judged.auc + wobble}, {"logloss", judged.logloss + wobble}};
           run["valid"] = {{"auc", 0.98}, {"logloss", 0.15 + penalty}};
           const double full = run["size"]["full_bits"];
