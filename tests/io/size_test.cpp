@@ -17,6 +17,7 @@ using testing::bucket_shape;
 using testing::full_table;
 using testing::hashed_shape;
 using testing::low_rank_shape;
+using testing::mixed_shape;
 using testing::private_shape;
 using testing::quantized_shape;
 using testing::quantized_table;
