@@ -7,7 +7,7 @@ namespace mgqe {
 namespace {
 
 constexpr const char* kExamples = R"(examples:
-  features --seeds 1..5                               # Frappe and flights by dcn and dlrm
+  features --seeds 1..5                               # Frappe and flights by dcn and dlrm, and the report
   features --tasks dcn-flights --only 'full-d16|mgqe' --seeds 1
   features --table                                    # the rows that are stored, as Markdown
 
@@ -23,7 +23,6 @@ void run(int argc, char** argv) {
   bool print_table = false;
   app.add_flag("--table", print_table, "print the rows that are stored, as Markdown; run nothing");
   parse_command_line(app, argc, argv);
-  program.leave_report_alone();
   if (print_table)
     std::cout << program.stored_table(feature_points(program.choice()));
   else

@@ -35,6 +35,7 @@
 #include "host/io/run_lock.hpp"
 #include "host/train/capacity_plan.hpp"
 #include "host/train/trainer.hpp"
+#include "host/train/warm_start.hpp"
 #include "models/backbones/canonical.hpp"
 #include "models/features/placement.hpp"
 
@@ -104,6 +105,7 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
     if (config.train.batch < launch.size())
       input_error("--batch ", config.train.batch, " is below the number of ranks, ", launch.size());
     if (launch.rank() == 0) RunLock::require_free(config.run.out);
+    check_warm_start(config);
     backend = make_backend(launch.device(config.run.device));
   });
   launch.join(*backend);

@@ -1,4 +1,6 @@
 // Rows with many features: quality against size.
+#include <span>
+
 #include "experiments/grid/grid_points.hpp"
 
 namespace mgqe {
@@ -11,73 +13,118 @@ struct Row {
   void (*change)(Config& config);
 };
 
-void rule_of_thumb(Config& config) {
+/// Codebooks of tables as small as these are a large part of them, so their centroids are f16.
+void quantized(Config& config, int subspaces) {
+  config.embedding.subspaces = {subspaces};
   config.embedding.centroids = {256, 64};
   config.embedding.tiers = {0.1};
+  config.embedding.codebook_type = CodebookType::kF16;
 }
 
+template <int kDim>
+void full_of(Config& config) {
+  config.embedding.dim = kDim;
+}
+template <int kRank>
+void low_rank_of(Config& config) {
+  config.embedding.rank = kRank;
+}
+template <int kBits>
+void bits_of(Config& config) {
+  config.embedding.bits = kBits;
+}
+template <int kBuckets>
+void buckets_of(Config& config) {
+  config.embedding.buckets = kBuckets;
+}
+template <int kHead, int kTail>
+void widths_of(Config& config) {
+  config.embedding.tiers = {0.1};
+  config.embedding.widths = {kHead, kTail};
+}
+template <int kSubspaces>
+void dpq_of(Config& config) {
+  quantized(config, kSubspaces);
+  config.embedding.centroids = {256};
+  config.embedding.tiers.clear();
+}
 template <int kSubspaces>
 void mgqe_of(Config& config) {
-  rule_of_thumb(config);
-  config.embedding.subspaces = {kSubspaces};
+  quantized(config, kSubspaces);
 }
-
 template <int kPercent>
 void budget_of(Config& config) {
-  mgqe_of<8>(config);
+  quantized(config, 8);
   config.embedding.budget = std::to_string(kPercent) + "%";
 }
 
+/// Sizes rise within a series.
 const Row kRows[] = {
-    {"full", "d=16", "full", [](Config&) {}},
-    {"full", "d=8", "full", [](Config& config) { config.embedding.dim = 8; }},
-    {"full", "d=4", "full", [](Config& config) { config.embedding.dim = 4; }},
-    {"full_int8", "d=16", "full",
-     [](Config& config) { config.model.dense_type = DenseType::kInt8; }},
-    {"low_rank", "r=4", "low_rank", [](Config& config) { config.embedding.rank = 4; }},
-    {"scalar_quantized", "b=4", "scalar_quantized",
-     [](Config& config) { config.embedding.bits = 4; }},
-    {"scalar_quantized", "b=2", "scalar_quantized",
-     [](Config& config) { config.embedding.bits = 2; }},
-    {"hashed", "m=512", "hashed", [](Config& config) { config.embedding.buckets = 512; }},
-    {"dpq_vq", "D=8", "dpq_vq",
-     [](Config& config) {
-       config.embedding.subspaces = {8};
-       config.embedding.centroids = {256};
-     }},
-    {"mgqe", "D=8", "mgqe", mgqe_of<8>},
+    {"full", "d=2", "full", full_of<2>},
+    {"full", "d=4", "full", full_of<4>},
+    {"full", "d=8", "full", full_of<8>},
+    {"full", "d=16", "full", full_of<16>},
+    {"low_rank", "r=2", "low_rank", low_rank_of<2>},
+    {"low_rank", "r=4", "low_rank", low_rank_of<4>},
+    {"scalar_quantized", "b=2", "scalar_quantized", bits_of<2>},
+    {"scalar_quantized", "b=4", "scalar_quantized", bits_of<4>},
+    {"lsq", "b=2", "lsq", bits_of<2>},
+    {"lsq", "b=4", "lsq", bits_of<4>},
+    {"multiplexed", "m=256", "multiplexed", buckets_of<256>},
+    {"multiplexed", "m=512", "multiplexed", buckets_of<512>},
+    {"quotient_remainder", "m=128", "quotient_remainder", buckets_of<128>},
+    {"quotient_remainder", "m=256", "quotient_remainder", buckets_of<256>},
+    {"memcom", "m=64", "memcom", buckets_of<64>},
+    {"memcom", "m=256", "memcom", buckets_of<256>},
+    {"mixed_dim", "w=4/1", "mixed_dim", widths_of<4, 1>},
+    {"mixed_dim", "w=16/1", "mixed_dim", widths_of<16, 1>},
+    {"dpq_vq", "D=8", "dpq_vq", dpq_of<8>},
     {"mgqe", "D=4", "mgqe", mgqe_of<4>},
-    {"mgqe_f16", "D=8", "mgqe",
+    {"mgqe", "D=8", "mgqe", mgqe_of<8>},
+    {"mgqe_f32", "D=8", "mgqe",
      [](Config& config) {
-       mgqe_of<8>(config);
-       config.embedding.codebook_type = CodebookType::kF16;
+       quantized(config, 8);
+       config.embedding.codebook_type = CodebookType::kF32;
      }},
     {"mgqe_field", "D=8", "mgqe",
      [](Config& config) {
-       mgqe_of<8>(config);
+       quantized(config, 8);
        config.embedding.codebook_scope = CodebookScope::kField;
      }},
+    {"mgqe_budget", "6%", "mgqe", budget_of<6>},
+    {"mgqe_budget", "8%", "mgqe", budget_of<8>},
     {"mgqe_budget", "10%", "mgqe", budget_of<10>},
-    {"mgqe_budget", "15%", "mgqe", budget_of<15>},
-    {"mgqe_budget", "20%", "mgqe", budget_of<20>},
+    {"mgqe_budget", "12%", "mgqe", budget_of<12>},
+    {"full_int8", "d=16", "full",
+     [](Config& config) { config.model.dense_type = DenseType::kInt8; }},
     {"mgqe_int8", "D=8", "mgqe",
      [](Config& config) {
-       mgqe_of<8>(config);
+       quantized(config, 8);
        config.model.dense_type = DenseType::kInt8;
      }},
+};
+
+/// Full tables as the published figures of Frappe have them: a deep network, without and with
+/// cross layers.
+const Row kAnchors[] = {
+    {"full", "cross=0", "full", [](Config& config) { config.model.cross_layers = 0; }},
+    {"full", "cross=3", "full", [](Config&) {}},
 };
 
 }  // namespace
 
 std::vector<GridPoint> feature_points(const GridChoice& choice) {
   std::vector<GridPoint> points;
-  for (const GridTask& task : choice.tasks)
-    for (const Row& row : kRows) {
+  for (const GridTask& task : choice.tasks) {
+    const std::span<const Row> rows =
+        task.every_size ? std::span<const Row>(kRows) : std::span<const Row>(kAnchors);
+    for (const Row& row : rows) {
       Config config = task_config(task);
       config.embedding.scheme = row.scheme;
       row.change(config);
       points.push_back(make_point(choice, task, row.series, row.value, config));
     }
+  }
   return points;
 }
 

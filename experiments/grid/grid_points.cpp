@@ -49,7 +49,7 @@ Config usual_config(const GridTask& task, const std::string& scheme) {
   Config config = task_config(task);
   config.embedding.scheme = scheme;
   const SchemeTraits& traits = traits_of_scheme(scheme);
-  const bool tiered = traits.tiered;
+  const bool tiered = traits.planned();
   if (traits.quantized) {
     config.embedding.subspaces = {usual_subspaces(task)};
     config.embedding.centroids = tiered ? std::vector{256, 64} : std::vector{256};
@@ -91,11 +91,13 @@ constexpr Plan kPlans[] = {
     {"sasrec", "mgqe_f16", "D=32", 3},
 };
 constexpr size_t kSeedsOfLargeCatalogues = 3;
+constexpr size_t kSeedsOfFeatures = 5, kSeedsOfAnchors = 3;
 
 }  // namespace
 
 size_t planned_seeds(const GridPoint& point) {
   const std::string task = point.task.name;
+  if (point.task.is_ctr()) return point.task.every_size ? kSeedsOfFeatures : kSeedsOfAnchors;
   if (!point.task.every_size) return kSeedsOfLargeCatalogues;
   if (task != "neumf" && task != "sasrec") return kSeeds;
   for (const Plan& plan : kPlans)

@@ -120,10 +120,6 @@ void GridProgram::run(const std::function<std::vector<GridPoint>(const GridChoic
   for (const double l2 : l2_)
     if (!(l2 >= 0.0)) input_error("--l2 ", l2, " must be 0 or more");
   if (!no_report_ && !list_) require_gnuplot();  // now, rather than after hours of runs
-  if (report_only_ && !has_report_)
-    input_error("--report-only: ", app_.get_name(),
-                " has no part in the report; --table prints "
-                "what is stored");
   if (report_only_) return write_report(choice());
   const std::vector<GridRun> runs = grid_runs(chosen(points(choice())), parse_seeds(seeds_));
   if (list_) return list(runs);

@@ -17,12 +17,6 @@ class GridProgram {
   /// Makes the runs that are missing and writes the report; Error where some failed.
   void run(const std::function<std::vector<GridPoint>(const GridChoice&)>& points);
 
-  /// The report is not about these points.
-  void leave_report_alone() {
-    has_report_ = false;
-    no_report_ = true;
-  }
-
   /// Those of the points that --only leaves which have runs, as Markdown; of a tuned one the
   /// candidate chosen on validation.
   std::string stored_table(const std::vector<GridPoint>& points) const;
@@ -43,7 +37,6 @@ class GridProgram {
   std::vector<double> l2_ = GridChoice{}.l2;
   double budget_minutes_ = 0.0;
   bool list_ = false, collect_ = false, report_only_ = false, no_report_ = false;
-  bool has_report_ = true;
   GridOptions options_;
 };
 

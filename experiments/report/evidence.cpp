@@ -179,14 +179,18 @@ std::vector<PointRuns> runs_of_points(const std::vector<RunRecord>& runs,
 }
 
 Evidence::Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice)
-    : tasks_(choice.tasks) {
+    : Evidence(runs, choice.tasks, figure2_points(choice),
+               ablation_points(choice, ablation_names())) {}
+
+Evidence::Evidence(const std::vector<RunRecord>& runs, const std::vector<GridTask>& tasks,
+                   const std::vector<GridPoint>& figure2, const std::vector<GridPoint>& ablations)
+    : tasks_(tasks) {
   const std::vector<RunRecord> kept = on_one_data(runs, on_other_data_);
-  figure2_ = filled(kept, figure2_points(choice));
-  ablations_ = filled(kept, ablation_points(choice, ablation_names()));
+  figure2_ = filled(kept, figure2);
+  ablations_ = filled(kept, ablations);
   for (const RunRecord& run : kept) stored_.emplace(run_key(recorded_config(run)), run);
-  std::vector<GridPoint> points;
-  for (const auto* filled : {&figure2_, &ablations_})
-    for (const PointRuns& point : *filled) points.push_back(point.point);
+  std::vector<GridPoint> points = figure2;
+  points.insert(points.end(), ablations.begin(), ablations.end());
   std::vector<uint64_t> seeds;
   for (const PointRuns& point : figure2_)
     for (const auto& [seed, run] : point.runs)

@@ -55,6 +55,10 @@ class Evidence {
  public:
   /// choice: the points to look for; its tasks are those of the report.
   Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice);
+  /// The same of other points than those of figure 2 and the ablations, which stand in the place of
+  /// the former.
+  Evidence(const std::vector<RunRecord>& runs, const std::vector<GridTask>& tasks,
+           const std::vector<GridPoint>& points, const std::vector<GridPoint>& ablations = {});
 
   const std::vector<GridTask>& tasks() const { return tasks_; }
   const std::vector<PointRuns>& figure2() const { return figure2_; }

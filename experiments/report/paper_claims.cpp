@@ -32,54 +32,6 @@ std::vector<GridTask> main_tasks(const Evidence& evidence) {
   return tasks;
 }
 
-using Points = std::vector<const PointRuns*>;
-
-/// The points of a scheme that seeds were planned for, in the order of figure 2: the smallest
-/// first.
-Points planned_points(const Evidence& evidence, const GridTask& task, const std::string& scheme) {
-  Points points;
-  for (const PointRuns& point : evidence.figure2())
-    if (std::string(point.point.task.name) == task.name && point.point.series == scheme &&
-        planned_seeds(point.point) > 0)
-      points.push_back(&point);
-  return points;
-}
-
-bool any_cut_short(const Points& points) {
-  return std::any_of(points.begin(), points.end(),
-                     [](const PointRuns* point) { return point->is_cut_short(); });
-}
-
-/// What a ratio of `over` to `under` rests on: the seeds planned for all of them, the runs that are
-/// missing, and what longer training could do to it.
-void rest_on(Check& check, const Evidence& evidence, const Points& over, const Points& under,
-             bool higher_is_better) {
-  Points all = over;
-  all.insert(all.end(), under.begin(), under.end());
-  check.planned = planned_seeds(all.front()->point);
-  for (const PointRuns* point : all)
-    check.planned = std::min(check.planned, planned_seeds(point->point));
-  std::set<std::string> known;
-  for (const PointRuns* point : all) {
-    for (GridRun& run : evidence.missing(*point, check.planned))
-      if (known.insert(run_key(run.config)).second) check.missing.push_back(std::move(run));
-    if (point->is_cut_short()) check.cut_short.push_back(point->point.name());
-  }
-  (higher_is_better ? check.may_rise : check.may_fall) |= any_cut_short(over);
-  (higher_is_better ? check.may_fall : check.may_rise) |= any_cut_short(under);
-}
-
-/// Of the seeds 1 to `seeds`.
-BySeed first(BySeed values, size_t seeds) {
-  std::erase_if(values, [&](const auto& value) { return value.first > seeds; });
-  return values;
-}
-
-std::string ratio_title(const PointRuns& over, const PointRuns& under, const Measure& measure) {
-  return fmt::format("{}, {}: {} / {}", title_of(over.point.task), measure.name, over.label(),
-                     under.label());
-}
-
 double on_par_bound(const Measure& measure) {
   if (!measure.higher_is_better) return kOnParError;
   return measure.pointer == "/test/sampled/hr@10" ? kOnParSampled : kOnParFull;
@@ -142,34 +94,6 @@ Claim on_par_with_dpq(const Evidence& evidence) {
   return claim;
 }
 
-/// A scheme's value by size, for one seed; nothing where the seed lacks one of the points.
-std::optional<std::vector<std::pair<double, double>>> curve_of(const Points& points, uint64_t seed,
-                                                               const std::string& pointer) {
-  std::vector<std::pair<double, double>> curve;
-  for (const PointRuns* point : points) {
-    const auto run = point->runs.find(seed);
-    if (run == point->runs.end()) return std::nullopt;
-    const auto& value = run->second.at(nlohmann::ordered_json::json_pointer(pointer));
-    if (value.is_null()) return std::nullopt;
-    curve.emplace_back(point->percent_of_full(), value.get<double>());
-  }
-  return curve;
-}
-
-/// By seed the geometric mean, over the sizes of `ours`, of its value over that of the rival there.
-BySeed over_curve(const Points& ours, const Points& rival, size_t seeds,
-                  const std::string& pointer) {
-  BySeed ratios;
-  for (uint64_t seed = 1; seed <= seeds; ++seed) {
-    const auto mine = curve_of(ours, seed, pointer), theirs = curve_of(rival, seed, pointer);
-    if (!mine || !theirs) continue;
-    double sum = 0.0;
-    for (const auto& [size, value] : *mine) sum += std::log(value / interpolate(*theirs, size));
-    ratios[seed] = std::exp(sum / static_cast<double>(mine->size()));
-  }
-  return ratios;
-}
-
 Claim best_at_equal_size(const Evidence& evidence) {
   Claim claim{
       "MGQE is the best at equal size",
@@ -196,14 +120,6 @@ Claim best_at_equal_size(const Evidence& evidence) {
     }
   }
   return claim;
-}
-
-/// Of several verdicts that all must be kept.
-Verdict all_of(const std::vector<Verdict>& verdicts) {
-  for (const Verdict worst : {Verdict::kNotSupported, Verdict::kNotEnoughRuns, Verdict::kCutShort,
-                              Verdict::kNotJudged, Verdict::kUndecided})
-    if (std::find(verdicts.begin(), verdicts.end(), worst) != verdicts.end()) return worst;
-  return verdicts.empty() ? Verdict::kNotEnoughRuns : Verdict::kSupported;
 }
 
 /// Of a check that is broken alone: whether it is by its interval shared among so many.
@@ -431,106 +347,6 @@ Claim softmax_is_worse(const Evidence& evidence) {
 }
 
 }  // namespace
-
-std::optional<Check> planned_ratio(const Evidence& evidence, const Measure& measure,
-                                   const PointRuns* over, const PointRuns* under) {
-  if (over == nullptr || under == nullptr) return std::nullopt;
-  if (planned_seeds(over->point) == 0 || planned_seeds(under->point) == 0) return std::nullopt;
-  Check check{.what = ratio_title(*over, *under, measure)};
-  rest_on(check, evidence, {over}, {under}, measure.higher_is_better);
-  check.measured = paired_ratio(first(over->values(measure.pointer), check.planned),
-                                first(under->values(measure.pointer), check.planned));
-  return check;
-}
-
-std::string to_text(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kSupported:
-      return "supported";
-    case Verdict::kNotSupported:
-      return "not supported";
-    case Verdict::kUndecided:
-      return "undecided";
-    case Verdict::kCutShort:
-      return "cut short";
-    case Verdict::kNotJudged:
-      return "not judged";
-    case Verdict::kNotEnoughRuns:
-      break;
-  }
-  return "not enough runs";
-}
-
-Verdict Check::so_far(size_t bounds) const {
-  if (decided) return *decided;
-  if (!measured || (planned > 0 && measured->seeds < 2)) return Verdict::kNotEnoughRuns;
-  const Estimate interval = shared_among(*measured, bounds);
-  const bool low_keeps = at_least ? interval.low() >= bound : interval.low() <= bound;
-  const bool high_keeps = at_least ? interval.high() >= bound : interval.high() <= bound;
-  if (low_keeps != high_keeps) return Verdict::kUndecided;
-  if (low_keeps) return (at_least ? may_fall : may_rise) ? Verdict::kCutShort : Verdict::kSupported;
-  return (at_least ? may_rise : may_fall) ? Verdict::kCutShort : Verdict::kNotSupported;
-}
-
-Verdict Check::verdict(size_t bounds) const {
-  if (decided) return *decided;
-  if (!measured || measured->seeds < planned) return Verdict::kNotEnoughRuns;
-  return so_far(bounds);
-}
-
-Verdict Claim::verdict() const {
-  for (const Check& check : checks)
-    if (check.verdict(checks.size()) == Verdict::kNotSupported) return Verdict::kNotSupported;
-  std::vector<Verdict> verdicts;
-  for (const Check& check : checks) {
-    const Verdict alone = check.verdict();
-    // Broken alone, but not among so many.
-    verdicts.push_back(alone == Verdict::kNotSupported ? Verdict::kUndecided : alone);
-  }
-  return all_of(verdicts);
-}
-
-std::vector<GridRun> Claim::missing() const {
-  std::vector<GridRun> runs;
-  std::set<std::string> known;
-  for (const Check& check : checks)
-    for (const GridRun& run : check.missing)
-      if (known.insert(run_key(run.config)).second) runs.push_back(run);
-  return runs;
-}
-
-std::string names_of(const std::vector<GridRun>& runs) {
-  std::map<std::string, std::pair<std::set<uint64_t>, size_t>> points;  // seeds, and runs
-  for (const GridRun& run : runs) {
-    auto& [seeds, count] = points[run.point];
-    seeds.insert(run.config.run.seed);
-    ++count;
-  }
-  std::string text;
-  for (const auto& [name, point] : points) {
-    const auto& [seeds, count] = point;
-    std::string list;
-    for (auto seed = seeds.begin(); seed != seeds.end();) {
-      const uint64_t from = *seed;
-      uint64_t to = from;
-      while (++seed != seeds.end() && *seed == to + 1) to = *seed;
-      list += (list.empty() ? "" : ", ") +
-              (from == to ? std::to_string(from) : fmt::format("{}–{}", from, to));
-    }
-    text += fmt::format("{}{} seed{} {}", text.empty() ? "" : "; ", name,
-                        seeds.size() == 1 ? "" : "s", list);
-    if (count > seeds.size()) text += fmt::format(" ({} runs)", count);
-  }
-  return text;
-}
-
-std::string time_of(const std::vector<GridRun>& runs, const RunCosts& costs) {
-  double seconds = 0.0;
-  for (const GridRun& run : runs) seconds += costs.seconds(run);
-  if (seconds < 90) return fmt::format("about {:.0f} s", seconds);
-  return seconds < 5400 ? fmt::format("about {:.0f} min", seconds / 60)
-                        : fmt::format("about {:.1f} h", seconds / 3600);
-}
 
 std::vector<Claim> paper_claims(const Evidence& evidence, const std::vector<StepPair>& steps) {
   return {

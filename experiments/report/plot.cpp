@@ -34,14 +34,19 @@ struct Look {
 };
 
 constexpr Look kLooks[] = {
-    {"full", 1, 7, "1", 1.4},                  // filled circle
-    {"low_rank", 2, 4, "(8,4)", 1.2},          // open square
-    {"scalar_quantized", 3, 8, "(3,3)", 1.2},  // open triangle
-    {"hashed", 4, 11, "(10,3,2,3)", 1.2},      // filled triangle, point down
-    {"dpq_vq", 5, 12, "(6,2)", 1.4},           // open diamond
-    {"mgqe_f16", 8, 9, "(4,2)", 1.8},          // filled triangle
-    {"mgqe", 6, 5, "1", 2.4},                  // filled square, thick line
-    {"dpq_sx", 7, 2, "(2,2)", 1.2},            // cross
+    {"full", 1, 7, "1", 1.4},                    // filled circle
+    {"low_rank", 2, 4, "(8,4)", 1.2},            // open square
+    {"scalar_quantized", 3, 8, "(3,3)", 1.2},    // open triangle
+    {"hashed", 4, 11, "(10,3,2,3)", 1.2},        // filled triangle, point down
+    {"dpq_vq", 5, 12, "(6,2)", 1.4},             // open diamond
+    {"mgqe_f16", 8, 9, "(4,2)", 1.8},            // filled triangle
+    {"mgqe", 6, 5, "1", 2.4},                    // filled square, thick line
+    {"dpq_sx", 7, 2, "(2,2)", 1.2},              // cross
+    {"lsq", 7, 6, "(3,1)", 1.2},                 // open circle
+    {"multiplexed", 4, 10, "(10,3)", 1.2},       // open triangle, point down
+    {"quotient_remainder", 2, 3, "(1,2)", 1.2},  // star
+    {"memcom", 5, 1, "(5,3)", 1.2},              // plus
+    {"mixed_dim", 8, 13, "(8,2,2,2)", 1.2},      // filled diamond
 };
 
 const Look& look_of(const std::string& series) {

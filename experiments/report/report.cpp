@@ -9,12 +9,19 @@ namespace {
 constexpr size_t kSeedsAskedFor = 10;                         // of ablations
 constexpr const char* kSteps = "steps_against_dpq_cpu.json";  // beside the report
 
+/// Tasks of their own, laid out by points of their own.
+Evidence of_features(const std::vector<RunRecord>& runs, GridChoice choice) {
+  choice.tasks = feature_tasks();
+  return Evidence(runs, choice.tasks, feature_points(choice));
+}
+
 }  // namespace
 
 void write_report(const RunStore& store, const GridChoice& choice,
                   const std::filesystem::path& folder) {
   size_t others = 0;
-  const Evidence evidence(store.all(&others), choice);
+  const std::vector<RunRecord> runs = store.all(&others);
+  const Evidence evidence(runs, choice);
   const std::filesystem::path figures = folder / "figures";
   Document document;
   document.title = "Multi-granular quantized embeddings: what was measured";
@@ -26,6 +33,7 @@ void write_report(const RunStore& store, const GridChoice& choice,
   add_asked(document, evidence);
   add_claims(document, evidence, claims);
   add_figure2(document, evidence, figures);
+  add_features(document, of_features(runs, choice), figures);
   add_figure3(document, evidence, figures);
   add_head_and_tail(document, evidence);
   add_ablations(document, evidence);

@@ -152,6 +152,30 @@ void add_kept(Document& document, const Evidence& evidence) {
                  2);
 }
 
+void add_claim(Document& document, const Evidence& evidence, const Claim& claim) {
+  std::vector<TableRow> checks;
+  for (const Check& check : claim.checks)
+    checks.push_back({check.what, verdict_text(check), measured_text(check), bound_text(check),
+                      seeds_text(check)});
+  const std::vector<GridRun> missing = claim.missing();
+  std::string text = "Rule: " + claim.rule + ".";
+  if (!claim.note.empty()) text += " " + claim.note;
+  if (!missing.empty())
+    text += fmt::format(" Missing: {} runs, {} of one thread on the CPUs that made the others: {}.",
+                        missing.size(), time_of(missing, evidence.costs()), names_of(missing));
+  std::set<std::string> cut;
+  for (const Check& check : claim.checks)
+    cut.insert(check.cut_short.begin(), check.cut_short.end());
+  if (!cut.empty()) {
+    text += " Cut short, so to be trained longer:";
+    for (const std::string& name : cut) text += (name == *cut.begin() ? " " : ", ") + name;
+    text += ".";
+  }
+  document.table(
+      text, {"what", "verdict", "measured", "bound", "seeds"}, checks, 2,
+      fmt::format("{}: {}, {} bounds", claim.name, to_text(claim.verdict()), claim.checks.size()));
+}
+
 void add_claims(Document& document, const Evidence& evidence, const std::vector<Claim>& claims) {
   document.heading("The paper's claims");
   size_t bounds = 0;
@@ -175,30 +199,7 @@ void add_claims(Document& document, const Evidence& evidence, const std::vector<
       "that chance alone refutes a true claim in at most one case of twenty, however many bounds "
       "it "
       "has.");
-  for (const Claim& claim : claims) {
-    std::vector<TableRow> checks;
-    for (const Check& check : claim.checks)
-      checks.push_back({check.what, verdict_text(check), measured_text(check), bound_text(check),
-                        seeds_text(check)});
-    const std::vector<GridRun> missing = claim.missing();
-    std::string text = "Rule: " + claim.rule + ".";
-    if (!claim.note.empty()) text += " " + claim.note;
-    if (!missing.empty())
-      text +=
-          fmt::format(" Missing: {} runs, {} of one thread on the CPUs that made the others: {}.",
-                      missing.size(), time_of(missing, evidence.costs()), names_of(missing));
-    std::set<std::string> cut;
-    for (const Check& check : claim.checks)
-      cut.insert(check.cut_short.begin(), check.cut_short.end());
-    if (!cut.empty()) {
-      text += " Cut short, so to be trained longer:";
-      for (const std::string& name : cut) text += (name == *cut.begin() ? " " : ", ") + name;
-      text += ".";
-    }
-    document.table(text, {"what", "verdict", "measured", "bound", "seeds"}, checks, 2,
-                   fmt::format("{}: {}, {} bounds", claim.name, to_text(claim.verdict()),
-                               claim.checks.size()));
-  }
+  for (const Claim& claim : claims) add_claim(document, evidence, claim);
 }
 
 void add_user_intervals(Document& document, const Evidence& evidence) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "experiments/report/document.hpp"
+#include "experiments/report/feature_claims.hpp"
 #include "experiments/report/paper_claims.hpp"
 
 namespace mgqe {
@@ -22,6 +23,8 @@ void add_kept(Document& document, const Evidence& evidence);
 void add_asked(Document& document, const Evidence& evidence);
 /// Claim by claim: the rule, its bounds and the runs that are missing.
 void add_claims(Document& document, const Evidence& evidence, const std::vector<Claim>& claims);
+/// One of them, folded.
+void add_claim(Document& document, const Evidence& evidence, const Claim& claim);
 void add_figure2(Document& document, const Evidence& evidence,
                  const std::filesystem::path& figures);
 void add_figure3(Document& document, const Evidence& evidence,
@@ -35,6 +38,10 @@ void add_cut_short(Document& document, const Evidence& evidence);
 /// Ratios with intervals that count the users too, beside those over seeds alone.
 void add_user_intervals(Document& document, const Evidence& evidence);
 void add_method(Document& document, const Evidence& evidence);
+/// Rows with many features: quality against size, and claims about it. features: of
+/// feature_points().
+void add_features(Document& document, const Evidence& features,
+                  const std::filesystem::path& figures);
 /// How many seeds each point has, of those planned; of ablations, of `seeds`.
 void add_missing(Document& document, const Evidence& evidence, size_t seeds);
 /// Devices, commits, data, commands; `others`: stored runs of another numerics version.

@@ -6,8 +6,8 @@ host/serve/FORMAT.md, which shares no code with the first.
     read_artifact.py FILE --table item --rows 0,5,7         some rows, each behind its original id
     read_artifact.py FILE --table item --out item.npy       all rows, float32 (rows, dim)
 
-Rows have the same bits as those that mgqe decodes; but for low_rank, whose product is summed in
-another order.
+Rows have the same bits as those that mgqe decodes; but for low_rank and mixed_dim, whose
+products are summed in another order.
 """
 import argparse
 import json
@@ -55,7 +55,9 @@ class Table:
             raise SystemExit(f"table {self.name} has rows 0 to {self.rows - 1}")
         decoders = {"full": self.full, "low_rank": self.low_rank, "hashed": self.hashed,
                     "scalar_quantized": self.scalar, "dpq_vq": self.coded, "dpq_sx": self.coded,
-                    "mgqe": self.coded, "prq": self.staged}
+                    "mgqe": self.coded, "prq": self.staged, "lsq": self.scalar,
+                    "multiplexed": self.hashed, "quotient_remainder": self.quotient_remainder,
+                    "memcom": self.memcom, "mixed_dim": self.mixed_dim}
         return decoders[self.scheme](rows)
 
     def full(self, rows):
@@ -66,6 +68,23 @@ class Table:
 
     def hashed(self, rows):
         return self.array("table")[hash_buckets(rows, self.form["buckets"])]
+
+    def quotient_remainder(self, rows):
+        buckets = self.form["buckets"]
+        return self.array("quotients")[rows // buckets] * self.array("remainders")[rows % buckets]
+
+    def memcom(self, rows):
+        return self.array("table")[rows % self.form["buckets"]] * self.array("factors")[rows][:, None]
+
+    def mixed_dim(self, rows):
+        out = np.empty((len(rows), self.dim), np.float32)
+        begin = 0
+        for i, block in enumerate(self.form["blocks"]):
+            here = np.flatnonzero((rows >= begin) & (rows < block["end"]))
+            own = self.array(f"table.{i}")[rows[here] - begin]
+            out[here] = own @ self.array(f"projection.{i}") if block["width"] < self.dim else own
+            begin = block["end"]
+        return out
 
     def scalar(self, rows):
         """The middle of each cell, in double, rounded once."""

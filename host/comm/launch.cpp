@@ -51,7 +51,8 @@ Launch::Launch() {
   rank_ = world.rank;
   size_ = world.size;
   local_rank_ = world.local_rank;
-  if (rank_ > 0) static_cast<void>(std::freopen("/dev/null", "w", stdout));  // rank 0 speaks
+  if (rank_ > 0 && std::freopen("/dev/null", "w", stdout) == nullptr)  // rank 0 speaks
+    throw Error("/dev/null cannot be opened");
   if (size_ == launched) {
     ranks_ = make_mpi_communicator();
     return;

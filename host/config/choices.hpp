@@ -37,6 +37,8 @@ enum class DenseType {
   kBf16,
   kInt8,  // matrices, with a scale for each output; vectors stay f32
 };
+/// --bag-pooling: what a row has of a field with several values.
+enum class BagPooling { kMean, kSum };
 enum class Shard { kAuto, kRows, kNone };
 
 /// --optimizer. Dense arrays (codebooks among them) move by Adam, or by SGD under kSgd.
@@ -101,6 +103,11 @@ template <>
 struct Choices<DenseType> {
   static constexpr const char* flag = "--dense-type";
   static constexpr std::array names = {"f32", "bf16", "int8"};
+};
+template <>
+struct Choices<BagPooling> {
+  static constexpr const char* flag = "--bag-pooling";
+  static constexpr std::array names = {"mean", "sum"};
 };
 template <>
 struct Choices<Shard> {

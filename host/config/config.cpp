@@ -168,9 +168,9 @@ void validate_embedding(const EmbeddingConfig& embedding) {
     input_error("--tables ", name_of(embedding.tables),
                 " leaves the other tables full, and --embedding full is that already: choose "
                 "another scheme");
-  if (!embedding.budget.empty() && !traits.tiered)
+  if (!embedding.budget.empty() && !traits.planned())
     input_error("--budget is for --embedding ",
-                schemes_that([](const SchemeTraits& other) { return other.tiered; }), ", not ",
+                schemes_that([](const SchemeTraits& other) { return other.planned(); }), ", not ",
                 embedding.scheme);
   check_positive("--init-stddev", embedding.init_stddev);
   if (embedding.variant != Variant::kSharedK && !traits.reads("variant"))
@@ -311,6 +311,9 @@ void validate(const Config& config) {
                 " is out of range: 10 to 10000000000");
   if (embedding.full_rows < 0)
     input_error("--full-rows ", embedding.full_rows, " must be 0 (no field) or more");
+  constexpr int kLongestBag = 4096;
+  if (embedding.bag_length < 1 || embedding.bag_length > kLongestBag)
+    input_error("--bag-length ", embedding.bag_length, " is out of range: 1 to ", kLongestBag);
   if (data.synthetic_actions < 3)
     input_error("--synthetic-actions ", data.synthetic_actions,
                 " must be 3 or more: two actions are held out");

@@ -63,6 +63,7 @@ struct EmbeddingConfig {
   int rank = 16;
   int bits = 4;
   int64_t buckets = 1024;
+  std::vector<int> widths;  // empty: resolve() takes mixed_dim's own
   Variant variant = Variant::kSharedK;
   std::vector<int> subspaces = {32};
   std::vector<int> centroids;  // empty: resolve() takes the scheme's own
@@ -71,6 +72,9 @@ struct EmbeddingConfig {
   CodebookType codebook_type = CodebookType::kF32;
   CodebookScope codebook_scope = CodebookScope::kShared;
   int64_t full_rows = 100;
+  std::string field_sizes;
+  BagPooling bag_pooling = BagPooling::kMean;
+  int bag_length = 16;
   std::string budget;
   int budget_warmup = 2;
   double init_stddev = 0.01;
@@ -97,6 +101,7 @@ struct TrainConfig {
   double l2 = 0.0;
   int patience = 0;
   int evaluate_every = 1;
+  std::string warm_start;
 };
 
 struct RunConfig {
@@ -176,9 +181,14 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("embedding", "dim", "--dim", embedding.dim, "embedding dimension d");
   visit("embedding", "rank", "--rank", embedding.rank, "low_rank: r, below the dimension");
   visit("embedding", "bits", "--bits", embedding.bits,
-        "scalar_quantized: bits of a component, 1 to 16");
-  visit("embedding", "buckets", "--buckets", embedding.buckets,
-        "hashed: rows of each table that its ids share");
+        "scalar_quantized, lsq: bits of a component, 1 (lsq 2) to 16");
+  visit(
+      "embedding", "buckets", "--buckets", embedding.buckets,
+      "hashed, multiplexed, memcom: rows that the ids of a table share; quotient_remainder: those "
+      "of the remainders");
+  visit("embedding", "widths", "--widths", embedding.widths,
+        "mixed_dim: dimension of the rows of each tier before they are projected to --dim, most "
+        "popular tier first, non-increasing [d, d/4]");
   visit("embedding", "variant", "--variant", embedding.variant,
         "mgqe: shared_k (one codebook, tier i uses its first K_i centroids), private_k (a codebook "
         "of K_i a tier) or private_d (a codebook of D_i subspaces a tier)");
@@ -188,7 +198,8 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "K, 1 to 256; mgqe: one a tier, most popular tier first, non-increasing [256,64; 256 where "
         "there is one codebook size]");
   visit("embedding", "tiers", "--tiers", embedding.tiers,
-        "mgqe: where tiers end, as cumulative fractions of the ids by popularity, ascending [0.1]");
+        "mgqe, mixed_dim: where tiers end, as cumulative fractions of the ids by popularity, "
+        "ascending [0.1]");
   visit("embedding", "user_subspaces", "--user-subspaces", embedding.user.subspaces,
         "mgqe: --subspaces of the tables of users alone");
   visit("embedding", "user_centroids", "--user-centroids", embedding.user.centroids,
@@ -209,6 +220,13 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "codebook each) or group (fields whose rows have as many digits share one)");
   visit("embedding", "full_rows", "--full-rows", embedding.full_rows,
         "ctr: fields of so many rows or fewer stay full");
+  visit("embedding", "field_sizes", "--field-sizes", embedding.field_sizes,
+        "ctr: fields that have a table, a scheme and sizes of their own, e.g. "
+        "'user:centroids=64/16,subspaces=4;hour:scheme=full' [none]");
+  visit("embedding", "bag_pooling", "--bag-pooling", embedding.bag_pooling,
+        "ctr: what the vectors of a field with several values become: their mean or sum");
+  visit("embedding", "bag_length", "--bag-length", embedding.bag_length,
+        "ctr: values of such a field that are read of a row, the first");
   visit("embedding", "budget", "--budget", embedding.budget,
         "mgqe: bytes of all tables, e.g. 10% of full ones, 300KiB or 300000: centroids and tiers "
         "that lose least are found in it, after a warm-up of full tables [none]");
@@ -256,6 +274,10 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "stop after so many evaluations without a better one; 0 trains every epoch");
   visit("train", "evaluate_every", "--evaluate-every", train.evaluate_every,
         "epochs between evaluations; the last epoch is always evaluated");
+  visit("train", "warm_start", "--warm-start", train.warm_start,
+        "model.safetensors of a run of full tables on the same data: begin at its rows, with "
+        "codebooks "
+        "that k-means makes of them, and at its layers [none]");
 
   auto& run = config.run;
   visit("run", "seed", "--seed", run.seed, "seed of everything random");

@@ -140,16 +140,75 @@ constexpr SchemeTraits kScalarQuantized = {
     .label = [](const EmbeddingConfig& e) { return " b=" + std::to_string(e.bits); },
 };
 
-constexpr SchemeTraits kHashed = {
-    .name = "hashed",
-    .sharded = false,  // the buckets are few, and every rank hashes for itself
-    .sizes = {"buckets"},
+constexpr SchemeTraits kLsq = {
+    .name = "lsq",
+    .sizes = {"bits"},
     .validate =
         [](const EmbeddingConfig& embedding) {
-          if (embedding.buckets < 1 || embedding.buckets > 2'147'483'647)
-            input_error("--buckets ", embedding.buckets, " is out of range: 1 to 2147483647");
+          if (embedding.bits < 2 || embedding.bits > 16)
+            input_error("--bits ", embedding.bits, " is out of range: lsq takes 2 to 16");
         },
-    .label = [](const EmbeddingConfig& e) { return " m=" + std::to_string(e.buckets); },
+    .label = [](const EmbeddingConfig& e) { return " b=" + std::to_string(e.bits); },
+};
+
+/// Rows that many ids share. They are few, and every rank has them all.
+constexpr SchemeTraits of_buckets(const char* name) {
+  return {
+      .name = name,
+      .sharded = false,
+      .sizes = {"buckets"},
+      .validate =
+          [](const EmbeddingConfig& embedding) {
+            if (embedding.buckets < 1 || embedding.buckets > 2'147'483'647)
+              input_error("--buckets ", embedding.buckets, " is out of range: 1 to 2147483647");
+          },
+      .label = [](const EmbeddingConfig& e) { return " m=" + std::to_string(e.buckets); },
+  };
+}
+constexpr SchemeTraits kHashed = of_buckets("hashed");
+constexpr SchemeTraits kQuotientRemainder = of_buckets("quotient_remainder");
+constexpr SchemeTraits kMemcom = of_buckets("memcom");
+
+constexpr SchemeTraits kMultiplexed = [] {
+  SchemeTraits traits = of_buckets("multiplexed");
+  traits.one_table = true;
+  return traits;
+}();
+
+void resolve_mixed_dim(EmbeddingConfig& embedding) {
+  if (embedding.tiers.empty() && (embedding.widths.empty() || embedding.widths.size() == 2))
+    embedding.tiers = {0.1};
+  if (embedding.widths.empty() && embedding.tiers.size() == 1)
+    embedding.widths = {static_cast<int>(embedding.dim),
+                        static_cast<int>(std::max<int64_t>(1, embedding.dim / 4))};
+}
+
+void validate_mixed_dim(const EmbeddingConfig& embedding) {
+  const std::vector<int>& widths = embedding.widths;
+  if (embedding.tiers.size() + 1 != widths.size())
+    input_error("--tiers has ", embedding.tiers.size(), " cuts and --widths ", widths.size(),
+                " values: give one cut fewer than widths");
+  validate_tiers(embedding, widths.size());
+  for (size_t i = 1; i < widths.size(); ++i)
+    if (widths[i] > widths[i - 1])
+      input_error("--widths rises from ", widths[i - 1], " to ", widths[i],
+                  ": rarer tiers may not be wider; sort them largest first");
+}
+
+constexpr SchemeTraits kMixedDim = {
+    .name = "mixed_dim",
+    .tiered = true,
+    .sharded = false,  // its tables are narrow, and every rank cuts ids by itself
+    .sizes = {"widths", "tiers"},
+    .resolve = resolve_mixed_dim,
+    .validate = validate_mixed_dim,
+    .validate_dim =
+        [](const EmbeddingConfig& embedding, int64_t dim, const char* flag) {
+          for (const int width : embedding.widths)
+            if (width < 1 || width > dim)
+              input_error("--widths ", width, " is out of range: 1 to ", dim, ", as ", flag);
+        },
+    .label = [](const EmbeddingConfig& e) { return " w=" + joined(e.widths); },
 };
 
 constexpr SchemeTraits quantized(const char* name) {
@@ -188,7 +247,8 @@ constexpr SchemeTraits kMgqe = [] {
 /// A new scheme is one line here.
 std::vector<const SchemeTraits*>& registry() {
   static std::vector<const SchemeTraits*> all = {
-      &kFull, &kLowRank, &kScalarQuantized, &kHashed, &kDpqVq, &kDpqSx, &kMgqe,
+      &kFull, &kLowRank,     &kScalarQuantized,   &kHashed, &kDpqVq,    &kDpqSx, &kMgqe,
+      &kLsq,  &kMultiplexed, &kQuotientRemainder, &kMemcom, &kMixedDim,
   };
   return all;
 }

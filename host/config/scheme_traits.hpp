@@ -15,7 +15,8 @@ namespace mgqe {
 struct SchemeTraits {
   const char* name;
   bool quantized = false;      // rows are codes into codebooks
-  bool tiered = false;         // of several codebook sizes, by popularity
+  bool tiered = false;         // ids are encoded by their popularity, in tiers
+  bool one_table = false;      // about one table of many features, so about --task ctr alone
   bool sharded = true;         // whether its rows can be sharded over ranks
   bool bfloat16_rows = false;  // whether they can be stored in bfloat16
   /// Keys of section "embedding" that say, beside dim, how large a table is; tiers where given.
@@ -31,6 +32,8 @@ struct SchemeTraits {
   /// Its sizes for people: " r=16". Null where the dimension says it all.
   std::string (*label)(const EmbeddingConfig& embedding) = nullptr;
 
+  /// Whether tiers of one codebook can be planned from a budget.
+  bool planned() const { return tiered && quantized; }
   bool is_size(std::string_view key) const;
   /// Whether a run of this scheme depends on that key of section "embedding".
   bool reads(std::string_view key) const;

@@ -72,6 +72,8 @@ json describe_table(const PackedTable& table) {
   const PackedScheme& scheme = *find_scheme(table.scheme);
   json description = {{"scheme", table.scheme}, {"rows", table.rows}, {"dim", table.dim}};
   for (const PackedField& field : scheme.fields()) description[field.name] = table.*field.value;
+  for (const PackedBlock& block : table.blocks)
+    description["blocks"].push_back({{"end", block.end}, {"width", block.width}});
   if (!scheme.has_codes()) return description;
   description["private_codebooks"] = table.private_codebooks;
   if (table.codebook_type != DType::kF32)  // what readers before it know goes without saying

@@ -133,9 +133,18 @@ class Parser {
     for (const PackedField& field : scheme->fields())
       table.*field.value = integer(what, description, field.name);
     if (scheme->has_codes()) parse_tiers(what, description, table);
+    if (scheme->has_blocks()) parse_blocks(what, description, table);
     if (const std::string defect = shape_defect(table); !defect.empty()) refuse(what, ": ", defect);
     for (const ArraySpec& spec : scheme->expected_arrays(table)) claim(name + ".", spec, what);
     return table;
+  }
+
+  void parse_blocks(const std::string& what, const json& description, PackedTable& table) const {
+    const json list = description.value("blocks", json::array());
+    if (!list.is_array() || list.empty() || list.size() > kMaxTiers)
+      refuse(what, " needs a list of 1 to ", kMaxTiers, " blocks");
+    for (const json& block : list)
+      table.blocks.push_back({integer(what, block, "end"), integer(what, block, "width")});
   }
 
   /// In version 1 a table had one number of subspaces, and one codebook.

@@ -19,11 +19,26 @@ struct PackedTier {
   int subspaces = 0;  // D_i, of each stage
 };
 
+/// Ids of similar popularity whose rows are equally wide.
+struct PackedBlock {
+  int64_t end = 0;    // first id after it
+  int64_t width = 0;  // at most dim
+};
+
 /// One embedding table. Schemes, their arrays, and the fields each uses:
 ///   full              "table" f32 (rows, dim)
 ///   low_rank          "factor" f32 (rows, rank), "basis" f32 (rank, dim)
 ///   scalar_quantized  "cells" u8 (rows, packed_row_bytes(dim, bits)), "low", "high" f32 (dim)
+///   lsq               as scalar_quantized
 ///   hashed            "table" f32 (buckets, dim)
+///   multiplexed       as hashed
+///   quotient_remainder
+///                     "quotients" f32 (ceil(rows / buckets), dim) and "remainders" f32 (buckets,
+///                     dim): row id / buckets of the one times row id mod buckets of the other
+///   memcom            "table" f32 (buckets, dim), "factors" f32 (rows): row id mod buckets times
+///                     the id's factor
+///   mixed_dim         of the ids of block i, "table.i" f32 (rows_i, width_i); where width_i < dim
+///                     rows are its product with "projection.i" f32 (width_i, dim)
 ///   dpq_vq, dpq_sx    as mgqe with one tier and a shared codebook (dpq_sx: the values)
 ///   mgqe              "codebook" (K_1, dim) shared by the tiers, or "codebook.i" (K_i, dim) of
 ///                     each, of codebook_type; per tier i "codes.i" u8 (rows_i,
@@ -35,10 +50,11 @@ struct PackedTable {
   std::string scheme;
   int64_t rows = 0;
   int64_t dim = 0;
-  int64_t rank = 0;               // low_rank
-  int64_t bits = 0;               // scalar_quantized
-  int64_t buckets = 0;            // hashed
-  std::vector<PackedTier> tiers;  // dpq_vq, dpq_sx, mgqe, prq
+  int64_t rank = 0;                 // low_rank
+  int64_t bits = 0;                 // scalar_quantized, lsq
+  int64_t buckets = 0;              // hashed, multiplexed, quotient_remainder, memcom
+  std::vector<PackedBlock> blocks;  // mixed_dim
+  std::vector<PackedTier> tiers;    // dpq_vq, dpq_sx, mgqe, prq
   bool private_codebooks = false;
   DType codebook_type = DType::kF32;  // or kF16: of every codebook
   int64_t stages = 1;                 // prq
@@ -50,6 +66,8 @@ struct PackedTable {
   int64_t code_dim() const { return stages * dim; }
   /// Codes of a row.
   int code_count(int tier) const { return static_cast<int>(stages) * tiers[tier].subspaces; }
+  int64_t block_begin(size_t block) const { return block == 0 ? 0 : blocks[block - 1].end; }
+  int64_t block_rows(size_t block) const { return blocks[block].end - block_begin(block); }
   int64_t tier_begin(int tier) const { return tier == 0 ? 0 : tiers[tier - 1].end; }
   int64_t tier_rows(int tier) const { return tiers[tier].end - tier_begin(tier); }
   /// Bits of a centroid's component.

@@ -33,6 +33,10 @@ class PackedScheme {
   virtual bool has_codes() const { return false; }
   /// Whether they say if their rows are rotated.
   virtual bool may_rotate() const { return false; }
+  /// Whether its tables have blocks.
+  virtual bool has_blocks() const { return false; }
+  /// What is wrong with those; empty when nothing is.
+  virtual std::string blocks_defect(const PackedTable&) const { return ""; }
   /// What is wrong with tiers and codebooks; empty when nothing is.
   virtual std::string tiers_defect(const PackedTable&) const { return ""; }
   /// Every array of a table without shape_defect.

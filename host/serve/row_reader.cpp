@@ -110,35 +110,81 @@ class PlainRows {
  public:
   explicit PlainRows(const TableView& table) : form_(table.form()) {
     const std::string& scheme = form_.scheme;
-    if (scheme == "full" || scheme == "hashed") {
-      values_ = table.as<float>("table").data();
+    const auto floats = [&](const std::string& name) { return table.as<float>(name).data(); };
+    if (scheme == "full") {
+      values_ = floats("table");
+      read_ = &PlainRows::copy;
+    } else if (scheme == "hashed" || scheme == "multiplexed") {
+      values_ = floats("table");
+      read_ = &PlainRows::copy_bucket;
     } else if (scheme == "low_rank") {
-      values_ = table.as<float>("factor").data();
-      basis_ = table.as<float>("basis").data();
-    } else if (scheme == "scalar_quantized") {
+      values_ = floats("factor");
+      others_ = floats("basis");
+      read_ = &PlainRows::multiply_factor;
+    } else if (scheme == "scalar_quantized" || scheme == "lsq") {
       cells_ = table.as<uint8_t>("cells").data();
-      low_ = table.as<float>("low").data();
-      high_ = table.as<float>("high").data();
+      low_ = floats("low");
+      high_ = floats("high");
+      read_ = &PlainRows::dequantize;
+    } else if (scheme == "quotient_remainder") {
+      values_ = floats("quotients");
+      others_ = floats("remainders");
+      read_ = &PlainRows::multiply_parts;
+    } else if (scheme == "memcom") {
+      values_ = floats("table");
+      others_ = floats("factors");
+      read_ = &PlainRows::scale_bucket;
+    } else if (scheme == "mixed_dim") {
+      for (size_t i = 0; i < form_.blocks.size(); ++i) {
+        const bool projected = form_.blocks[i].width < form_.dim;
+        blocks_[i] = floats("table." + std::to_string(i));
+        projections_[i] = projected ? floats("projection." + std::to_string(i)) : nullptr;
+      }
+      read_ = &PlainRows::project_block;
     } else {
       input_error("table ", table.name(), ": rows of the scheme ", scheme, " cannot be served");
     }
   }
 
-  void read(int64_t row, float* out) const {
-    const int64_t d = form_.dim;
-    if (basis_ != nullptr) return multiply(values_ + row * form_.rank, out);
-    if (cells_ != nullptr) return dequantize(row, out);
-    const int64_t place = form_.scheme == "hashed" ? hash_bucket(row, form_.buckets) : row;
-    std::copy_n(values_ + place * d, d, out);
-  }
+  void read(int64_t row, float* out) const { (this->*read_)(row, out); }
 
  private:
-  /// In the order of the matrix product that training decodes by: one fma chain over the rank.
-  void multiply(const float* factor, float* out) const {
+  const float* value_row(int64_t row) const { return values_ + row * form_.dim; }
+
+  void copy(int64_t row, float* out) const { std::copy_n(value_row(row), form_.dim, out); }
+  void copy_bucket(int64_t row, float* out) const { copy(hash_bucket(row, form_.buckets), out); }
+
+  void multiply_factor(int64_t row, float* out) const {
+    multiply(values_ + row * form_.rank, form_.rank, others_, out);
+  }
+  /// In the order of the matrix product that training decodes by: one fma chain over the width.
+  void multiply(const float* narrow, int64_t width, const float* basis, float* out) const {
     const int64_t d = form_.dim;
     std::fill_n(out, d, 0.0f);
-    for (int64_t k = 0; k < form_.rank; ++k)
-      for (int64_t c = 0; c < d; ++c) out[c] = std::fma(factor[k], basis_[k * d + c], out[c]);
+    for (int64_t k = 0; k < width; ++k)
+      for (int64_t c = 0; c < d; ++c) out[c] = std::fma(narrow[k], basis[k * d + c], out[c]);
+  }
+
+  void multiply_parts(int64_t row, float* out) const {
+    const float* const quotient = value_row(row / form_.buckets);
+    const float* const remainder = others_ + row % form_.buckets * form_.dim;
+    for (int64_t c = 0; c < form_.dim; ++c) out[c] = quotient[c] * remainder[c];
+  }
+
+  void scale_bucket(int64_t row, float* out) const {
+    const float* const shared = value_row(row % form_.buckets);
+    for (int64_t c = 0; c < form_.dim; ++c) out[c] = shared[c] * others_[row];
+  }
+
+  void project_block(int64_t row, float* out) const {
+    size_t i = 0;
+    while (row >= form_.blocks[i].end) ++i;
+    const int64_t width = form_.blocks[i].width;
+    const float* const narrow = blocks_[i] + (row - form_.block_begin(i)) * width;
+    if (projections_[i] == nullptr)
+      std::copy_n(narrow, width, out);
+    else
+      multiply(narrow, width, projections_[i], out);
   }
 
   void dequantize(int64_t row, float* out) const {
@@ -149,8 +195,10 @@ class PlainRows {
   }
 
   const PackedTable& form_;
-  const float *values_ = nullptr, *basis_ = nullptr, *low_ = nullptr, *high_ = nullptr;
+  void (PlainRows::*read_)(int64_t, float*) const = nullptr;
+  const float *values_ = nullptr, *others_ = nullptr, *low_ = nullptr, *high_ = nullptr;
   const uint8_t* cells_ = nullptr;
+  const float *blocks_[kMaxTiers] = {}, *projections_[kMaxTiers] = {};
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 
 #include "host/comm/launch.hpp"
+#include "host/config/choices.hpp"
+#include "host/config/scheme_traits.hpp"
 #include "host/data/ctr/load_ctr_rows.hpp"
 #include "host/train/ctr_metrics.hpp"
 #include "host/train/task.hpp"
@@ -16,10 +18,10 @@ namespace {
 
 std::vector<FeatureSpec> feature_specs(const CtrRows& rows) {
   std::vector<FeatureSpec> specs;
-  for (size_t f = 0; f < rows.shape().fields.size(); ++f) {
-    const CtrField& field = rows.shape().fields[f];
-    specs.push_back({field.name, field.rows, rows.counts(f)});
-  }
+  for (const CtrField& field : rows.shape().fields)
+    specs.push_back({field.name, field.rows, rows.counts(specs.size())});
+  for (const CtrField& bag : rows.shape().bags)
+    specs.push_back({bag.name, bag.rows, rows.counts(specs.size()), true});
   return specs;
 }
 
@@ -34,7 +36,19 @@ class CtrTask final : public Task {
         rows_(std::move(rows)),
         layout_(std::make_shared<FeatureLayout>(
             arrange_features(config.embedding, feature_specs(*rows_),
-                             static_cast<int64_t>(rows_->shape().dense.size())))) {}
+                             static_cast<int64_t>(rows_->shape().dense.size())))) {
+    if (backend.communicator().alone()) return;
+    for (const FeatureGroup& group : layout_->groups)
+      if (!config.embedding.field_sizes.empty() && config.run.shard != Shard::kNone &&
+          !traits_of_scheme(group.embedding().scheme).sharded)
+        input_error("--field-sizes: table ", group.table(), " of ", group.embedding().scheme,
+                    " cannot be sharded over ranks: give --shard none");
+    if (!rows_->shape().bags.empty())
+      input_error("--data ", config.data.name, ": field ", rows_->shape().bags[0].name,
+                  " has several values a row, which one process trains: start no ranks, or prepare "
+                  "it with --ignore ",
+                  rows_->shape().bags[0].name);
+  }
 
   Catalogue catalogue() const override { return {0, 0, 0.0, layout_}; }
   std::unique_ptr<BatchSource> make_batch_source() const override {
@@ -67,8 +81,10 @@ class CtrTask final : public Task {
   std::string description() const override {
     const CtrShape& shape = rows_->shape();
     return fmt::format(
-        "{}: {} fields of {} values together{}, {} training, {} validation and {} test rows",
-        ctr_rows_name(config_.data), shape.fields.size(), shape.table_rows(),
+        "{}: {} fields{} of {} values together{}, {} training, {} validation and {} test rows",
+        ctr_rows_name(config_.data), shape.fields.size(),
+        shape.bags.empty() ? "" : fmt::format(" and {} of several values a row", shape.bags.size()),
+        shape.table_rows(),
         shape.dense.empty() ? "" : fmt::format(" and {} numbers", shape.dense.size()),
         rows_->rows(CtrSplit::kTrain), rows_->rows(CtrSplit::kValid), rows_->rows(CtrSplit::kTest));
   }
@@ -84,7 +100,8 @@ class CtrTask final : public Task {
   nlohmann::ordered_json data() const override {
     const CtrShape& shape = rows_->shape();
     nlohmann::ordered_json fields = nlohmann::ordered_json::object();
-    for (const CtrField& field : shape.fields) fields[field.name] = field.rows;
+    for (const auto* all : {&shape.fields, &shape.bags})
+      for (const CtrField& field : *all) fields[field.name] = field.rows;
     return {{"name", ctr_rows_name(config_.data)},
             {"fields", fields},
             {"dense", shape.dense},

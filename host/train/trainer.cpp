@@ -18,6 +18,7 @@
 #include "host/io/console/progress.hpp"
 #include "host/packed/dense_arrays.hpp"
 #include "host/train/user_hits.hpp"
+#include "host/train/warm_start.hpp"
 #include "models/features/placement.hpp"
 
 namespace mgqe {
@@ -80,6 +81,8 @@ void Trainer::print_header(const std::string& resumed) const {
   if (!ranks_.alone())
     fmt::print("ranks   {} by {}; {}\n", ranks_.size(), ranks_.name(),
                describe_placement(ranks_.size(), config_, task_.catalogue()));
+  if (!config_.train.warm_start.empty() && loop_.steps() == 0)
+    fmt::print("start   at the rows and layers of {}\n", config_.train.warm_start);
   if (!resumed.empty()) fmt::print("resume  {}\n", resumed);
   fmt::print("\n{:>5}  {:>8}", "epoch", "loss");
   for (const std::string& column : task_.columns()) fmt::print("  {:>13}", column);
@@ -104,6 +107,8 @@ nlohmann::ordered_json Trainer::run() {
   });
   const std::string resumed = resume();
   kept_epochs_ = state_.epochs_done();
+  if (!config_.train.warm_start.empty() && loop_.steps() == 0)
+    agree(ranks_, [&] { warm_start(backend_, config_, task_, loop_.model()); });
   print_header(resumed);
   if (ranks_.leads()) warn_of_older_run();
   checkpointer_.emplace(ranks_, out_ / kCheckpoints, checkpoint_options_, loop_.steps());

@@ -19,11 +19,15 @@ class UploadedRows {
   template <class T>
   static void copy(Backend& on, const std::vector<T>& host, Tensor<T>& device, int64_t count);
 
+  /// Ids of one bag as rows of the group's table, behind numbers_; where each row's end.
+  void add_bag(const FeatureGroup& group, int64_t k, const CtrBatch::Bag& bag, int64_t rows);
+
   const FeatureLayout& layout_;
-  std::vector<Tensor<int32_t>> groups_;  // (max_rows G)
-  Tensor<float> dense_, labels_;         // (max_rows, F), (max_rows)
-  std::vector<View<const int32_t>> here_;
-  std::vector<int32_t> numbers_;
+  std::vector<Tensor<int32_t>> groups_;             // (max_rows most_lookups())
+  std::vector<std::vector<Tensor<int32_t>>> ends_;  // by group and bag, (max_rows + 1)
+  Tensor<float> dense_, labels_;                    // (max_rows, F), (max_rows)
+  std::vector<GroupLookups> here_;
+  std::vector<int32_t> numbers_, bag_ends_;
 };
 
 }  // namespace mgqe

@@ -53,9 +53,10 @@ Config canonical(Config config) {
   const Backbone& backbone = find_backbone(config.model.name);
   const bool ctr = config.model.task == TaskKind::kCtr;
   leave_out_unread(config, "embedding", [&](const std::string& key) {
+    if (key == "bag_pooling" || key == "bag_length" || key == "field_sizes") return ctr;
     if (key == "codebook_scope" || key == "full_rows")
       return ctr && scheme.name != std::string_view("full");
-    const bool planned = !config.embedding.budget.empty() && scheme.tiered;
+    const bool planned = !config.embedding.budget.empty() && scheme.planned();
     if (key == "budget" || key == "budget_warmup") return planned;
     // What a plan made of the budget.
     const bool size = key.ends_with("centroids") || key.ends_with("tiers");

@@ -29,7 +29,7 @@ void CtrModel::train_step(const Batch& batch, View<const StepState> state, View<
   const View<float> logit_gradient = logit_gradient_.view().slice(0, rows);
 
   ProfileRange range(backend_, "forward");
-  const View<const float> vectors = tables_.forward(rows);
+  const View<const float> vectors = tables_.forward(batch.features.rows, rows);
   interaction_->forward(vectors, batch.features.dense, logits);
   backend_.bce_with_logits(logits, labels, 1.0f / static_cast<float>(batch.examples), losses,
                            logit_gradient);
@@ -37,7 +37,7 @@ void CtrModel::train_step(const Batch& batch, View<const StepState> state, View<
   range.next("backward");
   interaction_->backward(logit_gradient, tables_.gradient());
   range.next("optimizer");
-  tables_.update(state);
+  tables_.update(batch.features.rows, state);
   interaction_->step(state);
 }
 
@@ -91,7 +91,8 @@ std::vector<ScoredGroup> scored_groups(const FeatureLayout& layout,
       input_error("the artifact's table ", group.table(), " is of (", table.form.rows, ", ",
                   table.form.dim, ") where its fields need (", group.rows(), ", ",
                   group.embedding().dim, ")");
-    groups.push_back({group.table(), group.count()});
+    groups.push_back({group.table(), group.single_features(), group.bag_features(),
+                      group.most_lookups(), group.embedding().bag_pooling == BagPooling::kMean});
   }
   return groups;
 }

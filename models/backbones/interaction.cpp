@@ -32,7 +32,7 @@ SideTables::SideTables(Backend& backend, const Config& config, std::vector<Embed
       unique_buffer_(backend, [&] { return UniqueBuffer(backend, specs.front().max_lookups); }),
       // Tables of fewer rows than ids count them themselves; dense Adam sums whole gradients.
       counts_rank_rows_(!ranks_.alone() &&
-                        find_embedding_scheme(config.embedding.scheme).stored_rows == nullptr &&
+                        !find_embedding_scheme(config.embedding.scheme).shared_rows &&
                         !traits_of(config.train.optimizer).touches_all_rows) {
   const int64_t max_lookups = specs.front().max_lookups;
   if (shards_rows(backend.communicator().size(), config, rows_))

@@ -128,6 +128,16 @@ void validate_backbone(const Config& config) {
       (task != TaskKind::kCtr || config.embedding.scheme == "full"))
     input_error("--codebook ", name_of(config.embedding.codebook_scope),
                 " is about the fields of --task ctr, and about schemes other than full");
+  if (!config.embedding.field_sizes.empty() && task != TaskKind::kCtr)
+    input_error("--field-sizes is about the fields of --task ctr");
+  field_embeddings(config.embedding);
+  if (!config.embedding.field_sizes.empty() && !config.embedding.budget.empty())
+    input_error("--field-sizes and --budget exclude each other: a budget plans one table");
+  if (traits_of_scheme(config.embedding.scheme).one_table &&
+      (task != TaskKind::kCtr || config.embedding.codebook_scope != CodebookScope::kShared))
+    input_error("--embedding ", config.embedding.scheme,
+                " is one table of many features: it takes --task ctr and --codebook shared; "
+                "--embedding hashed is the same with a table each");
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
     input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
                 " takes 1, one a step of a sequence");

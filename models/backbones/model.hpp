@@ -27,9 +27,9 @@ struct PairBatch {
 
 /// B labelled rows of many features.
 struct FeatureBatch {
-  std::span<const View<const int32_t>> rows;  // by group of the layout, (B G): row b's G features
-  View<const float> dense;                    // (B, F)
-  View<const float> labels;                   // (B)
+  std::span<const GroupLookups> rows;  // by group of the layout
+  View<const float> dense;             // (B, F)
+  View<const float> labels;            // (B)
 };
 
 /// What one step trains on: the kind that the backbone asks for.

@@ -1,11 +1,18 @@
 #include "models/embeddings/embedding.hpp"
 
 #include <cmath>
+#include <numeric>
 
 namespace mgqe {
 Embedding::Embedding(Backend& backend, int64_t dim, std::unique_ptr<WireCodec> wire)
     : backend_(backend),
       wire_(wire != nullptr ? std::move(wire) : std::make_unique<FloatCodec>(backend, dim)) {}
+
+Tensor<int32_t> number_lookups(Backend& backend, int64_t lookups) {
+  std::vector<int32_t> numbers(static_cast<size_t>(lookups));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return Tensor<int32_t>(backend, std::span<const int32_t>(numbers));
+}
 
 Tiers make_tiers(const EmbeddingConfig& config, int64_t rows) {
   Tiers tiers;

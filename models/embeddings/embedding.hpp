@@ -101,6 +101,9 @@ class Embedding {
   std::unique_ptr<WireCodec> wire_;
 };
 
+/// (n) 0, 1, 2, ...: where the row of each look-up is, among rows that lie by look-up.
+Tensor<int32_t> number_lookups(Backend& backend, int64_t lookups);
+
 /// The scheme that spec.config names.
 std::unique_ptr<Embedding> make_embedding(Backend& backend, const EmbeddingSpec& spec);
 

@@ -4,6 +4,7 @@ namespace mgqe {
 
 HashedEmbedding::HashedEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend, spec.config.dim),
+      scheme_(spec.config.scheme),
       rows_(spec.rows),
       table_(backend, spec.name + ".table", RowSharding::whole(spec.config.buckets),
              spec.config.dim, spec.optimizer),
@@ -23,7 +24,7 @@ Lookup HashedEmbedding::forward(const IdBatch& ids) {
 void HashedEmbedding::step(View<const StepState> state) { table_.step(unique_, gradient_, state); }
 
 DevicePackedTable HashedEmbedding::pack() {
-  DevicePackedTable table = packed("hashed", RowSharding::whole(rows_), table_.dim());
+  DevicePackedTable table = packed(scheme_, RowSharding::whole(rows_), table_.dim());
   table.form.buckets = table_.rows();
   table.arrays.emplace("table", table_.stored());
   return table;

@@ -1,7 +1,6 @@
 #include "models/embeddings/low_rank.hpp"
 
 #include <cmath>
-#include <numeric>
 
 #include "models/optim/sparse_all_to_all.hpp"
 
@@ -16,15 +15,12 @@ LowRankEmbedding::LowRankEmbedding(Backend& backend, const EmbeddingSpec& spec)
       factors_(backend, spec.max_lookups, spec.config.rank),
       rows_(backend, spec.max_lookups, spec.config.dim),
       factor_gradient_(backend, spec.max_lookups, spec.config.rank),
-      lookup_numbers_(backend, spec.max_lookups) {
+      lookup_numbers_(number_lookups(backend, spec.max_lookups)) {
   // A component of a row sums r products of variance stddev^4, so it starts as init_stddev says.
   const double stddev =
       std::sqrt(spec.config.init_stddev / std::sqrt(static_cast<double>(spec.config.rank)));
   factor_.fill_normal(spec.table_key, stddev);
   backend.fill_normal(basis_.values(), spec.codebook_key, static_cast<float>(stddev));
-  std::vector<int32_t> numbers(static_cast<size_t>(spec.max_lookups));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  lookup_numbers_.assign(numbers);
 }
 
 Lookup LowRankEmbedding::forward(const IdBatch& ids) {

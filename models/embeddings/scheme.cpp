@@ -8,13 +8,18 @@
 #include "models/embeddings/full.hpp"
 #include "models/embeddings/hashed.hpp"
 #include "models/embeddings/low_rank.hpp"
+#include "models/embeddings/lsq.hpp"
+#include "models/embeddings/memcom.hpp"
 #include "models/embeddings/mgqe.hpp"
+#include "models/embeddings/mixed_dim.hpp"
+#include "models/embeddings/quotient_remainder.hpp"
 #include "models/embeddings/scalar_quantized.hpp"
 
 namespace mgqe {
 namespace {
 
-constexpr int64_t kFloat = sizeof(float);
+constexpr int64_t kFloat = sizeof(float), kId = sizeof(int32_t);
+constexpr int64_t kSortedId = 5 * kId;  // an id of another table and its place in a UniqueBuffer
 
 template <class Type>
 std::unique_ptr<Embedding> make(Backend& backend, const EmbeddingSpec& spec) {
@@ -52,9 +57,14 @@ constexpr EmbeddingScheme kFull = {.name = "full", .make = make<FullEmbedding>};
 constexpr EmbeddingScheme kLowRank = {
     .name = "low_rank",
     .make = make<LowRankEmbedding>,
-    .stored_width = [](const EmbeddingConfig& e, int64_t) { return int64_t{e.rank}; },
+    .stored =
+        [](const EmbeddingConfig& e, int64_t rows, int64_t) {
+          return std::vector<StoredTable>{{rows, e.rank}};
+        },
+    .decode_bytes = [](const EmbeddingConfig& e, int64_t) { return e.rank * kFloat; },
     .lookup_bytes = [](const EmbeddingConfig& e,
                        int64_t dim) { return (dim + 2 * int64_t{e.rank}) * kFloat; },
+    .dense_floats = [](const EmbeddingConfig& e, int64_t dim) { return e.rank * dim; },
 };
 
 constexpr EmbeddingScheme kScalarQuantized = {
@@ -66,10 +76,86 @@ constexpr EmbeddingScheme kScalarQuantized = {
         },
 };
 
-constexpr EmbeddingScheme kHashed = {
-    .name = "hashed",
-    .make = make<HashedEmbedding>,
-    .stored_rows = [](const EmbeddingConfig& e, int64_t) { return e.buckets; },
+/// Rows rounded, gradients of both.
+constexpr EmbeddingScheme kLsq = [] {
+  EmbeddingScheme scheme = kScalarQuantized;
+  scheme.name = "lsq";
+  scheme.make = make<LsqEmbedding>;
+  scheme.lookup_bytes = [](const EmbeddingConfig&, int64_t dim) { return 3 * dim * kFloat; };
+  return scheme;
+}();
+
+constexpr EmbeddingScheme hashed(const char* name) {
+  return {
+      .name = name,
+      .make = make<HashedEmbedding>,
+      .stored =
+          [](const EmbeddingConfig& e, int64_t, int64_t dim) {
+            return std::vector<StoredTable>{{e.buckets, dim}};
+          },
+      .shared_rows = true,
+      .decode_bytes = [](const EmbeddingConfig&, int64_t) { return kId; },
+  };
+}
+constexpr EmbeddingScheme kHashed = hashed("hashed");
+constexpr EmbeddingScheme kMultiplexed = hashed("multiplexed");
+
+constexpr EmbeddingScheme kQuotientRemainder = {
+    .name = "quotient_remainder",
+    .make = make<QuotientRemainderEmbedding>,
+    .stored =
+        [](const EmbeddingConfig& e, int64_t rows, int64_t dim) {
+          return std::vector<StoredTable>{{(rows + e.buckets - 1) / e.buckets, dim},
+                                          {e.buckets, dim}};
+        },
+    .shared_rows = true,
+    .decode_bytes = [](const EmbeddingConfig&, int64_t) { return 2 * kId; },
+    .lookup_bytes = [](const EmbeddingConfig&,
+                       int64_t dim) { return 3 * dim * kFloat + 2 * kSortedId + kId; },
+};
+
+constexpr EmbeddingScheme kMemcom = {
+    .name = "memcom",
+    .make = make<MemcomEmbedding>,
+    .stored =
+        [](const EmbeddingConfig& e, int64_t rows, int64_t dim) {
+          return std::vector<StoredTable>{{e.buckets, dim}, {rows, 1}};
+        },
+    .shared_rows = true,
+    .decode_bytes = [](const EmbeddingConfig&, int64_t) { return kId + kFloat; },
+    .lookup_bytes = [](const EmbeddingConfig&,
+                       int64_t dim) { return (2 * dim + 2) * kFloat + kSortedId + kId; },
+};
+
+int64_t widest(const EmbeddingConfig& embedding) {
+  return *std::max_element(embedding.widths.begin(), embedding.widths.end());
+}
+
+constexpr EmbeddingScheme kMixedDim = {
+    .name = "mixed_dim",
+    .make = make<MixedDimEmbedding>,
+    .stored =
+        [](const EmbeddingConfig& e, int64_t rows, int64_t) {
+          const Tiers tiers = make_tiers(e, rows);
+          std::vector<StoredTable> tables;
+          for (int t = 0; t < tiers.count; ++t)
+            tables.push_back({tiers.rows(t), e.widths[static_cast<size_t>(t)]});
+          return tables;
+        },
+    .shared_rows = true,
+    .decode_bytes = [](const EmbeddingConfig& e, int64_t) { return widest(e) * kFloat; },
+    .lookup_bytes =
+        [](const EmbeddingConfig& e, int64_t dim) {
+          const int64_t widths = std::accumulate(e.widths.begin(), e.widths.end(), int64_t{0});
+          const auto tiers = static_cast<int64_t>(e.widths.size());
+          return (dim + 2 * widths) * kFloat + tiers * kSortedId + kId;
+        },
+    .dense_floats =
+        [](const EmbeddingConfig& e, int64_t dim) {
+          int64_t floats = 0;
+          for (const int width : e.widths) floats += width < dim ? width * dim : 0;
+          return floats;
+        },
 };
 
 constexpr EmbeddingScheme kMgqe = {
@@ -77,7 +163,7 @@ constexpr EmbeddingScheme kMgqe = {
     .make = make<MgqeEmbedding>,
     .lookup_bytes = vector_quantized,
     .wire_bytes = code_bytes,
-    .codebook_floats = codebooks,
+    .dense_floats = codebooks,
 };
 
 constexpr EmbeddingScheme kDpqVq = [] {  // mgqe of one tier
@@ -92,19 +178,27 @@ constexpr EmbeddingScheme kDpqSx = {
     .lookup_bytes = [](const EmbeddingConfig& e,
                        int64_t dim) { return 4 * dim * kFloat + codes(e); },
     .wire_bytes = code_bytes,
-    .codebook_floats = [](const EmbeddingConfig& e,
-                          int64_t dim) { return 2 * dim * e.centroids[0]; },  // keys and values
+    .dense_floats = [](const EmbeddingConfig& e,
+                       int64_t dim) { return 2 * dim * e.centroids[0]; },  // keys and values
 };
 
 /// A new scheme is one line here.
 std::vector<const EmbeddingScheme*>& registry() {
   static std::vector<const EmbeddingScheme*> all = {
-      &kFull, &kLowRank, &kScalarQuantized, &kHashed, &kDpqVq, &kDpqSx, &kMgqe,
+      &kFull, &kLowRank,     &kScalarQuantized,   &kHashed, &kDpqVq,    &kDpqSx, &kMgqe,
+      &kLsq,  &kMultiplexed, &kQuotientRemainder, &kMemcom, &kMixedDim,
   };
   return all;
 }
 
 }  // namespace
+
+std::vector<StoredTable> stored_tables(const EmbeddingConfig& embedding, int64_t rows,
+                                       int64_t dim) {
+  const EmbeddingScheme& scheme = find_embedding_scheme(embedding.scheme);
+  if (scheme.stored == nullptr) return {{rows, dim}};
+  return scheme.stored(embedding, rows, dim);
+}
 
 const EmbeddingScheme& find_embedding_scheme(const std::string& name) {
   for (const EmbeddingScheme* scheme : registry())

@@ -13,14 +13,22 @@
 
 namespace mgqe {
 
+/// (rows, width) floats.
+struct StoredTable {
+  int64_t rows, width;
+};
+
 struct EmbeddingScheme {
   const char* name;
   std::unique_ptr<Embedding> (*make)(Backend& backend, const EmbeddingSpec& spec);
   // What the memory plan counts; null where it is as for a full table of floats.
-  /// Rows that a table of `rows` ids stores.
-  int64_t (*stored_rows)(const EmbeddingConfig& embedding, int64_t rows) = nullptr;
-  /// Their floats.
-  int64_t (*stored_width)(const EmbeddingConfig& embedding, int64_t dim) = nullptr;
+  /// Tables that batches touch by rows, for `rows` ids.
+  std::vector<StoredTable> (*stored)(const EmbeddingConfig& embedding, int64_t rows,
+                                     int64_t dim) = nullptr;
+  /// Whether those rows are not one an id, so that their table finds by itself which a batch has.
+  bool shared_rows = false;
+  /// Scratch bytes of a row on its way from packed arrays.
+  int64_t (*decode_bytes)(const EmbeddingConfig& embedding, int64_t dim) = nullptr;
   /// Scratch bytes of a look-up.
   int64_t (*lookup_bytes)(const EmbeddingConfig& embedding, int64_t dim) = nullptr;
   /// Bytes of a row on its way between ranks.
@@ -28,9 +36,12 @@ struct EmbeddingScheme {
   /// Bytes of so many packed rows; where it is null, rows are served as they are stored, or are
   /// codes.
   int64_t (*packed_bytes)(const EmbeddingConfig& embedding, int64_t rows, int64_t dim) = nullptr;
-  /// Weights of dense arrays beside the rows: codebooks.
-  int64_t (*codebook_floats)(const EmbeddingConfig& embedding, int64_t dim) = nullptr;
+  /// Weights of dense arrays beside the rows: codebooks, bases.
+  int64_t (*dense_floats)(const EmbeddingConfig& embedding, int64_t dim) = nullptr;
 };
+
+/// Those that a table of so many ids stores; of most schemes a row of `dim` an id.
+std::vector<StoredTable> stored_tables(const EmbeddingConfig& embedding, int64_t rows, int64_t dim);
 
 /// InputError that lists the known ones.
 const EmbeddingScheme& find_embedding_scheme(const std::string& name);

@@ -27,13 +27,13 @@ int TablePlan::subspaces(int tier) const {
 
 int64_t TablePlan::payload() const {
   const EmbeddingScheme& known = find_embedding_scheme(embedding.scheme);
-  if (coded()) return packed() + known.codebook_floats(embedding, dim) * kFloat;
-  if (known.packed_bytes != nullptr) return packed();
-  const int64_t here =
-      known.stored_rows ? known.stored_rows(embedding, local_rows()) : local_rows();
-  if (known.stored_width == nullptr) return here * dim * kFloat;
-  const int64_t width = known.stored_width(embedding, dim);
-  return (here + dim) * width * kFloat;  // and the basis
+  const int64_t dense =
+      known.dense_floats != nullptr ? known.dense_floats(embedding, dim) * kFloat : 0;
+  if (coded() || known.packed_bytes != nullptr) return packed() + dense;
+  int64_t bytes = dense;
+  for (const StoredTable& table : stored_tables(embedding, local_rows(), dim))
+    bytes += table.rows * table.width * kFloat;
+  return bytes;
 }
 
 int64_t TablePlan::packed() const {
@@ -68,12 +68,10 @@ int64_t TablePlan::pack_room() const {
 int64_t TablePlan::reader(int64_t range, int64_t ids, bool decodes, bool uploaded) const {
   const EmbeddingScheme& known = find_embedding_scheme(embedding.scheme);
   const int64_t most = std::max(range, ids);
-  const bool looked_up = !coded() && known.packed_bytes == nullptr &&
-                         known.stored_rows == nullptr && known.stored_width == nullptr;
+  const bool looked_up = !coded() && known.packed_bytes == nullptr && known.stored == nullptr;
   const bool stored = looked_up && (uploaded || config.train.row_type == RowType::kF32);
-  const int64_t factor = known.stored_width ? known.stored_width(embedding, dim) * kFloat : 0;
-  const int64_t bucket = known.stored_rows ? kId : 0;
-  return (decodes && !stored ? range * dim * kFloat : 0) + most * (factor + bucket) +
+  const int64_t scratch = known.decode_bytes != nullptr ? known.decode_bytes(embedding, dim) : 0;
+  return (decodes && !stored ? range * dim * kFloat : 0) + most * scratch +
          (sharded() ? ids * kId : 0);
 }
 
@@ -120,13 +118,17 @@ int64_t ScorerPlan::relevance_scorer() const {
 int64_t ScorerPlan::ctr_scorer() const {
   constexpr int64_t kRows = CtrTableScorer::kMaxRows;
   const FeatureLayout& layout = *catalogue.layout;
-  int64_t bytes = kRows * layout.features * config.embedding.dim * kFloat, widest = 0;
-  for (const FeatureGroup& group : layout.groups) widest = std::max(widest, group.count());
-  if (layout.groups.size() > 1) bytes += kRows * widest * config.embedding.dim * kFloat;
+  int64_t bytes = kRows * layout.features * config.embedding.dim * kFloat, most = 0, lookups = 0;
+  for (const FeatureGroup& group : layout.groups) {
+    most = std::max(most, group.most_lookups());
+    lookups += group.most_lookups();
+  }
+  if (layout.groups.size() > 1 || lookups > layout.features)
+    bytes += kRows * most * config.embedding.dim * kFloat;
   const std::vector<TablePlan> all = tables();
   for (size_t g = 0; g < all.size(); ++g)
-    bytes += all[g].reader(0, kRows * layout.groups[g].count(), false, uploaded);
-  return bytes + kRows * (layout.features * kId + (layout.dense + 2) * kFloat);
+    bytes += all[g].reader(0, kRows * layout.groups[g].most_lookups(), false, uploaded);
+  return bytes + kRows * (lookups * kId + (layout.dense + 2) * kFloat);
 }
 
 namespace {

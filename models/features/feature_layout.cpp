@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include "host/config/scheme_traits.hpp"
 #include "models/embeddings/embedding.hpp"
 
@@ -60,6 +62,8 @@ FeatureGroup::FeatureGroup(std::string table, std::vector<int> features,
                    std::is_sorted(spec.counts.begin(), spec.counts.end(), std::greater<>()),
                spec.name, ": ids are not ranks of popularity");
     rows_ += spec.rows;
+    MGQE_CHECK(spec.bag || bags_ == 0, spec.name, ": bags come last");
+    bags_ += spec.bag ? 1 : 0;
     counts_.push_back(spec.counts);
   }
   if (rows_ > std::numeric_limits<int32_t>::max())
@@ -83,6 +87,86 @@ FeatureGroup::FeatureGroup(std::string table, std::vector<int> features,
   }
 }
 
+namespace {
+
+/// "64/16" as [64, 16], "4" as 4, "full" as "full".
+nlohmann::json value_of(const std::string& text) {
+  nlohmann::json list = nlohmann::json::array();
+  size_t begin = 0;
+  for (size_t end = 0; end != std::string::npos; begin = end + 1) {
+    end = text.find('/', begin);
+    const std::string part = text.substr(begin, end - begin);
+    list.push_back(nlohmann::json::parse(part, nullptr, /*allow_exceptions=*/false));
+    if (!list.back().is_number()) return text;
+  }
+  return list.size() == 1 ? list[0] : list;
+}
+
+std::vector<std::string> parts_of(const std::string& text, char separator) {
+  std::vector<std::string> parts(1);
+  for (const char c : text) {
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  }
+  return parts;
+}
+
+/// Sizes of the schemes, and which one.
+bool may_differ(const std::string& key) {
+  if (key == "scheme" || key == "codebook_type") return true;
+  const auto& all = scheme_traits();
+  return key != "dim" && std::any_of(all.begin(), all.end(), [&](const SchemeTraits* traits) {
+           return traits->is_size(key);
+         });
+}
+
+}  // namespace
+
+std::map<std::string, EmbeddingConfig> field_embeddings(const EmbeddingConfig& embedding) {
+  std::map<std::string, EmbeddingConfig> embeddings;
+  if (embedding.field_sizes.empty()) return embeddings;
+  const std::string flag = "--field-sizes " + embedding.field_sizes;
+  for (const std::string& field : parts_of(embedding.field_sizes, ';')) {
+    const size_t colon = field.rfind(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == field.size())
+      input_error(flag, ": \"", field, "\" is not NAME:KEY=VALUE,KEY=VALUE");
+    const std::string name = field.substr(0, colon);
+    nlohmann::json sizes = nlohmann::json::object();
+    for (const std::string& size : parts_of(field.substr(colon + 1), ',')) {
+      const size_t equals = size.find('=');
+      const std::string key = size.substr(0, equals);
+      if (equals == std::string::npos || !may_differ(key))
+        input_error(flag, ": field ", name, " has \"", size,
+                    "\" where scheme=, codebook_type= or a size belongs: rank, bits, buckets, "
+                    "widths, subspaces, centroids or tiers");
+      sizes[key] = value_of(size.substr(equals + 1));
+    }
+    Config own;
+    own.embedding = embedding;
+    own.embedding.field_sizes.clear();
+    own.embedding.budget.clear();
+    if (sizes.contains("scheme")) {  // sizes of another scheme are its own
+      own.embedding.centroids.clear();
+      own.embedding.tiers.clear();
+      own.embedding.widths.clear();
+    } else if (sizes.contains("centroids")) {
+      own.embedding.tiers.clear();
+    }
+    update_from_json(own, {{"embedding", sizes}}, flag + ": field " + name);
+    try {
+      resolve(own);
+      validate(own);
+    } catch (const InputError& error) {
+      input_error(flag, ": field ", name, ": ", error.what());
+    }
+    if (!embeddings.emplace(name, own.embedding).second)
+      input_error(flag, ": field ", name, " is named twice");
+  }
+  return embeddings;
+}
+
 FeatureLayout arrange_features(const EmbeddingConfig& embedding,
                                const std::vector<FeatureSpec>& specs, int64_t dense) {
   const bool all_full = embedding.scheme == "full";
@@ -92,8 +176,16 @@ FeatureLayout arrange_features(const EmbeddingConfig& embedding,
   std::map<std::string, std::vector<int>> shared;  // of several features
   std::vector<std::pair<std::string, int>> single;
   std::set<std::string> taken;
+  std::map<std::string, EmbeddingConfig> own = field_embeddings(embedding);
+  std::vector<FeatureGroup> apart;
   for (size_t f = 0; f < specs.size(); ++f) {
     const int feature = static_cast<int>(f);
+    if (const auto named = own.find(specs[f].name); named != own.end()) {
+      apart.emplace_back(
+          FeatureGroup(table_of(specs[f].name, taken), {feature}, specs, named->second));
+      own.erase(named);
+      continue;
+    }
     if (!all_full && specs[f].rows <= embedding.full_rows)
       small.push_back(feature);
     else if (all_full || embedding.codebook_scope == CodebookScope::kShared)
@@ -104,6 +196,11 @@ FeatureLayout arrange_features(const EmbeddingConfig& embedding,
       shared["fields_" + std::to_string(std::to_string(specs[f].rows).size()) + "_digits"]
           .push_back(feature);
   }
+  if (!own.empty()) {
+    std::string names;
+    for (const FeatureSpec& spec : specs) names += (names.empty() ? "" : ", ") + spec.name;
+    input_error("--field-sizes: there is no field ", own.begin()->first, "; fields are ", names);
+  }
   FeatureLayout layout;
   layout.features = static_cast<int64_t>(specs.size());
   layout.dense = dense;
@@ -111,6 +208,7 @@ FeatureLayout arrange_features(const EmbeddingConfig& embedding,
     layout.groups.emplace_back(table, features, specs, embedding);
   for (const auto& [table, feature] : single)
     layout.groups.emplace_back(table, std::vector{feature}, specs, embedding);
+  for (FeatureGroup& group : apart) layout.groups.push_back(std::move(group));
   if (!small.empty()) layout.groups.emplace_back("small_fields", small, specs, full);
   return layout;
 }

@@ -11,8 +11,9 @@ uint64_t number_of(const std::string& name) {
 }
 
 EmbeddingSpec spec_of(const Config& config, const FeatureGroup& group, int64_t max_rows) {
-  EmbeddingSpec spec = embedding_spec(config, group.table(), group.rows(), max_rows * group.count(),
-                                      RandomStream::kFeatureTable, RandomStream::kFeatureCodebook);
+  EmbeddingSpec spec =
+      embedding_spec(config, group.table(), group.rows(), max_rows * group.most_lookups(),
+                     RandomStream::kFeatureTable, RandomStream::kFeatureCodebook);
   spec.config = group.embedding();
   spec.table_key = random_u64(spec.table_key, number_of(group.table()));
   spec.codebook_key = random_u64(spec.codebook_key, number_of(group.table()));
@@ -26,50 +27,60 @@ FeatureTables::FeatureTables(Backend& backend, const Config& config, const Featu
     : backend_(backend),
       layout_(layout),
       dim_(config.embedding.dim),
-      vectors_(backend, max_rows, layout.features * dim_) {
+      vectors_(backend, max_rows, layout.features * dim_),
+      mean_(config.embedding.bag_pooling == BagPooling::kMean) {
   for (const FeatureGroup& group : layout.groups) {
     std::vector<EmbeddingSpec> specs;
     specs.push_back(spec_of(config, group, max_rows));
     groups_.push_back(std::make_unique<SideTables>(backend, config, std::move(specs)));
+    places_.emplace_back(backend, std::span<const int32_t>(group.single_features()));
   }
-  if (groups_.size() > 1) gradient_ = Tensor<float>(backend, max_rows, vectors_.cols());
+  if (!in_place()) gradient_ = Tensor<float>(backend, max_rows, vectors_.cols());
 }
 
-void FeatureTables::prepare(Backend& on, std::span<const View<const int32_t>> groups,
-                            int64_t examples) {
-  for (size_t g = 0; g < groups_.size(); ++g)
-    groups_[g]->prepare(on, groups[g], examples * layout_.groups[g].count());
+void FeatureTables::prepare(Backend& on, std::span<const GroupLookups> groups, int64_t examples) {
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    // Of bags only one process trains, which has all of them.
+    const FeatureGroup& group = layout_.groups[g];
+    const View<const int32_t> rows = groups[g].rows;
+    groups_[g]->prepare(on, rows, group.bags() > 0 ? rows.size() : examples * group.singles());
+  }
 }
 
-View<const float> FeatureTables::forward(int64_t rows) {
+View<const float> FeatureTables::forward(std::span<const GroupLookups> groups, int64_t rows) {
   const View<float> vectors = vectors_.view().slice(0, rows);
   for (const auto& group : groups_) group->send_rows();
-  int64_t first = 0;
   for (size_t g = 0; g < groups_.size(); ++g) {
-    const Side looked_up = groups_[g]->forward();
-    if (groups_.size() == 1)
-      backend_.gather(looked_up[0].rows, looked_up[0].index,
+    const FeatureGroup& group = layout_.groups[g];
+    const Lookup looked_up = groups_[g]->forward()[0];
+    if (in_place()) {
+      backend_.gather(looked_up.rows, looked_up.index,
                       View<float>(vectors.data, rows * layout_.features, dim_));
-    else
-      backend_.gather_features(looked_up[0], first, vectors);
-    first += layout_.groups[g].count();
+      break;
+    }
+    backend_.gather_features({looked_up.rows, looked_up.index.slice(0, rows * group.singles())},
+                             places_[g], vectors);
+    for (int64_t j = 0; j < group.bags(); ++j)
+      backend_.pool_bags(looked_up, groups[g].bag_ends[static_cast<size_t>(j)], mean_,
+                         group.place(group.singles() + j) * dim_, vectors);
   }
-  gradient_here_ = groups_.size() == 1
-                       ? View<float>(groups_[0]->gradients()[0].data, rows, vectors.cols)
-                       : gradient_.view().slice(0, rows);
+  gradient_here_ = in_place() ? View<float>(groups_[0]->gradients()[0].data, rows, vectors.cols)
+                              : gradient_.view().slice(0, rows);
   return vectors;
 }
 
-void FeatureTables::update(View<const StepState> state) {
-  int64_t first = 0;
+void FeatureTables::update(std::span<const GroupLookups> groups, View<const StepState> state) {
   for (size_t g = 0; g < groups_.size(); ++g) {
-    const int64_t columns = layout_.groups[g].count() * dim_;
-    if (groups_.size() > 1)
-      backend_.take_columns(
-          gradient_here_, first,
-          View<float>(groups_[g]->gradients()[0].data, gradient_here_.rows, columns));
+    const FeatureGroup& group = layout_.groups[g];
+    const View<float> by_lookup = groups_[g]->gradients()[0];
+    if (!in_place())
+      backend_.part_features(
+          gradient_here_, places_[g],
+          View<float>(by_lookup.data, gradient_here_.rows, group.singles() * dim_));
+    for (int64_t j = 0; j < group.bags(); ++j)
+      backend_.spread_bags(gradient_here_, group.place(group.singles() + j) * dim_,
+                           groups[g].bag_ends[static_cast<size_t>(j)], mean_, by_lookup);
     groups_[g]->send_gradients(groups_[g]->all());
-    first += columns;
   }
   for (const auto& group : groups_) group->update(group->all(), state);
 }

@@ -72,7 +72,9 @@ struct BatchBuffers {
   /// Every rank's ids and summed gradients.
   int64_t gather(int64_t dim) const {
     if (!gathers()) return 0;
-    const int64_t row = figure(scheme().stored_width, config, dim, dim) * kFloat;
+    int64_t row = 0;
+    for (const StoredTable& table : stored_tables(config.embedding, 1, dim))
+      row += table.width * kFloat;
     return (ranks + 1) * lookups * (narrow() ? row + row / 2 : row) + 5 * ranks * lookups * kId;
   }
   /// Rows stored in bfloat16 are widened for a batch, of all ranks where it touches them.
@@ -167,7 +169,7 @@ std::vector<PlannedSide> planned_sides(int ranks, const Config& config,
   if (catalogue.layout != nullptr)
     for (const FeatureGroup& group : catalogue.layout->groups)
       add(group.table(), group.embedding(), group.rows(), {group.embedding().dim},
-          lookups * group.count());
+          lookups * group.most_lookups());
   for (const Entity entity : {Entity::kUser, Entity::kItem}) {
     std::vector<int64_t> dims;
     for (const TableSpec& table : tables_of(config, entity)) dims.push_back(table.dim);
@@ -190,16 +192,18 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
     const EmbeddingScheme& scheme = find_embedding_scheme(own.embedding.scheme);
     const bool sharded = shards_rows(ranks, config, rows);
     const int64_t share = sharded ? (rows + ranks - 1) / ranks : rows;
-    const int64_t here = figure(scheme.stored_rows, own, share, share);
-    const int64_t served = sharded ? ranks * std::min(lookups, here) : 0;
+    const int64_t served = sharded ? ranks * std::min(lookups, share) : 0;
     for (const int64_t dim : dims) {
-      const int64_t width = figure(scheme.stored_width, own, dim, dim);
-      plan.lines.push_back(
-          {side + (sharded ? " rows, sharded" : " rows"), here * row_bytes(config.train, width)});
-      plan.lines.push_back({side + " optimizer", here * state_bytes(config.train, width)});
+      int64_t values = 0, state = 0;
+      for (const StoredTable& table : stored_tables(own.embedding, share, dim)) {
+        values += table.rows * row_bytes(config.train, table.width);
+        state += table.rows * state_bytes(config.train, table.width);
+      }
+      plan.lines.push_back({side + (sharded ? " rows, sharded" : " rows"), values});
+      plan.lines.push_back({side + " optimizer", state});
       const int rounded = config.embedding.codebook_type == CodebookType::kF32 ? 0 : 1;
       codebooks += (2 + rounded + optimizer.dense_floats) *  // values, gradient, moments
-                   figure(scheme.codebook_floats, own, dim, 0) * kFloat;
+                   figure(scheme.dense_floats, own, dim, 0) * kFloat;
       batches += BatchBuffers{own, ranks, sharded, lookups, served}.bytes(dim);
     }
     // Ids and counts of the step under way and the one being prepared, and of what others ask in

@@ -8,31 +8,39 @@ namespace mgqe {
 
 CtrTableScorer::CtrTableScorer(Backend& backend, const std::vector<ScoredGroup>& groups,
                                const DevicePackedModel& model, std::unique_ptr<CtrForward> layers)
-    : backend_(backend), layers_(std::move(layers)), together_(any_sharded(model)) {
+    : backend_(backend),
+      layers_(std::move(layers)),
+      together_(any_sharded(model)),
+      groups_(groups) {
   layers_->load(model.dense);
-  int64_t all = 0, widest = 0;
-  for (const auto& [name, features] : groups) {
-    const DevicePackedTable& table = packed_table(model, name);
-    tables_.emplace_back(backend, table, PackedRows::Room{.ids = kMaxRows * features});
-    columns_.push_back(features * table.form.dim);
-    all += columns_.back();
-    widest = std::max(widest, columns_.back());
+  int64_t columns = 0, most = 0;
+  for (const ScoredGroup& group : groups) {
+    const DevicePackedTable& table = packed_table(model, group.table);
+    const int64_t lookups = kMaxRows * group.most_lookups;
+    tables_.emplace_back(backend, table, PackedRows::Room{.ids = lookups});
+    places_.emplace_back(backend, std::span<const int32_t>(group.singles));
+    columns += static_cast<int64_t>(group.singles.size() + group.bags.size()) * table.form.dim;
+    most = std::max(most, lookups * table.form.dim);
   }
-  vectors_ = Tensor<float>(backend, kMaxRows, all);
-  if (tables_.size() > 1) fetched_ = Tensor<float>(backend, kMaxRows, widest);
+  vectors_ = Tensor<float>(backend, kMaxRows, columns);
+  if (!in_place()) fetched_ = Tensor<float>(backend, most);
 }
 
-void CtrTableScorer::score(std::span<const View<const int32_t>> groups, View<const float> dense,
+void CtrTableScorer::score(std::span<const GroupLookups> groups, View<const float> dense,
                            View<float> logits) {
   const int64_t rows = logits.rows;
   const View<float> vectors = vectors_.view().slice(0, rows);
-  int64_t first = 0;
   for (size_t g = 0; g < tables_.size(); ++g) {
-    float* const out = tables_.size() == 1 ? vectors.data : fetched_.data();
-    tables_[g].fetch(groups[g], View<float>(out, groups[g].size(), tables_[g].dim()));
-    if (tables_.size() > 1)
-      backend_.put_columns(View<float>(out, rows, columns_[g]), first, vectors);
-    first += columns_[g];
+    const GroupLookups& lookups = groups[g];
+    const int64_t dim = tables_[g].dim();
+    const View<float> fetched(in_place() ? vectors.data : fetched_.data(), lookups.rows.size(),
+                              dim);
+    tables_[g].fetch(lookups.rows, fetched);
+    if (in_place()) break;
+    backend_.gather_features({fetched, {}}, places_[g], vectors);
+    for (size_t j = 0; j < lookups.bag_ends.size(); ++j)
+      backend_.pool_bags({fetched, {}}, lookups.bag_ends[j], groups_[g].mean,
+                         groups_[g].bags[j] * dim, vectors);
   }
   layers_->forward(vectors, dense, logits);
 }

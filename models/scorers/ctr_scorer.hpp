@@ -14,7 +14,9 @@ namespace mgqe {
 /// Features that share a table.
 struct ScoredGroup {
   std::string table;
-  int64_t features;
+  std::vector<int32_t> singles, bags;  // places among a row's vectors; of one id a row, and of any
+  int64_t most_lookups;                // of a row
+  bool mean;                           // of a bag, not its sum
 };
 
 class CtrTableScorer final : public CtrScorer {
@@ -27,17 +29,21 @@ class CtrTableScorer final : public CtrScorer {
 
   int64_t max_rows() const override { return kMaxRows; }
   bool together() const override { return together_; }
-  void score(std::span<const View<const int32_t>> groups, View<const float> dense,
+  void score(std::span<const GroupLookups> groups, View<const float> dense,
              View<float> logits) override;
 
  private:
+  /// Whether rows are fetched to where a row's vectors lie.
+  bool in_place() const { return groups_.size() == 1 && groups_.front().bags.empty(); }
+
   Backend& backend_;
   std::unique_ptr<CtrForward> layers_;
   bool together_;
-  std::vector<PackedRows> tables_;  // by group
-  std::vector<int64_t> columns_;    // that a group has of a row's vectors
-  Tensor<float> vectors_;           // (kMaxRows, C d)
-  Tensor<float> fetched_;           // (kMaxRows, columns of the widest group), of several groups
+  std::vector<ScoredGroup> groups_;
+  std::vector<PackedRows> tables_;       // by group
+  std::vector<Tensor<int32_t>> places_;  // by group, of its singles
+  Tensor<float> vectors_;                // (kMaxRows, C d)
+  Tensor<float> fetched_;  // (look-ups of the group that has most, d), unless they are the vectors
 };
 
 }  // namespace mgqe

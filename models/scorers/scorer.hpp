@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "host/engine/backend.hpp"
 
@@ -46,6 +47,15 @@ class PairScorer {
   virtual void score(View<const int32_t> left, View<const int32_t> right, View<float> scores) = 0;
 };
 
+/// What B rows look up in the table of a group of features.
+struct GroupLookups {
+  /// Of row 0 its S features of one id each, then those of row 1, ...; then bag by bag the ids of
+  /// row 0, of row 1, ...
+  View<const int32_t> rows;
+  /// (B + 1) of each bag: those of row b are look-ups [ends[b], ends[b + 1]).
+  std::vector<View<const int32_t>> bag_ends{};
+};
+
 class CtrScorer {
  public:
   virtual ~CtrScorer() = default;
@@ -53,8 +63,8 @@ class CtrScorer {
   virtual int64_t max_rows() const = 0;
   /// Whether a table is sharded over ranks. Then all of them call score() with the same rows.
   virtual bool together() const = 0;
-  /// logits (B). groups: by group of the layout, (B G) rows of its table; dense (B, F).
-  virtual void score(std::span<const View<const int32_t>> groups, View<const float> dense,
+  /// logits (B). groups: by group of the layout; dense (B, F).
+  virtual void score(std::span<const GroupLookups> groups, View<const float> dense,
                      View<float> logits) = 0;
 };
 

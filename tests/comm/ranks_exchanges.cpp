@@ -240,7 +240,8 @@ TEST_F(Exchanges, ThePlanIsWhatAModelTakes) {
   if (among_ranks->name() != "cpu") GTEST_SKIP() << "counts what is taken of a CPU";
   std::vector<Case> all;
   for (const Shard shard : {Shard::kRows, Shard::kNone}) {
-    for (const char* scheme : {"full", "mgqe", "dpq_sx", "low_rank", "hashed"})
+    for (const char* scheme : {"full", "mgqe", "dpq_sx", "low_rank", "hashed", "lsq",
+                               "quotient_remainder", "memcom", "mixed_dim"})
       all.push_back({"gmf", scheme, shard});
     for (const char* scheme : {"full", "mgqe"}) {
       for (const RowType gradient_type : {RowType::kF32, RowType::kBf16})

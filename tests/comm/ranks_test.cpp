@@ -146,7 +146,8 @@ TEST_P(Ranks, PackTheWholeModel) {
   EXPECT_EQ(many.task->evaluate(expected, Split::kTest).json.dump(), judged);
   // Where one side alone is sharded, its rows come from their owners, and of a whole catalogue each
   // rank ranks a stretch.
-  if (GetParam().scheme == "hashed" || GetParam().task == TaskKind::kRelevance) return;
+  if (!traits_of_scheme(GetParam().scheme).sharded || GetParam().task == TaskKind::kRelevance)
+    return;
   for (const char* side : {"user", "item"}) {
     std::map<std::string, RowSharding> sharding;
     for (const auto& [name, table] : expected.tables)
@@ -194,8 +195,12 @@ std::vector<Case> cases() {
   for (const Shard shard : {Shard::kRows, Shard::kNone}) {
     for (const char* model : {"gmf", "neumf", "sasrec"})
       for (const char* scheme : {"full", "mgqe"}) all.push_back({model, scheme, shard});
-    for (const char* scheme : {"low_rank", "scalar_quantized", "hashed", "dpq_vq", "dpq_sx"})
+    for (const char* scheme : {"low_rank", "scalar_quantized", "hashed", "dpq_vq", "dpq_sx", "lsq"})
       all.push_back({"gmf", scheme, shard});
+    // Whole on each rank, however --shard says.
+    if (shard == Shard::kNone)
+      for (const char* scheme : {"quotient_remainder", "memcom", "mixed_dim"})
+        all.push_back({"gmf", scheme, shard});
     for (const Variant variant : {Variant::kPrivateK, Variant::kPrivateD})
       all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .variant = variant});
     for (const char* scheme : {"mgqe", "dpq_sx"})

@@ -74,6 +74,20 @@ TEST(Config, DefaultsFollowTheBackbone) {
             DistanceBn::kTf);
 }
 
+TEST(Config, ResolveFillsWidthsOfMixedDimensions) {
+  Config config;
+  config.embedding.scheme = "mixed_dim";
+  resolve(config);
+  EXPECT_EQ(config.embedding.widths, (std::vector{64, 16}));
+  EXPECT_EQ(config.embedding.tiers, std::vector{0.1});
+  config.embedding.widths = {8, 2};
+  config.embedding.tiers.clear();
+  resolve(config);
+  EXPECT_EQ(config.embedding.widths, (std::vector{8, 2}));
+  EXPECT_EQ(config.embedding.tiers, std::vector{0.1});
+  EXPECT_NO_THROW(validate(config));
+}
+
 TEST(Config, ResolveFillsWhatWasNotGivenByScheme) {
   struct Case {
     const char* scheme;
@@ -329,7 +343,9 @@ TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
       {[](Config& c) { c.train.negatives = 0; }, {"--negatives 0", "1 to 1000000"}},
       {[](Config& c) { c.embedding.dim = 1025; }, {"--dim 1025", "1 to 1024"}},
       {[](Config& c) { c.embedding.scheme = "pq"; },
-       {"--embedding pq", "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx or mgqe"}},
+       {"--embedding pq",
+        "full, low_rank, scalar_quantized, hashed, dpq_vq, dpq_sx, mgqe, lsq, multiplexed, "
+        "quotient_remainder, memcom or mixed_dim"}},
   });
 }
 
@@ -348,6 +364,7 @@ TEST(Config, UnknownNamesListTheKnownOnes) {
        {"--variant private", "shared_k, private_k or private_d"}},
       {"model", "dense_type", "i8", {"--dense-type i8", "f32, bf16 or int8"}},
       {"embedding", "codebook_scope", "table", {"--codebook table", "shared, field or group"}},
+      {"embedding", "bag_pooling", "max", {"--bag-pooling max", "mean or sum"}},
       {"embedding", "codebook_type", "i8", {"--codebook-type i8", "f32 or f16"}},
       {"embedding", "distance_bn", "batch", {"--distance-bn batch", "none or tf"}},
       {"embedding", "grouping", "row", {"--grouping row", "tier or lookup"}},
@@ -391,6 +408,29 @@ TEST(Config, RefusesWhatASchemeCannotDo) {
       {scheme("scalar_quantized", [](E& e) { e.bits = 0; }), {"--bits 0", "1 to 16"}},
       {scheme("scalar_quantized", [](E& e) { e.bits = 17; }), {"--bits 17", "1 to 16"}},
       {scheme("hashed", [](E& e) { e.buckets = 0; }), {"--buckets 0", "1 to 2147483647"}},
+      {scheme("memcom", [](E& e) { e.buckets = 0; }), {"--buckets 0", "1 to 2147483647"}},
+      {scheme("lsq", [](E& e) { e.bits = 1; }), {"--bits 1", "2 to 16"}},
+      {scheme("mixed_dim",
+              [](E& e) {
+                e.widths = {65, 8};
+              }),
+       {"--widths 65", "1 to 64", "--dim"}},
+      {scheme("mixed_dim",
+              [](E& e) {
+                e.widths = {8, 0};
+              }),
+       {"--widths 0", "1 to 64"}},
+      {scheme("mixed_dim",
+              [](E& e) {
+                e.widths = {8, 16};
+              }),
+       {"--widths rises from 8 to 16"}},
+      {scheme("mixed_dim",
+              [](E& e) {
+                e.widths = {8, 4, 2};
+              }),
+       {"--tiers has 0 cuts and --widths 3 values"}},
+      {scheme("mixed_dim", [](E& e) { e.budget = "10%"; }), {"--budget is for --embedding mgqe"}},
       {scheme("dpq_vq", [](E& e) { e.tiers = {0.1}; }), {"--tiers", "--embedding mgqe", "dpq_vq"}},
       {scheme("dpq_sx", [](E& e) { e.tiers = {0.1}; }), {"--tiers", "--embedding mgqe", "dpq_sx"}},
       {scheme("dpq_vq",

@@ -7,26 +7,41 @@ namespace {
 
 class FeatureOps : public OnEveryBackend {};
 
-TEST_P(FeatureOps, GathersTheFeaturesOfAGroupIntoTheirColumns) {
+TEST_P(FeatureOps, FeaturesOfAGroupAreGatheredIntoTheirColumnsAndParted) {
   Random random(1);
   struct Case {
-    int64_t batch, features, first, all, dim, table;
+    int64_t batch, all, dim, table;
+    std::vector<int32_t> places;
   };
-  for (const auto& [batch, features, first, all, dim, table] :
-       {Case{1, 1, 0, 1, 1, 1}, {7, 3, 1, 5, 4, 11}, {130, 2, 3, 5, 33, 50}, {64, 5, 0, 5, 8, 9}}) {
-    const auto rows = random.normals(table * dim);
+  for (const auto& [batch, all, dim, table, places] : {Case{1, 1, 1, 1, {0}},
+                                                       {7, 5, 4, 11, {3, 1, 4}},
+                                                       {130, 5, 33, 50, {2, 0}},
+                                                       {64, 5, 8, 9, {0, 1, 2, 3, 4}},
+                                                       {5, 3, 2, 4, {}}}) {
+    const auto features = static_cast<int64_t>(places.size());
+    const auto rows = random.normals(table * dim), before = random.normals(batch * all * dim);
     const auto index =
         random.integers<int32_t>(batch * features, 0, static_cast<int32_t>(table - 1));
-    const auto before = random.normals(batch * all * dim);
-    const Tensor<float> out = tensor(before, all * dim), values = tensor(rows, dim);
-    const Tensor<int32_t> ids = tensor(index);
-    backend().gather_features({values, ids}, first, out);
     auto expected = before;
+    std::vector<float> by_lookup;
     for (int64_t b = 0; b < batch; ++b)
       for (int64_t f = 0; f < features; ++f)
-        for (int64_t c = 0; c < dim; ++c)
-          expected[(b * all + first + f) * dim + c] = rows[index[b * features + f] * dim + c];
+        for (int64_t c = 0; c < dim; ++c) {
+          by_lookup.push_back(rows[index[b * features + f] * dim + c]);
+          expected[(b * all + places[f]) * dim + c] = by_lookup.back();
+        }
+    const Tensor<float> out = tensor(before, all * dim), values = tensor(rows, dim),
+                        direct = tensor(before, all * dim);
+    const Tensor<int32_t> ids = tensor(index), device_places = tensor(places);
+    backend().gather_features({values, ids}, device_places, out);
     EXPECT_EQ(out.to_host(), expected) << batch << " rows of " << features;
+    if (features == 0) continue;
+    const Tensor<float> fetched = tensor(by_lookup, dim),
+                        parted = poisoned<float>(batch, features * dim);
+    backend().gather_features({fetched, {}}, device_places, direct);
+    EXPECT_EQ(direct.to_host(), expected) << batch << " rows of " << features;
+    backend().part_features(out, device_places, parted);
+    EXPECT_EQ(parted.to_host(), by_lookup) << batch << " rows of " << features;
   }
 }
 
@@ -47,6 +62,51 @@ TEST_P(FeatureOps, ColumnsAreTakenAndPut) {
     EXPECT_EQ(taken.to_host(), expected_taken);
     EXPECT_EQ(put.to_host(), expected_put);
   }
+}
+
+TEST_P(FeatureOps, BagsArePooledAndTheirGradientsSpread) {
+  Random random(7);
+  constexpr int64_t kTable = 9;
+  for (const auto& [rows, dim, before, first, all] :
+       std::vector<std::array<int64_t, 5>>{{1, 1, 0, 0, 1}, {6, 4, 5, 2, 7}, {70, 16, 140, 16, 48}})
+    for (const bool mean : {true, false}) {
+      // Some bags are empty; look-ups of others lie before them.
+      std::vector<int32_t> ends = {static_cast<int32_t>(before)};
+      for (const int32_t length : random.integers<int32_t>(rows, 0, 4))
+        ends.push_back(ends.back() + length);
+      const int64_t lookups = ends.back();
+      const auto table = random.normals(kTable * dim), gradient = random.normals(rows * all),
+                 wide = random.normals(rows * all), old = random.normals(lookups * dim);
+      const auto index = random.integers<int32_t>(lookups, 0, kTable - 1);
+      std::vector<float> expected = wide, spread = old;
+      for (int64_t b = 0; b < rows; ++b)
+        for (int64_t c = 0; c < dim; ++c) {
+          double sum = 0.0;
+          const double share = mean ? 1.0 / std::max(1, ends[b + 1] - ends[b]) : 1.0;
+          for (int32_t l = ends[b]; l < ends[b + 1]; ++l) {
+            sum += table[index[l] * dim + c];
+            spread[l * dim + c] = static_cast<float>(gradient[b * all + first + c] * share);
+          }
+          expected[b * all + first + c] = static_cast<float>(sum * share);
+        }
+      std::vector<float> looked_up;
+      for (const int32_t row : index)
+        looked_up.insert(looked_up.end(), &table[row * dim], &table[row * dim] + dim);
+      const Tensor<int32_t> device_index(backend(), index), device_ends(backend(), ends);
+      const Tensor<float> pooled = tensor(wide, all), direct = tensor(wide, all),
+                          passed = tensor(old, dim);
+      const Tensor<float> device_table = tensor(table, dim);
+      backend().pool_bags({device_table, device_index}, device_ends, mean, first, pooled);
+      const Tensor<float> by_lookup = tensor(looked_up, dim);
+      backend().pool_bags({by_lookup, {}}, device_ends, mean, first, direct);
+      backend().spread_bags(tensor(gradient, all), first, device_ends, mean, passed);
+      const auto pooled_values = pooled.to_host(), passed_values = passed.to_host();
+      EXPECT_EQ(pooled_values, direct.to_host());
+      for (size_t i = 0; i < expected.size(); ++i)
+        ASSERT_NEAR(pooled_values[i], expected[i], 4 * sum_tolerance(4)) << i;
+      for (size_t i = 0; i < spread.size(); ++i)
+        ASSERT_NEAR(passed_values[i], spread[i], 4 * sum_tolerance(1)) << i;
+    }
 }
 
 TEST_P(FeatureOps, CrossAndItsGradients) {

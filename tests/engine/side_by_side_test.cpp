@@ -124,7 +124,8 @@ class Reversed final : public CpuBackend {
 
 TEST(SidesOfAModel, ShareNothing) {
   for (const char* backbone : {"gmf", "neumf"})
-    for (const char* scheme : {"full", "mgqe", "dpq_sx", "low_rank", "hashed"}) {
+    for (const char* scheme : {"full", "mgqe", "dpq_sx", "low_rank", "hashed", "lsq",
+                               "quotient_remainder", "memcom", "mixed_dim"}) {
       SCOPED_TRACE(std::string(backbone) + " " + scheme);
       Config config = step_config(backbone, scheme);
       config.model.pretrain_epochs = 0;  // both halves from the first step

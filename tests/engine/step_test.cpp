@@ -24,7 +24,8 @@ Config relevance_config(const std::string& backbone, const std::string& scheme) 
 /// Every backbone and task with the schemes whose steps differ most.
 std::vector<std::pair<std::string, Config>> kinds_of_runs() {
   std::vector<std::pair<std::string, Config>> runs;
-  for (const char* scheme : {"full", "mgqe", "dpq_sx", "hashed", "low_rank"}) {
+  for (const char* scheme : {"full", "mgqe", "dpq_sx", "hashed", "low_rank", "lsq",
+                             "quotient_remainder", "memcom", "mixed_dim"}) {
     for (const char* backbone : {"gmf", "neumf", "sasrec"})
       runs.emplace_back(std::string(backbone) + " " + scheme, step_config(backbone, scheme));
     for (const char* backbone : {"gmf", "neumf"})

@@ -134,6 +134,7 @@ PY
 verdict $? "evaluate prints the test object of result.json, to the last digit"
 tiny="--synthetic-users 100 --synthetic-items 60 --synthetic-actions 10 --dim 8"
 for scheme in full "low_rank --rank 3" "scalar_quantized --bits 5" "hashed --buckets 20" \
+  "lsq --bits 5" "quotient_remainder --buckets 9" "memcom --buckets 20" "mixed_dim --widths 8,3 --tiers 0.2" \
   "dpq_vq --subspaces 4 --centroids 17" "dpq_sx --subspaces 4 --centroids 17" \
   "mgqe --variant shared_k --subspaces 4 --centroids 17,4" \
   "mgqe --variant private_k --subspaces 4 --centroids 17,4" \

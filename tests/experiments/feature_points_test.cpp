@@ -23,9 +23,10 @@ TEST(FeaturePoints, EveryTaskHasEverySchemeUnderEachPenalty) {
     for (const Config& config : point.candidates)
       EXPECT_TRUE(keys.insert(run_key(config)).second) << point.name();
   }
-  EXPECT_EQ(names.size(), 4u * 17u);
-  for (const char* name : {"dcn-frappe/full-d16", "dlrm-flights/mgqe_budget-10%",
-                           "dcn-flights/mgqe_field-D8", "dlrm-frappe/scalar_quantized-b4"})
+  EXPECT_EQ(names.size(), 4u * 29u + 2u);
+  for (const char* name :
+       {"dcn-frappe/full-d16", "dlrm-flights/mgqe_budget-10%", "dcn-flights/mgqe_field-D8",
+        "dlrm-frappe/scalar_quantized-b4", "dcn-frappe/lsq-b2", "frappe-published/full-cross0"})
     EXPECT_TRUE(names.contains(name)) << name;
 }
 

@@ -119,6 +119,7 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
                                         "train.beta2",
                                         "train.epsilon",
                                         "train.l2",
+                                        "train.warm_start",
                                         "train.patience",
                                         "train.evaluate_every",
                                         "run.seed",
@@ -146,6 +147,7 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
          as_it_is);
   expect("gmf", "scalar_quantized", {"embedding.bits", "embedding.tables"}, as_it_is);
   expect("gmf", "hashed", {"embedding.buckets", "embedding.tables"}, as_it_is);
+  expect("gmf", "mixed_dim", {"embedding.widths", "embedding.tiers", "embedding.tables"}, as_it_is);
   std::set<std::string> quantized = {
       "embedding.tables",       "embedding.subspaces",   "embedding.centroids",
       "embedding.faithful",     "embedding.grouping",    "embedding.codebook_weight",

@@ -11,6 +11,12 @@ w = d / D, K centroids. A table maps ids (m) to rows (m, d) and a loss of its ow
              all look-ups of the batch and d. Variant shared_k has one codebook, of which tier i
              uses the first K_i centroids; private_k a codebook of K_i centroids a tier; private_d
              a codebook of K centroids and D_i subspaces a tier;
+  lsq:       e_c = s_c q, q the whole number next to table[id]_c / s_c and within -2^(b-1) to
+             2^(b-1) - 1, s_c = exp(log_step_c); rounding has the gradient 1, clipping its own;
+  quotient_remainder:  e = quotients[id div m] * remainders[id mod m];
+  memcom:    e = factors[id] table[id mod m];
+  mixed_dim: of an id of tier i, e = table.i[its number in the tier] projection.i, the latter of
+             (w_i, d), and missing where w_i = d;
   dpq_sx:    p_j = softmax_k(e_j . key_jk), code_j = argmax_k of the same, lowest index on ties;
              w_j = p_j - sg(p_j - onehot(code_j)), and the output of subspace j is w_j values_j.
 codebook_type f16: codebooks of mgqe and values of dpq_sx are c + sg(round(c) - c) wherever they are
@@ -46,15 +52,25 @@ class Table(torch.nn.Module):
         """Shapes of the arrays by name, the one with a row an id first."""
         raise NotImplementedError
 
+    @staticmethod
+    def offset(key):
+        """What is added to the numbers drawn for an array."""
+        return 0.0
+
+    def per_row_arrays(self):
+        """Parameters of which a batch touches rows."""
+        return [self.per_row]
+
     def dense(self):
         """Parameters that every step updates as a whole."""
-        return list(self.arrays.values())[1:]
+        per_row = self.per_row_arrays()
+        return [each for each in self.arrays.values() if all(each is not other for other in per_row)]
 
     def values(self):
         return {f"{self.name}.{key}": value for key, value in self.arrays.items()}
 
-    def gather(self, ids):
-        return F.embedding(ids, self.per_row, sparse=self.sparse)
+    def gather(self, ids, array=None):
+        return F.embedding(ids, self.per_row if array is None else array, sparse=self.sparse)
 
     def served(self, codebook):
         """As config says that centroids are served."""
@@ -101,6 +117,89 @@ class HashedTable(Table):
     def forward(self, ids):
         buckets = [splitmix64(int(each)) % self.config["buckets"] for each in ids]
         return self.gather(torch.tensor(buckets)), 0.0
+
+
+class LsqTable(Table):
+    @staticmethod
+    def shapes(rows, config):
+        return {"table": (rows, config["dim"]), "log_steps": (config["dim"],)}
+
+    @staticmethod
+    def offset(key):
+        return math.log(0.1) if key == "log_steps" else 0.0
+
+    def forward(self, ids):
+        least, most = -2 ** (self.config["bits"] - 1), 2 ** (self.config["bits"] - 1) - 1
+        step = self.arrays["log_steps"].exp()
+        position = self.gather(ids) / step
+        clipped = position.clamp(least, most)
+        with torch.no_grad():
+            level = torch.floor(clipped + 0.5)
+            ends = torch.minimum((position - least).abs(), (position - most).abs())
+            nearest = torch.minimum((clipped - level + 0.5).abs(), (clipped - level - 0.5).abs())
+            self.margin = min(self.margin, float((torch.minimum(nearest, ends) * step).min()))
+        return step * (clipped + (level - clipped).detach()), 0.0
+
+
+class QuotientRemainderTable(Table):
+    @staticmethod
+    def shapes(rows, config):
+        buckets = config["buckets"]
+        return {"quotients": (-(-rows // buckets), config["dim"]), "remainders": (buckets, config["dim"])}
+
+    def per_row_arrays(self):
+        return list(self.arrays.values())
+
+    def forward(self, ids):
+        buckets = self.config["buckets"]
+        return (self.gather(ids // buckets, self.arrays["quotients"]) *
+                self.gather(ids % buckets, self.arrays["remainders"])), 0.0
+
+
+class MemcomTable(Table):
+    @staticmethod
+    def shapes(rows, config):
+        return {"table": (config["buckets"], config["dim"]), "factors": (rows, 1)}
+
+    @staticmethod
+    def offset(key):
+        return 1.0 if key == "factors" else 0.0
+
+    def per_row_arrays(self):
+        return list(self.arrays.values())
+
+    def forward(self, ids):
+        return (self.gather(ids, self.arrays["factors"]) *
+                self.gather(ids % self.config["buckets"], self.arrays["table"])), 0.0
+
+
+class MixedDimTable(Table):
+    @staticmethod
+    def blocks(rows, config):
+        ends = [math.ceil(fraction * rows) for fraction in config["tiers"]] + [rows]
+        return list(zip([0] + ends[:-1], ends, config["widths"]))
+
+    @staticmethod
+    def shapes(rows, config):
+        shapes = {}
+        for i, (begin, end, width) in enumerate(MixedDimTable.blocks(rows, config)):
+            shapes[f"table.{i}"] = (end - begin, width)
+            if width < config["dim"]:
+                shapes[f"projection.{i}"] = (width, config["dim"])
+        return shapes
+
+    def per_row_arrays(self):
+        return [value for key, value in self.arrays.items() if key.startswith("table")]
+
+    def forward(self, ids):
+        rows = torch.zeros(len(ids), self.config["dim"], dtype=self.per_row.dtype)
+        for i, (begin, end, width) in enumerate(self.blocks(self.rows, self.config)):
+            members = ((ids >= begin) & (ids < end)).nonzero(as_tuple=True)[0]
+            own = self.gather(ids[members] - begin, self.arrays[f"table.{i}"])
+            if width < self.config["dim"]:
+                own = own @ self.arrays[f"projection.{i}"]
+            rows = rows.index_put((members,), own)
+        return rows, 0.0
 
 
 class MgqeTable(Table):
@@ -229,4 +328,6 @@ def of_tiers(values, count):
 
 
 TABLES = {"full": FullTable, "low_rank": LowRankTable, "hashed": HashedTable, "mgqe": MgqeTable,
-          "dpq_sx": DpqSxTable}
+          "dpq_sx": DpqSxTable, "lsq": LsqTable, "multiplexed": HashedTable,
+          "quotient_remainder": QuotientRemainderTable, "memcom": MemcomTable,
+          "mixed_dim": MixedDimTable}

@@ -47,7 +47,7 @@ class Model(torch.nn.Module):
         return []
 
     def per_row(self):
-        return ([table.per_row for table in self.tables.values()] +
+        return ([each for table in self.tables.values() for each in table.per_row_arrays()] +
                 [self.arrays[name] for name in self.per_row_arrays()])
 
     def dense(self):

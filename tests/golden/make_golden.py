@@ -56,6 +56,8 @@ WIDE = {"task": "ranking", "dim": 64, "subspaces": 32, "users": 20, "items": 30,
 # Few values and steps, of a size whose rounding shows, or one would round otherwise in float32.
 F16 = {"task": "ranking", "codebook_type": "f16", "dim": 4, "subspaces": 2, "users": 12, "items": 14,
        "batch": 8, "steps": 4, "stddev": 1.0}
+# Few values and steps, of which none comes near where it rounds otherwise.
+FEW = {"task": "ranking", "dim": 4, "users": 12, "items": 14, "batch": 8, "steps": 8}
 DPQ_SX = {"centroids": [16], "tiers": []}
 CTR = {"task": "ctr", "features": 5, "rows": 40, "dense": 3, "hidden": [12, 6], "dim": 4, "subspaces": 2,
        "batch": 16, "steps": 20}
@@ -76,6 +78,13 @@ CASES = {  # file: embedding scheme, optimizer of parameters with a row an id, c
     "gmf_mgqe_f16": ("mgqe", "sparse_adam", {**F16, "centroids": [4, 2]}),
     "gmf_dpq_sx_f16": ("dpq_sx", "sparse_adam", {**DPQ_SX, **F16, "centroids": [4]}),
     "gmf_dpq_sx": ("dpq_sx", "sparse_adam", {"task": "ranking", **DPQ_SX}),
+    "gmf_lsq": ("lsq", "sparse_adam", {**FEW, "bits": 3, "stddev": 0.3}),
+    "gmf_quotient_remainder": ("quotient_remainder", "sparse_adam",
+                               {"task": "ranking", "buckets": 9, "stddev": 0.3}),
+    "gmf_memcom": ("memcom", "sparse_adam", {"task": "ranking", "buckets": 16}),
+    "gmf_mixed_dim": ("mixed_dim", "sparse_adam", {"task": "ranking", "tiers": [0.1, 0.4], "widths": [8, 4, 2],
+                                                   "stddev": 0.25}),
+    "dcn_multiplexed": ("multiplexed", "sparse_adam", {**DCN, "buckets": 16}),
     "neumf_full": ("full", "sparse_adam", {**NEUMF, "dim": 16}),
     "neumf_mgqe": ("mgqe", "sparse_adam", NEUMF),
     "neumf_mlp_dim": ("mgqe", "sparse_adam", {**NEUMF, "mlp_dim": 12}),
@@ -117,9 +126,10 @@ def make_problem(seed, config):
 
     model = model_class(config)
     stddev = config.get("stddev", TABLE_STDDEV.get(config["scheme"], INIT_STDDEV))
-    initial = {f"{name}.{key}": normal(stddev, *shape)
+    table = TABLES[config["scheme"]]
+    initial = {f"{name}.{key}": normal(stddev, *shape) + numpy.float32(table.offset(key))
                for name, rows in model.table_rows(config).items()
-               for key, shape in TABLES[config["scheme"]].shapes(
+               for key, shape in table.shapes(
                    rows, model.table_config(config, name)).items()}
     initial.update(model.draw(config, normal, uniform))
     return initial, make_batches(random, config, config.get("steps", STEPS))

@@ -335,6 +335,8 @@ TEST(Artifact, RefusesFieldsThatDoNotFit) {
     PackedTable table;
     const char *from, *to, *why;
   };
+  const PackedTable mixed =
+      testing::with_floats(testing::mixed_shape(10, {{2, 10}, {5, 4}, {9, 1}}));
   const Case cases[] = {
       {testing::low_rank_table(9, 10, 3), "\"rank\":3", "\"rank\":0", "rank 0 is out of range"},
       {testing::low_rank_table(9, 10, 3), "\"rank\":3", "\"rank\":9223372036854775807",
@@ -351,6 +353,11 @@ TEST(Artifact, RefusesFieldsThatDoNotFit) {
        "buckets -4 is out of range"},
       {testing::hashed_table(9, 10, 4), "\"buckets\":4", "\"bockets\":4",
        "lacks a whole number \"buckets\""},
+      {mixed, "\"width\":4", "\"width\":11", "block 1 is 11 wide where 1 to 10 belong"},
+      {mixed, "\"width\":4", "\"width\":0", "block 1 is 0 wide"},
+      {mixed, "\"end\":5", "\"end\":1", "block 1 ends at row 1, before it begins"},
+      {mixed, "\"end\":9", "\"end\":8", "blocks end at row 8 of 9"},
+      {mixed, "\"blocks\":", "\"block\":", "needs a list of 1 to 8 blocks"},
       {testing::quantized_table(10, 5, {9}, {200}, "dpq_vq"), "\"private_codebooks\":false",
        "\"private_codebooks\":true", "dpq_vq has no private codebooks"},
   };

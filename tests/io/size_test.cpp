@@ -13,6 +13,7 @@
 namespace mgqe {
 namespace {
 
+using testing::bucket_shape;
 using testing::full_table;
 using testing::hashed_shape;
 using testing::low_rank_shape;
@@ -94,6 +95,14 @@ TEST(Size, FormulaOfEveryScheme) {
   expect_bits(low_rank_shape(9, 10, 3), 32 * (9 * 3 + 3 * 10));
   expect_bits(scalar_shape(9, 10, 3), 9 * 3 * 10 + 64 * 10);
   expect_bits(hashed_shape(9, 10, 4), 32 * 4 * 10);
+  expect_bits(bucket_shape("multiplexed", 9, 10, 4), 32 * 4 * 10);
+  expect_bits(bucket_shape("quotient_remainder", 9, 10, 4), 32 * (4 + 3) * 10);
+  expect_bits(bucket_shape("memcom", 9, 10, 4), 32 * (4 * 10 + 9));
+  expect_bits(mixed_shape(10, {{2, 10}, {5, 4}, {9, 1}}),
+              32 * (2 * 10 + 3 * 4 + 4 * 10 + 4 * 1 + 1 * 10));
+  PackedTable steps = scalar_shape(9, 10, 3);
+  steps.scheme = "lsq";
+  expect_bits(steps, 9 * 3 * 10 + 64 * 10);
   expect_bits(quantized_shape(10, 5, {9}, {200}, "dpq_vq"), 9 * 5 * 8 + 32 * 200 * 10);
   expect_bits(quantized_shape(10, 2, {9}, {17}, "dpq_sx"), 9 * 2 * 5 + 32 * 17 * 10);
   expect_bits(quantized_shape(10, 5, {2, 5, 9}, {200, 17, 1}),

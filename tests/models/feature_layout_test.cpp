@@ -108,6 +108,78 @@ TEST(FeatureLayout, GroupsAsAskedFor) {
   EXPECT_EQ(groups_of(arrange_features(config, specs, 0)), (Groups{{"fields", {0, 1, 2, 3, 4}}}));
 }
 
+std::vector<FeatureSpec> flat_features(const std::vector<std::pair<std::string, int64_t>>& sizes) {
+  std::vector<FeatureSpec> specs;
+  for (const auto& [name, rows] : sizes)
+    specs.push_back({name, rows, std::vector<int64_t>(static_cast<size_t>(rows), 1)});
+  return specs;
+}
+
+TEST(FeatureLayout, FieldsMayHaveSizesOfTheirOwn) {
+  const auto specs = flat_features({{"user", 500}, {"day", 7}, {"item", 900}, {"hour", 24}});
+  EmbeddingConfig config = mgqe_config({0.1}, {256, 64});
+  config.full_rows = 100;
+  config.field_sizes =
+      "user:centroids=64/16/4,tiers=0.1/0.5,subspaces=8;hour:scheme=hashed,buckets=5";
+  const FeatureLayout layout = arrange_features(config, specs, 0);
+  using Groups = std::vector<std::pair<std::string, std::vector<int>>>;
+  EXPECT_EQ(
+      groups_of(layout),
+      (Groups{{"fields", {2}}, {"field_user", {0}}, {"field_hour", {3}}, {"small_fields", {1}}}));
+  EXPECT_EQ(layout.groups[0].embedding().centroids, (std::vector{256, 64}));
+  const EmbeddingConfig& user = layout.groups[1].embedding();
+  EXPECT_EQ(user.scheme, "mgqe");
+  EXPECT_EQ(user.centroids, (std::vector{64, 16, 4}));
+  EXPECT_EQ(user.tiers, (std::vector{0.1, 0.5}));
+  EXPECT_EQ(user.subspaces, std::vector{8});
+  EXPECT_EQ(layout.groups[2].embedding().scheme, "hashed");
+  EXPECT_EQ(layout.groups[2].embedding().buckets, 5);
+}
+
+TEST(FeatureLayout, RefusesSizesOfFieldsThatMakeNoSense) {
+  const auto specs = flat_features({{"user", 500}, {"item", 900}});
+  const auto refused = [&](const std::string& sizes) -> std::string {
+    EmbeddingConfig config = mgqe_config({0.1}, {256, 64});
+    config.field_sizes = sizes;
+    try {
+      arrange_features(config, specs, 0);
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  const auto expect = [&](const std::string& sizes, const std::string& says) {
+    EXPECT_NE(refused(sizes).find(says), std::string::npos) << refused(sizes);
+  };
+  expect("author:scheme=full", "there is no field author; fields are user, item");
+  expect("user", "\"user\" is not NAME:KEY=VALUE");
+  expect("user:dim=4", "\"dim=4\" where scheme=, codebook_type= or a size belongs");
+  expect("user:centroids", "\"centroids\" where");
+  expect("user:centroids=300", "field user: --centroids 300 is out of range");
+  expect("user:bits=x", "embedding.bits has the wrong type");
+  expect("user:scheme=full;user:scheme=full", "field user is named twice");
+  EXPECT_EQ(refused("user:scheme=low_rank,rank=4"), "accepted");
+}
+
+/// Bags come behind the fields of one id a row, in a table with them.
+TEST(FeatureLayout, BagsShareTablesWithFields) {
+  auto specs = flat_features({{"user", 500}, {"item", 900}, {"tags", 300}, {"genres", 9}});
+  specs[2].bag = specs[3].bag = true;
+  EmbeddingConfig config = mgqe_config({0.1}, {16, 4});
+  config.full_rows = 100;
+  config.bag_length = 5;
+  const FeatureLayout layout = arrange_features(config, specs, 0);
+  ASSERT_EQ(layout.groups.size(), 2u);
+  const FeatureGroup &shared = layout.groups[0], &small = layout.groups[1];
+  EXPECT_EQ(shared.single_features(), (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(shared.bag_features(), std::vector<int32_t>{2});
+  EXPECT_EQ(shared.most_lookups(), 2 + 5);
+  EXPECT_EQ(small.singles(), 0);
+  EXPECT_EQ(small.bag_features(), std::vector<int32_t>{3});
+  std::swap(specs[1], specs[2]);
+  EXPECT_THROW(arrange_features(config, specs, 0), Error) << "a bag before a field";
+}
+
 TEST(FeatureLayout, RefusesIdsThatAreNoRanksOfPopularity) {
   const EmbeddingConfig config = mgqe_config({}, {16});
   EXPECT_THROW(FeatureGroup("t", {0}, {{"f", 3, {1, 2, 1}}}, config), Error);

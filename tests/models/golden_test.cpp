@@ -66,6 +66,8 @@ Config make_config(const nlohmann::json& golden) {
   set("dim", config.embedding.dim);
   set("rank", config.embedding.rank);
   set("buckets", config.embedding.buckets);
+  set("bits", config.embedding.bits);
+  set("widths", config.embedding.widths);
   set("variant", config.embedding.variant);
   if (golden.contains("subspaces") && golden.at("subspaces").is_number())
     config.embedding.subspaces = {golden.at("subspaces").get<int>()};
@@ -126,7 +128,7 @@ class GoldenBatch {
       for (const auto& row : json.at("dense"))
         for (const float value : row) dense.push_back(value);
       dense_ = Tensor<float>(backend, dense, static_cast<int64_t>(dense.size()) / targets_.rows());
-      rows_ = ids_[0].view();
+      rows_.rows = ids_[0].view();
       batch.features = {std::span(&rows_, 1), dense_, targets_};
       batch.examples = examples = targets_.rows();
       return;
@@ -146,7 +148,7 @@ class GoldenBatch {
  private:
   std::vector<Tensor<int32_t>> ids_;
   Tensor<float> targets_, dense_;
-  View<const int32_t> rows_;
+  GroupLookups rows_;
 };
 
 /// Of a golden run over features, each of as many rows of the one table; else none.
@@ -244,6 +246,10 @@ TEST_P(GoldenTest, MgqeUnderSparseAdam) { replay("gmf_mgqe"); }
 TEST_P(GoldenTest, MgqeOfPublishedWidth) { replay("gmf_mgqe_wide"); }
 TEST_P(GoldenTest, LowRank) { replay("gmf_low_rank"); }
 TEST_P(GoldenTest, Hashed) { replay("gmf_hashed"); }
+TEST_P(GoldenTest, LearnedSteps) { replay("gmf_lsq"); }
+TEST_P(GoldenTest, QuotientRemainder) { replay("gmf_quotient_remainder"); }
+TEST_P(GoldenTest, Memcom) { replay("gmf_memcom"); }
+TEST_P(GoldenTest, MixedDimensions) { replay("gmf_mixed_dim"); }
 TEST_P(GoldenTest, PrivateCodebooks) { replay("gmf_mgqe_private_k"); }
 TEST_P(GoldenTest, PrivateSubspaces) { replay("gmf_mgqe_private_d"); }
 TEST_P(GoldenTest, SoftmaxVariant) { replay("gmf_dpq_sx"); }
@@ -257,6 +263,7 @@ TEST_P(GoldenTest, Sasrec) { replay("sasrec_full"); }
 TEST_P(GoldenTest, SasrecMgqe) { replay("sasrec_mgqe"); }
 TEST_P(GoldenTest, Dcn) { replay("dcn_full"); }
 TEST_P(GoldenTest, DcnMgqe) { replay("dcn_mgqe"); }
+TEST_P(GoldenTest, DcnMultiplexed) { replay("dcn_multiplexed"); }
 TEST_P(GoldenTest, Dlrm) { replay("dlrm_full"); }
 TEST_P(GoldenTest, DlrmMgqe) { replay("dlrm_mgqe"); }
 TEST_P(GoldenTest, RelevanceGmf) { replay("relevance_gmf"); }

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kRows = 40, kDim = 12, kRank = 3, kBuckets = 7;
 constexpr double kBeta1 = 0.9;
+const std::vector<double> kCuts = {0.1, 0.5};  // ids 0-3, 4-19 and 20-39
 
 EmbeddingSpec spec_of(const std::string& scheme, Variant variant = Variant::kSharedK) {
   EmbeddingSpec spec{"item", kRows, 64, {}, {}, 11, 12};
@@ -23,11 +24,13 @@ EmbeddingSpec spec_of(const std::string& scheme, Variant variant = Variant::kSha
   spec.config.rank = kRank;
   spec.config.bits = 5;
   spec.config.buckets = kBuckets;
+  spec.config.widths = {static_cast<int>(kDim), 5, 2};
   spec.config.init_stddev = 0.5;
   spec.config.subspaces = {4};
   spec.config.centroids = {13};
+  if (scheme == "mixed_dim") spec.config.tiers = kCuts;
   if (scheme == "mgqe") {
-    spec.config.tiers = {0.1, 0.5};  // ids 0-3, 4-19 and 20-39
+    spec.config.tiers = kCuts;
     if (variant == Variant::kPrivateD)
       spec.config.subspaces = {6, 4, 1};
     else
@@ -43,6 +46,11 @@ std::vector<EmbeddingSpec> every_scheme() {
           spec_of("low_rank"),
           spec_of("scalar_quantized"),
           spec_of("hashed"),
+          spec_of("lsq"),
+          spec_of("multiplexed"),
+          spec_of("quotient_remainder"),
+          spec_of("memcom"),
+          spec_of("mixed_dim"),
           spec_of("dpq_vq"),
           spec_of("dpq_sx"),
           spec_of("mgqe"),
@@ -123,37 +131,83 @@ std::vector<int32_t> all_ids() {
   return ids;
 }
 
-/// Row `id` as the scheme defines it, from its trained arrays in double.
-reference::Matrix row_of(const EmbeddingSpec& spec, int32_t id, const reference::Matrix& table,
-                         const reference::Matrix& basis) {
+/// Trained arrays in double, by name.
+using Arrays = std::map<std::string, reference::Matrix>;
+
+/// Schemes whose rows are a formula of their arrays, and those.
+const std::map<std::string, std::vector<std::string>> kPlain = {
+    {"full", {"table"}},
+    {"scalar_quantized", {"table"}},
+    {"hashed", {"table"}},
+    {"multiplexed", {"table"}},
+    {"low_rank", {"factor", "basis"}},
+    {"quotient_remainder", {"quotients", "remainders"}},
+    {"memcom", {"table", "factors"}},
+    {"mixed_dim", {"table.0", "table.1", "table.2", "projection.1", "projection.2"}},
+};
+
+Arrays arrays_of(Rig& rig, const std::string& scheme) {
+  Arrays arrays;
+  for (const std::string& name : kPlain.at(scheme))
+    arrays[name] = reference::widen(rig.values(name));
+  return arrays;
+}
+
+/// narrow (w) times basis (w, d).
+reference::Matrix product(const double* narrow, int64_t width, const reference::Matrix& basis) {
+  reference::Matrix row(kDim);
+  for (int c = 0; c < kDim; ++c)
+    for (int64_t k = 0; k < width; ++k) row[c] += narrow[k] * basis[k * kDim + c];
+  return row;
+}
+
+/// Row `id` as the scheme defines it.
+reference::Matrix row_of(const EmbeddingSpec& spec, int32_t id, const Arrays& arrays) {
+  const std::string& scheme = spec.config.scheme;
+  if (scheme == "low_rank")
+    return product(&arrays.at("factor")[id * kRank], kRank, arrays.at("basis"));
+  if (scheme == "mixed_dim") {
+    if (id >= 20)
+      return product(&arrays.at("table.2")[(id - 20) * 2], 2, arrays.at("projection.2"));
+    if (id >= 4) return product(&arrays.at("table.1")[(id - 4) * 5], 5, arrays.at("projection.1"));
+  }
   reference::Matrix row(kDim);
   for (int c = 0; c < kDim; ++c) {
-    if (spec.config.scheme == "low_rank")
-      for (int r = 0; r < kRank; ++r) row[c] += table[id * kRank + r] * basis[r * kDim + c];
-    else if (spec.config.scheme == "hashed")
-      row[c] = table[hash_bucket(id, kBuckets) * kDim + c];
+    if (scheme == "hashed" || scheme == "multiplexed")
+      row[c] = arrays.at("table")[hash_bucket(id, kBuckets) * kDim + c];
+    else if (scheme == "quotient_remainder")
+      row[c] = arrays.at("quotients")[id / kBuckets * kDim + c] *
+               arrays.at("remainders")[id % kBuckets * kDim + c];
+    else if (scheme == "memcom")
+      row[c] = arrays.at("table")[id % kBuckets * kDim + c] * arrays.at("factors")[id];
     else
-      row[c] = table[id * kDim + c];
+      row[c] = arrays.at(scheme == "mixed_dim" ? "table.0" : "table")[id * kDim + c];
   }
   return row;
+}
+
+/// What rows are off by where they are more than copies.
+float row_tolerance(const std::string& scheme) {
+  if (scheme == "low_rank" || scheme == "mixed_dim") return 4 * sum_tolerance(5);
+  return scheme == "quotient_remainder" || scheme == "memcom" ? 4 * sum_tolerance(1) : 0.0f;
 }
 
 class Schemes : public OnEveryBackend {};
 
 TEST_P(Schemes, ForwardReadsTheRowsOfTheIds) {
   const std::vector<int32_t> ids = {5, 39, 0, 5, 5, 17, 0, 38, 12};
-  for (const char* scheme : {"full", "scalar_quantized", "hashed", "low_rank"}) {
+  for (const auto& [scheme, names] : kPlain) {
     const EmbeddingSpec spec = spec_of(scheme);
     Rig rig(backend(), spec);
-    const bool low_rank = spec.config.scheme == "low_rank";
+    // After steps, or the factors of memcom are all 1.
     for (const auto& batch : {ids, std::vector<int32_t>{7}}) {
-      const auto table = reference::widen(rig.values(low_rank ? "factor" : "table"));
-      const auto basis = low_rank ? reference::widen(rig.values("basis")) : reference::Matrix();
+      rig.train(ids, 2);
+      const Arrays arrays = arrays_of(rig, scheme);
       const auto got = rig.forward(batch);
       for (size_t b = 0; b < batch.size(); ++b) {
-        const auto expected = row_of(spec, batch[b], table, basis);
+        const auto expected = row_of(spec, batch[b], arrays);
         for (int c = 0; c < kDim; ++c)
-          ASSERT_NEAR(got[b * kDim + c], expected[c], low_rank ? 4 * sum_tolerance(kRank) : 0.0)
+          ASSERT_NEAR(got[b * kDim + c], expected[c], row_tolerance(scheme))
               << scheme << " look-up " << b;
       }
     }
@@ -167,25 +221,22 @@ TEST_P(Schemes, GradientsMatchFiniteDifferences) {
   Random random(4);
   const auto weights = random.normals(static_cast<int64_t>(ids.size()) * kDim);
   for (const bool sparse : {true, false})
-    for (const char* scheme : {"full", "scalar_quantized", "hashed", "low_rank"}) {
+    for (const auto& [scheme, names] : kPlain) {
       EmbeddingSpec spec = spec_of(scheme);
       spec.optimizer.optimizer = sparse ? Optimizer::kSparseAdam : Optimizer::kAdam;
       Rig rig(backend(), spec);
-      const bool low_rank = spec.config.scheme == "low_rank";
-      const std::string name = low_rank ? "factor" : "table";
-      auto table = reference::widen(rig.values(name));
-      auto basis = low_rank ? reference::widen(rig.values("basis")) : reference::Matrix();
+      Arrays arrays = arrays_of(rig, scheme);
       rig.forward(ids);
       rig.backward(weights);
       const auto loss = [&] {
         double sum = 0.0;
         for (size_t b = 0; b < ids.size(); ++b) {
-          const auto row = row_of(spec, ids[b], table, basis);
+          const auto row = row_of(spec, ids[b], arrays);
           for (int c = 0; c < kDim; ++c) sum += weights[b * kDim + c] * row[c];
         }
         return sum;
       };
-      const auto expect_gradient = [&](const std::string& array, reference::Matrix& values) {
+      for (auto& [array, values] : arrays) {
         const auto got = rig.gradient(array);
         ASSERT_EQ(got.size(), values.size());
         for (size_t i = 0; i < values.size(); ++i)
@@ -193,23 +244,87 @@ TEST_P(Schemes, GradientsMatchFiniteDifferences) {
           ASSERT_NEAR(got[i], reference::finite_difference(values, i, loss, 1e-3),
                       10 * sum_tolerance(static_cast<int64_t>(ids.size()) * kDim))
               << scheme << " " << array << " " << i;
-      };
-      expect_gradient(name, table);
-      if (low_rank) expect_gradient("basis", basis);
+      }
     }
 }
 
+/// What lsq makes of x by a step: the level next to x, and whether x is at an end or beyond.
+struct Level {
+  Level(double x, double step, int bits) {
+    const double least = -std::ldexp(1.0, bits - 1), most = -least - 1;
+    const double position = x / step;
+    level = std::clamp(std::floor(position + 0.5), least, most);
+    clipped = position <= least || position >= most;
+  }
+  double level;
+  bool clipped;
+};
+
+// Straight through the rounding, so not what differences of the rounded rows would give.
+TEST_P(Schemes, LearnedStepsRoundRowsAndPassGradients) {
+  const std::vector<int32_t> ids = {5, 39, 0, 5, 5, 17, 0, 38, 12, 5};
+  Random random(4);
+  const auto weights = random.normals(static_cast<int64_t>(ids.size()) * kDim);
+  for (const int bits : {2, 3, 5, 8}) {
+    EmbeddingSpec spec = spec_of("lsq");
+    spec.config.bits = bits;
+    Rig rig(backend(), spec);
+    const auto table = reference::widen(rig.values("table"));
+    const auto log_steps = reference::widen(rig.values("log_steps"));
+    const auto rows = rig.forward(ids);
+    rig.backward(weights);
+    const auto row_gradient = rig.gradient("table"), step_gradient = rig.gradient("log_steps");
+    reference::Matrix expected_rows(table.size()), expected_steps(kDim);
+    int clipped = 0;
+    for (size_t b = 0; b < ids.size(); ++b)
+      for (int64_t c = 0; c < kDim; ++c) {
+        const double x = table[ids[b] * kDim + c], step = std::exp(log_steps[c]);
+        const Level level(x, step, bits);
+        const double served = level.level * step, weight = weights[b * kDim + c];
+        // Bounds of up to 2^bits steps, rounded once.
+        ASSERT_NEAR(rows[b * kDim + c], served, std::ldexp(step, bits) * sum_tolerance(1));
+        clipped += level.clipped;
+        if (!level.clipped) expected_rows[ids[b] * kDim + c] += weight;
+        expected_steps[c] += weight * (level.clipped ? served : served - x);
+      }
+    EXPECT_EQ(clipped > 0, bits < 5) << bits << " bits: both kinds are among the cases";
+    const double tolerance = 10 * sum_tolerance(static_cast<int64_t>(ids.size()) * kDim);
+    for (size_t i = 0; i < table.size(); ++i)
+      ASSERT_NEAR(row_gradient[i], expected_rows[i], tolerance) << bits << " bits, " << i;
+    for (int64_t c = 0; c < kDim; ++c)
+      ASSERT_NEAR(step_gradient[c], expected_steps[c], tolerance) << bits << " bits, " << c;
+  }
+}
+
 TEST_P(Schemes, PackedTableDecodesToTheTrainedRows) {
-  for (const char* scheme : {"full", "hashed", "low_rank"}) {
+  for (const char* scheme : {"full", "hashed", "multiplexed", "low_rank", "lsq",
+                             "quotient_remainder", "memcom", "mixed_dim"}) {
     Rig rig(backend(), spec_of(scheme));
     rig.train({1, 1, 4, 30, 39}, 5);
     const auto trained = rig.forward(all_ids()), served = rig.served();
     ASSERT_EQ(served.size(), trained.size());
-    const bool low_rank = std::string(scheme) == "low_rank";
+    const bool product = std::string(scheme) == "low_rank" || std::string(scheme) == "mixed_dim";
     for (size_t i = 0; i < served.size(); ++i)
-      ASSERT_NEAR(served[i], trained[i], low_rank ? 4 * sum_tolerance(kRank) : 0.0f)
+      ASSERT_NEAR(served[i], trained[i], product ? row_tolerance(scheme) : 0.0f)
           << scheme << " " << i;
   }
+}
+
+// What a batch does not ask for stays as it is, whatever other blocks' ids it has.
+TEST_P(Schemes, MixedDimensionsMoveTheRowsAskedForAlone) {
+  Rig rig(backend(), spec_of("mixed_dim"));
+  std::map<std::string, std::vector<float>> before;
+  for (const std::string& name : kPlain.at("mixed_dim")) before[name] = rig.values(name);
+  rig.train({2, 22, 22, 39}, 3);  // none of block 1
+  const auto moved = [&](const std::string& name, int64_t row, int64_t width) {
+    const auto after = rig.values(name);
+    return !std::equal(&after[row * width], &after[row * width] + width,
+                       &before[name][row * width]);
+  };
+  for (int64_t row = 0; row < 4; ++row) EXPECT_EQ(moved("table.0", row, kDim), row == 2) << row;
+  for (int64_t row = 0; row < 16; ++row) EXPECT_FALSE(moved("table.1", row, 5)) << row;
+  for (int64_t row = 0; row < 20; ++row)
+    EXPECT_EQ(moved("table.2", row, 2), row == 2 || row == 19) << row;
 }
 
 TEST_P(Schemes, ScalarQuantizationServesTheNearestMiddle) {
@@ -340,6 +455,11 @@ TEST_P(Schemes, PackedArraysAreTheSchemesAndNoMore) {
       {"low_rank shared_k", 32 * (kRows * kRank + kRank * kDim)},
       {"scalar_quantized shared_k", kRows * 5 * kDim + 64 * kDim},
       {"hashed shared_k", 32 * kBuckets * kDim},
+      {"lsq shared_k", kRows * 5 * kDim + 64 * kDim},
+      {"multiplexed shared_k", 32 * kBuckets * kDim},
+      {"quotient_remainder shared_k", 32 * (kBuckets + 6) * kDim},
+      {"memcom shared_k", 32 * (kBuckets * kDim + kRows)},
+      {"mixed_dim shared_k", 32 * (4 * kDim + 16 * 5 + 5 * kDim + 20 * 2 + 2 * kDim)},
       {"dpq_vq shared_k", kRows * 4 * 4 + 32 * 13 * kDim},
       {"dpq_sx shared_k", kRows * 4 * 4 + 32 * 13 * kDim},
       {"mgqe shared_k", 4 * 4 * 4 + 16 * 4 * 2 + 20 * 4 * 1 + 32 * 13 * kDim},
@@ -435,7 +555,7 @@ TEST_P(Schemes, UnknownNameIsRefusedWithTheNames) {
   } catch (const InputError& error) {
     EXPECT_STREQ(error.what(),
                  "--embedding magic is unknown: choose full, low_rank, scalar_quantized, hashed, "
-                 "dpq_vq, dpq_sx or mgqe");
+                 "dpq_vq, dpq_sx, mgqe, lsq, multiplexed, quotient_remainder, memcom or mixed_dim");
   }
 }
 

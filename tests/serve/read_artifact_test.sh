@@ -27,6 +27,14 @@ if scheme == "low_rank":  # either sum of r products is off by r u / (1 - r u) o
     ru = len(basis) * np.finfo(np.float32).eps / 2
     bound = 2 * ru / (1 - ru) * (factor @ basis)
     assert (np.abs(rows.astype(float) - expected) <= bound).all(), (name, rows - expected)
+elif scheme == "mixed_dim":  # the same of each block's width
+    with safe_open(sys.argv[1].replace(".npy", ".safetensors"), framework="numpy") as file:
+        def of(name):
+            return np.abs(file.get_tensor("item." + name).astype(float))
+        bound = np.concatenate([0 * of("table.0")] + [
+            2 * w * np.finfo(np.float32).eps * (of(f"table.{i}") @ of(f"projection.{i}"))
+            for i, w in ((1, 4), (2, 1))])
+    assert (np.abs(rows.astype(float) - expected) <= bound).all(), (name, rows - expected)
 else:
     assert rows.tobytes() == expected.tobytes(), (name, scheme, rows, expected)
 PYTHON

@@ -22,7 +22,8 @@ using testing::served_config;
 using testing::served_model;
 
 const std::vector<std::string> kSchemes = {
-    "full", "low_rank", "scalar_quantized", "hashed", "dpq_vq", "dpq_sx", "mgqe"};
+    "full", "low_rank", "scalar_quantized",   "hashed", "dpq_vq",   "dpq_sx",
+    "mgqe", "lsq",      "quotient_remainder", "memcom", "mixed_dim"};
 
 std::vector<int32_t> history_of(int32_t user) {
   std::vector<int32_t> items;

@@ -35,6 +35,10 @@ full
 low_rank --rank 4
 scalar_quantized --bits 4
 hashed --buckets 16
+lsq --bits 4
+quotient_remainder --buckets 8
+memcom --buckets 16
+mixed_dim --widths 16,4
 dpq_vq $coded
 dpq_sx $coded
 mgqe --subspaces 4 --centroids 16,4 --tiers 0.2

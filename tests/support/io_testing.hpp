@@ -115,9 +115,18 @@ inline PackedTable scalar_shape(int64_t rows, int64_t dim, int64_t bits) {
   table.bits = bits;
   return table;
 }
-inline PackedTable hashed_shape(int64_t rows, int64_t dim, int64_t buckets) {
-  PackedTable table = table_of("hashed", rows, dim);
+inline PackedTable bucket_shape(const std::string& scheme, int64_t rows, int64_t dim,
+                                int64_t buckets) {
+  PackedTable table = table_of(scheme, rows, dim);
   table.buckets = buckets;
+  return table;
+}
+inline PackedTable hashed_shape(int64_t rows, int64_t dim, int64_t buckets) {
+  return bucket_shape("hashed", rows, dim, buckets);
+}
+inline PackedTable mixed_shape(int64_t dim, const std::vector<PackedBlock>& blocks) {
+  PackedTable table = table_of("mixed_dim", blocks.back().end, dim);
+  table.blocks = blocks;
   return table;
 }
 /// mgqe with a shared codebook; dpq_vq and dpq_sx where the scheme says so.
@@ -242,10 +251,26 @@ inline PackedTable hashed_table(int64_t rows, int64_t dim, int64_t buckets) {
   table.arrays["table"] = some_matrix(buckets, dim, 9);
   return table;
 }
+/// Whose arrays are floats, all of them.
+inline PackedTable with_floats(PackedTable table) {
+  uint64_t key = 20;
+  for (const ArraySpec& spec : expected_arrays(table)) {
+    int64_t count = 1;
+    for (const int64_t length : spec.shape) count *= length;
+    table.arrays[spec.name] = HostArray(some_floats(count, ++key), spec.shape);
+  }
+  return table;
+}
 inline PackedTable quantized_table(int64_t dim, int subspaces, const std::vector<int64_t>& ends,
                                    const std::vector<int>& centroids,
                                    const std::string& scheme = "mgqe") {
   return with_codes(quantized_shape(dim, subspaces, ends, centroids, scheme));
+}
+
+/// Of one that packs its arrays as another does.
+inline PackedTable with_scheme(PackedTable table, const std::string& scheme) {
+  table.scheme = scheme;
+  return table;
 }
 
 /// One table of every scheme and variant, of 9 rows and odd sizes, so that rows need padding.
@@ -254,6 +279,11 @@ inline std::vector<PackedTable> table_of_every_scheme() {
           low_rank_table(9, 10, 3),
           scalar_table(9, 10, 3),
           hashed_table(9, 10, 4),
+          with_scheme(scalar_table(9, 10, 5), "lsq"),
+          with_scheme(hashed_table(9, 10, 4), "multiplexed"),
+          with_floats(bucket_shape("quotient_remainder", 9, 10, 4)),
+          with_floats(bucket_shape("memcom", 9, 10, 4)),
+          with_floats(mixed_shape(10, {{2, 10}, {5, 4}, {9, 1}})),
           quantized_table(10, 5, {9}, {200}, "dpq_vq"),
           quantized_table(10, 2, {9}, {17}, "dpq_sx"),
           quantized_table(10, 5, {2, 5, 9}, {200, 17, 1}),

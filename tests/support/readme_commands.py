@@ -40,6 +40,7 @@ NOT_RUN = {
     "build/release/figure2 --seeds 1..10": PLACE + "run small by grid_test",
     "build/release/figure3 --seeds 1..10": PLACE + "run small by grid_test",
     "build/release/ablation --seeds 1..10": PLACE + "run small by grid_test",
+    "build/release/features --seeds 1..5": PLACE + "its programs are those of the other grids",
     "experiments/scripts/profile.sh timeline": "needs a GPU and Nsight Systems; profile_test has stand-ins",
     "experiments/scripts/profile.sh kernels --kernel assign":
         "needs a GPU and Nsight Compute; profile_test has stand-ins",
@@ -92,7 +93,7 @@ SUBSTITUTIONS = [
      "time"),
     (r"(bench_train .*)", r"\1 --device cpu --steps 2 --warmup 1", "time"),
     (r"^mpirun -np 4", "mpirun -np 2", "machines of two cores"),
-    (r"^((?:build/release/)?(?:figure2|figure3|ablation|schemes) (?!.*--(?:list|table|collect)).*)", r"\1 --list",
+    (r"^((?:build/release/)?(?:figure2|figure3|ablation|schemes|features) (?!.*--(?:list|table|collect)).*)", r"\1 --list",
      "time; what the words choose is shown, and grid_test runs small grids"),
     (r"\bINTERACTIONS\b", "interactions.csv", "stands for a file"),
     (r"--out FILE\b", "--out relevance.txt", "stands for a file"),

@@ -146,8 +146,13 @@ refuses "--user-centroids" "${train[@]}" --model dcn --user-centroids 8 --out no
 refuses "has no rows of split" "${base[@]}" --model dcn --data whole.cache --out no
 awk -F, 'NR > 1 { print $1 "," $2 "," $3 "|" $4 } NR == 1 { print "click,user,tags" }' clicks.csv >tags.csv
 "$mgqe" prepare --in tags.csv --label click --bag 'tags:sep=|' --out tags.cache >/dev/null
-refuses "which no model takes yet: prepare it with --ignore tags" "${base[@]}" --model dcn \
-  --data tags.cache --out no
+"${base[@]}" --model dcn --data tags.cache --epochs 1 --bag-pooling sum --out tags >out 2>err ||
+  fail "training on a field of several values: $(cat err)"
+grep -q "and 1 of several values a row" out || fail "the first lines do not tell of it: $(cat out)"
+"$mgqe" evaluate --artifact tags/model.safetensors --data tags.cache >test.json &&
+  python3 -c 'import json; assert json.load(open("test.json")) == json.load(open("tags/result.json"))["test"]' ||
+  fail "evaluate on a field of several values"
+refuses "--bag-length 0" "${base[@]}" --model dcn --data tags.cache --bag-length 0 --out no
 # Of other data than it was trained on.
 "$mgqe" prepare --in clicks.csv --label click --dense price --seed 2 --out other.cache >/dev/null
 # A number so large that its cross products are none.

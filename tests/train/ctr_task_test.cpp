@@ -17,8 +17,9 @@
 namespace mgqe::testing {
 namespace {
 
-CtrSyntheticConfig rows_config(int64_t dense) {
+CtrSyntheticConfig rows_config(int64_t dense, std::vector<int64_t> bags = {}) {
   CtrSyntheticConfig config;
+  config.bag_rows = std::move(bags);
   config.field_rows = {40, 7, 300, 25};
   config.dense = dense;
   config.rows[0] = 20'000;
@@ -49,8 +50,10 @@ Config ctr_config(const std::string& model, const std::string& scheme) {
 
 class CtrRun : public OnEveryBackend {
  protected:
-  std::unique_ptr<Task> task(const Config& config, int64_t dense = 2) {
-    return make_ctr_task(backend(), std::make_unique<CtrSynthetic>(rows_config(dense)), config);
+  std::unique_ptr<Task> task(const Config& config, int64_t dense = 2,
+                             const std::vector<int64_t>& bags = {}) {
+    return make_ctr_task(backend(), std::make_unique<CtrSynthetic>(rows_config(dense, bags)),
+                         config);
   }
 
   /// Of one batch of 64 rows.
@@ -58,9 +61,10 @@ class CtrRun : public OnEveryBackend {
     std::unique_ptr<UploadedRows> room;
     Batch batch;
   };
-  OneBatch one_batch(const FeatureLayout& layout, int64_t dense) {
+  OneBatch one_batch(const FeatureLayout& layout, int64_t dense,
+                     const std::vector<int64_t>& bags = {}) {
     CtrBatch host;
-    CtrSynthetic(rows_config(dense)).range(CtrSplit::kTrain, 100, 64, host);
+    CtrSynthetic(rows_config(dense, bags)).range(CtrSplit::kTrain, 100, 64, host);
     OneBatch one{std::make_unique<UploadedRows>(backend(), layout, 64), {}};
     one.batch.features = one.room->upload(backend(), host);
     one.batch.examples = 64;
@@ -89,30 +93,40 @@ TEST_P(CtrRun, StepsMoveEveryArrayAgainstItsGradient) {
     int64_t dense;
     int cross_layers;
     std::vector<int> hidden;
+    std::vector<int64_t> bags = {};
+    BagPooling pooling = BagPooling::kMean;
+    int bag_length = 16;
   };
   const size_t probes = GetParam() == std::string("cpu") ? 23 : 2;  // of each array
-  for (const auto& [model, dense, cross_layers, hidden] : {Case{"dcn", 2, 2, {16, 8}},
-                                                           {"dcn", 0, 2, {16, 8}},
-                                                           {"dcn", 2, 0, {16, 8}},
-                                                           {"dcn", 0, 1, {0}},
-                                                           {"dlrm", 3, 0, {16, 8}},
-                                                           {"dlrm", 0, 0, {16}},
-                                                           {"dlrm", 3, 0, {0}}}) {
+  for (const auto& [model, dense, cross_layers, hidden, bags, pooling, bag_length] :
+       {Case{"dcn", 2, 2, {16, 8}},
+        {"dcn", 0, 2, {16, 8}},
+        {"dcn", 2, 0, {16, 8}},
+        {"dcn", 0, 1, {0}},
+        {"dlrm", 3, 0, {16, 8}},
+        {"dlrm", 0, 0, {16}},
+        {"dlrm", 3, 0, {0}},
+        {"dcn", 2, 1, {16}, {30}},
+        {"dcn", 0, 1, {16}, {30, 200}, BagPooling::kSum},
+        {"dlrm", 0, 0, {16}, {200}, BagPooling::kMean, 2}}) {
     SCOPED_TRACE(std::string(model) + ", " + std::to_string(dense) + " numbers, " +
-                 std::to_string(cross_layers) + " cross layers");
+                 std::to_string(cross_layers) + " cross layers, " + std::to_string(bags.size()) +
+                 " bags");
     Config config = ctr_config(model, "full");
     config.train.optimizer = Optimizer::kSgd;
     config.train.lr = 1.0;  // so that a step is the gradient
     config.model.cross_layers = cross_layers;
     config.model.hidden = hidden;
     config.embedding.init_stddev = 0.5;
-    const auto task = this->task(config, dense);
+    config.embedding.bag_pooling = pooling;
+    config.embedding.bag_length = bag_length;
+    const auto task = this->task(config, dense, bags);
     const Catalogue catalogue = task->catalogue();
     const auto trained = make_model(backend(), config, catalogue);
     const auto still = make_model(backend(), config, catalogue);
-    OneBatch one = one_batch(*catalogue.layout, dense);
+    OneBatch one = one_batch(*catalogue.layout, dense, bags);
     CtrBatch host;
-    CtrSynthetic(rows_config(dense)).range(CtrSplit::kTrain, 100, 64, host);
+    CtrSynthetic(rows_config(dense, bags)).range(CtrSplit::kTrain, 100, 64, host);
 
     Tensor<StepState> state(backend(), 1);
     Tensor<double> loss_sum(backend(), 1);
@@ -169,7 +183,8 @@ TEST_P(CtrRun, LearnsUnderEverySchemeAndScope) {
   if (GetParam() != std::string("cpu")) GTEST_SKIP() << "trained on the CPU";
   ASSERT_GT(best, 0.75);
   for (const char* model : {"dcn", "dlrm"})
-    for (const char* scheme : {"full", "mgqe", "dpq_vq", "scalar_quantized", "low_rank", "hashed"})
+    for (const char* scheme : {"full", "mgqe", "dpq_vq", "scalar_quantized", "low_rank", "hashed",
+                               "lsq", "multiplexed", "quotient_remainder", "memcom", "mixed_dim"})
       for (const CodebookScope scope : {CodebookScope::kShared, CodebookScope::kField}) {
         if (scope == CodebookScope::kField && scheme != std::string("mgqe")) continue;
         Config config = ctr_config(model, scheme);
@@ -188,6 +203,56 @@ TEST_P(CtrRun, LearnsUnderEverySchemeAndScope) {
         EXPECT_EQ(task->evaluate(artifact.model, Split::kTest).json, result["test"]);
         EXPECT_EQ(result["data"]["fields"]["field3"], 300);
       }
+}
+
+/// Bags of every scheme and scope: trained, served as trained, and of use.
+TEST_P(CtrRun, LearnsFromFieldsOfSeveralValues) {
+  if (GetParam() != std::string("cpu")) GTEST_SKIP() << "trained on the CPU";
+  const std::vector<int64_t> bags = {60, 200};
+  for (const char* scheme : {"full", "mgqe", "memcom"})
+    for (const CodebookScope scope : {CodebookScope::kShared, CodebookScope::kField}) {
+      if (scope == CodebookScope::kField && scheme != std::string("mgqe")) continue;
+      Config config = ctr_config("dcn", scheme);
+      config.embedding.codebook_scope = scope;
+      config.embedding.buckets = 64;
+      const ScratchFolder folder;
+      config.run.out = folder.path().string();
+      const auto task = this->task(config, 2, bags);
+      const auto result = Trainer(backend(), *task, config, "test").run();
+      EXPECT_GT(result["test"]["auc"], 0.6) << scheme;
+      EXPECT_EQ(result["data"]["fields"].size(), 6u);
+      const Artifact artifact = read_artifact(folder.path() / "model.safetensors");
+      EXPECT_EQ(task->evaluate(artifact.model, Split::kTest).json, result["test"]) << scheme;
+    }
+}
+
+/// What stands behind the first values of a bag is not read.
+TEST_P(CtrRun, ReadsTheFirstValuesOfABagAlone) {
+  Config config = ctr_config("dcn", "full");
+  config.embedding.bag_length = 2;
+  const auto layout = task(config, 0, {30})->catalogue().layout;
+  CtrBatch host;
+  CtrSynthetic(rows_config(0, {30})).range(CtrSplit::kTrain, 0, 4, host);
+  host.bags[0].offsets = {0, 3, 3, 4, 7};
+  host.bags[0].ids = {5, 6, 7, 9, 1, 2, 3};
+  UploadedRows room(backend(), *layout, 4);
+  const FeatureBatch batch = room.upload(backend(), host);
+  ASSERT_EQ(batch.rows.size(), 1u);
+  const FeatureGroup& group = layout->groups[0];
+  ASSERT_EQ(group.bags(), 1);
+  const auto download = [&](View<const int32_t> ids) {
+    std::vector<int32_t> values(static_cast<size_t>(ids.size()));
+    backend().download(values.data(), ids.data, values.size() * sizeof(int32_t));
+    return values;
+  };
+  const int32_t first = 4 * 4;  // behind the fields of one id
+  EXPECT_EQ(download(batch.rows[0].bag_ends[0]),
+            (std::vector<int32_t>{first, first + 2, first + 2, first + 3, first + 5}));
+  const std::vector<int32_t> rows = download(batch.rows[0].rows);
+  ASSERT_EQ(rows.size(), static_cast<size_t>(first + 5));
+  std::vector<int32_t> expected;
+  for (const int32_t id : {5, 6, 9, 1, 2}) expected.push_back(group.row(4, id));
+  EXPECT_EQ(std::vector<int32_t>(rows.begin() + first, rows.end()), expected);
 }
 
 TEST_P(CtrRun, GoesOnAsIfItHadNotStopped) {

@@ -74,7 +74,8 @@ Config config_of(const std::string& backbone, const std::string& scheme) {
 }
 
 const std::vector<std::string> kSchemes = {
-    "full", "low_rank", "scalar_quantized", "hashed", "dpq_vq", "dpq_sx", "mgqe"};
+    "full", "low_rank", "scalar_quantized",   "hashed", "dpq_vq",   "dpq_sx",
+    "mgqe", "lsq",      "quotient_remainder", "memcom", "mixed_dim"};
 
 /// Few codes make many ties, across chunks too.
 TEST(Evaluation, IsTheSameForAnyChunks) {

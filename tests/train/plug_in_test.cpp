@@ -294,7 +294,7 @@ TEST_P(PlugIn, RefusesBadOptionsAndIsListed) {
   EXPECT_EQ(
       refused([](Config& c) { c.embedding.scheme = "cubed"; }),
       "--embedding cubed is unknown: choose full, low_rank, scalar_quantized, hashed, dpq_vq, "
-      "dpq_sx, mgqe or rounded");
+      "dpq_sx, mgqe, lsq, multiplexed, quotient_remainder, memcom, mixed_dim or rounded");
   EXPECT_EQ(refused([](Config& c) { c.model.name = "spot"; }),
             "--model spot is unknown: choose gmf, neumf, sasrec, dcn, dlrm or dot");
   EXPECT_THROW(register_backbone(kDot), Error);

@@ -36,7 +36,7 @@ CachedVocabulary::CachedVocabulary(const CtrCache& cache, const CachedField& fie
 }
 
 std::vector<int64_t> CtrCache::counts(size_t field) const {
-  const CachedVocabulary vocabulary(*this, *find(shape_.fields[field].name));
+  const CachedVocabulary vocabulary(*this, *find(shape_.with_ids(field).name));
   return {vocabulary.counts().begin(), vocabulary.counts().end()};
 }
 

@@ -27,6 +27,10 @@ struct CtrShape {
   std::vector<std::string> dense;  // F of them
   int64_t rows[kCtrSplits] = {};
 
+  /// Field number `field` of those with ids: fields, then bags.
+  const CtrField& with_ids(size_t field) const {
+    return field < fields.size() ? fields[field] : bags[field - fields.size()];
+  }
   /// Of all tables together.
   int64_t table_rows() const;
 };
@@ -66,7 +70,7 @@ class CtrRows {
   /// Rows of one split that lie together, [b n, (b + 1) n): what a shuffled epoch reads at once.
   virtual int64_t block_rows() const { return int64_t{1} << 14; }
 
-  /// How often training has each id of field number `field` of the shape, by id: never rising.
+  /// How often training has each id of field with_ids(field) of the shape, by id: never rising.
   virtual std::vector<int64_t> counts(size_t field) const = 0;
 
   /// Of all that decides the rows: equal for equal data.

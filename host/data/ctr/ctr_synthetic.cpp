@@ -115,7 +115,7 @@ void CtrSynthetic::gather(CtrSplit split, std::span<const int64_t> rows, CtrBatc
 }
 
 std::vector<int64_t> CtrSynthetic::counts(size_t field) const {
-  const int64_t rows = shape_.fields[field].rows;
+  const int64_t rows = shape_.with_ids(field).rows;
   const double all =
       static_cast<double>(this->rows(CtrSplit::kTrain)) / std::log(static_cast<double>(rows) + 1.0);
   std::vector<int64_t> counts(static_cast<size_t>(rows));

@@ -46,11 +46,7 @@ std::unique_ptr<const CtrRows> load_ctr_rows(DataConfig& data) {
     if (rows->rows(split) == 0)
       input_error("--data ", data.name, ": has no rows of split ", name_of(split),
                   ": prepare it with --split, or with --train, --valid and --test");
-  if (!rows->shape().bags.empty())
-    input_error("--data ", data.name, ": field ", rows->shape().bags[0].name,
-                " has several values a row, which no model takes yet: prepare it with --ignore ",
-                rows->shape().bags[0].name);
-  if (rows->shape().fields.empty())
+  if (rows->shape().fields.empty() && rows->shape().bags.empty())
     input_error("--data ", data.name, ": has no field with ids: prepare it with --categorical");
   return rows;
 }

@@ -10,7 +10,7 @@ namespace mgqe {
 
 /// The cache that data.name is the path of, frappe, flights (named_rows.hpp), or ctr-synthetic;
 /// "auto" becomes the latter. InputError where the file is no cache, where a split is empty, or
-/// where a field is a bag, which no model here takes.
+/// where no field has ids.
 std::unique_ptr<const CtrRows> load_ctr_rows(DataConfig& data);
 
 /// What data.name is, for people and for result.json: without the folder.

@@ -108,6 +108,33 @@ class Elementwise : public Backend {
   void hash_ids(RowSet ids, int64_t buckets, View<int32_t> rows) override {
     run(rows.size(), HashIds{ids, buckets, rows});
   }
+  void divide_ids(RowSet ids, int64_t divisor, View<int32_t> quotients,
+                  View<int32_t> remainders) override {
+    run(ids.capacity, DivideIds{ids, divisor, quotients, remainders});
+  }
+  void multiply_rows(Lookup x, View<const float> factors, View<float> out) override {
+    run_cells(out, MultiplyRows{x, factors, out});
+  }
+  void block_rows(View<const float> block, RowSet ids, int64_t begin, View<float> out) override {
+    run_cells(out, BlockRows{block, ids, begin, out});
+  }
+  void block_ids(View<const int32_t> ids, int64_t begin, int64_t rows, View<int32_t> out) override {
+    run(ids.size(), BlockIds{ids, begin, rows, out});
+  }
+  void leave_out_last(UniqueIds unique, int32_t id) override { run(1, LeaveOutLast{unique, id}); }
+  void step_bounds(View<const float> log_steps, int bits, View<float> low,
+                   View<float> high) override {
+    run(log_steps.size(), StepBounds{log_steps, bits, low, high});
+  }
+  void round_to_steps(Lookup x, View<const float> low, View<const float> high, int bits,
+                      View<float> out) override {
+    run_cells(out, RoundToSteps{x, low, high, bits, out});
+  }
+  void round_to_steps_backward(Lookup x, View<const float> low, View<const float> high, int bits,
+                               View<const float> gradient, View<float> x_gradient,
+                               View<float> step_terms) override {
+    run_cells(gradient, RoundToStepsBackward{x, low, high, bits, gradient, x_gradient, step_terms});
+  }
 
   void commitment_gradient(View<const float> queries, const UniqueIds& unique,
                            View<const float> decoded, View<const float> gradient, float scale,
@@ -209,11 +236,27 @@ class Elementwise : public Backend {
       run(x.size(), Add{residual, x, x});
     }
   }
-  void gather_features(Lookup rows, int64_t first, View<float> out) override {
-    if (rows.index.size() > 0)
-      static_cast<Derived&>(*this).for_each_cell(
-          rows.index.size(), rows.rows.cols,
-          GatherFeatures{rows, out.rows == 0 ? 1 : rows.index.size() / out.rows, first, out});
+  void gather_features(Lookup rows, View<const int32_t> places, View<float> out) override {
+    if (out.rows > 0 && places.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(out.rows * places.size(), rows.rows.cols,
+                                                 GatherFeatures{rows, places, out});
+  }
+  void part_features(View<const float> x, View<const int32_t> places, View<float> out) override {
+    if (out.rows > 0 && places.size() > 0)
+      static_cast<Derived&>(*this).for_each_cell(out.rows * places.size(), out.cols / places.size(),
+                                                 PartFeatures{x, places, out});
+  }
+  void pool_bags(Lookup rows, View<const int32_t> ends, bool mean, int64_t first,
+                 View<float> out) override {
+    if (out.rows > 0)
+      static_cast<Derived&>(*this).for_each_cell(out.rows, rows.rows.cols,
+                                                 PoolBags{rows, ends, mean, first, out});
+  }
+  void spread_bags(View<const float> gradient, int64_t first, View<const int32_t> ends, bool mean,
+                   View<float> rows) override {
+    if (gradient.rows > 0)
+      static_cast<Derived&>(*this).for_each_cell(gradient.rows, rows.cols,
+                                                 SpreadBags{gradient, first, ends, mean, rows});
   }
   void take_columns(View<const float> x, int64_t first, View<float> out) override {
     run_cells(out, TakeColumns{x, first, out});

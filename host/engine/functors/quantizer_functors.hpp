@@ -90,6 +90,103 @@ struct HashIds {
   }
 };
 
+// ---- rows that are made of others ---------------------------------------------------------------
+
+struct DivideIds {
+  RowSet ids;
+  int64_t divisor;
+  View<int32_t> quotients, remainders;  // (m), or empty
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t id = ids[i], quotient = id / divisor;
+    if (quotients.data != nullptr) quotients[i] = static_cast<int32_t>(quotient);
+    if (remainders.data != nullptr) remainders[i] = static_cast<int32_t>(id - quotient * divisor);
+  }
+};
+
+struct MultiplyRows {
+  Lookup x;
+  View<const float> factors;  // (B, d) or (B, 1)
+  View<float> out;            // (B, d)
+  MGQE_HD void operator()(int64_t b, int64_t c) const {
+    out.row(b)[c] = x.rows.row(x.index[b])[c] * factors.row(b)[factors.cols == 1 ? 0 : c];
+  }
+};
+
+struct BlockRows {
+  View<const float> block;  // (n, w)
+  RowSet ids;
+  int64_t begin;
+  View<float> out;  // (|ids|, w)
+  MGQE_HD void operator()(int64_t i, int64_t c) const {
+    const int64_t row = ids[i] - begin;
+    out.row(i)[c] = row >= 0 && row < block.rows ? block.row(row)[c] : 0.0f;
+  }
+};
+
+struct BlockIds {
+  View<const int32_t> ids;
+  int64_t begin, rows;
+  View<int32_t> out;
+  MGQE_HD void operator()(int64_t i) const {
+    const int64_t row = ids[i] - begin;
+    out[i] = static_cast<int32_t>(row >= 0 && row < rows ? row : rows);
+  }
+};
+
+struct LeaveOutLast {
+  UniqueIds unique;
+  int32_t id;
+  MGQE_HD void operator()(int64_t) const {
+    const int32_t count = unique.count[0];
+    if (count > 0 && unique.ids[count - 1] == id) unique.count[0] = count - 1;
+  }
+};
+
+// ---- learned steps ------------------------------------------------------------------------------
+
+struct StepBounds {
+  View<const float> log_steps;  // (d)
+  int bits;
+  View<float> low, high;  // (d)
+  MGQE_HD void operator()(int64_t c) const {
+    const float step = expf(log_steps[c]), half = static_cast<float>(1 << (bits - 1));
+    low[c] = -(half + 0.5f) * step;
+    high[c] = (half - 0.5f) * step;
+  }
+};
+
+MGQE_HD float nearest_middle(float x, float low, float high, int bits) {
+  return scalar_value(scalar_cell(x, low, high, bits), low, high, bits);
+}
+
+struct RoundToSteps {
+  Lookup x;
+  View<const float> low, high;  // (d)
+  int bits;
+  View<float> out;  // (B, d)
+  MGQE_HD void operator()(int64_t b, int64_t c) const {
+    out.row(b)[c] = nearest_middle(x.rows.row(x.index[b])[c], low[c], high[c], bits);
+  }
+};
+
+/// With the step s = e^t and the middle q s of x: d(q s)/dt = s d(q s)/ds, which straight through
+/// the rounding is q s - x, and q s where x is clipped.
+struct RoundToStepsBackward {
+  Lookup x;
+  View<const float> low, high;  // (d)
+  int bits;
+  View<const float> gradient;          // (B, d)
+  View<float> x_gradient, step_terms;  // (B, d)
+  MGQE_HD void operator()(int64_t b, int64_t c) const {
+    const float value = x.rows.row(x.index[b])[c], passed = gradient.row(b)[c];
+    const float middle = nearest_middle(value, low[c], high[c], bits);
+    const bool clipped = value <= scalar_value(0, low[c], high[c], bits) ||
+                         value >= scalar_value((1 << bits) - 1, low[c], high[c], bits);
+    x_gradient.row(b)[c] = clipped ? 0.0f : passed;
+    step_terms.row(b)[c] = passed * (clipped ? middle : middle - value);
+  }
+};
+
 // ---- options of DPQ training
 // ----------------------------------------------------------------------
 

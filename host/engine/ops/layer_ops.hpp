@@ -50,11 +50,22 @@ class LayerOps {
                                     View<float> x) = 0;
 
   // ---- rows with many features ------------------------------------------------------------------
-  /// Of out (B, C d), columns [(first + g) d, (first + g + 1) d) of row b = the row of look-up
-  /// b G + g, for each g of the G = index.size() / B features that `rows` has; others are left
-  /// alone.
-  virtual void gather_features(Lookup rows, int64_t first, View<float> out) = 0;
-  /// The inverse: out (B, n) = columns [first, first + n) of x (B, N).
+  /// Of out (B, C d), columns [places[g] d, (places[g] + 1) d) of row b = the row of look-up
+  /// b G + g, for each g of the G = places.size() features that `rows` has; others are left alone.
+  /// Without an index look-up l has row l of `rows`.
+  virtual void gather_features(Lookup rows, View<const int32_t> places, View<float> out) = 0;
+  /// The inverse: out (B, G d) from those columns of x (B, C d).
+  virtual void part_features(View<const float> x, View<const int32_t> places, View<float> out) = 0;
+  /// Columns [first, first + d) of out (B, N): for row b the sum of the rows of look-ups
+  /// [ends[b], ends[b + 1]), or with `mean` their mean; 0 of none. ends (B + 1). Without an index
+  /// look-up l has row l of `rows`.
+  virtual void pool_bags(Lookup rows, View<const int32_t> ends, bool mean, int64_t first,
+                         View<float> out) = 0;
+  /// The inverse of the gradients: rows (L, d), of look-ups that are in some bag, from those
+  /// columns of gradient (B, N); others are left alone.
+  virtual void spread_bags(View<const float> gradient, int64_t first, View<const int32_t> ends,
+                           bool mean, View<float> rows) = 0;
+  /// out (B, n) = columns [first, first + n) of x (B, N).
   virtual void take_columns(View<const float> x, int64_t first, View<float> out) = 0;
   /// Columns [first, first + n) of out (B, N) = x (B, n).
   virtual void put_columns(View<const float> x, int64_t first, View<float> out) = 0;

@@ -131,6 +131,37 @@ class QuantizerOps {
 
   /// rows (|ids|) = hash_bucket(ids[i], buckets). The host knows the size of the set.
   virtual void hash_ids(RowSet ids, int64_t buckets, View<int32_t> rows) = 0;
+
+  // ---- rows that are made of others -------------------------------------------------------------
+  /// quotients, remainders (|ids|) of ids by divisor; either may be empty. The host knows the size.
+  virtual void divide_ids(RowSet ids, int64_t divisor, View<int32_t> quotients,
+                          View<int32_t> remainders) = 0;
+  /// out (B, d): the row of look-up b times factors (B, d), or times the one of factors (B, 1). out
+  /// may be factors.
+  virtual void multiply_rows(Lookup x, View<const float> factors, View<float> out) = 0;
+  /// out (|ids|, w): of ids in [begin, begin + block.rows) the row id - begin of block (n, w), 0 of
+  /// others. The host knows the size of the set.
+  virtual void block_rows(View<const float> block, RowSet ids, int64_t begin, View<float> out) = 0;
+  /// out (B): of ids (B) in [begin, begin + rows) id - begin, of others `rows`.
+  virtual void block_ids(View<const int32_t> ids, int64_t begin, int64_t rows,
+                         View<int32_t> out) = 0;
+  /// Takes id out of the distinct ids of a batch, where it is the last of them in ascending order.
+  virtual void leave_out_last(UniqueIds unique, int32_t id) = 0;
+
+  // ---- learned steps (LSQ; Esser et al. 2020) ---------------------------------------------------
+  /// low, high (d): the bounds whose 2^bits cells have the middles e^log_steps[c] times -2^(bits-1)
+  /// to 2^(bits-1) - 1.
+  virtual void step_bounds(View<const float> log_steps, int bits, View<float> low,
+                           View<float> high) = 0;
+  /// out (B, d): every value of the look-ups at the middle of its scalar_cell, the nearest one.
+  virtual void round_to_steps(Lookup x, View<const float> low, View<const float> high, int bits,
+                              View<float> out) = 0;
+  /// From gradient (B, d) by what round_to_steps gave: x_gradient (B, d), straight through but 0 at
+  /// the first and the last middle and beyond; step_terms (B, d), whose column sums are the
+  /// gradient by log_steps. x_gradient may be gradient.
+  virtual void round_to_steps_backward(Lookup x, View<const float> low, View<const float> high,
+                                       int bits, View<const float> gradient, View<float> x_gradient,
+                                       View<float> step_terms) = 0;
 };
 
 }  // namespace mgqe

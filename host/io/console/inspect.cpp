@@ -75,6 +75,9 @@ std::string layout_text(const PackedTable& table) {
   std::vector<std::string> parts;
   for (const PackedField& field : find_scheme(table.scheme)->fields())
     parts.push_back(fmt::format("{}={}", field.name, grouped(table.*field.value)));
+  for (size_t i = 0; i < table.blocks.size(); ++i)
+    parts.push_back(
+        fmt::format("{} rows of {}", grouped(table.block_rows(i)), table.blocks[i].width));
   for (int i = 0; i < static_cast<int>(table.tiers.size()); ++i) {
     const PackedTier& tier = table.tiers[i];
     parts.push_back(fmt::format("{} rows D={} K={} ({} bits)", grouped(table.tier_rows(i)),
@@ -198,6 +201,8 @@ ordered_json describe_table(const PackedTable& table) {
                        {"full_bits", table.full_bits()}};
   for (const PackedField& field : find_scheme(table.scheme)->fields())
     json[field.name] = table.*field.value;
+  for (size_t i = 0; i < table.blocks.size(); ++i)
+    json["blocks"].push_back({{"rows", table.block_rows(i)}, {"width", table.blocks[i].width}});
   if (!table.has_codes()) return json;
   json["private_codebooks"] = table.private_codebooks;
   if (find_scheme(table.scheme)->may_rotate()) json["rotated"] = table.rotated;

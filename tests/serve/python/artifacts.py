@@ -71,15 +71,26 @@ def hash_buckets(rows, buckets):
 
 
 def decode(arrays, table):
-    """f32 (rows, dim) of a table of any scheme; of low_rank f64, whose sums have no stated order."""
+    """f32 (rows, dim) of a table of any scheme; of low_rank and mixed_dim f64, whose sums have no
+    stated order."""
     scheme = table["scheme"]
     if scheme == "full":
         return arrays["table"]
     if scheme == "low_rank":
         return arrays["factor"].astype(np.float64) @ arrays["basis"].astype(np.float64)
-    if scheme == "hashed":
+    if scheme == "quotient_remainder":
+        quotient, remainder = np.divmod(np.arange(table["rows"]), table["buckets"])
+        return arrays["quotients"][quotient] * arrays["remainders"][remainder]
+    if scheme == "memcom":
+        return arrays["table"][np.arange(table["rows"]) % table["buckets"]] * arrays["factors"][:, None]
+    if scheme == "mixed_dim":
+        blocks = [(arrays[f"table.{i}"].astype(np.float64), arrays.get(f"projection.{i}"))
+                  for i in range(len(table["blocks"]))]
+        return np.concatenate([own if projection is None else own @ projection.astype(np.float64)
+                               for own, projection in blocks])
+    if scheme in ("hashed", "multiplexed"):
         return arrays["table"][hash_buckets(table["rows"], table["buckets"])]
-    if scheme == "scalar_quantized":
+    if scheme in ("scalar_quantized", "lsq"):
         cells = unpack(arrays["cells"], table["dim"], table["bits"])
         low, high = arrays["low"].astype(np.float64), arrays["high"].astype(np.float64)
         width = (high - low) / (1 << table["bits"])
