@@ -119,8 +119,9 @@ CudaBackend::~CudaBackend() {
   static_cast<void>(cudaSetDevice(device_));
   static_cast<void>(come_to_rest());
   join(make_solo());  // what spoke to other ranks used the stream
+  const bool rested = come_to_rest();
   for (Lane& lane : lanes_) {
-    if (!come_to_rest()) {
+    if (!rested) {
       static_cast<void>(lane.blas.release());
       lane.workspace.abandon();
       continue;
@@ -173,8 +174,18 @@ void CudaBackend::release(void* pointer) noexcept {
   DeviceBuffer::adopt(pointer);
 }
 
+namespace {
+
+/// Copies from and to pageable memory wait for the stream in the call itself, where nobody sees it.
+void wait_before_copy(cudaStream_t stream, DeviceWatch* watch) {
+  if (watch != nullptr) wait_for_stream(stream, watch);
+}
+
+}  // namespace
+
 void CudaBackend::upload(void* device, const void* host, size_t bytes) {
   refuse_in_capture(stream(), "a copy to the device");
+  wait_before_copy(stream(), watch());
   MGQE_CUDA(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream()), bytes,
             " bytes");
   synchronize();
@@ -182,6 +193,7 @@ void CudaBackend::upload(void* device, const void* host, size_t bytes) {
 
 void CudaBackend::download(void* host, const void* device, size_t bytes) {
   refuse_in_capture(stream(), "a copy from the device");
+  wait_before_copy(stream(), watch());
   MGQE_CUDA(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()), bytes,
             " bytes");
   synchronize();

@@ -65,10 +65,13 @@ class NcclCommunicator final : public Communicator, public DeviceWatch {
     std::memcpy(&id, leaders.data(), sizeof(id));
     stream_ = dynamic_cast<CudaBackend&>(*exchanges_).stream();  // makes the device current
     MGQE_NCCL(ncclCommInitRank(&ranks_, host_->size(), id, host_->rank()));
+    if (DeviceWatch* const watch = host_watch())
+      watch->ask_while_waiting([this] { return met_failure(); });
   }
   // What the device has failed at is never finished, and ncclCommDestroy would wait for it; nor
   // does an error that is told wait for other ranks to come to an exchange.
   ~NcclCommunicator() override {
+    if (DeviceWatch* const watch = host_watch()) watch->ask_while_waiting(nullptr);
     cudaError_t status = cudaErrorNotReady;
     const auto done = [&] { return (status = cudaStreamQuery(stream_)) != cudaErrorNotReady; };
     {
@@ -222,16 +225,20 @@ class NcclCommunicator final : public Communicator, public DeviceWatch {
     if (from_bytes > 0)
       MGQE_NCCL(ncclRecv(to, static_cast<size_t>(from_bytes), ncclUint8, r, ranks_, stream_));
   }
-  /// An error that a collective met after its call; the same again once it was met.
-  void check() {
+  /// What a collective met after its call; empty: nothing.
+  std::string met_failure() {
     ncclResult_t status = ncclSuccess;
-    if (ranks_ != nullptr) MGQE_NCCL(ncclCommGetAsyncError(ranks_, &status));
-    if (status != ncclSuccess) {
+    if (ranks_ == nullptr) return failure_;
+    MGQE_NCCL(ncclCommGetAsyncError(ranks_, &status));
+    if (status != ncclSuccess)
       failure_ = std::string("NCCL: ") + ncclGetErrorString(status) +
                  ": a rank or a link between ranks has failed";
-      give_up_exchanges();
-    }
-    if (ranks_ == nullptr) throw DeviceError(failure_);
+    return failure_;
+  }
+  void check() {
+    if (met_failure().empty()) return;
+    give_up_exchanges();
+    throw DeviceError(failure_);
   }
 
   // ---- DeviceWatch

@@ -45,17 +45,7 @@ constexpr int64_t kMessageBytes = int64_t{1} << 30;
 constexpr int64_t kPieceBytes = int64_t{16} << 20;  // of do_collect: what rank 0 keeps beside
 constexpr auto kSpin = std::chrono::microseconds(100);
 constexpr auto kNap = std::chrono::microseconds(20);
-
-/// Returns once all of them are done.
-void wait(std::vector<MPI_Request>& requests) {
-  const auto began = std::chrono::steady_clock::now();
-  for (int done = 0;;) {
-    MGQE_MPI(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
-                         MPI_STATUSES_IGNORE));
-    if (done != 0) return requests.clear();
-    if (std::chrono::steady_clock::now() - began > kSpin) std::this_thread::sleep_for(kNap);
-  }
-}
+constexpr auto kBetweenQuestions = std::chrono::milliseconds(100);
 
 class MpiCommunicator final : public Communicator, public DeviceWatch {
  public:
@@ -89,6 +79,9 @@ class MpiCommunicator final : public Communicator, public DeviceWatch {
   void begin_step(uint64_t step) override { watchdog_->begin_step(step); }
   void between_steps() override { watchdog_->between_steps(); }
 
+  void ask_while_waiting(std::function<std::string()> failure) override {
+    device_failure_ = std::move(failure);
+  }
   void begin_device_wait() override { watchdog_->begin_device_wait(); }
   void end_device_wait() noexcept override { watchdog_->end_device_wait(); }
   void device_got_on() override { watchdog_->device_got_on(); }
@@ -186,6 +179,23 @@ class MpiCommunicator final : public Communicator, public DeviceWatch {
   }
 
  private:
+  /// Returns once all of them are done. Where the device has failed nothing is unwound: what is
+  /// under way would arrive in memory that is no more.
+  void wait(std::vector<MPI_Request>& requests) {
+    const auto began = std::chrono::steady_clock::now();
+    auto asked = began;
+    for (int done = 0;;) {
+      MGQE_MPI(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done,
+                           MPI_STATUSES_IGNORE));
+      if (done != 0) return requests.clear();
+      const auto now = std::chrono::steady_clock::now();
+      if (now - began > kSpin) std::this_thread::sleep_for(kNap);
+      if (device_failure_ == nullptr || now - asked < kBetweenQuestions) continue;
+      if (const std::string why = device_failure_(); !why.empty()) abort_mpi(rank_, why, 2);
+      asked = now;
+    }
+  }
+
   template <class T>
   void reduce(View<T> x, MPI_Datatype type) {
     const auto bytes = x.size() * static_cast<int64_t>(sizeof(T));
@@ -269,6 +279,7 @@ class MpiCommunicator final : public Communicator, public DeviceWatch {
     return transfer;
   }
 
+  std::function<std::string()> device_failure_;
   Backend* backend_ = nullptr;
   bool staged_ = false;
   MPI_Comm world_ = MPI_COMM_NULL;

@@ -213,6 +213,7 @@ struct Watchdog::Thread {
     }
     if (waits == nullptr || last->said.exchanges >= waits->said.exchanges) return;
     if (last->said.in[0] != '\0' || last->said.seconds < limit || !last->said.training) return;
+    if (last->said.device_seconds >= 0) return;  // judge_devices
     end(static_cast<int>(last - peers.data()),
         detail::concat("hangs: for ", last->said.seconds, " s it has not come to ", waits->said.in,
                        " that rank ", waits - peers.data(), " waits in"));

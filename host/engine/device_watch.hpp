@@ -3,6 +3,9 @@
 // failed.
 #pragma once
 
+#include <functional>
+#include <string>
+
 namespace mgqe {
 
 class DeviceWatch {
@@ -17,6 +20,10 @@ class DeviceWatch {
   virtual void device_got_on() {}
   /// Whether it has come to an exchange, and waits there for other ranks.
   virtual void device_waits_for_ranks(bool /*waits*/) {}
+
+  /// Called now and then while the host waits for other ranks' hosts, which ends the job where it
+  /// says what has failed on the device: those may be waiting for just that.
+  virtual void ask_while_waiting(std::function<std::string()> /*failure*/) {}
 
   /// Called now and then during a wait: sees how far the device is. DeviceError where an exchange
   /// has failed, which then ends on the device too.

@@ -34,9 +34,9 @@ train() {
   code=$?
   seconds=$((SECONDS - began))
 }
-# ended PATTERN: by itself, said so in one line of the ranks' own, and left nothing under a final name
+# ended PATTERN: by itself, said why in one line, and left nothing under a final name
 ended() {
-  [ $code -ne 0 ] && [ $code -ne 124 ] && [ "$(grep -cE "^rank [01] on " stderr)" -eq 1 ] &&
+  [ $code -ne 0 ] && [ $code -ne 124 ] && [ "$(grep -E "^rank [01] on " stderr | grep -cv "SIGTERM came")" -eq 1 ] &&
     grep -qE "$1" stderr && [ ! -e run/result.json ] && [ ! -e run/model.safetensors ]
 }
 

@@ -69,6 +69,10 @@ NOT_RUN = {
     "tests/faults/faults_test.sh build/release 1": PLACE + "faults_test does a quarter of it",
     "tests/faults/kills_test.sh build/release 1000": PLACE + "kills_test does a twentieth of it",
     "tests/faults/machine_test.sh build/release": "is a test itself",
+    "experiments/scripts/install_packages.sh --analysis": "installs packages",
+    "cmake --preset tsan && cmake --build build/tsan -j 2 --target cpu_test io_test serve_test train_test mgqe":
+        "builds everything once more",
+    "build/tsan/cpu_test --gtest_filter='ThreadPool*'": "needs that build",
     "tests/coverage.sh": "builds everything once more",
     "tests/mutation.py --count 60": "builds everything, and something of it sixty times",
     "tests/coverage.sh --files 30 io": "builds everything once more",

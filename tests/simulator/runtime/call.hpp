@@ -30,6 +30,7 @@ cudaError_t call(const Body& body) {
 /// What there is of each, and what there was of launches.
 struct Counts {
   int events = 0, graphs = 0;
+  int endless = 0;  // kernels
   int64_t launches = 0, allocations = 0;
   int64_t launches_before_failure = -1;  // of an exchange between ranks; -1: none has failed
 };

@@ -43,7 +43,10 @@ void enqueue(const Launch& launch, cudaStream_t stream) {
     task.name = name_of(launch);
     const uint64_t seed = draw();
     task.work = [launch, seed] { run_kernel(launch, seed); };
-    if (is_endless(counts.launches)) task.ready = [] { return false; };
+    if (is_endless(counts.launches)) {
+      ++counts.endless;
+      task.ready = [] { return false; };
+    }
     return enqueue(stream, std::move(task));
   });
 }

@@ -137,7 +137,7 @@ ncclResult_t enqueue_pair(const std::string& what, ncclComm_t ranks, cudaStream_
     const std::lock_guard<std::recursive_mutex> hold(simulator::device_lock);
     if (stream->capture)
       stream->capture->communicates = true;
-    else
+    else if (!ranks->failed)
       simulator::run_now(stream);
   }
   return result(simulator::enqueue(

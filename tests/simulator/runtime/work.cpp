@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "tests/simulator/runtime/call.hpp"
 #include "tests/simulator/runtime/fault.hpp"
 #include "tests/simulator/runtime/memory.hpp"
 #include "tests/simulator/runtime/options.hpp"
@@ -223,10 +224,13 @@ cudaError_t enqueue(cudaStream_t s, Task task) {
 }
 
 void run_now(cudaStream_t s) {
-  drain_until(s, [&] { return s->queue.empty(); });
+  drain_until(s, [&] {
+    return s->queue.empty() ||
+           (counts.endless > 0 && std::none_of(streams.begin(), streams.end(), can_run));
+  });
 }
 void wait_for(cudaStream_t s) {
-  run_now(s);
+  drain_until(s, [&] { return s->queue.empty(); });
   learn(s->clock);
 }
 void wait_for(const Milestone& milestone) {

@@ -67,7 +67,7 @@ cudaError_t enqueue(cudaStream_t, Task);
 void wait_for(cudaStream_t);
 void wait_for(const Milestone&);
 void wait_for_all();
-/// As wait_for, but the host learns nothing of it.
+/// As wait_for, but the host learns nothing of it, nor does it wait for a kernel that never ends.
 void run_now(cudaStream_t);
 /// Now and then some work runs unasked, as on a GPU.
 void make_some_progress();
