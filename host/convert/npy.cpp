@@ -72,7 +72,7 @@ class HeaderParser {
     if (quote == '"') expect('"');
     const size_t end = rest_.find(quote);
     if (end == std::string_view::npos) refuse("its header is malformed: a text does not end");
-    const std::string text(rest_.substr(0, end));
+    std::string text(rest_.substr(0, end));
     rest_.remove_prefix(end + 1);
     return text;
   }
