@@ -76,12 +76,13 @@ TEST(Inspect, EveryScheme) {
   for (const char* layout :
        {"rank=3", "bits=3", "buckets=4", "9 rows D=2 K=17 (5 bits)",
         "3 rows D=10 K=33 (6 bits), 6 rows D=2 K=33 (6 bits), a codebook a tier",
-        "centroids of 16 bits"})
+        "centroids of 16 bits", "2 rows of 10, 3 rows of 4, 4 rows of 1"})
     EXPECT_CONTAINS(text, layout);
   const auto json = inspect_json(folder / "x");
   EXPECT_EQ(json.at("tables").at("1.item").at("rank"), 3);
-  EXPECT_EQ(json.at("tables").at("7.item").at("private_codebooks"), true);
-  EXPECT_EQ(json.at("tables").at("8.item").at("tiers")[0].at("subspaces"), 10);
+  EXPECT_EQ(json.at("tables").at("8.item").at("blocks")[1].at("width"), 4);
+  EXPECT_EQ(json.at("tables").at("12.item").at("private_codebooks"), true);
+  EXPECT_EQ(json.at("tables").at("13.item").at("tiers")[0].at("subspaces"), 10);
 }
 
 TEST(Inspect, OtherFiles) {

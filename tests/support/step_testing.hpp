@@ -27,7 +27,8 @@ inline Config step_config(const std::string& backbone, const std::string& scheme
   config.embedding.rank = 3;
   config.embedding.subspaces = {4};
   config.embedding.centroids = {scheme == "mgqe" ? std::vector<int>{16, 4} : std::vector<int>{16}};
-  if (scheme == "mgqe") config.embedding.tiers = {0.1};
+  config.embedding.widths = {8, 2};
+  if (scheme == "mgqe" || scheme == "mixed_dim") config.embedding.tiers = {0.1};
   config.train.batch = backbone == "sasrec" ? 16 : 64;
   config.model.max_length = 10;
   if (backbone == "neumf") config.model.pretrain_epochs = 2;
