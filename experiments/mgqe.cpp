@@ -105,7 +105,7 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
     if (config.train.batch < launch.size())
       input_error("--batch ", config.train.batch, " is below the number of ranks, ", launch.size());
     if (launch.rank() == 0) RunLock::require_free(config.run.out);
-    check_warm_start(config);
+    check_warm_start(config, checkpoints.resume);
     backend = make_backend(launch.device(config.run.device));
   });
   launch.join(*backend);

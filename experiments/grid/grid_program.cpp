@@ -39,7 +39,10 @@ GridProgram::GridProgram(CLI::App& app, const std::vector<std::string>& tasks)
                  "cores; 1 on a GPU]");
   app.add_option("--device", options_.device, "auto, cpu, cuda or cuda:N")
       ->default_str(options_.device);
-  app.add_option("--l2", l2_, "relevance on Steam: L2 penalties to choose from on validation")
+  app.add_option(
+         "--l2", l2_,
+         "L2 penalties to choose from on validation: those of relevance on Steam; click models "
+         "have others of their own unless they are given")
       ->delimiter(',')
       ->default_str(fmt::format("{}", fmt::join(l2_, ",")));
   app.add_option("--config", config_,

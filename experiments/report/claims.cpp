@@ -74,7 +74,7 @@ std::optional<std::vector<std::pair<double, double>>> curve_of(const Points& poi
     if (run == point->runs.end()) return std::nullopt;
     const auto& value = run->second.at(nlohmann::ordered_json::json_pointer(pointer));
     if (value.is_null()) return std::nullopt;
-    curve.emplace_back(point->percent_of_full(), value.get<double>());
+    curve.emplace_back(point->percent_of_full(run->second), value.get<double>());
   }
   return curve;
 }

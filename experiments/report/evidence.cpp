@@ -119,8 +119,8 @@ size_t PointRuns::cut_short() const {
       runs.begin(), runs.end(), [](const auto& run) { return mgqe::is_cut_short(run.second); }));
 }
 
-double PointRuns::percent_of_full() const {
-  const RunRecord& size = runs.begin()->second.at("size");
+double PointRuns::percent_of_full(const RunRecord& run) const {
+  const RunRecord& size = run.at("size");
   const double full_bits = size.at("full_bits").get<double>() /
                            static_cast<double>(config.embedding.dim) *
                            static_cast<double>(point.task.dim);

@@ -30,7 +30,8 @@ struct PointRuns {
   /// Whether most of them are.
   bool is_cut_short() const { return 2 * cut_short() > runs.size(); }
   /// Bits by formula against the full table of the task's dimension, whatever d this table has.
-  double percent_of_full() const;
+  double percent_of_full() const { return percent_of_full(runs.begin()->second); }
+  double percent_of_full(const RunRecord& run) const;
   /// "mgqe D=32"
   std::string label() const { return point.series + " " + point.value; }
 };

@@ -79,7 +79,7 @@ std::string best_epochs(const PointRuns& point) {
   return cut == 0 ? text : fmt::format("{} ({} cut short)", text, cut);
 }
 
-/// What the best epoch, and a tuned penalty, are chosen by.
+/// What the best epoch, or a tuned penalty, is chosen by; click models' best epoch is by AUC.
 const Measure& selected_by(const GridTask& task) {
   static const Measure ranking{"/valid/full/ndcg@10", "validation NDCG@10", true, 4};
   static const Measure relevance{"/valid/rmse", "validation RMSE", false, 3};
@@ -222,16 +222,18 @@ void add_features(Document& document, const Evidence& features,
   document.paragraph(
       "Click models over categorical fields, by `features`: a row is a label and an id of each "
       "field. "
-      "AUC and log loss on the test rows, of the epoch and the L2 penalty that validation chose, "
-      "for "
-      "each point apart. Fields of 100 values or fewer are full in every scheme and counted. "
-      "Centroids "
-      "of quantized schemes are f16 but where f32 is said; layers are narrow (64 and 32), so that "
-      "tables decide. Frappe's training negatives are drawn anew, as its authors draw them; "
-      "validation "
-      "and test are the published files. Flights (CC0) predicts from what is known at departure "
-      "that "
-      "an arrival is more than 15 minutes late.");
+      "AUC and log loss on the test rows, of the epoch that validation chose by AUC and the L2 "
+      "penalty "
+      "that it chose by log loss, for each point apart. Fields of 100 values or fewer are full in "
+      "every "
+      "scheme and counted; the others share one table, in which memcom and quotient_remainder may "
+      "let "
+      "the most popular ids of two fields meet. Centroids of quantized schemes are f16 but where "
+      "f32 is "
+      "said; layers are narrow (64 and 32), so that tables decide. Frappe's training negatives are "
+      "drawn "
+      "anew, as its authors draw them; validation and test are the published files. Flights (CC0) "
+      "predicts from what is known at departure that an arrival is more than 15 minutes late.");
   std::vector<Plot> panels;
   for (const GridTask& task : features.tasks())
     if (task.every_size && !features.figure2(task).empty())

@@ -243,8 +243,11 @@ std::string scheme_label(const EmbeddingConfig& embedding) {
   const bool one_codebook = embedding.codebook_scope == CodebookScope::kShared;
   const std::string scope =
       one_codebook ? "" : std::string(" by ") + name_of(embedding.codebook_scope);
+  std::string fields;
+  if (!embedding.field_sizes.empty()) fields += " with " + embedding.field_sizes;
+  if (embedding.bag_pooling != BagPooling::kMean) fields += " sums of bags";
   return embedding.scheme + (shared ? "" : std::string(" ") + name_of(embedding.variant)) +
-         " d=" + std::to_string(embedding.dim) + sizes + sides + scope +
+         " d=" + std::to_string(embedding.dim) + sizes + sides + scope + fields +
          (both ? "" : std::string(" ") + name_of(embedding.tables) + " only");
 }
 

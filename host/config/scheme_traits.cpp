@@ -189,6 +189,9 @@ void validate_mixed_dim(const EmbeddingConfig& embedding) {
     input_error("--tiers has ", embedding.tiers.size(), " cuts and --widths ", widths.size(),
                 " values: give one cut fewer than widths");
   validate_tiers(embedding, widths.size());
+  if (embedding.centroids.size() > 1)
+    input_error("--centroids has ", embedding.centroids.size(),
+                " values: mixed_dim has no codebooks");
   for (size_t i = 1; i < widths.size(); ++i)
     if (widths[i] > widths[i - 1])
       input_error("--widths rises from ", widths[i - 1], " to ", widths[i],
@@ -206,7 +209,8 @@ constexpr SchemeTraits kMixedDim = {
         [](const EmbeddingConfig& embedding, int64_t dim, const char* flag) {
           for (const int width : embedding.widths)
             if (width < 1 || width > dim)
-              input_error("--widths ", width, " is out of range: 1 to ", dim, ", as ", flag);
+              input_error("--widths ", width, " is out of range: 1 to ", dim, ", as ", flag,
+                          "; where they are not given they are --dim and a quarter of it");
         },
     .label = [](const EmbeddingConfig& e) { return " w=" + joined(e.widths); },
 };

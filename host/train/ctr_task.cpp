@@ -12,6 +12,7 @@
 #include "host/train/ctr_metrics.hpp"
 #include "host/train/task.hpp"
 #include "host/train/uploaded_rows.hpp"
+#include "models/features/placement.hpp"
 
 namespace mgqe {
 namespace {
@@ -39,8 +40,9 @@ class CtrTask final : public Task {
                              static_cast<int64_t>(rows_->shape().dense.size())))) {
     if (backend.communicator().alone()) return;
     for (const FeatureGroup& group : layout_->groups)
-      if (!config.embedding.field_sizes.empty() && config.run.shard != Shard::kNone &&
-          !traits_of_scheme(group.embedding().scheme).sharded)
+      if (!config.embedding.field_sizes.empty() &&
+          !traits_of_scheme(group.embedding().scheme).sharded &&
+          shards_rows(backend.communicator().size(), config, group.rows()))
         input_error("--field-sizes: table ", group.table(), " of ", group.embedding().scheme,
                     " cannot be sharded over ranks: give --shard none");
     if (!rows_->shape().bags.empty())

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <set>
 
 #include "host/base/philox.hpp"
 #include "host/io/artifact.hpp"
+#include "host/io/checkpoint.hpp"
 #include "host/packed/dense_arrays.hpp"
 #include "models/embeddings/quantizer.hpp"
 
@@ -14,6 +16,7 @@ namespace mgqe {
 namespace {
 
 constexpr int kIterations = 10;  // of k-means, where --kmeans-start does not say
+constexpr int64_t kMostSampled = 1 << 16;
 
 /// One trained table, and the full one whose rows it begins with.
 struct Source {
@@ -34,7 +37,7 @@ void require_rows(const std::string& scheme) {
   static const std::set<std::string> kSchemes = {"full", "scalar_quantized", "lsq", "dpq_vq",
                                                  "mgqe"};
   if (!kSchemes.contains(scheme))
-    input_error("--warm-start begins with a row an id, which --embedding ", scheme,
+    input_error("--warm-start begins with a row an id, which the scheme ", scheme,
                 " does not train: choose full, scalar_quantized, lsq, dpq_vq or mgqe");
 }
 
@@ -49,6 +52,11 @@ class WarmStart {
     if (artifact_.data_fingerprint != task.fingerprint())
       refuse("was trained on other data: give the --data that it had");
     const Catalogue catalogue = task.catalogue();
+    Config theirs;
+    update_from_json(theirs, artifact_.config, config.train.warm_start);
+    if (catalogue.layout != nullptr && theirs.embedding.bag_pooling != config.embedding.bag_pooling)
+      refuse("was trained by --bag-pooling ", name_of(theirs.embedding.bag_pooling), ", not ",
+             name_of(config.embedding.bag_pooling));
     if (catalogue.layout != nullptr) find_features(*catalogue.layout);
     for (const Entity entity : {Entity::kUser, Entity::kItem})
       for (const TableSpec& table : tables_of(config, entity))
@@ -145,6 +153,7 @@ class WarmStart {
   void set_weights(const std::string& name, Tensor<float>& tensor) {
     if (!artifact_.model.dense.contains(name))
       refuse("has no weights ", name, ": give the layers that it was trained with");
+    used_.insert(name);
     const std::vector<float> values = wide_dense(artifact_.model.dense, name);
     if (static_cast<int64_t>(values.size()) != tensor.size())
       refuse("has ", values.size(), " weights ", name, ", this run ", tensor.size(),
@@ -186,44 +195,68 @@ class WarmStart {
         if (t != own) tiers.centroids[t] = 0;
       if (embedding.subspaces.size() > 1) subspaces = embedding.subspaces[static_cast<size_t>(own)];
     }
-    std::vector<float> rows, first;
-    std::vector<int64_t> encoded;  // rows of tiers with centroids here
-    for (int64_t i = 0; i < source.count; ++i) {
-      const std::span<const float> row = source.row(i);
-      rows.insert(rows.end(), row.begin(), row.end());
-      if (tiers.limit(i) > 0) encoded.push_back(i);
-    }
+    const Sample sample(source, tiers);
+    if (sample.encoded.empty()) return;  // a tier without ids: nothing is encoded by it
+    std::vector<int64_t> encoded = sample.encoded;
     // Different rows as long as there are any: the first of a shuffle.
     const uint64_t key = stream_key(config_.run.seed, RandomStream::kItemCodebook);
     const auto count = static_cast<int64_t>(encoded.size());
+    std::vector<float> first;
     for (int64_t k = 0; k < tensor.rows(); ++k) {
       const int64_t from = k % count;
-      std::swap(encoded[static_cast<size_t>(from)],
-                encoded[static_cast<size_t>(from + static_cast<int64_t>(random_below(
-                                                       random_u64(key, static_cast<uint64_t>(k)),
-                                                       static_cast<uint64_t>(count - from))))]);
+      const auto other = static_cast<int64_t>(random_below(
+          random_u64(key, static_cast<uint64_t>(k)), static_cast<uint64_t>(count - from)));
+      std::swap(encoded[static_cast<size_t>(from)], encoded[static_cast<size_t>(from + other)]);
       const std::span<const float> row = source.row(encoded[static_cast<size_t>(from)]);
       first.insert(first.end(), row.begin(), row.end());
     }
     tensor.assign(first);
-    const Tensor<float> queries(backend_, rows, tensor.cols());
-    kmeans(backend_, queries, tiers, subspaces,
+    const Tensor<float> queries(backend_, sample.rows, tensor.cols());
+    kmeans(backend_, queries, sample.tiers, subspaces,
            embedding.kmeans_start > 0 ? embedding.kmeans_start : kIterations, false, tensor);
   }
+
+  /// At most kMostSampled rows, evenly spaced, which k-means goes by.
+  struct Sample {
+    Sample(const Source& source, const Tiers& all) : tiers(all) {
+      const int64_t taken = std::min(source.count, kMostSampled);
+      for (int t = 0; t < tiers.count; ++t) tiers.end[t] = 0;
+      for (int64_t k = 0; k < taken; ++k) {
+        const int64_t i = k * source.count / taken;
+        const std::span<const float> row = source.row(i);
+        rows.insert(rows.end(), row.begin(), row.end());
+        if (all.limit(i) > 0) encoded.push_back(i);
+        for (int t = all.tier_of(i); t < tiers.count; ++t) ++tiers.end[t];
+      }
+    }
+
+    std::vector<float> rows;
+    std::vector<int64_t> encoded;  // those of tiers with centroids here
+    Tiers tiers;                   // of these rows
+  };
 
   Backend& backend_;
   const Config& config_;
   Artifact artifact_;
   std::map<std::string, Source> sources_;  // by table
+  std::set<std::string> used_;             // arrays of weights
 };
 
 }  // namespace
 
-void check_warm_start(const Config& config) {
+void check_warm_start(const Config& config, bool resume) {
   if (config.train.warm_start.empty()) return;
   require_rows(config.embedding.scheme);
   if (config.train.row_type != RowType::kF32)
     input_error("--warm-start is without --row-type ", name_of(config.train.row_type));
+  if (config.model.pretrain_epochs > 0)
+    input_error("--warm-start is without --pretrain-epochs: it begins behind them");
+  // What goes on from a checkpoint needs the file no more.
+  if (resume && !find_checkpoints(std::filesystem::path(config.run.out) / "checkpoints").empty())
+    return;
+  if (!std::filesystem::exists(config.train.warm_start))
+    input_error("--warm-start ", config.train.warm_start,
+                ": no such file: give the model.safetensors of a finished run");
   read_artifact(config.train.warm_start);
 }
 

@@ -9,8 +9,9 @@
 
 namespace mgqe {
 
-/// Refuses what cannot begin so, and files that are no artifact of such a run, before data is read.
-void check_warm_start(const Config& config);
+/// Refuses what cannot begin so, and files that are no artifact of such a run, before data is read;
+/// not those of a run that goes on from a checkpoint.
+void check_warm_start(const Config& config, bool resume = false);
 
 /// Sets every row of the model to that of the same id in the artifact that config.train.warm_start
 /// names, and its other weights to those of the same name. Codebooks are made of the rows by

@@ -53,6 +53,8 @@ Config canonical(Config config) {
   const Backbone& backbone = find_backbone(config.model.name);
   const bool ctr = config.model.task == TaskKind::kCtr;
   leave_out_unread(config, "embedding", [&](const std::string& key) {
+    // Fields with schemes of their own read what those do.
+    if (ctr && !config.embedding.field_sizes.empty()) return true;
     if (key == "bag_pooling" || key == "bag_length" || key == "field_sizes") return ctr;
     if (key == "codebook_scope" || key == "full_rows")
       return ctr && scheme.name != std::string_view("full");

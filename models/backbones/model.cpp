@@ -130,7 +130,11 @@ void validate_backbone(const Config& config) {
                 " is about the fields of --task ctr, and about schemes other than full");
   if (!config.embedding.field_sizes.empty() && task != TaskKind::kCtr)
     input_error("--field-sizes is about the fields of --task ctr");
-  field_embeddings(config.embedding);
+  for (const auto& [field, embedding] : field_embeddings(config.embedding))
+    if (config.train.row_type != RowType::kF32 && !traits_of_scheme(embedding.scheme).bfloat16_rows)
+      input_error("--row-type ", name_of(config.train.row_type), " with --field-sizes: field ",
+                  field, " of ", embedding.scheme, " has rows of f32: choose ",
+                  schemes_that([](const SchemeTraits& other) { return other.bfloat16_rows; }));
   if (!config.embedding.field_sizes.empty() && !config.embedding.budget.empty())
     input_error("--field-sizes and --budget exclude each other: a budget plans one table");
   if (traits_of_scheme(config.embedding.scheme).one_table &&

@@ -1,5 +1,6 @@
 // MEmCom (Pansare et al. 2022): m shared rows and a factor of each id's own; id i is row i mod m
-// times factor i. As ids are ranks of popularity, the m most popular do not meet each other.
+// times factor i. As ids are ranks of popularity, the m most popular do not meet each other; in one
+// table of many features, whose rows lie feature by feature, heads of two of them may.
 #pragma once
 
 #include "models/embeddings/embedding.hpp"

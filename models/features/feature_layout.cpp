@@ -141,19 +141,29 @@ std::map<std::string, EmbeddingConfig> field_embeddings(const EmbeddingConfig& e
         input_error(flag, ": field ", name, " has \"", size,
                     "\" where scheme=, codebook_type= or a size belongs: rank, bits, buckets, "
                     "widths, subspaces, centroids or tiers");
+      if (sizes.contains(key)) input_error(flag, ": field ", name, " has ", key, " twice");
       sizes[key] = value_of(size.substr(equals + 1));
     }
     Config own;
     own.embedding = embedding;
     own.embedding.field_sizes.clear();
     own.embedding.budget.clear();
-    if (sizes.contains("scheme")) {  // sizes of another scheme are its own
+    const std::string scheme = sizes.value("scheme", embedding.scheme);
+    const SchemeTraits& traits = traits_of_scheme(scheme);
+    if (traits.one_table)
+      input_error(flag, ": field ", name, ": ", scheme, " is one table of many fields");
+    for (const auto& [key, value] : sizes.items())
+      if (key != "scheme" && !traits.reads(key))
+        input_error(flag, ": field ", name, ": ", scheme, " has no ", key);
+    if (scheme != embedding.scheme) {  // sizes of another scheme are its own
       own.embedding.centroids.clear();
       own.embedding.tiers.clear();
       own.embedding.widths.clear();
     } else if (sizes.contains("centroids")) {
       own.embedding.tiers.clear();
     }
+    if (!traits.reads("codebook_type")) own.embedding.codebook_type = CodebookType::kF32;
+    if (!traits.reads("variant")) own.embedding.variant = Variant::kSharedK;
     update_from_json(own, {{"embedding", sizes}}, flag + ": field " + name);
     try {
       resolve(own);

@@ -201,7 +201,7 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
       }
       plan.lines.push_back({side + (sharded ? " rows, sharded" : " rows"), values});
       plan.lines.push_back({side + " optimizer", state});
-      const int rounded = config.embedding.codebook_type == CodebookType::kF32 ? 0 : 1;
+      const int rounded = own.embedding.codebook_type == CodebookType::kF32 ? 0 : 1;
       codebooks += (2 + rounded + optimizer.dense_floats) *  // values, gradient, moments
                    figure(scheme.dense_floats, own, dim, 0) * kFloat;
       batches += BatchBuffers{own, ranks, sharded, lookups, served}.bytes(dim);

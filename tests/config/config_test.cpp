@@ -430,6 +430,13 @@ TEST(Config, RefusesWhatASchemeCannotDo) {
                 e.widths = {8, 4, 2};
               }),
        {"--tiers has 0 cuts and --widths 3 values"}},
+      {scheme("mixed_dim",
+              [](E& e) {
+                e.widths = {8, 2};
+                e.tiers = {0.1};
+                e.centroids = {4, 2};
+              }),
+       {"--centroids has 2 values", "mixed_dim has no codebooks"}},
       {scheme("mixed_dim", [](E& e) { e.budget = "10%"; }), {"--budget is for --embedding mgqe"}},
       {scheme("dpq_vq", [](E& e) { e.tiers = {0.1}; }), {"--tiers", "--embedding mgqe", "dpq_vq"}},
       {scheme("dpq_sx", [](E& e) { e.tiers = {0.1}; }), {"--tiers", "--embedding mgqe", "dpq_sx"}},

@@ -158,7 +158,27 @@ TEST(FeatureLayout, RefusesSizesOfFieldsThatMakeNoSense) {
   expect("user:centroids=300", "field user: --centroids 300 is out of range");
   expect("user:bits=x", "embedding.bits has the wrong type");
   expect("user:scheme=full;user:scheme=full", "field user is named twice");
+  expect("user:bits=2", "field user: mgqe has no bits");
+  expect("user:centroids=64,centroids=2", "field user has centroids twice");
+  expect("user:scheme=multiplexed", "one table of many fields");
   EXPECT_EQ(refused("user:scheme=low_rank,rank=4"), "accepted");
+}
+
+/// What a field's scheme does not read of the others' options is left behind.
+TEST(FeatureLayout, FieldsOfOtherSchemesLeaveOptionsOfCodebooks) {
+  EmbeddingConfig config = mgqe_config({0.2}, {32, 8});
+  config.codebook_type = CodebookType::kF16;
+  config.variant = Variant::kPrivateK;
+  config.field_sizes = "a:scheme=full;b:subspaces=2;c:scheme=mgqe,subspaces=2;d:scheme=dpq_vq";
+  const auto own = field_embeddings(config);
+  EXPECT_EQ(own.at("a").codebook_type, CodebookType::kF32);
+  EXPECT_EQ(own.at("d").codebook_type, CodebookType::kF16);
+  EXPECT_EQ(own.at("d").variant, Variant::kSharedK);
+  EXPECT_EQ(own.at("d").centroids, std::vector{256});
+  for (const char* same : {"b", "c"}) {
+    EXPECT_EQ(own.at(same).centroids, (std::vector{32, 8})) << same;
+    EXPECT_EQ(own.at(same).variant, Variant::kPrivateK) << same;
+  }
 }
 
 /// Bags come behind the fields of one id a row, in a table with them.

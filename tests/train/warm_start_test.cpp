@@ -180,7 +180,22 @@ TEST_P(WarmStart, IsWhereARunBeginsAndNotWhereItGoesOn) {
   Config first = config;
   first.train.epochs = 1;
   run(first, "parts", false);
+  std::filesystem::remove(config.train.warm_start);
+  Config parts = config;
+  parts.run.out = (folder_.path() / "parts").string();
+  EXPECT_NO_THROW(check_warm_start(parts, true)) << "a run that goes on needs it no more";
+  EXPECT_CONTAINS(refusal([&] { check_warm_start(parts); }), "no such file");
   EXPECT_EQ(run(config, "parts", true)["train_loss"], whole["train_loss"]);
+}
+
+/// Codebooks of tiers that no id is in, and files that are gone when a run goes on.
+TEST_P(WarmStart, LeavesCodebooksOfNoIdsAlone) {
+  Config config = ranking_config("gmf", "mgqe");
+  config.train.warm_start = full_run(ranking_config("gmf", "full"));
+  config.embedding.variant = Variant::kPrivateK;
+  config.embedding.tiers = {0.9999};
+  const auto task = task_of(config);
+  EXPECT_NO_THROW(begun(config, *task)->pack());
 }
 
 TEST_P(WarmStart, RefusesOtherRuns) {
@@ -202,7 +217,8 @@ TEST_P(WarmStart, RefusesOtherRuns) {
   EXPECT_CONTAINS(refused(as_it_is, "mgqe", "neumf"), "is of --model gmf");
   EXPECT_CONTAINS(refused([](Config& c) { c.data.synthetic_seed += 1; }), "other data");
   EXPECT_CONTAINS(refused([](Config& c) { c.embedding.dim = 16; }), "rows of 8 in table");
-  EXPECT_CONTAINS(refused([](Config& c) { c.train.warm_start += "x"; }), file + "x");
+  EXPECT_CONTAINS(refused([](Config& c) { c.model.pretrain_epochs = 1; }), "--pretrain-epochs");
+  EXPECT_CONTAINS(refused([](Config& c) { c.train.warm_start += "x"; }), file + "x: no such file");
   Config coded = ranking_config("gmf", "mgqe");
   coded.run.out = (folder_.path() / "coded").string();
   coded.train.epochs = 1;
