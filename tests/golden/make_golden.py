@@ -83,7 +83,7 @@ CASES = {  # file: embedding scheme, optimizer of parameters with a row an id, c
                                {"task": "ranking", "buckets": 9, "stddev": 0.3}),
     "gmf_memcom": ("memcom", "sparse_adam", {"task": "ranking", "buckets": 16}),
     "gmf_mixed_dim": ("mixed_dim", "sparse_adam", {"task": "ranking", "tiers": [0.1, 0.4], "widths": [8, 4, 2],
-                                                   "stddev": 0.25}),
+                                                   "centroids": [16], "stddev": 0.25}),
     "dcn_multiplexed": ("multiplexed", "sparse_adam", {**DCN, "buckets": 16}),
     "neumf_full": ("full", "sparse_adam", {**NEUMF, "dim": 16}),
     "neumf_mgqe": ("mgqe", "sparse_adam", NEUMF),

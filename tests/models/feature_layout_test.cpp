@@ -156,7 +156,7 @@ TEST(FeatureLayout, RefusesSizesOfFieldsThatMakeNoSense) {
   expect("user:dim=4", "\"dim=4\" where scheme=, codebook_type= or a size belongs");
   expect("user:centroids", "\"centroids\" where");
   expect("user:centroids=300", "field user: --centroids 300 is out of range");
-  expect("user:bits=x", "embedding.bits has the wrong type");
+  expect("user:scheme=lsq,bits=x", "embedding.bits has the wrong type");
   expect("user:scheme=full;user:scheme=full", "field user is named twice");
   expect("user:bits=2", "field user: mgqe has no bits");
   expect("user:centroids=64,centroids=2", "field user has centroids twice");
