@@ -10,6 +10,7 @@
 #include "host/io/artifact.hpp"
 #include "host/io/checkpoint.hpp"
 #include "host/packed/dense_arrays.hpp"
+#include "models/embeddings/lsq.hpp"
 #include "models/embeddings/quantizer.hpp"
 
 namespace mgqe {
@@ -175,10 +176,10 @@ class WarmStart {
     std::vector<double> sums(static_cast<size_t>(tensor.size()), 0.0);
     for (int64_t i = 0; i < source.count; ++i)
       for (size_t c = 0; c < sums.size(); ++c) sums[c] += std::fabs(source.row(i)[c]);
-    const double levels = (1 << (source.embedding.bits - 1)) - 1;
     std::vector<float> values;
     for (const double sum : sums) {
-      const double step = 2.0 * sum / static_cast<double>(source.count) / std::sqrt(levels);
+      const double step =
+          first_lsq_step(sum / static_cast<double>(source.count), source.embedding.bits);
       values.push_back(static_cast<float>(std::log(std::max(step, 1e-20))));
     }
     tensor.assign(values);

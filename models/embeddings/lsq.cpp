@@ -7,6 +7,10 @@
 
 namespace mgqe {
 
+double first_lsq_step(double mean_magnitude, int bits) {
+  return 2.0 * mean_magnitude / std::sqrt(static_cast<double>((1 << (bits - 1)) - 1));
+}
+
 LsqEmbedding::LsqEmbedding(Backend& backend, const EmbeddingSpec& spec)
     : Embedding(backend, spec.config.dim),
       bits_(spec.config.bits),
@@ -22,9 +26,9 @@ LsqEmbedding::LsqEmbedding(Backend& backend, const EmbeddingSpec& spec)
       lookup_numbers_(number_lookups(backend, spec.max_lookups)) {
   table_.reserve(spec.max_lookups);
   table_.fill_normal(spec.table_key, spec.config.init_stddev);
-  // 2 E|x| / sqrt(the largest level), as Esser et al. have it; E|x| = stddev sqrt(2 / pi).
-  const double step = 2.0 * spec.config.init_stddev * std::sqrt(2.0 / std::numbers::pi) /
-                      std::sqrt(static_cast<double>((1 << (bits_ - 1)) - 1));
+  // E|x| of a normal distribution.
+  const double step =
+      first_lsq_step(spec.config.init_stddev * std::sqrt(2.0 / std::numbers::pi), bits_);
   log_steps_.values().assign(
       std::vector<float>(static_cast<size_t>(spec.config.dim), static_cast<float>(std::log(step))));
 }

@@ -8,6 +8,10 @@
 
 namespace mgqe {
 
+/// The step that rows of this mean magnitude begin with (Esser et al. 2020, section 2.1):
+/// 2 E|x| / sqrt(the largest level).
+double first_lsq_step(double mean_magnitude, int bits);
+
 class LsqEmbedding final : public Embedding {
  public:
   LsqEmbedding(Backend& backend, const EmbeddingSpec& spec);
