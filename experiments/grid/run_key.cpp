@@ -59,15 +59,21 @@ std::string flag_value(const Value& value) {
 }
 
 std::string key_of(const Config& config) {
-  const Fields defaults = fields_of(Config{});
+  static const nlohmann::json defaults = to_json(Config{});
+  Fields changed;
+  visit_fields(config, [&](const char* section, const char* key, const char*, const auto& value,
+                           const char*) {
+    const nlohmann::json written = value;
+    if (written != defaults[section][key])
+      changed[fmt::format("{}.{}", section, key)] = written.dump();
+  });
   Hasher hasher;
   hasher.add(std::string("mgqe run"));
   hasher.add(uint64_t{kNumericsVersion});
-  for (const auto& [name, value] : fields_of(config))
-    if (value != defaults.at(name)) {
-      hasher.add(name);
-      hasher.add(value);
-    }
+  for (const auto& [name, value] : changed) {
+    hasher.add(name);
+    hasher.add(value);
+  }
   return fmt::format("{:016x}", hasher.value());
 }
 

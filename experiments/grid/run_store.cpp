@@ -55,7 +55,7 @@ std::string text_of(const RunRecord& record) {
 
 Config recorded_config(const RunRecord& record) {
   Config config;
-  update_from_json(config, nlohmann::json::parse(record.at("config").dump()), "config");
+  update_from_json(config, nlohmann::json(record.at("config")), "config");
   return canonical(config);
 }
 

@@ -14,7 +14,9 @@ std::vector<Config> training_lengths(const Config& config, int longest) {
 }
 
 bool is_cut_short(const RunRecord& run) {
-  const TrainConfig train = recorded_config(run).train;
+  Config config;
+  update_from_json(config, {{"train", nlohmann::json(run.at("config").at("train"))}}, "config");
+  const TrainConfig& train = config.train;
   const int patience = train.patience > 0 ? train.patience : kPatience;
   return run.at("best_epoch").get<int>() + patience * train.evaluate_every > train.epochs;
 }

@@ -69,16 +69,19 @@ class Shelf {
   /// longest.
   Runs runs_of(const Config& config, int longest) const {
     std::set<uint64_t> seeds;
+    std::map<int, const Runs*> by_epochs;
     for (const Config& length : training_lengths(config, longest))
-      if (const auto found = runs_.find(key_of_any_seed(length)); found != runs_.end())
+      if (const auto found = runs_.find(key_of_any_seed(length)); found != runs_.end()) {
+        by_epochs[length.train.epochs] = &found->second;
         for (const auto& [seed, run] : found->second) seeds.insert(seed);
+      }
     Runs runs;
     for (const uint64_t seed : seeds) {
       const TrainedLength trained = trained_length(config, longest, [&](const Config& length) {
-        const auto found = runs_.find(key_of_any_seed(length));
-        if (found == runs_.end()) return static_cast<const RunRecord*>(nullptr);
-        const auto run = found->second.find(seed);
-        return run == found->second.end() ? nullptr : &run->second;
+        const auto found = by_epochs.find(length.train.epochs);
+        if (found == by_epochs.end()) return static_cast<const RunRecord*>(nullptr);
+        const auto run = found->second->find(seed);
+        return run == found->second->end() ? nullptr : &run->second;
       });
       runs.emplace(seed, *trained.stands);
     }

@@ -91,8 +91,9 @@ void update_from_json(Config& config, const nlohmann::json& json, const std::str
                   ", expected ", expected);
     found->erase(key);
   });
+  static const nlohmann::json sections = to_json(Config{});
   for (const auto& [section, fields] : unread.items()) {
-    const bool known = to_json(Config{}).contains(section);
+    const bool known = sections.contains(section);
     if (known && fields.empty()) continue;
     const std::string name = known ? section + "." + fields.begin().key() : section;
     input_error(where, ": unknown field ", name, "; `mgqe help train` lists them");

@@ -35,11 +35,11 @@ void leave_out_unread(DataConfig& data, const DataConfig& defaults) {
 /// The fields of a section that are not read, at their defaults.
 template <class Reads>
 void leave_out_unread(Config& config, const std::string& section, const Reads& reads) {
-  nlohmann::json fields = to_json(config)[section];
-  const nlohmann::json defaults = to_json(Config{})[section];
-  for (auto& [key, value] : fields.items())
-    if (!reads(key)) value = defaults[key];
-  update_from_json(config, {{section, fields}}, "run");
+  static const nlohmann::json defaults = to_json(Config{});
+  nlohmann::json unread = nlohmann::json::object();
+  for (const auto& [key, value] : defaults.at(section).items())
+    if (!reads(key)) unread[key] = value;
+  update_from_json(config, {{section, std::move(unread)}}, "run");
 }
 
 }  // namespace
