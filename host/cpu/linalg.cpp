@@ -15,14 +15,16 @@ HWY_BEFORE_NAMESPACE();
 namespace mgqe {
 namespace HWY_NAMESPACE {
 
-/// multiply with its own scratch; k in blocks, so that a panel of b stays in the second-level
-/// cache. Blocks continue the fma chains: they change no bit.
+/// multiply with its own scratch; k in blocks, so that a panel of b stays in the first-level cache,
+/// beside the lines of a where those of its rows are far apart. Blocks continue the fma chains: they
+/// change no bit.
 void multiply_blocked(int64_t m, int64_t n, int64_t k, Strided a, Strided b, float* c,
                       int64_t c_row, bool accumulate) {
-  constexpr int64_t kDepth = 512;
+  constexpr int64_t kDepth = 512, kTransposedDepth = 256;
   alignas(64) static thread_local float panel[kDepth * kPanelCols];
-  for (int64_t first = 0; first < k; first += kDepth)
-    multiply(m, n, std::min(kDepth, k - first), Strided{a.at(0, first), a.row, a.col},
+  const int64_t depth = a.col == 1 ? kDepth : kTransposedDepth;
+  for (int64_t first = 0; first < k; first += depth)
+    multiply(m, n, std::min(depth, k - first), Strided{a.at(0, first), a.row, a.col},
              Strided{b.at(first, 0), b.row, b.col}, c, c_row, accumulate || first > 0, panel);
 }
 

@@ -33,6 +33,8 @@ constexpr int kTileRows = 6;
 constexpr int kTileVectors = kProductLanes == 16 ? 4 : 2;
 constexpr int kTileCols = kTileVectors * kProductLanes;
 static_assert(kTileCols <= kPanelCols);
+// Of a, from which on it pays to copy a panel of b: its rows then follow one another in the cache.
+constexpr int64_t kPackRows = 8 * kTileRows;
 
 /// c (kTileRows, kVectors vectors) = or += a b, of which the first `rows` rows are stored. Row r of
 /// a is a_rows[r], its elements a_col apart.
@@ -118,8 +120,7 @@ inline void pack_panel(int64_t k, int64_t cols, int64_t width, Strided b, float*
   }
 }
 
-/// c (m, n), rows c_row apart, = or += a (m, k) b (k, n). panel: scratch of k * kPanelCols floats,
-/// unused where b's rows are contiguous and n is a multiple of 16.
+/// c (m, n), rows c_row apart, = or += a (m, k) b (k, n). panel: scratch of k * kPanelCols floats.
 inline void multiply(int64_t m, int64_t n, int64_t k, Strided a, Strided b, float* c, int64_t c_row,
                      bool accumulate, float* panel) {
   constexpr int64_t kRaggedRows = 16 * kTileRows;
@@ -130,7 +131,7 @@ inline void multiply(int64_t m, int64_t n, int64_t k, Strided a, Strided b, floa
     const int64_t width = vectors * kProductLanes;
     const float* from = b.at(0, first);
     int64_t from_row = b.row;
-    if (b.col != 1 || cols != width) {
+    if (b.col != 1 || cols != width || (m >= kPackRows && b.row != width)) {
       pack_panel(k, cols, width, Strided{from, b.row, b.col}, panel);
       from = panel;
       from_row = width;
