@@ -16,8 +16,8 @@ namespace mgqe {
 namespace HWY_NAMESPACE {
 
 /// multiply with its own scratch; k in blocks, so that a panel of b stays in the first-level cache,
-/// beside the lines of a where those of its rows are far apart. Blocks continue the fma chains: they
-/// change no bit.
+/// beside the lines of a where those of its rows are far apart. Blocks continue the fma chains:
+/// they change no bit.
 void multiply_blocked(int64_t m, int64_t n, int64_t k, Strided a, Strided b, float* c,
                       int64_t c_row, bool accumulate) {
   constexpr int64_t kDepth = 512, kTransposedDepth = 256;
