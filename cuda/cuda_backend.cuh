@@ -100,6 +100,10 @@ class CudaBackend final : public Elementwise<CudaBackend> {
                          View<float> x_gradient, bool accumulate, View<float> y_gradient) override;
   void sampled_loss(const SampledLoss& tokens, View<double> loss_sum) override;
 
+  void dot_pairs(View<const float> x, int64_t dim, View<float> out) override;
+  void dot_pairs_backward(View<const float> x, int64_t dim, View<const float> out_gradient,
+                          View<float> x_gradient) override;
+
   void gmf_forward(Lookup users, Lookup items, View<const float> weights,
                    View<float> logits) override;
   void gmf_backward(Lookup users, Lookup items, View<const float> weights,

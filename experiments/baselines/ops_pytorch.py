@@ -269,6 +269,76 @@ def matmul(shape, device, seed):
     yield "matmul", lambda: a @ b
 
 
+# ---- rows with many features ---------------------------------------------------------------------
+
+def gather_features(shape, device, seed):
+    """One table of all fields, whose ids lie behind one another."""
+    table = normals(device, shape["n"], shape["d"])
+    drawn = draw_ids({**shape, "B": shape["B"] * shape["fields"]}, seed)
+    ids = torch.from_numpy(drawn).to(device).view(shape["B"], shape["fields"])
+    yield "F.embedding", lambda: F.embedding(ids, table).view(len(ids), -1)
+
+
+def cross_of(shape, device):
+    x0, x = (normals(device, shape["B"], shape["n"]).requires_grad_() for _ in range(2))
+    linear = torch.nn.Linear(shape["n"], shape["n"]).to(device)
+    return x0, x, linear
+
+
+def cross_layer(shape, device, seed):
+    x0, x, linear = cross_of(shape, device)
+
+    def run():
+        with torch.no_grad():
+            torch.addcmul(x, x0, linear(x))
+
+    yield "addcmul of a Linear", run
+
+
+def cross_layer_backward(shape, device, seed):
+    x0, x, linear = cross_of(shape, device)
+    out = torch.addcmul(x, x0, linear(x))
+    gradient = torch.randn_like(out)
+    inputs = [x0, x, linear.weight, linear.bias]
+    yield "autograd", lambda: torch.autograd.grad(out, inputs, gradient, retain_graph=True)
+
+
+def pairs_of(shape, device):
+    """x, and both ways to its products: as DLRM's authors index them, and as one gather."""
+    vectors = shape["vectors"]
+    x = normals(device, shape["B"], vectors, shape["d"]).requires_grad_()
+    i, j = torch.tril_indices(vectors, vectors, -1, device=device)
+    places = i * vectors + j
+
+    def indexed():
+        return torch.bmm(x, x.transpose(1, 2))[:, i, j]
+
+    def gathered():
+        return torch.bmm(x, x.transpose(1, 2)).flatten(1).index_select(1, places)
+
+    return x, {"bmm, indexed": indexed, "bmm, index_select": gathered}
+
+
+def dot_pairs(shape, device, seed):
+    _, ways = pairs_of(shape, device)
+
+    def run(way):
+        with torch.no_grad():
+            way()
+
+    for name, way in ways.items():
+        yield name, lambda way=way: run(way)
+
+
+def dot_pairs_backward(shape, device, seed):
+    x, ways = pairs_of(shape, device)
+    for name, way in ways.items():
+        out = way()
+        gradient = torch.randn_like(out)
+        yield name, lambda out=out, gradient=gradient: torch.autograd.grad(
+            out, x, gradient, retain_graph=True)
+
+
 def rank_all(shape, device, seed):
     """Counts of better and of equal scores; users in blocks whose scores take at most 256 MB."""
     users = normals(device, shape["users"], shape["d"])
@@ -304,6 +374,11 @@ WAYS = {
     "layer_norm": layer_norm,
     "layer_norm_backward": layer_norm_backward,
     "matmul": matmul,
+    "gather_features": gather_features,
+    "cross_layer": cross_layer,
+    "cross_layer_backward": cross_layer_backward,
+    "dot_pairs": dot_pairs,
+    "dot_pairs_backward": dot_pairs_backward,
     "rank_all": rank_all,
 }
 

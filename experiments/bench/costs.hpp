@@ -104,6 +104,32 @@ inline Cost matmul_cost(double m, double n, double k) {
   return {kFloat * (m * k + k * n + m * n), 2 * m * n * k};
 }
 
+/// The rows of all features of B rows, in their places.
+inline Cost gather_features_cost(double B, double features, double d) {
+  return {B * features * (kId + 2 * kFloat * d), 0};
+}
+
+/// x0 (x W + b) + x, of n columns: two products beside that of the matrix, which x0 and x read and
+/// out written once stand for.
+inline Cost cross_layer_cost(double B, double n) {
+  return {kFloat * (3 * B * n + n * n + n), 2 * B * n * n + 3 * B * n};
+}
+/// Reads x0, x, x W and the gradient by the output, writes those by x, x0, W and b; two products of
+/// matrices.
+inline Cost cross_layer_backward_cost(double B, double n) {
+  return {kFloat * (6 * B * n + 2 * (n * n + n)), 4 * B * n * n + 5 * B * n};
+}
+
+/// Of every two of V vectors.
+inline Cost dot_pairs_cost(double B, double V, double d) {
+  const double pairs = V * (V - 1) / 2;
+  return {kFloat * B * (V * d + pairs), 2 * B * pairs * d};
+}
+inline Cost dot_pairs_backward_cost(double B, double V, double d) {
+  const double pairs = V * (V - 1) / 2;
+  return {kFloat * B * (2 * V * d + pairs), 4 * B * pairs * d};
+}
+
 /// A score of every item for every user, and its comparison.
 inline Cost rank_all_cost(double users, double items, double d) {
   return {kFloat * d * (users + items) + 3 * kId * users, users * items * (2 * d + 1)};

@@ -18,6 +18,7 @@ std::vector<OpCase> op_cases(const Sizes& sizes) {
   add_assign_cases(sizes, cases);
   add_table_cases(sizes, cases);
   add_layer_cases(sizes, cases);
+  add_feature_cases(sizes, cases);
   return cases;
 }
 

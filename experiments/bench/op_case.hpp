@@ -51,6 +51,7 @@ inline constexpr int64_t kDim = 64;
 void add_assign_cases(const Sizes& sizes, std::vector<OpCase>& cases);
 void add_table_cases(const Sizes& sizes, std::vector<OpCase>& cases);
 void add_layer_cases(const Sizes& sizes, std::vector<OpCase>& cases);
+void add_feature_cases(const Sizes& sizes, std::vector<OpCase>& cases);
 
 /// All of them, in the order of the table.
 std::vector<OpCase> op_cases(const Sizes& sizes);

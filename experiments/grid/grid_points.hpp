@@ -29,7 +29,7 @@ struct GridChoice {
   std::vector<GridTask> tasks;
   std::vector<int> subspaces = {4, 8, 16, 32};     // D of dpq_vq and mgqe
   std::vector<double> l2 = {0, 1e-5, 3e-5, 1e-4};  // tried for relevance on Steam
-  std::vector<double> feature_l2 = {5e-4, 2e-3};   // tried for rows with many features
+  std::vector<double> feature_l2 = {2e-3};         // tried for rows with many features
   /// Laid over every run's config, by section and key.
   std::string overrides = "{}";
 };

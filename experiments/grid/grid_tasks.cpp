@@ -31,7 +31,7 @@ void narrow_layers(Config& config) {
   as_tuned(config);
   config.train.lr = 5e-3;
   config.model.hidden = {64, 32};
-  config.model.cross_layers = 2;
+  config.model.cross_layers = 1;
 }
 
 /// Wide layers over rows of d = 10, as BARS has them for Frappe.

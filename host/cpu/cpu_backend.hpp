@@ -71,6 +71,10 @@ class CpuBackend : public Elementwise<CpuBackend> {
                           View<const float> log_sums, View<const float> out_gradient,
                           const AttentionGradients& gradients) override;
 
+  void dot_pairs(View<const float> x, int64_t dim, View<float> out) override;
+  void dot_pairs_backward(View<const float> x, int64_t dim, View<const float> out_gradient,
+                          View<float> x_gradient) override;
+
   void gmf_forward(Lookup users, Lookup items, View<const float> weights,
                    View<float> logits) override;
   void gmf_backward(Lookup users, Lookup items, View<const float> weights,
