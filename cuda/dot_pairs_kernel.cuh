@@ -15,19 +15,19 @@ inline constexpr int kPairTile = 4;  // vectors, on both sides of a tile of prod
 struct PairRows {
   int vectors, dim;
 
-  __host__ __device__ int groups() const { return (vectors + kPairTile - 1) / kPairTile; }
+  MGQE_HD int groups() const { return (vectors + kPairTile - 1) / kPairTile; }
   /// Tiles on and below the diagonal.
-  __host__ __device__ int tiles() const { return groups() * (groups() + 1) / 2; }
+  MGQE_HD int tiles() const { return groups() * (groups() + 1) / 2; }
   /// Between vectors: odd, so that those of eight groups lie in different banks.
-  __host__ __device__ int stride() const { return dim | 1; }
-  __host__ __device__ int64_t floats() const { return static_cast<int64_t>(vectors) * stride(); }
+  MGQE_HD int stride() const { return dim | 1; }
+  MGQE_HD int64_t floats() const { return static_cast<int64_t>(vectors) * stride(); }
   /// Of a row of the backward: its vectors, and the symmetric gradients of their products, whose
   /// columns are padded to whole groups.
-  __host__ __device__ int square_cols() const { return groups() * kPairTile; }
-  __host__ __device__ int64_t square_begin() const {
+  MGQE_HD int square_cols() const { return groups() * kPairTile; }
+  MGQE_HD int64_t square_begin() const {
     return (static_cast<int64_t>(vectors) * dim + kPairTile - 1) / kPairTile * kPairTile;
   }
-  __host__ __device__ int64_t backward_floats() const {
+  MGQE_HD int64_t backward_floats() const {
     return square_begin() + static_cast<int64_t>(vectors) * square_cols();
   }
 };

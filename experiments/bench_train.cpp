@@ -16,6 +16,7 @@ constexpr const char* kExamples = R"(examples:
   bench_train --data ml-1m --embedding full --steps 5000
   bench_train --data ml-1m --embedding mgqe --subspaces 32 --batch 4096 --steps 500 --json out.json
   OMP_NUM_THREADS=1 bench_train --data synthetic --embedding mgqe --json -
+  bench_train --task ctr --model dcn --data frappe --batch 4096 --steps 200 --optimizer adam
   bench_train --data ml-1m --embedding mgqe --subspaces 32 --against dpq_vq --rounds 10)";
 
 struct BenchOptions {
@@ -49,6 +50,21 @@ class StepRunner {
   int epoch_ = 0;
 };
 
+/// What a click model's step is made for, so that a baseline can draw rows of the same features.
+nlohmann::ordered_json feature_shape(const FeatureLayout& layout, const Config& config,
+                                     int64_t examples) {
+  std::vector<int64_t> fields(static_cast<size_t>(layout.features));
+  for (const FeatureGroup& group : layout.groups)
+    for (int64_t k = 0; k < group.count(); ++k)
+      fields[static_cast<size_t>(group.place(k))] = static_cast<int64_t>(group.counts(k).size());
+  return {{"fields", fields},
+          {"dense", layout.dense},
+          {"full_rows", config.embedding.full_rows},
+          {"examples", examples},
+          {"hidden", config.model.hidden},
+          {"cross_layers", config.model.cross_layers}};
+}
+
 nlohmann::ordered_json measure(Config config, const BenchOptions& options) {
   const std::unique_ptr<Backend> backend = make_backend(config.run.device);
   const std::unique_ptr<Task> task = make_task(*backend, config);
@@ -62,26 +78,31 @@ nlohmann::ordered_json measure(Config config, const BenchOptions& options) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   const double per_step = seconds / static_cast<double>(options.steps);
-  return {{"op", config.model.name + " " + config.embedding.scheme},
-          {"shape",
-           {{"users", task->catalogue().users},
-            {"items", task->catalogue().items},
-            {"dim", config.embedding.dim},
-            {"subspaces", config.embedding.subspaces},
-            {"centroids", config.embedding.centroids},
-            {"batch", config.train.batch},
-            {"optimizer", config.train.optimizer}}},
-          {"data", config.data.name},
-          {"steps", options.steps},
-          {"seconds_per_step", per_step},
-          {"steps_per_epoch", loop.steps_per_epoch()},
-          {"samples_per_second", static_cast<double>(loop.examples_per_epoch()) /
-                                     static_cast<double>(loop.steps_per_epoch()) / per_step},
-          {"mean_loss", loop.mean_loss()},
-          {"device", backend->name()},
-          {"device_description", backend->description()},
-          {"seed", config.run.seed},
-          {"commit", build_commit()}};
+  nlohmann::ordered_json result = {
+      {"op", config.model.name + " " + config.embedding.scheme},
+      {"shape",
+       {{"users", task->catalogue().users},
+        {"items", task->catalogue().items},
+        {"dim", config.embedding.dim},
+        {"subspaces", config.embedding.subspaces},
+        {"centroids", config.embedding.centroids},
+        {"batch", config.train.batch},
+        {"optimizer", config.train.optimizer}}},
+      {"data", config.data.name},
+      {"steps", options.steps},
+      {"seconds_per_step", per_step},
+      {"steps_per_epoch", loop.steps_per_epoch()},
+      {"samples_per_second", static_cast<double>(loop.examples_per_epoch()) /
+                                 static_cast<double>(loop.steps_per_epoch()) / per_step},
+      {"mean_loss", loop.mean_loss()},
+      {"device", backend->name()},
+      {"device_description", backend->description()},
+      {"seed", config.run.seed},
+      {"commit", build_commit()}};
+  if (task->catalogue().layout)
+    result["shape"]["features"] =
+        feature_shape(*task->catalogue().layout, config, loop.examples_per_epoch());
+  return result;
 }
 
 /// The same config with another scheme, at the defaults of that scheme but for d and D.

@@ -6,7 +6,8 @@ so that both see the same load and clock, and compares medians over the rounds. 
 batches within the step; PyTorch's are drawn before its clock starts.
 
   experiments/baselines/compare_training.py --data ml-1m --threads 1 2 --out compare.json
-  ... --model gmf neumf sasrec                                  all backbones; default gmf
+  ... --model gmf neumf sasrec                                  backbones; default gmf
+  ... --model dcn dlrm --data frappe --dim 16 --subspaces 8     click models
   ... --python /usr/bin/python3 --python torch2/bin/python      several PyTorch versions
   ... --device cuda --compile eager compiled                    on a GPU
 """
@@ -22,12 +23,15 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-MODELS = ["gmf", "neumf", "sasrec"]
+MODELS = ["gmf", "neumf", "sasrec", "dcn", "dlrm"]
+CLICK_MODELS = ["dcn", "dlrm"]
 # Where no flag says otherwise. A step of SASRec is hundreds of times as long.
 PAIR_DEFAULTS = {"batch": 256, "steps": 5000, "warmup": 500, "baseline_steps": 300,
                  "baseline_warmup": 30}
 SASREC_DEFAULTS = {"batch": 128, "steps": 100, "warmup": 10, "baseline_steps": 20,
                    "baseline_warmup": 3}
+CLICK_DEFAULTS = {"batch": 4096, "steps": 200, "warmup": 20, "baseline_steps": 50,
+                  "baseline_warmup": 5}
 
 
 def run_json(command, threads):
@@ -48,8 +52,13 @@ def run_json(command, threads):
 def setting(args, model, name):
     """A flag's value, or the model's default."""
     given = getattr(args, name)
-    defaults = SASREC_DEFAULTS if model == "sasrec" else PAIR_DEFAULTS
-    return defaults[name] if given is None else given
+    return defaults_of(model)[name] if given is None else given
+
+
+def defaults_of(model):
+    if model in CLICK_MODELS:
+        return CLICK_DEFAULTS
+    return SASREC_DEFAULTS if model == "sasrec" else PAIR_DEFAULTS
 
 
 def model_options(args, model, embedding):
@@ -61,6 +70,10 @@ def model_options(args, model, embedding):
     if model == "sasrec":
         options += ["--max-length", str(args.max_length), "--blocks", str(args.blocks),
                     "--heads", str(args.heads), "--dropout", str(args.dropout)]
+    if model in CLICK_MODELS:
+        options += ["--hidden", args.hidden]
+    if model == "dcn":
+        options += ["--cross-layers", str(args.cross_layers)]
     return options
 
 
@@ -69,6 +82,9 @@ def run_ours(args, model, embedding, threads):
                *model_options(args, model, embedding), "--steps",
                str(setting(args, model, "steps")), "--warmup",
                str(setting(args, model, "warmup")), "--device", args.device, "--json", "-"]
+    if model in CLICK_MODELS:
+        # Tables by Adam, dense, as the baseline's: the default's rows are touched alone.
+        command += ["--task", "ctr", "--optimizer", args.click_optimizer]
     op = f"{model} {embedding}"
     found = [record for record in run_json(command, threads) if record["op"] == op]
     if not found:
@@ -76,13 +92,19 @@ def run_ours(args, model, embedding, threads):
     return found[0]
 
 
-def run_baseline(args, model, embedding, threads, python, optimizer, compiled):
+def run_baseline(args, model, embedding, threads, python, optimizer, compiled, ours):
     script = pathlib.Path(__file__).with_name(f"{model}_pytorch.py")
     command = [python, str(script), *model_options(args, model, embedding), "--optimizer",
                optimizer, "--search", args.search, "--threads", str(threads), "--steps",
                str(setting(args, model, "baseline_steps")), "--warmup",
                str(setting(args, model, "baseline_warmup")), "--device", args.device,
                *(["--compile"] if compiled else [])]
+    if model in CLICK_MODELS:  # random rows of the same features
+        features = ours["shape"]["features"]
+        command += ["--fields", ",".join(map(str, features["fields"])),
+                    "--dense", str(features["dense"]), "--full-rows", str(features["full_rows"]),
+                    "--examples", str(features["examples"])]
+        return run_json(command, threads)
     text = sasrec_text(args.data)
     return run_json(command + (["--data", text] if text else []), threads)
 
@@ -121,7 +143,8 @@ def compare(args, model, embedding, threads, python, optimizer, compiled):
     ours, theirs = [], []
     for _ in range(args.rounds):
         ours.append(run_ours(args, model, embedding, threads))
-        theirs.append(run_baseline(args, model, embedding, threads, python, optimizer, compiled))
+        theirs.append(run_baseline(args, model, embedding, threads, python, optimizer, compiled,
+                                   ours[-1]))
     measured_rounds = [record["seconds_per_step"] for record in ours]
     baseline_rounds = [record["seconds_per_step"] for record in theirs]
     measured, baseline = map(statistics.median, (measured_rounds, baseline_rounds))
@@ -179,7 +202,8 @@ def parse_arguments():
     parser.add_argument("--bench", default=str(ROOT / "build/release/bench_train"))
     parser.add_argument("--python", action="append",
                         help="interpreter with PyTorch; may be given several times")
-    parser.add_argument("--data", default="ml-1m", help="ml-1m, synthetic or a SASRec text file")
+    parser.add_argument("--data", default="ml-1m", help="ml-1m, synthetic or a SASRec text file; "
+                        "dcn, dlrm: frappe, flights or a cache")
     parser.add_argument("--model", nargs="+", choices=MODELS, default=["gmf"])
     parser.add_argument("--embedding", nargs="+", choices=["full", "mgqe"],
                         default=["full", "mgqe"])
@@ -199,9 +223,14 @@ def parse_arguments():
     parser.add_argument("--blocks", type=int, default=2, help="sasrec")
     parser.add_argument("--heads", type=int, default=1, help="sasrec")
     parser.add_argument("--dropout", type=float, default=0.2, help="sasrec")
+    parser.add_argument("--hidden", default="400,400,400", help="dcn, dlrm: widths of layers")
+    parser.add_argument("--cross-layers", type=int, default=3, help="dcn")
+    parser.add_argument("--click-optimizer", choices=["adam", "sparse_adam"], default="adam",
+                        help="dcn, dlrm: of ours")
     for name, pairs in PAIR_DEFAULTS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int,
-                            help=f"default {pairs}; sasrec {SASREC_DEFAULTS[name]}")
+                            help=f"default {pairs}; sasrec {SASREC_DEFAULTS[name]}; "
+                            f"dcn, dlrm {CLICK_DEFAULTS[name]}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", help="JSON file for the records")
     args = parser.parse_args()

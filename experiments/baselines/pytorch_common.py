@@ -238,6 +238,76 @@ def run_pair_model(name, model_class, description):
            {**figures, "steps_per_epoch": math.ceil(samples / args.batch)})
 
 
+class FeatureVectors(torch.nn.Module):
+    """The vectors of C fields in one (B, C d): fields of few rows full, all others in one table,
+    whose ids lie behind one another. Returns them and the tables' loss."""
+
+    def __init__(self, fields, args):
+        super().__init__()
+        small = [rows <= args.full_rows or args.embedding == "full" for rows in fields]
+        self.parts = torch.nn.ModuleList()
+        self.columns = []  # of each part
+        for kind, table in ((True, FullTable), (False, MgqeTable)):
+            columns = [c for c, is_small in enumerate(small) if is_small == kind]
+            if columns:
+                offsets = numpy.cumsum([0] + [fields[c] for c in columns[:-1]])
+                self.register_buffer(f"offsets_{len(self.columns)}", torch.tensor(offsets))
+                self.parts.append(table(sum(fields[c] for c in columns), args))
+                self.columns.append(columns)
+        # Places of the parts' vectors, one part behind the other, by field.
+        order = [c for columns in self.columns for c in columns]
+        self.register_buffer("order", torch.tensor(numpy.argsort(order)))
+
+    def forward(self, ids):
+        """ids (B, C) -> vectors (B, C, d)"""
+        vectors, loss = [], 0.0
+        for number, (table, columns) in enumerate(zip(self.parts, self.columns)):
+            chosen = ids if len(columns) == ids.shape[1] else ids[:, columns]
+            flat = (chosen + getattr(self, f"offsets_{number}")).reshape(-1)
+            rows, table_loss = table.forward_distinct(flat)
+            vectors.append(rows.view(len(ids), len(columns), -1))
+            loss = loss + table_loss
+        if len(vectors) == 1:
+            return vectors[0], loss
+        return torch.cat(vectors, 1)[:, self.order], loss
+
+
+def layers_of(inputs, widths):
+    """ReLU layers, and how many numbers they leave."""
+    layers = []
+    for width in widths:
+        layers += [torch.nn.Linear(inputs, width), torch.nn.ReLU()]
+        inputs = width
+    return torch.nn.Sequential(*layers), inputs
+
+
+def run_click_model(name, model_class, description, add_arguments):
+    """All of a baseline that trains on rows of many features; model_class(fields, args)."""
+    parser = make_parser(description, batch=4096, steps=50, warmup=5)
+    parser.add_argument("--fields", type=comma_list(int), required=True, help="rows of each field")
+    parser.add_argument("--dense", type=int, default=0, help="numbers beside the fields")
+    parser.add_argument("--full-rows", type=int, default=100,
+                        help="mgqe: fields of as many rows or fewer are full")
+    parser.add_argument("--hidden", type=comma_list(int), default=[400, 400, 400])
+    parser.add_argument("--examples", type=int, required=True, help="of an epoch")
+    add_arguments(parser)
+    args = parse(parser, betas=(0.9, 0.999))
+    random = start(args)
+    batches = []
+    for _ in range(args.warmup + args.steps):
+        # Popularity falls with the id, as in make_pairs.
+        ids = numpy.stack([(rows * (0.05 * (1.05 / 0.05) ** random.random(args.batch) - 0.05))
+                           .astype(numpy.int64).clip(0, rows - 1) for rows in args.fields], 1)
+        dense = random.normal(size=(args.batch, args.dense)).astype(numpy.float32)
+        labels = (random.random(args.batch) < 1 / 3).astype(numpy.float32)
+        batches.append(tuple(map(torch.from_numpy, (ids, dense, labels))))
+    figures = measure(model_class(args.fields, args), batches, args)
+    report(name, args,
+           {"fields": args.fields, "dense": args.dense, "batch": args.batch, "dim": args.dim,
+            "hidden": args.hidden},
+           {**figures, "steps_per_epoch": math.ceil(args.examples / args.batch)})
+
+
 def start(args):
     """Seeds everything; numpy's generator."""
     torch.set_num_threads(args.threads)

@@ -222,9 +222,10 @@ void add_features(Document& document, const Evidence& features,
   document.paragraph(
       "Click models over categorical fields, by `features`: a row is a label and an id of each "
       "field. "
-      "AUC and log loss on the test rows, of the epoch that validation chose by AUC and the L2 "
+      "AUC and log loss on the test rows, of the epoch that validation chose by AUC, under an L2 "
       "penalty "
-      "that it chose by log loss, for each point apart. Fields of 100 values or fewer are full in "
+      "of 0.002, or that of several which validation chose by log loss. Fields of 100 values or "
+      "fewer are full in "
       "every "
       "scheme and counted; the others share one table, in which memcom and quotient_remainder may "
       "let "
