@@ -71,6 +71,8 @@ class CpuBackend : public Elementwise<CpuBackend> {
                           View<const float> log_sums, View<const float> out_gradient,
                           const AttentionGradients& gradients) override;
 
+  void gather_features(Lookup rows, View<const int32_t> places, View<float> out) override;
+  void part_features(View<const float> x, View<const int32_t> places, View<float> out) override;
   void dot_pairs(View<const float> x, int64_t dim, View<float> out) override;
   void dot_pairs_backward(View<const float> x, int64_t dim, View<const float> out_gradient,
                           View<float> x_gradient) override;

@@ -6,22 +6,25 @@
 #include <cstdint>
 #include <vector>
 
+#include "host/cpu/runtime/lanes.hpp"
 #include "host/cpu/strided.hpp"
 
 namespace mgqe {
 
 /// Of one thread: grows to the largest row seen, then stays.
 struct PairScratch {
-  float* square;  // (V, V): products of vectors, or their gradients
+  float* padded;  // (V, whole lanes of dim)
+  float* square;  // (V, V): gradients of products
   float* panel;   // of multiply
 
   PairScratch(int64_t V, int64_t dim) {
     static thread_local std::vector<float> storage;
-    const size_t products = static_cast<size_t>(V * V);
-    const size_t size = products + static_cast<size_t>(std::max(V, dim) * kPanelCols);
-    if (storage.size() < size) storage.resize(size);
-    square = storage.data();
-    panel = storage.data() + products;
+    const int64_t vectors = V * whole_lanes(dim), products = V * V;
+    const int64_t size = vectors + products + std::max(V, dim) * kPanelCols;
+    if (static_cast<int64_t>(storage.size()) < size) storage.resize(static_cast<size_t>(size));
+    padded = storage.data();
+    square = padded + vectors;
+    panel = square + products;
   }
 };
 

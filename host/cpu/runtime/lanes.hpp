@@ -28,6 +28,24 @@ inline float sum_lanes(const Lanes& x) {
   return even + odd;
 }
 
+/// sums[k] = sum_lanes of the k-th of four times sixteen lanes, side by side.
+inline void sum_four(const float* lanes, float* sums) {
+  typedef float Four __attribute__((vector_size(4 * sizeof(float))));
+  const auto fours = [&](int k) {
+    Four parts[4];
+    std::memcpy(parts, lanes + k * kLanes, sizeof parts);
+    return (parts[0] + parts[2]) + (parts[1] + parts[3]);
+  };
+  const auto halves = [&](int k) {  // of two: even of both, then odd of both
+    const Four x = fours(k), y = fours(k + 1);
+    return __builtin_shufflevector(x, y, 0, 4, 1, 5) + __builtin_shufflevector(x, y, 2, 6, 3, 7);
+  };
+  const Four first = halves(0), second = halves(2);
+  const Four all = __builtin_shufflevector(first, second, 0, 1, 4, 5) +
+                   __builtin_shufflevector(first, second, 2, 3, 6, 7);
+  std::memcpy(sums, &all, sizeof all);
+}
+
 /// The element of x (n, whole lanes, up to `kMost`) that is better than all others; no NaN among
 /// them. By halves, in loops that vectorise: choices between vectors wider than the processor's are
 /// made lane by lane.
