@@ -14,7 +14,10 @@ def rows_of(path):
             low, high = min(record["ratio_by_round"]), max(record["ratio_by_round"])
             how = "".join(f", {record[key]}" for key in ("baseline_search", "baseline_attention")
                           if key in record)
-            yield (record["op"].removeprefix("train step, "), record["threads"],
+            step = record["op"].removeprefix("train step, ")
+            if "hidden" in record["shape"]:
+                step += f", layers {','.join(map(str, record['shape']['hidden']))}"
+            yield (step, record["threads"],
                    f"{1e6 * record['measured']:.0f}", record["baseline_name"] + how,
                    f"{1e6 * record['baseline']:.0f}", f"{record['ratio']:.1f}×",
                    f"{low:.1f}–{high:.1f}")
