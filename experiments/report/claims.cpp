@@ -6,6 +6,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "experiments/grid/run_key.hpp"
 
@@ -155,6 +156,23 @@ std::vector<GridRun> Claim::missing() const {
   return runs;
 }
 
+namespace {
+
+/// " seeds 1–3, 5".
+std::string seeds_text(const std::set<uint64_t>& seeds) {
+  std::string list;
+  for (auto seed = seeds.begin(); seed != seeds.end();) {
+    const uint64_t from = *seed;
+    uint64_t to = from;
+    while (++seed != seeds.end() && *seed == to + 1) to = *seed;
+    list += (list.empty() ? "" : ", ") +
+            (from == to ? std::to_string(from) : fmt::format("{}–{}", from, to));
+  }
+  return fmt::format(" seed{} {}", seeds.size() == 1 ? "" : "s", list);
+}
+
+}  // namespace
+
 std::string names_of(const std::vector<GridRun>& runs) {
   std::map<std::string, std::pair<std::set<uint64_t>, size_t>> points;  // seeds, and runs
   for (const GridRun& run : runs) {
@@ -162,20 +180,30 @@ std::string names_of(const std::vector<GridRun>& runs) {
     seeds.insert(run.config.run.seed);
     ++count;
   }
-  std::string text;
+  // Points of a task that lack the same are named together: "gmf/{full-d64, mgqe-D32} seeds 4–6".
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;
+  std::map<std::string, size_t> places;
   for (const auto& [name, point] : points) {
     const auto& [seeds, count] = point;
-    std::string list;
-    for (auto seed = seeds.begin(); seed != seeds.end();) {
-      const uint64_t from = *seed;
-      uint64_t to = from;
-      while (++seed != seeds.end() && *seed == to + 1) to = *seed;
-      list += (list.empty() ? "" : ", ") +
-              (from == to ? std::to_string(from) : fmt::format("{}–{}", from, to));
-    }
-    text += fmt::format("{}{} seed{} {}", text.empty() ? "" : "; ", name,
-                        seeds.size() == 1 ? "" : "s", list);
-    if (count > seeds.size()) text += fmt::format(" ({} runs)", count);
+    std::string what = seeds_text(seeds);
+    if (count > seeds.size()) what += fmt::format(" ({} runs of each)", count);
+    const size_t slash = name.find('/');
+    const auto [place, added] = places.emplace(name.substr(0, slash) + what, groups.size());
+    if (added)
+      groups.emplace_back(what, std::vector<std::string>{name});
+    else
+      groups[place->second].second.push_back(name.substr(slash + 1));
+  }
+  std::string text;
+  for (const auto& [what, names] : groups) {
+    const std::string& first = names.front();
+    const size_t slash = first.find('/');
+    text += text.empty() ? "" : "; ";
+    if (names.size() == 1)
+      text += first + what;
+    else
+      text += fmt::format("{}/{{{}, {}}}{}", first.substr(0, slash), first.substr(slash + 1),
+                          fmt::join(names.begin() + 1, names.end(), ", "), what);
   }
   return text;
 }

@@ -309,6 +309,13 @@ TEST(PaperClaims, MissingRunsHaveNamesAndATime) {
                                    evidence.usual(gmf, "full"));
   EXPECT_EQ(names_of(check->missing),
             "gmf/full-d64 seeds 2, 4–6, 8–10; gmf/mgqe-D32 seeds 4–6, 8–10");
+  std::vector<GridRun> alike = evidence.missing(*evidence.usual(gmf, "mgqe"), 10);
+  for (const PointRuns* point :
+       {evidence.find(gmf, "dpq_vq", "D=32"), evidence.find(gmf, "low_rank", "r=16")}) {
+    ASSERT_NE(point, nullptr);
+    for (const GridRun& run : evidence.missing(*point, 10)) alike.push_back(run);
+  }
+  EXPECT_EQ(names_of(alike), "gmf/{dpq_vq-D32, low_rank-r16, mgqe-D32} seeds 4–6, 8–10");
   EXPECT_EQ(check->measured->seeds, 3u);
   EXPECT_EQ(time_of(check->missing, evidence.costs()), "about 2 min") << "13 of 11 s each";
 }
