@@ -247,6 +247,8 @@ std::string scheme_label(const EmbeddingConfig& embedding) {
   std::string fields;
   if (!embedding.field_sizes.empty()) fields += " with " + embedding.field_sizes;
   if (embedding.bag_pooling != BagPooling::kMean) fields += " sums of bags";
+  if (embedding.bag_length != EmbeddingConfig{}.bag_length)
+    fields += " at most " + std::to_string(embedding.bag_length) + " a bag";
   return embedding.scheme + (shared ? "" : std::string(" ") + name_of(embedding.variant)) +
          " d=" + std::to_string(embedding.dim) + sizes + sides + scope + fields +
          (both ? "" : std::string(" ") + name_of(embedding.tables) + " only");

@@ -144,6 +144,16 @@ TEST(Config, SidesHaveSizesOfTheirOwn) {
   EXPECT_EQ(side_config(config.embedding, Entity::kUser).scheme, "mgqe");
 }
 
+TEST(Config, LabelsSayHowBagsAreRead) {
+  Config config = default_config("dcn", TaskKind::kCtr);
+  config.embedding.scheme = "full";
+  resolve(config);
+  EXPECT_EQ(scheme_label(config.embedding), "full d=16");
+  config.embedding.bag_pooling = BagPooling::kSum;
+  config.embedding.bag_length = 7;
+  EXPECT_EQ(scheme_label(config.embedding), "full d=16 sums of bags at most 7 a bag");
+}
+
 TEST(Config, SizesOfASideAreCheckedAsThoseOfAll) {
   EXPECT_CONTAINS(refusal([](Config& c) {
                     c.embedding.user.centroids = {256, 64, 16};
