@@ -477,6 +477,16 @@ TEST(Config, RefusesTiersThatDoNotFit) {
          e.tiers = {0.5, 0.1};
        }),
        {"--tiers 0.5,0.1", "ascending"}},
+      {mgqe([](E& e) {
+         e.centroids = {256, 64, 16};
+         e.tiers = {0.1, 0.1};
+       }),
+       {"--tiers 0.1,0.1", "cumulative fractions"}},
+      {mgqe([](E& e) {
+         e.centroids = std::vector<int>(static_cast<size_t>(kMaxTiers) + 1, 2);
+         for (int t = 1; t <= kMaxTiers; ++t) e.tiers.push_back(t / (kMaxTiers + 1.0));
+       }),
+       {"--tiers makes 9 tiers", "at most 8"}},
       {mgqe([](E& e) { e.tiers = {1.5}; }), {"--tiers 1.5", "between 0 and 1"}},
       {mgqe([](E& e) {
          e.tiers = {0.1, 0.2};
@@ -515,6 +525,38 @@ TEST(Config, RefusesTiersThatDoNotFit) {
        }),
        {"--subspaces has 2", "private_k", "takes one"}},
       {mgqe([](E& e) { e.commitment_weight = -1; }), {"--commitment-weight -1", "0 or more"}},
+  });
+}
+
+TEST(Config, RefusesTrainingAndDataOutOfRange) {
+  expect_refused({
+      {[](Config& c) { c.train.batch = (int64_t{1} << 30) + 1; }, {"--batch 1073741825", "2^30"}},
+      {[](Config& c) { c.train.beta1 = 1; }, {"--beta1 1", "[0, 1)"}},
+      {[](Config& c) { c.run.evaluate_users = -1; }, {"--evaluate-users -1", "0 (all) or more"}},
+      {[](Config& c) { c.data.synthetic_users = 0; }, {"--synthetic-users", "1 or more"}},
+      {[](Config& c) { c.data.synthetic_items = 15; }, {"--synthetic-items 15", "16 to 100000000"}},
+      {[](Config& c) { c.data.synthetic_actions = 2; }, {"--synthetic-actions 2", "3 or more"}},
+      {[](Config& c) { c.data.synthetic_table_rows = 299; },
+       {"--synthetic-table-rows 299", "300 to 2000000000"}},
+      {[](Config& c) { c.data.synthetic_examples = 9; },
+       {"--synthetic-examples 9", "10 to 10000000000"}},
+      {[](Config& c) { c.embedding.full_rows = -1; }, {"--full-rows -1", "0 (no field) or more"}},
+      {[](Config& c) { c.embedding.bag_length = 4097; }, {"--bag-length 4097", "1 to 4096"}},
+  });
+}
+
+TEST(Config, RefusesBudgetsThatNothingPlans) {
+  expect_refused({
+      {[](Config& c) {
+         c.embedding.budget = "10%";
+         c.embedding.variant = Variant::kPrivateK;
+       },
+       {"--budget plans tiers of one codebook", "--variant private_k"}},
+      {[](Config& c) {
+         c.embedding.budget = "10%";
+         c.embedding.budget_warmup = 0;
+       },
+       {"--budget-warmup 0", "1 or more"}},
   });
 }
 
