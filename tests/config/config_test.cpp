@@ -609,6 +609,43 @@ TEST(Config, RefusesWhatABackboneCannotDo) {
   EXPECT_EQ(refusal([](Config& c) { c.model.heads = 4; }, "sasrec"), "");
 }
 
+TEST(Config, RefusesFieldsAndTablesThatATaskDoesNotHave) {
+  constexpr TaskKind kRanking = TaskKind::kRanking, kCtr = TaskKind::kCtr;
+  expect_refused({
+      {[](Config& c) { c.embedding.item.centroids = {64}; },
+       {"--item-centroids", "--task ctr has no items"},
+       "dcn",
+       kCtr},
+      {[](Config& c) { c.embedding.codebook_scope = CodebookScope::kField; },
+       {"--codebook field", "fields of --task ctr"},
+       "gmf",
+       kRanking},
+      {[](Config& c) { c.embedding.field_sizes = "user:scheme=full"; },
+       {"--field-sizes", "--task ctr"},
+       "gmf",
+       kRanking},
+      {[](Config& c) {
+         c.embedding.field_sizes = "user:scheme=low_rank,rank=4";
+         c.train.row_type = RowType::kBf16;
+         c.train.optimizer = Optimizer::kSgd;
+       },
+       {"--row-type bf16", "field user of low_rank", "full, dpq_vq or mgqe"},
+       "dcn",
+       kCtr},
+      {[](Config& c) {
+         c.embedding.field_sizes = "user:scheme=full";
+         c.embedding.budget = "10%";
+       },
+       {"--field-sizes and --budget exclude each other"},
+       "dcn",
+       kCtr},
+      {[](Config& c) { c.embedding.scheme = "multiplexed"; },
+       {"--embedding multiplexed", "--task ctr and --codebook shared", "--embedding hashed"},
+       "gmf",
+       kRanking},
+  });
+}
+
 TEST(Tiers, EndAtTheCeilingOfTheFraction) {
   EmbeddingConfig config;
   config.centroids = {256, 64};

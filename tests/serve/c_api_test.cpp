@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "host/packed/dense_arrays.hpp"
 #include "host/serve/c/mgqe.h"
 #include "host/serve/decoded_top_k.hpp"
 #include "tests/serve/served_model.hpp"
@@ -34,6 +35,7 @@ class CApi : public ::testing::Test {
 
 TEST_F(CApi, SaysWhatTheModelIs) {
   EXPECT_EQ(mgqe_abi_version(), MGQE_ABI_VERSION);
+  EXPECT_EQ(std::string(mgqe_version()).find("0.1 ("), 0u);
   EXPECT_STREQ(mgqe_metadata(model_, "backbone"), "gmf");
   EXPECT_STREQ(mgqe_metadata(model_, "task"), "ranking");
   EXPECT_STREQ(mgqe_metadata(model_, "item_table"), "item");
@@ -372,6 +374,46 @@ TEST_F(CApi, GivesRowsAsHalvesAndTables) {
   ASSERT_EQ(mgqe_array(model_, "item.codes.0", &array), MGQE_OK);
   EXPECT_EQ(array.dtype, MGQE_U8);
   EXPECT_EQ(array.rank, 2);
+}
+
+TEST_F(CApi, FindsItemsLikeOthersPastWhatABitmapBlocks) {
+  const int32_t item = 4;
+  mgqe_top_k_options options = MGQE_TOP_K_OPTIONS_INIT;
+  options.k = 2;
+  int32_t free_rows[2], rows[2];
+  const mgqe_result free_result = {free_rows, nullptr, nullptr}, result = {rows, nullptr, nullptr};
+  for (const mgqe_likeness by : {MGQE_BY_DOT, MGQE_BY_COSINE}) {
+    options.block = {};
+    ASSERT_EQ(mgqe_similar(model_, &item, 1, by, &options, &free_result), MGQE_OK);
+    std::vector<uint8_t> bits((kServedItems + 7) / 8);
+    bits[static_cast<size_t>(free_rows[0]) / 8] = static_cast<uint8_t>(1 << free_rows[0] % 8);
+    options.block = {nullptr, 0, bits.data(), static_cast<int64_t>(bits.size())};
+    ASSERT_EQ(mgqe_similar(model_, &item, 1, by, &options, &result), MGQE_OK);
+    EXPECT_EQ(rows[0], free_rows[1]);
+    EXPECT_NE(rows[1], item);
+  }
+}
+
+TEST(CApiFiles, SaysTheTypesOfArrays) {
+  const ScratchFolder folder;
+  Config config = testing::served_config("sasrec", "mgqe");
+  config.embedding.codebook_type = CodebookType::kF16;
+  const auto type_of = [&](DType dense, const char* name) {
+    PackedModel packed = testing::served_model(config);
+    narrow_dense(packed.dense, dense);
+    testing::write_served(folder / "a", config, packed);
+    mgqe_model* model = nullptr;
+    EXPECT_EQ(mgqe_open((folder / "a").c_str(), nullptr, &model), MGQE_OK) << mgqe_last_error();
+    mgqe_array_info array = MGQE_ARRAY_INFO_INIT;
+    EXPECT_EQ(mgqe_array(model, name, &array), MGQE_OK) << mgqe_last_error();
+    mgqe_close(model);
+    return array.dtype;
+  };
+  EXPECT_EQ(type_of(DType::kF32, "block.0.query.weights"), MGQE_F32);
+  EXPECT_EQ(type_of(DType::kBf16, "block.0.query.weights"), MGQE_BF16);
+  EXPECT_EQ(type_of(DType::kI8, "block.0.query.weights"), MGQE_I8);
+  EXPECT_EQ(type_of(DType::kF32, "sasrec.heads"), MGQE_I32);
+  EXPECT_EQ(type_of(DType::kF32, "item.codebook"), MGQE_F16);
 }
 
 TEST(CApiFiles, AnswersByHistories) {

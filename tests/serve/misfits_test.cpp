@@ -107,6 +107,17 @@ TEST_P(Misfits, AreRefusedOrServedWithinTheirBounds) {
   }
 }
 
+TEST(MisfitBackbones, ScoreWhatTheyWereTrainedForAlone) {
+  const auto backend = make_backend("cpu");
+  PackedModel model;
+  model.backbone = "dcn";
+  EXPECT_CONTAINS(testing::refusal([&] { make_ranker(*backend, model); }),
+                  "a dcn artifact scores rows of many fields, and ranks nothing");
+  model.backbone = "sasrec";
+  EXPECT_CONTAINS(testing::refusal([&] { make_pair_scorer(*backend, model); }),
+                  "a sasrec artifact cannot score pairs of items");
+}
+
 INSTANTIATE_TEST_SUITE_P(Backbones, Misfits,
                          ::testing::Values(std::pair("gmf", TaskKind::kRanking),
                                            std::pair("neumf", TaskKind::kRanking),
