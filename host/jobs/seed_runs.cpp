@@ -71,7 +71,7 @@ class SeedSource final : public RunSource {
                      run.out,      run.resumes};
   }
   std::string take(const PooledRun& run, double seconds) override {
-    const std::string line = outcome(run.out);
+    std::string line = outcome(run.out);
     finished_seconds_.push_back(seconds);
     return line;
   }

@@ -335,9 +335,15 @@ TEST(Artifact, RefusesRotationsThatAreNone) {
 }
 
 TEST(Artifact, RefusesPadsThatAlignNothing) {
-  EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) {
-                    f.arrays["pad.77"] = HostArray(std::vector<uint8_t>(64), {64});
-                  }),
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  testing::edit_artifact(folder / "x", [](SafetensorsFile& f) {
+    f.arrays["pax.77"] = HostArray(std::vector<uint8_t>(64), {64});  // what writes names no pad so
+  });
+  std::string text = testing::read_text(folder / "x");
+  text.replace(text.find("pax.77"), 6, "pad.77");
+  const SafetensorsHeader header = read_safetensors_header(Bytes::own(text, "x"));
+  EXPECT_CONTAINS(refusal([&] { describe_artifact("x", header); }),
                   "array pad.77 has 64 bytes, more than alignment needs");
 }
 

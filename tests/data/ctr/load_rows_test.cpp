@@ -81,9 +81,6 @@ TEST_F(LoadRows, RefusesWhatIsNone) {
             "--data " + whole +
                 ": has no rows of split valid: prepare it with --split, or with --train, --valid "
                 "and --test");
-  const std::string numbers = cache_of(kFour, {label("y"), dense("x")}, SplitRule::Kind::kLast);
-  EXPECT_EQ(refusal([&] { load_rows(numbers); }),
-            "--data " + numbers + ": has no field with ids: prepare it with --categorical");
 }
 
 }  // namespace
