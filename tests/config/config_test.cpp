@@ -9,26 +9,11 @@
 #include "host/base/check.hpp"
 #include "models/backbones/model.hpp"
 #include "models/embeddings/embedding.hpp"
+#include "tests/support/config_testing.hpp"
 #include "tests/support/io_testing.hpp"
 
 namespace mgqe {
 namespace {
-
-/// The message that ends a run of this backbone and task with this change to its defaults, as the
-/// command line makes the Config; empty where there is none.
-std::string refusal(const std::function<void(Config&)>& change, const std::string& backbone = "gmf",
-                    TaskKind task = TaskKind::kRanking) {
-  try {
-    Config config = default_config(backbone, task);
-    change(config);
-    resolve(config);
-    validate(config);
-    validate_backbone(config);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(Config, DefaultsAreValid) {
   for (const char* backbone : {"gmf", "neumf", "sasrec"})
@@ -286,23 +271,6 @@ TEST(Config, ResultsOfOlderVersionsAreStillRead) {
   EXPECT_THROW(update_from_json(config, {{"embedding", {{"subspaces", "16"}}}}, "x"), InputError);
 }
 
-/// A refusal and what its message has to say: the flag with the value, and what is allowed.
-struct Refusal {
-  std::function<void(Config&)> change;
-  std::vector<const char*> says;
-  const char* backbone = "gmf";
-  TaskKind task = TaskKind::kRanking;
-};
-
-void expect_refused(const std::vector<Refusal>& refusals) {
-  for (const Refusal& wrong : refusals) {
-    const std::string message = refusal(wrong.change, wrong.backbone, wrong.task);
-    for (const char* text : wrong.says)
-      EXPECT_NE(message.find(text), std::string::npos)
-          << "\"" << message << "\" does not say \"" << text << "\"";
-  }
-}
-
 TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
   expect_refused({
       {[](Config& c) { c.train.lr = -1; }, {"--lr -1", "greater than 0"}},
@@ -528,38 +496,6 @@ TEST(Config, RefusesTiersThatDoNotFit) {
   });
 }
 
-TEST(Config, RefusesTrainingAndDataOutOfRange) {
-  expect_refused({
-      {[](Config& c) { c.train.batch = (int64_t{1} << 30) + 1; }, {"--batch 1073741825", "2^30"}},
-      {[](Config& c) { c.train.beta1 = 1; }, {"--beta1 1", "[0, 1)"}},
-      {[](Config& c) { c.run.evaluate_users = -1; }, {"--evaluate-users -1", "0 (all) or more"}},
-      {[](Config& c) { c.data.synthetic_users = 0; }, {"--synthetic-users", "1 or more"}},
-      {[](Config& c) { c.data.synthetic_items = 15; }, {"--synthetic-items 15", "16 to 100000000"}},
-      {[](Config& c) { c.data.synthetic_actions = 2; }, {"--synthetic-actions 2", "3 or more"}},
-      {[](Config& c) { c.data.synthetic_table_rows = 299; },
-       {"--synthetic-table-rows 299", "300 to 2000000000"}},
-      {[](Config& c) { c.data.synthetic_examples = 9; },
-       {"--synthetic-examples 9", "10 to 10000000000"}},
-      {[](Config& c) { c.embedding.full_rows = -1; }, {"--full-rows -1", "0 (no field) or more"}},
-      {[](Config& c) { c.embedding.bag_length = 4097; }, {"--bag-length 4097", "1 to 4096"}},
-  });
-}
-
-TEST(Config, RefusesBudgetsThatNothingPlans) {
-  expect_refused({
-      {[](Config& c) {
-         c.embedding.budget = "10%";
-         c.embedding.variant = Variant::kPrivateK;
-       },
-       {"--budget plans tiers of one codebook", "--variant private_k"}},
-      {[](Config& c) {
-         c.embedding.budget = "10%";
-         c.embedding.budget_warmup = 0;
-       },
-       {"--budget-warmup 0", "1 or more"}},
-  });
-}
-
 TEST(Config, RefusesWhatABackboneCannotDo) {
   expect_refused({
       {[](Config&) {}, {"--model ncf", "gmf, neumf, sasrec, dcn or dlrm"}, "ncf"},
@@ -607,43 +543,6 @@ TEST(Config, RefusesWhatABackboneCannotDo) {
   EXPECT_EQ(refusal([](Config& c) { c.model.pretrain_epochs = 19; }, "neumf"), "");
   EXPECT_EQ(refusal([](Config& c) { c.model.mlp_dim = 128; }, "neumf"), "");
   EXPECT_EQ(refusal([](Config& c) { c.model.heads = 4; }, "sasrec"), "");
-}
-
-TEST(Config, RefusesFieldsAndTablesThatATaskDoesNotHave) {
-  constexpr TaskKind kRanking = TaskKind::kRanking, kCtr = TaskKind::kCtr;
-  expect_refused({
-      {[](Config& c) { c.embedding.item.centroids = {64}; },
-       {"--item-centroids", "--task ctr has no items"},
-       "dcn",
-       kCtr},
-      {[](Config& c) { c.embedding.codebook_scope = CodebookScope::kField; },
-       {"--codebook field", "fields of --task ctr"},
-       "gmf",
-       kRanking},
-      {[](Config& c) { c.embedding.field_sizes = "user:scheme=full"; },
-       {"--field-sizes", "--task ctr"},
-       "gmf",
-       kRanking},
-      {[](Config& c) {
-         c.embedding.field_sizes = "user:scheme=low_rank,rank=4";
-         c.train.row_type = RowType::kBf16;
-         c.train.optimizer = Optimizer::kSgd;
-       },
-       {"--row-type bf16", "field user of low_rank", "full, dpq_vq or mgqe"},
-       "dcn",
-       kCtr},
-      {[](Config& c) {
-         c.embedding.field_sizes = "user:scheme=full";
-         c.embedding.budget = "10%";
-       },
-       {"--field-sizes and --budget exclude each other"},
-       "dcn",
-       kCtr},
-      {[](Config& c) { c.embedding.scheme = "multiplexed"; },
-       {"--embedding multiplexed", "--task ctr and --codebook shared", "--embedding hashed"},
-       "gmf",
-       kRanking},
-  });
 }
 
 TEST(Tiers, EndAtTheCeilingOfTheFraction) {
