@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # cppcheck and clang-tidy over host/ and models/, or over the folders and files named: prints what they
-# find, and fails where that is anything. A folder's files take clang-tidy about 3 s of a core each.
+# find, and fails where that is anything. A folder's files take clang-tidy about 11 s of a core each.
 # usage: static_analysis.sh [--help] [--cppcheck | --clang-tidy] [FOLDER_OR_FILE...]
 # clang-tidy's checks stand in .clang-tidy; it reads the commands of build/ci (cmake --preset ci).
 set -u

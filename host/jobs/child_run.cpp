@@ -33,6 +33,7 @@ Pipe make_pipe() {
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> result;
+  result.reserve(strings.size() + 1);
   for (std::string& text : strings) result.push_back(text.data());
   result.push_back(nullptr);
   return result;
@@ -124,10 +125,12 @@ void ChildRun::look() {
   int status = 0;
   // Asked before the pipes are read, so that what an ended child wrote is all there.
   const bool ended = !ended_ && waitpid(pid_, &status, WNOHANG) == pid_;
-  errors_.read([&](const std::string& line) {
+  const auto take_error = [&](const std::string& line) {
     write_directly(log_, line + "\n");
     if (!line.empty()) last_line_ = line;
-  });
+  };
+  errors_.read(take_error);
+  if (ended && !errors_.partial.empty()) take_error(errors_.partial);  // its last words
   progress_.read([&](const std::string& line) {
     if (const auto state = read_progress_record(line)) state_ = state;
   });

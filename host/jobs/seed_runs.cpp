@@ -47,9 +47,13 @@ std::string outcome(const std::filesystem::path& out) {
   const auto shown = [](const nlohmann::json& value, int digits) {  // null: of no users
     return value.is_null() ? "-" : fmt::format("{:.{}f}", value.get<double>(), digits);
   };
-  const std::string figure = test.contains("rmse")
-                                 ? "RMSE " + shown(test.at("rmse"), 3)
-                                 : "full NDCG@10 " + shown(test.at("full").at("ndcg@10"), 4);
+  std::string figure;
+  if (test.contains("rmse"))
+    figure = "RMSE " + shown(test.at("rmse"), 3);
+  else if (test.contains("auc"))
+    figure = "AUC " + shown(test.at("auc"), 5);
+  else
+    figure = "full NDCG@10 " + shown(test.at("full").at("ndcg@10"), 4);
   return fmt::format("test {}, best epoch {}", figure, result.at("best_epoch").get<int>());
 }
 
@@ -67,7 +71,7 @@ class SeedSource final : public RunSource {
                      run.out,      run.resumes};
   }
   std::string take(const PooledRun& run, double seconds) override {
-    const std::string line = outcome(run.out);
+    std::string line = outcome(run.out);
     finished_seconds_.push_back(seconds);
     return line;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <new>
 #include <utility>
 
 #include <fmt/format.h>
@@ -59,7 +60,10 @@ class Recommender::Lease {
       : owner_(owner), worker_(std::move(worker)) {}
   ~Lease() {
     const std::lock_guard lock(owner_.mutex_);
-    owner_.idle_.push_back(std::move(worker_));
+    try {
+      owner_.idle_.push_back(std::move(worker_));
+    } catch (const std::bad_alloc&) {  // the next call makes one of its own
+    }
   }
   Lease(const Lease&) = delete;
   Worker* operator->() const { return worker_.get(); }

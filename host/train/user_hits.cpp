@@ -32,8 +32,10 @@ nlohmann::ordered_json hits_to_json(const std::vector<double>& hits) {
 std::vector<double> hits_of_json(const nlohmann::ordered_json& json) {
   try {
     const auto digits = json.at("hits").get<std::string>();
-    std::vector<double> hits(json.at("users").get<size_t>());
-    if (digits.size() != (hits.size() + 3) / 4) input_error("hits: not a digit for four users");
+    const auto users = json.at("users").get<size_t>();
+    if (digits.size() != users / 4 + (users % 4 != 0 ? 1 : 0))
+      input_error("hits: not a digit for four users");
+    std::vector<double> hits(users);
     for (size_t user = 0; user < hits.size(); ++user) {
       const size_t bits = std::string(kDigits).find(digits[user / 4]);
       if (bits == std::string::npos) input_error("hits: ", digits[user / 4], " is no hex digit");

@@ -71,7 +71,8 @@ void SasrecEncoder::load(const ArrayMap& arrays) {
 SasrecShape packed_sasrec_shape(const ArrayMap& arrays) {
   const auto positions = arrays.find(kPositions);
   const auto heads = arrays.find(kHeads);
-  if (positions == arrays.end() || positions->second.shape.size() != 2 || heads == arrays.end() ||
+  if (positions == arrays.end() || positions->second.shape.size() != 2 ||
+      positions->second.shape[0] < 1 || heads == arrays.end() ||
       heads->second.dtype != DType::kI32 || heads->second.size() != 1)
     input_error("the artifact lacks the arrays ", kPositions, " (max length, d) and ", kHeads);
   SasrecShape shape;

@@ -16,7 +16,12 @@ RelevanceScorer::RelevanceScorer(Backend& backend, const DevicePackedModel& mode
       biases_(backend, packed_array(model.dense, kRelevanceBiases)),
       mean_(packed_array(model.dense, kRelevanceMean).front()),
       ids_(backend, 2 * kChunk) {
+  if (model.dense.at(kRelevanceMean).size() != 1)
+    input_error("the artifact's array ", kRelevanceMean, " is not one number");
   for (const std::string& name : tables) {
+    if (const int64_t rows = packed_table(model, name).form.rows; rows != biases_.rows())
+      input_error("the artifact's array ", kRelevanceBiases, " has ", biases_.rows(),
+                  " elements where table ", name, " has ", rows, " rows");
     tables_.emplace_back(backend, packed_table(model, name), PackedRows::Room{.ids = 2 * kChunk});
     rows_.emplace_back(backend, 2 * kChunk, tables_.back().dim());
   }

@@ -9,26 +9,11 @@
 #include "host/base/check.hpp"
 #include "models/backbones/model.hpp"
 #include "models/embeddings/embedding.hpp"
+#include "tests/support/config_testing.hpp"
 #include "tests/support/io_testing.hpp"
 
 namespace mgqe {
 namespace {
-
-/// The message that ends a run of this backbone and task with this change to its defaults, as the
-/// command line makes the Config; empty where there is none.
-std::string refusal(const std::function<void(Config&)>& change, const std::string& backbone = "gmf",
-                    TaskKind task = TaskKind::kRanking) {
-  try {
-    Config config = default_config(backbone, task);
-    change(config);
-    resolve(config);
-    validate(config);
-    validate_backbone(config);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST(Config, DefaultsAreValid) {
   for (const char* backbone : {"gmf", "neumf", "sasrec"})
@@ -296,23 +281,6 @@ TEST(Config, ResultsOfOlderVersionsAreStillRead) {
   EXPECT_THROW(update_from_json(config, {{"embedding", {{"subspaces", "16"}}}}, "x"), InputError);
 }
 
-/// A refusal and what its message has to say: the flag with the value, and what is allowed.
-struct Refusal {
-  std::function<void(Config&)> change;
-  std::vector<const char*> says;
-  const char* backbone = "gmf";
-  TaskKind task = TaskKind::kRanking;
-};
-
-void expect_refused(const std::vector<Refusal>& refusals) {
-  for (const Refusal& wrong : refusals) {
-    const std::string message = refusal(wrong.change, wrong.backbone, wrong.task);
-    for (const char* text : wrong.says)
-      EXPECT_NE(message.find(text), std::string::npos)
-          << "\"" << message << "\" does not say \"" << text << "\"";
-  }
-}
-
 TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
   expect_refused({
       {[](Config& c) { c.train.lr = -1; }, {"--lr -1", "greater than 0"}},
@@ -487,6 +455,16 @@ TEST(Config, RefusesTiersThatDoNotFit) {
          e.tiers = {0.5, 0.1};
        }),
        {"--tiers 0.5,0.1", "ascending"}},
+      {mgqe([](E& e) {
+         e.centroids = {256, 64, 16};
+         e.tiers = {0.1, 0.1};
+       }),
+       {"--tiers 0.1,0.1", "cumulative fractions"}},
+      {mgqe([](E& e) {
+         e.centroids = std::vector<int>(static_cast<size_t>(kMaxTiers) + 1, 2);
+         for (int t = 1; t <= kMaxTiers; ++t) e.tiers.push_back(t / (kMaxTiers + 1.0));
+       }),
+       {"--tiers makes 9 tiers", "at most 8"}},
       {mgqe([](E& e) { e.tiers = {1.5}; }), {"--tiers 1.5", "between 0 and 1"}},
       {mgqe([](E& e) {
          e.tiers = {0.1, 0.2};

@@ -115,6 +115,11 @@ TEST_P(EditTest, AppendRefuses) {
   EXPECT_CONTAINS(refused(artifact, some_floats(16, 1), 8, {{}, {"a", "b"}}), "\"a\"");
   EXPECT_CONTAINS(refused(small_artifact(), some_floats(10, 1), 10, integers({88})), "\"88\"");
   EXPECT_CONTAINS(refusal([&] { following_ids(small_artifact().ids.at("item"), 1); }), "--ids");
+  EXPECT_CONTAINS(refusal([] {
+                    following_ids(integers({7, INT64_MAX - 1}), 2);
+                  }),
+                  "no integers are left after id 9223372036854775806");
+  EXPECT_EQ(following_ids(integers({7, INT64_MAX - 1}), 1), integers({INT64_MAX}));
   Artifact other = small_artifact();
   other.model.tables["mlp.item"] = full_table(9, 4);
   EXPECT_CONTAINS(refused(other, some_floats(10, 1), 10, integers({89})), "mlp.item");
@@ -328,6 +333,23 @@ TEST_F(IdFilesTest, Counts) {
   EXPECT_EQ(read_counts(file("d.npy", npy_text(npy_header("<f8", "(3,)"), bytes_of(expected))),
                         row_numbers(3)),
             expected);
+}
+
+TEST_F(IdFilesTest, ArraysOfEveryType) {
+  const std::vector<double> expected = {3, 0, 1};
+  const auto counts = [&](const char* descr, const auto& values) {
+    return read_counts(file("n.npy", npy_text(npy_header(descr, "(3,)"), bytes_of(values))),
+                       row_numbers(3));
+  };
+  EXPECT_EQ(counts("<f4", std::vector<float>{3, 0, 1}), expected);
+  EXPECT_EQ(counts("<f2", std::vector<uint16_t>{0x4200, 0, 0x3C00}), expected);
+  EXPECT_EQ(counts("<i4", std::vector<int32_t>{3, 0, 1}), expected);
+  EXPECT_EQ(counts("<i8", std::vector<int64_t>{3, 0, 1}), expected);
+  EXPECT_EQ(counts("<u8", std::vector<uint64_t>{3, 0, 1}), expected);
+  EXPECT_EQ(counts("|u1", std::vector<uint8_t>{3, 0, 1}), expected);
+  const std::string ids =
+      npy_text(npy_header("<i4", "(2,)"), bytes_of(std::vector<int32_t>{5, -1}));
+  EXPECT_EQ(read_ids(file("i.npy", ids), 2), integers({5, -1}));
 }
 
 TEST_F(IdFilesTest, RefusedCounts) {

@@ -203,6 +203,10 @@ TEST(RefusalsData, MissingFiles) {
             folder.path("data/ncf/ncf_ml-1m_seq.txt.gz") +
                 ": no such file: --data ncf needs ncf_ml-1m_seq.txt.gz, ncf.ml-1m.test.rating.gz "
                 "and ncf.ml-1m.test.negative.gz in ncf/ below $MGQE_DATA_DIR or data/");
+  EXPECT_EQ(refusal([] { load("video"); }),
+            folder.path("data") +
+                ": video is not there: expected video/video.txt.gz or video/video.txt below it "
+                "(`user item` lines in time order); set MGQE_DATA_DIR");
   EXPECT_EQ(refusal([&] { load(folder.path("none.csv")); }),
             folder.path("none.csv") +
                 ": no such file: give the path of a data file, or one of the names auto, ml-1m, "

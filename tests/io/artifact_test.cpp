@@ -294,6 +294,8 @@ TEST(Artifact, RefusesAttributesThatDoNotFit) {
   EXPECT_CONTAINS(refusal_with_item("\"end\":2", "\"end\":6"), "tier 1 ends at row 5");
   EXPECT_CONTAINS(refusal_with_item("\"scheme\":\"mgqe\"", "\"scheme\":\"magic\""),
                   "unknown scheme \"magic\"");
+  EXPECT_CONTAINS(refusal_with_item("\"scheme\":\"mgqe\"", "\"scheme\":5"), "has no scheme");
+  EXPECT_CONTAINS(refusal_with_item("\"tiers\":", "\"tires\":"), "needs a list of 1 to 8 tiers");
 }
 
 TEST(Artifact, RefusesMissingAndMisshapenArrays) {
@@ -315,6 +317,34 @@ TEST(Artifact, RefusesCodesThatAreNoCentroids) {
   // Tier 1 has K = 17, five bits: 20 fits the bits, not the codebook.
   EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) { f.arrays["item.codes.1"].bytes[4] = 20; }),
                   "row 3 has code 20 where codes are below 17");
+}
+
+TEST(Artifact, RefusesRotationsThatAreNone) {
+  Artifact artifact = small_artifact();
+  artifact.model.tables["item"] =
+      testing::staged_table(testing::quantized_shape(10, 5, {2, 5, 9}, {200, 17, 1}), 2, true);
+  for (const float value : {3.0f, NAN})
+    EXPECT_CONTAINS(refusal_after(
+                        [&](SafetensorsFile& f) {
+                          std::memcpy(f.arrays["item.rotation"].bytes.data(), &value, 4);
+                        },
+                        artifact),
+                    "rotation is not orthogonal: rows 0 and 0 have the product");
+  EXPECT_CONTAINS(refusal_with_item("\"rotated\":true", "\"rotated\":1", artifact),
+                  "lacks a true or false \"rotated\"");
+}
+
+TEST(Artifact, RefusesPadsThatAlignNothing) {
+  const ScratchFolder folder;
+  write_artifact(folder / "x", small_artifact());
+  testing::edit_artifact(folder / "x", [](SafetensorsFile& f) {
+    f.arrays["pax.77"] = HostArray(std::vector<uint8_t>(64), {64});  // what writes names no pad so
+  });
+  std::string text = testing::read_text(folder / "x");
+  text.replace(text.find("pax.77"), 6, "pad.77");
+  const SafetensorsHeader header = read_safetensors_header(Bytes::own(text, "x"));
+  EXPECT_CONTAINS(refusal([&] { describe_artifact("x", header); }),
+                  "array pad.77 has 64 bytes, more than alignment needs");
 }
 
 // What belongs to no centroid when the codebooks are private.

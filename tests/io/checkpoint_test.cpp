@@ -361,6 +361,14 @@ TEST(AtomicFolderTest, WhatAKilledProcessLeftIsNoHindrance) {
   EXPECT_EQ(folder.entries(), 0);
 }
 
+TEST(AtomicFolderTest, MakesTheFoldersAboveIt) {
+  const ScratchFolder folder;
+  AtomicFolder made(folder / "a/b/x");
+  write_text(made.temporary() / "file", "1");
+  made.commit();
+  EXPECT_EQ(read_text(folder / "a/b/x/file"), "1");
+}
+
 TEST(AtomicFolderTest, Refusals) {
   const ScratchFolder folder;
   write_text(folder / "file", "");

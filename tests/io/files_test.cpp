@@ -239,6 +239,27 @@ TEST(MetricsLog, OneLineAnEpochReadableAtOnce) {
             "{\"epoch\":1,\"train_loss\":0.25}\n{\"bad\":null,\"text\":\"two\\nlines\"}\n");
 }
 
+TEST(MetricsLog, GoesOnBehindTheEpochsThatCount) {
+  const ScratchFolder folder;
+  const std::filesystem::path path = folder / "metrics.jsonl";
+  const std::string first = "{\"epoch\":1}\n", second = "{\"epoch\":2}\n";
+  const auto kept = [&](const std::string& before) {
+    write_text(path, before);
+    MetricsLog(path, /*epochs=*/2).append({{"epoch", 3}});
+    return read_text(path);
+  };
+  const std::string third = "{\"epoch\":3}\n";
+  EXPECT_EQ(kept(first + second + "{\"epoch\":3,\"old\":1}\n"), first + second + third);
+  EXPECT_EQ(kept(first + "{\"epoch\":2}"), first + third) << "its last line was cut short";
+  EXPECT_EQ(kept(first + "no JSON\n" + second), first + third);
+  EXPECT_EQ(kept(first + "{\"loss\":2}\n"), first + third);
+  EXPECT_EQ(kept("[1]\n"), third);
+  EXPECT_EQ(kept(""), third);
+  std::filesystem::remove(path);
+  MetricsLog(path, 2).append({{"epoch", 3}});
+  EXPECT_EQ(read_text(path), third);
+}
+
 TEST(MetricsLog, Refusals) {
   const ScratchFolder folder;
   EXPECT_CONTAINS(refusal([&] { MetricsLog log(folder / "none/x"); }), "No such file");

@@ -182,6 +182,17 @@ std::string tensor(const std::string& name, const std::string& dtype, const std:
                      offsets);
 }
 
+TEST(Safetensors, RefusesHeadersWithoutMeasure) {
+  const ScratchFolder folder;
+  const uint64_t length = 100'000'001;
+  std::string start(sizeof length, '\0');
+  std::memcpy(start.data(), &length, sizeof length);
+  write_text(folder / "x", start);
+  std::filesystem::resize_file(folder / "x", length + 100);  // a hole
+  EXPECT_CONTAINS(refusal([&] { read_safetensors_header(Bytes::map(folder / "x")); }),
+                  "header has 100000001 bytes, over the limit of 100000000");
+}
+
 TEST(Safetensors, RefusesBadTensors) {
   const auto one = [](const char* dtype, const char* shape, const char* offsets) {
     return refusal_of(

@@ -58,6 +58,14 @@ done
 tail -1 "$work/together/stdout" | grep -qE "synthetic +gmf .* 3 .*±"
 verdict $? "the table of means ends the output"
 
+# The other tasks have other figures, of which each seed says one.
+clicks="--task ctr --data ctr-synthetic --synthetic-examples 2000 --synthetic-table-rows 400 --model dcn --dim 8 --subspaces 2 --device cpu --epochs 1"
+# shellcheck disable=SC2086
+"$mgqe" train $clicks --seeds 1..2 --out "$work/clicks" >"$work/stdout" 2>"$work/stderr" &&
+  [ ! -s "$work/stderr" ] && [ "$(grep -cE "^seed [12] +done .*test AUC 0\.[0-9]{5}, best epoch 1" "$work/stdout")" -eq 2 ] &&
+  tail -1 "$work/stdout" | grep -qE "dcn .* 2 .*±"
+verdict $? "seeds of --task ctr are told of by their AUC"
+
 # A seed that cannot write its results (a folder stands where a file should) and one that can.
 mkdir -p "$work/some/seed-4/result.json"
 # shellcheck disable=SC2086

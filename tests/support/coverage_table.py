@@ -15,7 +15,8 @@ FLOORS = ("host", "models")
 
 def counts_of(notes):
     """How often each line ran, by file, as one object file knows it. Without counts it ran never."""
-    said = subprocess.run(["gcov", "--json-format", "--stdout", notes.name], cwd=notes.parent, check=True,
+    # Counts of an older build are left out, with an exit code that says so.
+    said = subprocess.run(["gcov", "--json-format", "--stdout", notes.name], cwd=notes.parent,
                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     counts = []
     for text in said.splitlines():  # one object a line
@@ -23,8 +24,10 @@ def counts_of(notes):
         for file in report["files"]:
             path = pathlib.Path(os.path.normpath(pathlib.Path(report["current_working_directory"], file["file"])))
             if path.is_relative_to(SOURCE) and path.relative_to(SOURCE).parts[0] in FLOORS:
-                name = str(path.relative_to(SOURCE))
-                counts.append((name, {line["line_number"]: line["count"] for line in file["lines"]}))
+                of_file = collections.Counter()  # a line stands there once for each instance of its template
+                for line in file["lines"]:
+                    of_file[line["line_number"]] += line["count"]
+                counts.append((str(path.relative_to(SOURCE)), of_file))
     return counts
 
 

@@ -230,7 +230,8 @@ TEST(UserHits, AreABitEachAndWhatTiesLeaveOpen) {
   EXPECT_EQ(hits_of_json(json), (std::vector<double>{1.0, 0.0, 0.0, 1.0, 0.0, 0.25}));
   for (const char* wrong :
        {R"({"users":6,"hits":"9","partial":[]})", R"({"users":4,"hits":"x","partial":[]})",
-        R"({"users":4,"hits":"0","partial":[[4,0.5]]})", R"({"users":4})"})
+        R"({"users":4,"hits":"0","partial":[[4,0.5]]})", R"({"users":4})",
+        R"({"users":-1,"hits":"","partial":[]})", R"({"users":1152921504606846976,"hits":"0"})"})
     EXPECT_THROW(hits_of_json(nlohmann::ordered_json::parse(wrong)), InputError) << wrong;
 }
 

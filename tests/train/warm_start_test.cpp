@@ -218,6 +218,8 @@ TEST_P(WarmStart, RefusesOtherRuns) {
   EXPECT_CONTAINS(refused([](Config& c) { c.data.synthetic_seed += 1; }), "other data");
   EXPECT_CONTAINS(refused([](Config& c) { c.embedding.dim = 16; }), "rows of 8 in table");
   EXPECT_CONTAINS(refused([](Config& c) { c.model.pretrain_epochs = 1; }), "--pretrain-epochs");
+  EXPECT_CONTAINS(refused([](Config& c) { c.train.row_type = RowType::kBf16; }),
+                  "without --row-type bf16");
   EXPECT_CONTAINS(refused([](Config& c) { c.train.warm_start += "x"; }), file + "x: no such file");
   Config coded = ranking_config("gmf", "mgqe");
   coded.run.out = (folder_.path() / "coded").string();
