@@ -1,5 +1,6 @@
 // Dot products of every two of a row's vectors, and their gradients: a block takes a few rows into
-// shared memory, and a thread a tile of the products in registers.
+// shared memory, and a thread a tile of the products in registers. Rows that do not fit are read
+// where they lie.
 #pragma once
 
 #include "cuda/primitives.cuh"
@@ -32,15 +33,16 @@ struct PairRows {
   }
 };
 
-/// The products of groups `i` and `j` of one row's vectors that lie below the diagonal.
-__device__ inline void multiply_pair_tile(const PairRows& shape, const float* vectors, int i, int j,
-                                          float* products) {
+/// The products of groups `i` and `j` of one row's vectors, `stride` apart, that lie below the
+/// diagonal.
+__device__ inline void multiply_pair_tile(const PairRows& shape, const float* vectors, int stride,
+                                          int i, int j, float* products) {
   int a[kPairTile], b[kPairTile];  // places; beyond the last vector its own, and not stored
   MGQE_UNROLL
   for (int k = 0; k < kPairTile; ++k) {
     const int row = i * kPairTile + k, col = j * kPairTile + k, last = shape.vectors - 1;
-    a[k] = (row < last ? row : last) * shape.stride();
-    b[k] = (col < last ? col : last) * shape.stride();
+    a[k] = (row < last ? row : last) * stride;
+    b[k] = (col < last ? col : last) * stride;
   }
   float sums[kPairTile][kPairTile] = {};
   for (int c = 0; c < shape.dim; ++c) {
@@ -87,9 +89,22 @@ __global__ void __launch_bounds__(kPairThreads, kPairBlocks)
       const int row = item / shape.tiles();
       int i = 0, j = item % shape.tiles();
       while (j > i) j -= ++i;
-      multiply_pair_tile(shape, shared + row * shape.floats(), i, j, out.row(first + row));
+      multiply_pair_tile(shape, shared + row * shape.floats(), shape.stride(), i, j,
+                         out.row(first + row));
     }
     __syncthreads();
+  }
+}
+
+/// The same, of rows that are read where they lie: a thread a tile.
+__global__ void __launch_bounds__(kPairThreads, kPairBlocks)
+    dot_long_pairs_kernel(View<const float> x, PairRows shape, View<float> out) {
+  const int64_t tiles = shape.tiles();
+  for (int64_t item = grid_thread(); item < x.rows * tiles; item += grid_threads()) {
+    const int64_t row = item / tiles;
+    int i = 0, j = static_cast<int>(item % tiles);
+    while (j > i) j -= ++i;
+    multiply_pair_tile(shape, x.row(row), shape.dim, i, j, out.row(row));
   }
 }
 
@@ -136,6 +151,27 @@ __global__ void __launch_bounds__(kPairThreads, kPairBlocks)
         if (v + k < shape.vectors) x_gradient.row(first + row)[(v + k) * shape.dim + c] = sums[k];
     }
     __syncthreads();
+  }
+}
+
+/// The same, of rows that are read where they lie: a thread an element.
+__global__ void __launch_bounds__(kPairThreads, kPairBlocks)
+    dot_long_pairs_backward_kernel(View<const float> x, PairRows shape,
+                                   View<const float> out_gradient, View<float> x_gradient) {
+  const int64_t columns = static_cast<int64_t>(shape.vectors) * shape.dim;
+  for (int64_t item = grid_thread(); item < x.rows * columns; item += grid_threads()) {
+    const int64_t row = item / columns, place = item % columns;
+    const int v = static_cast<int>(place / shape.dim), c = static_cast<int>(place % shape.dim);
+    const float* const vectors = x.row(row) + c;
+    const float* const gradients = out_gradient.row(row);
+    float sum = 0.0f;
+    for (int j = 0; j < shape.vectors; ++j) {
+      if (j == v) continue;
+      const int64_t high = j > v ? j : v, low = j > v ? v : j;
+      sum = fmaf(gradients[high * (high - 1) / 2 + low],
+                 vectors[static_cast<int64_t>(j) * shape.dim], sum);
+    }
+    x_gradient.row(row)[place] = sum;
   }
 }
 

@@ -140,7 +140,7 @@ TEST_P(FeatureOps, DotPairsAndTheirGradients) {
     int64_t rows, vectors, dim, beside;
   };
   for (const auto& [rows, vectors, dim, beside] :
-       {Case{1, 2, 1, 0}, {5, 3, 4, 2}, {40, 7, 16, 0}, {3, 27, 33, 5}}) {
+       {Case{1, 2, 1, 0}, {5, 3, 4, 2}, {40, 7, 16, 0}, {3, 27, 33, 5}, {2, 101, 128, 0}}) {
     const int64_t pairs = vectors * (vectors - 1) / 2, columns = pairs + beside;
     const auto x = random.normals(rows * vectors * dim), before = random.normals(rows * columns),
                gradient = random.normals(rows * columns);

@@ -40,9 +40,13 @@ TEST(DotPairsKernel, MatchesDoublesAndLeavesWhatLiesBeside) {
   for_each_problem([](const Problem& problem, uint64_t seed) {
     const Buffer<float> before(testing::Random(3).normals(problem.rows * problem.columns),
                                problem.columns);
-    const Buffer<float> out(before.values(), problem.columns);
+    const Buffer<float> out(before.values(), problem.columns),
+        of_long(before.values(), problem.columns);
     simt::launch(2, kPairThreads, sizeof(float) * kRows * problem.shape().floats(), seed,
                  dot_pairs_kernel, problem.x.view(), problem.shape(), kRows, out.view());
+    simt::launch(2, kPairThreads, 0, seed, dot_long_pairs_kernel, problem.x.view(), problem.shape(),
+                 of_long.view());
+    expect_same_bits(of_long.values(), out.values());
     for (int64_t r = 0; r < problem.rows; ++r) {
       int64_t p = 0;
       for (int64_t i = 0; i < problem.vectors; ++i)
@@ -67,6 +71,10 @@ TEST(DotPairsBackwardKernel, MatchesDoubles) {
     simt::launch(2, kPairThreads, sizeof(float) * kRows * problem.shape().backward_floats(), seed,
                  dot_pairs_backward_kernel, problem.x.view(), problem.shape(), kRows,
                  problem.product_gradient.view(), x_gradient.view());
+    const Buffer<float> of_long(problem.rows, problem.vectors * problem.dim);
+    simt::launch(2, kPairThreads, 0, seed, dot_long_pairs_backward_kernel, problem.x.view(),
+                 problem.shape(), problem.product_gradient.view(), of_long.view());
+    expect_same_bits(of_long.values(), x_gradient.values());
     for (int64_t r = 0; r < problem.rows; ++r)
       for (int64_t v = 0; v < problem.vectors; ++v)
         for (int64_t c = 0; c < problem.dim; ++c) {

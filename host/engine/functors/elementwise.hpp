@@ -273,13 +273,6 @@ class Elementwise : public Backend {
                       View<float> x0_gradient) override {
     run_cells(y_gradient, CrossBackward{x0, y, bias, out_gradient, y_gradient, x0_gradient});
   }
-  void dot_pairs(View<const float> x, int64_t dim, View<float> out) override {
-    run_rows(out.rows, x.cols * x.cols / dim, DotPairs{x, dim, out});
-  }
-  void dot_pairs_backward(View<const float> x, int64_t dim, View<const float> out_gradient,
-                          View<float> x_gradient) override {
-    run_rows(x.rows, x.cols * x.cols / dim, DotPairsBackward{x, dim, out_gradient, x_gradient});
-  }
   void sequence_input(Lookup items, float scale, View<const float> positions,
                       View<const int32_t> position, Dropout dropout, View<const StepState> state,
                       View<float> out) override {

@@ -94,41 +94,4 @@ struct CrossBackward {
   }
 };
 
-struct DotPairs {
-  View<const float> x;  // (B, V dim)
-  int64_t dim;
-  View<float> out;  // (B, V (V - 1) / 2 or more)
-  MGQE_HD void operator()(int64_t r) const {
-    const float* const vectors = x.row(r);
-    float* products = out.row(r);
-    for (int64_t i = dim; i < x.cols; i += dim)
-      for (int64_t j = 0; j < i; j += dim) {
-        float sum = 0.0f;
-        for (int64_t c = 0; c < dim; ++c) sum += vectors[i + c] * vectors[j + c];
-        *products++ = sum;
-      }
-  }
-};
-
-struct DotPairsBackward {
-  View<const float> x;  // (B, V dim)
-  int64_t dim;
-  View<const float> out_gradient;  // (B, V (V - 1) / 2 or more)
-  View<float> x_gradient;          // (B, V dim)
-  MGQE_HD void operator()(int64_t r) const {
-    const float* const vectors = x.row(r);
-    const float* product = out_gradient.row(r);
-    float* const gradients = x_gradient.row(r);
-    for (int64_t i = 0; i < x.cols; ++i) gradients[i] = 0.0f;
-    for (int64_t i = dim; i < x.cols; i += dim)
-      for (int64_t j = 0; j < i; j += dim) {
-        const float gradient = *product++;
-        for (int64_t c = 0; c < dim; ++c) {
-          gradients[i + c] += gradient * vectors[j + c];
-          gradients[j + c] += gradient * vectors[i + c];
-        }
-      }
-  }
-};
-
 }  // namespace mgqe

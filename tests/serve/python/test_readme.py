@@ -16,7 +16,7 @@ def test_there_is_code():
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
 def test_block(block, tmp_path, monkeypatch):
     if "import torch" in block:
-        pytest.importorskip("torch")
+        pytest.importorskip("torch", minversion="2.4")
     monkeypatch.chdir(tmp_path)
     gmf(Path("model.safetensors"))
     exec(compile(block, str(README), "exec"), {})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import DIM, ITEMS, STORED, gmf
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", minversion="2.4")
 from mgqe.torch import QuantizedEmbedding  # noqa: E402
 
 FORMS = {  # tiers and whether each has a codebook of its own

@@ -25,6 +25,9 @@ from .errors import InvalidArgument
 from .model import Model, open
 from .tables import Tier
 
+if not hasattr(torch.library, "register_autograd"):
+    raise ImportError(f"mgqe.torch needs PyTorch 2.4 or newer, this is {torch.__version__}")
+
 __all__ = ["QuantizedEmbedding", "decode_rows"]
 
 _MAX_CENTROIDS, _MAX_TIERS, _MAX_STAGES = 256, 8, 8
