@@ -11,7 +11,7 @@ $p0s0 << EOD
 12.5 0.0638079 0.00131292
 25 0.073245 0.00137573
 50 0.08 0.00135874
-100 0.0807395 0.00407936
+100 0.0802271 0.00351285
 EOD
 $p0s1 << EOD
 6.3346 0.0475166 0.00171968
@@ -44,7 +44,7 @@ $p0s5 << EOD
 15.1022 0.0810431 0.00222746
 EOD
 $p0s6 << EOD
-15.2073 0.0804636 0.00614394
+15.2073 0.0807671 0.00471113
 EOD
 set key below maxrows 2 samplen 2.5 width 1.5 spacing 1.1 font ',11'
 set bmargin 6.4
@@ -55,7 +55,7 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.0445737:0.0891474]
+set yrange [0.0445737:0.0881027]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
