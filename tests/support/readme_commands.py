@@ -60,6 +60,9 @@ NOT_RUN = {
     "--model sasrec --embedding full --optimizer adam --rounds 2 --steps 40 --baseline-steps 6 "
     "--baseline-warmup 1 --out experiments/results/training_speed_sasrec_cpu.json":
         "needs PyTorch and quiet cores for an hour",
+    "experiments/baselines/compare_training.py --data frappe --python torch2/bin/python --threads 1 "
+    "--model dcn dlrm --dim 16 --subspaces 8 --optimizer adam "
+    "--out experiments/results/training_speed_click_cpu.json": "needs PyTorch and quiet cores",
     "python3 -m venv faiss && faiss/bin/pip install faiss-cpu": "installs a package",
     "experiments/baselines/compare_ops.py --torch /usr/bin/python3 --faiss faiss/bin/python --threads 1 2 "
     "--out experiments/results/ops_cpu.json": "needs PyTorch, faiss and quiet cores for an hour",
