@@ -223,8 +223,18 @@ std::vector<Question> questions_of(const mgqe_questions* given) {
   return questions;
 }
 
-Likeness likeness_of(mgqe_likeness by) {
-  switch (by) {
+/// A caller in C may pass any number, which to C++ is no value of the enumeration: it is looked at
+/// as a number first.
+template <class Enum>
+int32_t number_of(const Enum& value) {
+  static_assert(sizeof value == sizeof(int32_t));
+  int32_t number;
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
+
+Likeness likeness_of(const mgqe_likeness& by) {
+  switch (number_of(by)) {
     case MGQE_BY_MODEL:
       return Likeness::kModel;
     case MGQE_BY_COSINE:
@@ -232,7 +242,7 @@ Likeness likeness_of(mgqe_likeness by) {
     case MGQE_BY_DOT:
       return Likeness::kDot;
   }
-  input_error("likeness ", static_cast<int>(by), " is unknown: MGQE_BY_MODEL, _COSINE or _DOT");
+  input_error("likeness ", number_of(by), " is unknown: MGQE_BY_MODEL, _COSINE or _DOT");
 }
 
 int32_t dtype_of(mgqe::DType dtype) {
@@ -445,7 +455,7 @@ mgqe_status mgqe_look_up(const mgqe_model* model, const char* table, const int64
       input_error("stride is ", stride, ", below the table's dimension ", reader.dim());
     if (threads < 1) input_error("threads is ", threads, ": 1 or more belong");
     const std::span<const int64_t> wanted(rows, static_cast<size_t>(count));
-    switch (dtype) {
+    switch (number_of(dtype)) {
       case MGQE_F32:
         return reader.look_up(wanted, static_cast<float*>(out), stride, threads);
       case MGQE_F16:
@@ -453,7 +463,7 @@ mgqe_status mgqe_look_up(const mgqe_model* model, const char* table, const int64
       case MGQE_BF16:
         return reader.look_up(wanted, static_cast<mgqe::Bfloat16*>(out), stride, threads);
       default:
-        input_error("rows are MGQE_F32, MGQE_F16 or MGQE_BF16, not ", static_cast<int>(dtype));
+        input_error("rows are MGQE_F32, MGQE_F16 or MGQE_BF16, not ", number_of(dtype));
     }
   });
 }
