@@ -10,7 +10,7 @@ Needs numpy and PyTorch >= 1.13:
 import torch
 import torch.nn.functional as F
 
-from pytorch_common import FeatureVectors, layers_of, run_click_model
+from pytorch_common import FeatureVectors, comma_list, layers_of, run_click_model
 
 
 class Dlrm(torch.nn.Module):
@@ -39,7 +39,6 @@ class Dlrm(torch.nn.Module):
 
 
 if __name__ == "__main__":
-    from pytorch_common import comma_list
     run_click_model("dlrm", Dlrm, __doc__,
                     lambda parser: parser.add_argument("--bottom", type=comma_list(int),
                                                        default=[64]))

@@ -239,7 +239,7 @@ def run_pair_model(name, model_class, description):
 
 
 class FeatureVectors(torch.nn.Module):
-    """The vectors of C fields in one (B, C d): fields of few rows full, all others in one table,
+    """The vectors of C fields: fields of few rows full, all others in one table,
     whose ids lie behind one another. Returns them and the tables' loss."""
 
     def __init__(self, fields, args):

@@ -38,6 +38,13 @@ std::vector<int32_t> draw_ids(const std::string& law, int64_t rows, int64_t coun
   return ids;
 }
 
+Tensor<float> normals(Backend& backend, uint64_t seed, uint64_t number, int64_t rows,
+                      int64_t cols) {
+  Tensor<float> x(backend, rows, cols);
+  backend.fill_normal(x, stream_key(seed + 1000 * number, RandomStream::kDense), 1.0f);
+  return x;
+}
+
 Tiers head_and_tail(int64_t rows) {
   Tiers tiers;
   tiers.count = 2;

@@ -11,6 +11,9 @@ namespace mgqe::bench {
 /// B ids of [0, n): "uniform", or "zipf": id i with probability proportional to 1 / (i + 1).
 std::vector<int32_t> draw_ids(const std::string& law, int64_t rows, int64_t count, uint64_t seed);
 
+/// (rows, cols) of standard normals; arrays of one case have numbers of their own.
+Tensor<float> normals(Backend& backend, uint64_t seed, uint64_t number, int64_t rows, int64_t cols);
+
 /// The first tenth of n rows may use 256 centroids, the others 64.
 Tiers head_and_tail(int64_t rows);
 

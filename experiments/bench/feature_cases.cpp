@@ -14,13 +14,6 @@ constexpr int64_t kFields = 26;
 constexpr int64_t kVectors = kFields + 1;  // and that of the dense numbers
 constexpr int64_t kFeatureDim = 16;
 
-Tensor<float> normals(Backend& backend, uint64_t seed, uint64_t number, int64_t rows,
-                      int64_t cols) {
-  Tensor<float> x(backend, rows, cols);
-  backend.fill_normal(x, stream_key(seed + 1000 * number, RandomStream::kDense), 1.0f);
-  return x;
-}
-
 OpCase gather_features_case(int64_t n, int64_t B) {
   struct Data {
     Data(Backend& backend, uint64_t seed, int64_t n, int64_t B)

@@ -12,13 +12,6 @@ namespace {
 constexpr int64_t kUsers = 6040, kItems = 3416;  // MovieLens-1M
 constexpr int64_t kLongest = 200;                // SASRec's maximal length there
 
-Tensor<float> normals(Backend& backend, uint64_t seed, uint64_t number, int64_t rows,
-                      int64_t cols) {
-  Tensor<float> x(backend, rows, cols);
-  backend.fill_normal(x, stream_key(seed + 1000 * number, RandomStream::kDense), 1.0f);
-  return x;
-}
-
 OpCase gmf_case(int64_t B) {
   struct Data {
     Data(Backend& backend, uint64_t seed, int64_t B)

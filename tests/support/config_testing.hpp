@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -13,14 +14,10 @@
 
 namespace mgqe {
 
-/// The message that ends a run of this backbone and task with this change to its defaults, as the
-/// command line makes the Config; empty where there is none.
-inline std::string refusal(const std::function<void(Config&)>& change,
-                           const std::string& backbone = "gmf",
-                           TaskKind task = TaskKind::kRanking) {
+/// The message that ends a run of this Config, as the command line makes it; empty where there is
+/// none.
+inline std::string refusal(Config config) {
   try {
-    Config config = default_config(backbone, task);
-    change(config);
     resolve(config);
     validate(config);
     validate_backbone(config);
@@ -28,6 +25,19 @@ inline std::string refusal(const std::function<void(Config&)>& change,
     return error.what();
   }
   return "";
+}
+
+/// The same of the defaults of this backbone and task with a change.
+inline std::string refusal(const std::function<void(Config&)>& change,
+                           const std::string& backbone = "gmf",
+                           TaskKind task = TaskKind::kRanking) {
+  try {
+    Config config = default_config(backbone, task);
+    change(config);
+    return refusal(std::move(config));
+  } catch (const InputError& error) {
+    return error.what();
+  }
 }
 
 /// A refusal and what its message has to say: the flag with the value, and what is allowed.

@@ -13,6 +13,7 @@
 #include "models/features/evaluation_plan.hpp"
 #include "models/features/placement.hpp"
 #include "models/scorers/gmf_scorer.hpp"
+#include "tests/support/config_testing.hpp"
 #include "tests/support/run_testing.hpp"
 #include "tests/support/testing.hpp"
 
@@ -206,18 +207,6 @@ class PlugIn : public OnEveryBackend {
     return config;
   }
 };
-
-/// As the command line makes a Config.
-std::string refusal(Config config) {
-  try {
-    resolve(config);
-    validate(config);
-    validate_backbone(config);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 TEST_P(PlugIn, TrainsPacksEvaluatesAndIsSized) {
   const auto folder = std::filesystem::temp_directory_path() / "mgqe_plug_in";
