@@ -119,8 +119,8 @@ OriginalIds following_ids(const OriginalIds& known, int64_t rows) {
   if (greatest > std::numeric_limits<int64_t>::max() - rows)
     input_error("no integers are left after id ", greatest, ": give ids, --ids FILE");
   OriginalIds ids;
-  ids.integers.resize(static_cast<size_t>(rows));
-  std::iota(ids.integers.begin(), ids.integers.end(), greatest + 1);
+  // std::iota would step past the last id, which may be the greatest there is.
+  for (int64_t row = 1; row <= rows; ++row) ids.integers.push_back(greatest + row);
   return ids;
 }
 
