@@ -61,7 +61,8 @@ class CudaBackend final : public Elementwise<CudaBackend> {
 
   void adam_each(std::span<const DenseArray> arrays, AdamOptions options,
                  View<const StepState> state) override;
-  void sgd_each(std::span<const DenseArray> arrays, double learning_rate, double l2) override;
+  void sgd_each(std::span<const DenseArray> arrays, double learning_rate, double l2,
+                View<const StepState> state) override;
   void update_rows(View<float> table, const UniqueIds& unique, View<const float> gradient,
                    const RowUpdate& update, View<const StepState> state) override;
   void sum_gradients(const UniqueIds& unique, View<const float> gradient,

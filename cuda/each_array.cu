@@ -48,8 +48,9 @@ void CudaBackend::adam_each(std::span<const DenseArray> arrays, AdamOptions opti
   launch_each(arrays, AdamOfArray{options, state}, stream());
 }
 
-void CudaBackend::sgd_each(std::span<const DenseArray> arrays, double learning_rate, double l2) {
-  launch_each(arrays, SgdOfArray{static_cast<float>(learning_rate), static_cast<float>(l2)},
+void CudaBackend::sgd_each(std::span<const DenseArray> arrays, double learning_rate, double l2,
+                           View<const StepState> state) {
+  launch_each(arrays, SgdOfArray{static_cast<float>(learning_rate), static_cast<float>(l2), state},
               stream());
 }
 

@@ -29,9 +29,10 @@ struct AdamOfArray {
 
 struct SgdOfArray {
   float learning_rate, l2;
+  View<const StepState> state;
   MGQE_HD int64_t size(const DenseArray& array) const { return array.parameter.size(); }
   MGQE_HD void operator()(const DenseArray& array, int64_t i) const {
-    Sgd{array.parameter, array.gradient, learning_rate, l2}(i);
+    Sgd{array.parameter, array.gradient, learning_rate, l2, state}(i);
   }
 };
 

@@ -11,8 +11,8 @@ constexpr const char* kExamples = R"(examples:
   features --tasks dcn-flights --only 'full-d16|mgqe' --seeds 1
   features --table                                    # the rows that are stored, as Markdown
 
-Each point is trained under an L2 penalty of 0.002; with --l2 under several, and that of the lower
-validation loss stands for it. Runs are found and made as figure2 does.)";
+Where several L2 penalties are tried (DLRM's, or those of --l2), that of the lower validation loss stands
+for a point. Runs are found and made as figure2 does.)";
 
 void run(int argc, char** argv) {
   CLI::App app("Rows with many features: quality against size", "features");

@@ -52,9 +52,10 @@ template <int kSubspaces>
 void mgqe_of(Config& config) {
   quantized(config, kSubspaces);
 }
+/// Below 10% eight codes an id do not fit, whatever their centroids.
 template <int kPercent>
 void budget_of(Config& config) {
-  quantized(config, 8);
+  quantized(config, kPercent < 10 ? 4 : 8);
   config.embedding.budget = std::to_string(kPercent) + "%";
 }
 

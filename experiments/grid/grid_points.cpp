@@ -24,8 +24,7 @@ GridPoint make_point(const GridChoice& choice, const GridTask& task, std::string
   // Whoever says how many epochs has those.
   if (overrides.contains("train") && overrides["train"].contains("epochs")) point.task.longest = 1;
   std::vector<double> l2 = {config.train.l2};
-  if (task.is_relevance() && task.every_size) l2 = choice.l2;
-  if (task.is_ctr()) l2 = choice.feature_l2;
+  if (!task.l2.empty()) l2 = choice.l2.empty() ? task.l2 : choice.l2;
   for (const double penalty : l2) {
     Config candidate = config;
     candidate.train.l2 = penalty;

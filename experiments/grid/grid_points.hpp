@@ -27,9 +27,8 @@ size_t planned_seeds(const GridPoint& point);
 
 struct GridChoice {
   std::vector<GridTask> tasks;
-  std::vector<int> subspaces = {4, 8, 16, 32};     // D of dpq_vq and mgqe
-  std::vector<double> l2 = {0, 1e-5, 3e-5, 1e-4};  // tried for relevance on Steam
-  std::vector<double> feature_l2 = {2e-3};         // tried for rows with many features
+  std::vector<int> subspaces = {4, 8, 16, 32};  // D of dpq_vq and mgqe
+  std::vector<double> l2 = {};  // in place of those of tasks that choose among several
   /// Laid over every run's config, by section and key.
   std::string overrides = "{}";
 };

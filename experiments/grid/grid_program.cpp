@@ -39,12 +39,10 @@ GridProgram::GridProgram(CLI::App& app, const std::vector<std::string>& tasks)
                  "cores; 1 on a GPU]");
   app.add_option("--device", options_.device, "auto, cpu, cuda or cuda:N")
       ->default_str(options_.device);
-  app.add_option(
-         "--l2", l2_,
-         "L2 penalties to choose from on validation: those of relevance on Steam; click models "
-         "have others of their own unless they are given")
-      ->delimiter(',')
-      ->default_str(fmt::format("{}", fmt::join(l2_, ",")));
+  app.add_option("--l2", l2_,
+                 "L2 penalties to choose from on validation, in place of those that relevance on "
+                 "Steam and click models have")
+      ->delimiter(',');
   app.add_option("--config", config_,
                  "JSON file of fields by section, as of `mgqe train`, laid over every run's: for a "
                  "quick look with fewer epochs, or other data");
@@ -64,7 +62,6 @@ GridChoice GridProgram::choice() const {
   GridChoice choice;
   choice.tasks = find_tasks(tasks_);
   choice.l2 = l2_;
-  if (app_.count("--l2") > 0) choice.feature_l2 = l2_;
   if (config_.empty()) return choice;
   std::ifstream stream(config_);
   if (!stream) input_error(config_, ": cannot be read; give a JSON file to --config");

@@ -34,7 +34,7 @@ class GridProgram {
   std::vector<std::string> tasks_;
   std::string only_, seeds_ = "1..10", store_ = "experiments/results/runs", config_;
   std::string report_ = "experiments/results";
-  std::vector<double> l2_ = GridChoice{}.l2;
+  std::vector<double> l2_;
   double budget_minutes_ = 0.0;
   bool list_ = false, collect_ = false, report_only_ = false, no_report_ = false;
   GridOptions options_;

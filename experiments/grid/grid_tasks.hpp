@@ -38,6 +38,8 @@ struct GridTask {
   int longest = 1;
   /// What differs from the backbone's own settings. Null: nothing.
   void (*change)(Config& config) = nullptr;
+  /// L2 penalties, of which validation chooses one for each point. Empty: that of the config.
+  std::vector<double> l2 = {};
 
   bool is_relevance() const { return task == TaskKind::kRelevance; }
   bool is_ctr() const { return task == TaskKind::kCtr; }

@@ -221,20 +221,16 @@ void add_features(Document& document, const Evidence& features,
   document.heading("Rows with many features");
   document.paragraph(
       "Click models over categorical fields, by `features`: a row is a label and an id of each "
-      "field. "
-      "AUC and log loss on the test rows, of the epoch that validation chose by AUC, under an L2 "
-      "penalty "
-      "of 0.002, or that of several which validation chose by log loss. Fields of 100 values or "
-      "fewer are full in "
-      "every "
+      "field. AUC and log loss on the test rows, of the epoch that validation chose by AUC, under "
+      "an L2 penalty of 0.002, or for DLRM that of 0.002 and 0.005 which validation chose by log "
+      "loss; rates fall to a tenth after each epoch without a better one. Fields of 100 values or "
+      "fewer are full in every "
       "scheme and counted; the others share one table, in which memcom and quotient_remainder may "
-      "let "
-      "the most popular ids of two fields meet. Centroids of quantized schemes are f16 but where "
-      "f32 is "
-      "said; layers are narrow (64 and 32), so that tables decide. Frappe's training negatives are "
-      "drawn "
-      "anew, as its authors draw them; validation and test are the published files. Flights (CC0) "
-      "predicts from what is known at departure that an arrival is more than 15 minutes late.");
+      "let the most popular ids of two fields meet. Centroids of quantized schemes are f16 but "
+      "where f32 is said; layers are narrow (64 and 32), so that tables decide. Frappe's training "
+      "negatives are drawn anew, as its authors draw them; validation and test are the published "
+      "files. Flights (CC0) predicts from what is known at departure that an arrival is more than "
+      "15 minutes late.");
   std::vector<Plot> panels;
   for (const GridTask& task : features.tasks())
     if (task.every_size && !features.figure2(task).empty())

@@ -80,9 +80,13 @@ struct StepState {
   uint64_t epoch;          // 1 in the first epoch
   uint64_t step_in_epoch;  // 1 in the first step of an epoch
   uint64_t shuffle_key;    // of this epoch
-  float adam_scale;        // 1 / (1 - beta1^step)
+  float adam_scale;        // rate_factor() / (1 - beta1^step)
   float adam_root_bias2;   // sqrt(1 - beta2^step)
-  float sparse_scale;      // sqrt(1 - beta2^step) / (1 - beta1^step)
+  float sparse_scale;      // the same times sqrt(1 - beta2^step)
+  float rate_cut;          // share of every learning rate that is taken away; 0 at first
+
+  /// What every learning rate is multiplied by; both scales above hold it already.
+  MGQE_HD float rate_factor() const { return 1.0f - rate_cut; }
 };
 
 /// Draws training pairs: every positive once an epoch and, beside each, `negatives` items outside

@@ -99,6 +99,7 @@ struct TrainConfig {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double l2 = 0.0;
+  double lr_decay = 1.0;
   int patience = 0;
   int evaluate_every = 1;
   std::string warm_start;
@@ -270,6 +271,8 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("train", "beta2", "--beta2", train.beta2, "Adam's decay of the mean squared gradient");
   visit("train", "epsilon", "--epsilon", train.epsilon, "Adam's and Adagrad's epsilon");
   visit("train", "l2", "--l2", train.l2, "L2 penalty on the embedding rows of a batch");
+  visit("train", "lr_decay", "--lr-decay", train.lr_decay,
+        "what an evaluation without a better one multiplies every learning rate by; 1 keeps them");
   visit("train", "patience", "--patience", train.patience,
         "stop after so many evaluations without a better one; 0 trains every epoch");
   visit("train", "evaluate_every", "--evaluate-every", train.evaluate_every,

@@ -7,9 +7,9 @@
 
 #include "host/base/check.hpp"
 #include "host/io/artifact_description.hpp"
+#include "host/io/mapped_arrays.hpp"
 #include "host/packed/packed_scheme.hpp"
 #include "host/serve/finite.hpp"
-#include "host/serve/mapped_arrays.hpp"
 
 namespace mgqe {
 

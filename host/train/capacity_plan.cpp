@@ -13,6 +13,7 @@
 #include "host/train/training_loop.hpp"
 #include "models/embeddings/nested_codebook.hpp"
 #include "models/features/placement.hpp"
+#include "models/features/table_group.hpp"
 
 namespace mgqe {
 namespace {
@@ -158,16 +159,14 @@ std::vector<PlannedTables> planned_tables(const Task& full_task, const Config& c
                    config.embedding.subspaces[0]});
     return all;
   }
-  for (const Entity entity : {Entity::kUser, Entity::kItem}) {
-    const EmbeddingConfig side = side_config(config.embedding, entity);
-    PlannedTables planned{
-        name_of(entity),  {}, {}, {}, entity == Entity::kUser ? catalogue.users : catalogue.items,
-        side.subspaces[0]};
-    for (const TableSpec& table : tables_of(config, entity)) {
+  for (const TableGroup& group : table_groups(config, catalogue)) {
+    if (group.embedding.scheme == "full") continue;
+    PlannedTables planned{group.name, {}, {}, {}, group.rows, group.embedding.subspaces[0]};
+    for (const TableSpec& table : group.tables) {
       planned.tables.push_back(table.name);
       planned.dims.push_back(table.dim);
     }
-    if (!planned.tables.empty() && side.scheme != "full") all.push_back(std::move(planned));
+    all.push_back(std::move(planned));
   }
   return all;
 }
@@ -198,12 +197,8 @@ void take(const TierPlan& plan, const std::string& name, EmbeddingConfig& embedd
 /// Of all tables.
 int64_t full_table_bytes(const Config& full, const Catalogue& catalogue) {
   int64_t floats = 0;
-  if (catalogue.layout != nullptr)
-    for (const FeatureGroup& group : catalogue.layout->groups)
-      floats += group.rows() * group.embedding().dim;
-  for (const Entity entity : {Entity::kUser, Entity::kItem})
-    for (const TableSpec& table : tables_of(full, entity))
-      floats += (entity == Entity::kUser ? catalogue.users : catalogue.items) * table.dim;
+  for (const TableGroup& group : table_groups(full, catalogue))
+    for (const TableSpec& table : group.tables) floats += group.rows * table.dim;
   return floats * int64_t{sizeof(float)};
 }
 

@@ -45,11 +45,6 @@ class CtrTask final : public Task {
           shards_rows(backend.communicator().size(), config, group.rows()))
         input_error("--field-sizes: table ", group.table(), " of ", group.embedding().scheme,
                     " cannot be sharded over ranks: give --shard none");
-    if (!rows_->shape().bags.empty())
-      input_error("--data ", config.data.name, ": field ", rows_->shape().bags[0].name,
-                  " has several values a row, which one process trains: start no ranks, or prepare "
-                  "it with --ignore ",
-                  rows_->shape().bags[0].name);
   }
 
   Catalogue catalogue() const override { return {0, 0, 0.0, layout_}; }

@@ -53,6 +53,7 @@ Json to_json(const RunState& state) {
                {"steps", at.steps},
                {"train_loss", state.train_loss},
                {"without_better", state.without_better},
+               {"rate_factor", state.rate_factor},
                {"collapsed", state.collapsed},
                {"seconds", {{"train", state.train_seconds}, {"evaluate", state.evaluate_seconds}}},
                {"best", nullptr}};
@@ -75,6 +76,7 @@ RunState run_state_of(const Json& json) try {
   json.at("steps").get_to(state.position.steps);
   state.train_loss = numbers_of(json.at("train_loss"));
   json.at("without_better").get_to(state.without_better);
+  state.rate_factor = json.value("rate_factor", 1.0);  // older runs have none
   json.at("collapsed").get_to(state.collapsed);
   json.at("seconds").at("train").get_to(state.train_seconds);
   json.at("seconds").at("evaluate").get_to(state.evaluate_seconds);

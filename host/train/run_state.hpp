@@ -25,6 +25,7 @@ struct RunState {
   Best best;
   std::vector<double> train_loss;   // by epoch that is done, its evaluation included
   int without_better = 0;           // evaluations since the best one
+  double rate_factor = 1.0;         // what --lr-decay has left of every learning rate
   std::set<std::string> collapsed;  // tiers that were warned of
   double train_seconds = 0.0, evaluate_seconds = 0.0;
 

@@ -158,7 +158,10 @@ bool Trainer::done() const {
 void Trainer::train_epoch(int epoch, Progress& progress) {
   Stopwatch watch(state_.train_seconds);
   const ProfileRange range(backend_, "epoch");
-  if (loop_.epoch() != epoch) loop_.begin_epoch(epoch);  // else it was resumed within
+  if (loop_.epoch() != epoch) {  // else it was resumed within
+    loop_.set_rate_factor(state_.rate_factor);
+    loop_.begin_epoch(epoch);
+  }
   progress.begin_epoch(epoch, loop_.epoch_steps());
   const int64_t steps = loop_.steps_per_epoch();
   while (loop_.epoch_steps() < steps) {
@@ -208,7 +211,10 @@ void Trainer::evaluate_epoch(int epoch) {
   last_evaluation_ = task_.evaluate(packed, task_.selection());
   RunState::Best& best = state_.best;
   ++state_.without_better;
-  if (best.epoch > 0 && !(last_evaluation_.score > best.evaluation.score)) return;
+  if (best.epoch > 0 && !(last_evaluation_.score > best.evaluation.score)) {
+    state_.rate_factor *= config_.train.lr_decay;
+    return;
+  }
   best = {epoch, download(packed), loop_.model().tier_reports(), last_evaluation_};
   state_.without_better = 0;
 }
@@ -270,6 +276,7 @@ std::string Trainer::resume() {
   if (!found) return fmt::format("no checkpoint in {}: from the beginning", folder.string());
   state_ = run_state_of(found->manifest.training);
   const TrainingLoop::Position& at = state_.position;
+  loop_.set_rate_factor(state_.rate_factor);
   agree(ranks_, [&] { loop_.restore(at, found->arrays); });
   if (found->best) {
     auto placed = placed_tables(ranks_, config_, found->best->model);
@@ -339,6 +346,7 @@ Artifact Trainer::make_artifact() const {
 nlohmann::ordered_json Trainer::epoch_record(int epoch) {
   return {{"epoch", epoch},
           {"train_loss", state_.train_loss.back()},
+          {"rate_factor", loop_.rate_factor()},
           {selection_name(), last_evaluation_.json},
           {"quantizer", to_json(loop_.model().tier_reports())},
           {"samples_per_second", examples_per_second()},

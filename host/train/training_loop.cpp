@@ -24,6 +24,7 @@ void TrainingLoop::begin_epoch(int epoch) {
   StepState state{};
   state.step = steps_;
   state.epoch = static_cast<uint64_t>(epoch);
+  state.rate_cut = static_cast<float>(1.0 - rate_factor_);
   state.shuffle_key = random_u64(stream_key(seed_, RandomStream::kShuffle), state.epoch);
   start_from(state);
   loss_sum_.zero();

@@ -17,6 +17,9 @@ class TrainingLoop {
   int64_t examples_per_epoch() const { return batches_->examples_per_epoch(); }
   int64_t steps_per_epoch() const { return batches_->steps_per_epoch(); }
 
+  /// What every learning rate is multiplied by, from the next epoch on.
+  void set_rate_factor(double factor) { rate_factor_ = factor; }
+  double rate_factor() const { return rate_factor_; }
   /// epoch is 1 for the first.
   void begin_epoch(int epoch);
   /// The next steps of the epoch, `limit` at most, as many as the device likes to take at once;
@@ -67,6 +70,7 @@ class TrainingLoop {
   Backend& backend_;
   AdamOptions adam_;
   uint64_t seed_;
+  double rate_factor_ = 1.0;
   std::unique_ptr<BatchSource> batches_;
   std::unique_ptr<Model> model_;
   Tensor<StepState> state_, next_state_;  // of the step under way; of the one prepared

@@ -7,29 +7,33 @@
 #include <set>
 
 #include "host/base/philox.hpp"
-#include "host/io/artifact.hpp"
+#include "host/io/artifact_description.hpp"
 #include "host/io/checkpoint.hpp"
+#include "host/io/mapped_arrays.hpp"
 #include "host/packed/dense_arrays.hpp"
 #include "models/embeddings/lsq.hpp"
 #include "models/embeddings/quantizer.hpp"
+#include "models/features/table_group.hpp"
 
 namespace mgqe {
 namespace {
 
-constexpr int kIterations = 10;  // of k-means, where --kmeans-start does not say
+constexpr const char* kFields = "fields";  // the table of a full run's features
+constexpr int kIterations = 10;            // of k-means, where --kmeans-start does not say
 constexpr int64_t kMostSampled = 1 << 16;
+constexpr int64_t kChunkRows = 1 << 16;  // that are on their way to the device at once
 
 /// One trained table, and the full one whose rows it begins with.
 struct Source {
   EmbeddingConfig embedding;
-  const PackedTable* from = nullptr;
-  std::vector<int64_t> rows;  // of `from`, by row; empty: the same
-  int64_t count = 0;          // n
+  std::span<const float> values;  // of the full one, d a row, where they lie in the file
+  std::vector<int64_t> rows;      // of these, by row; empty: the same
+  int64_t count = 0;              // n
 
   std::span<const float> row(int64_t i) const {
     const int64_t at = rows.empty() ? i : rows[static_cast<size_t>(i)];
-    return from->arrays.at("table").as<float>().subspan(static_cast<size_t>(at * from->dim),
-                                                        static_cast<size_t>(from->dim));
+    const auto dim = static_cast<size_t>(embedding.dim);
+    return values.subspan(static_cast<size_t>(at) * dim, dim);
   }
 };
 
@@ -42,27 +46,48 @@ void require_rows(const std::string& scheme) {
                 " does not train: choose full, scalar_quantized, lsq, dpq_vq or mgqe");
 }
 
+MappedArrays map_arrays(const Config& config) {
+  Bytes bytes = Bytes::map(config.train.warm_start);
+  SafetensorsHeader header = read_safetensors_header(bytes);
+  return {std::move(bytes), std::move(header)};
+}
+
+HostArray copy_of(const ArrayView& view) {
+  HostArray array;
+  array.dtype = view.dtype;
+  array.shape = view.shape;
+  array.bytes.assign(view.bytes.begin(), view.bytes.end());
+  return array;
+}
+
+ArtifactDescription describe(const Config& config, const MappedArrays& file) {
+  return describe_artifact(config.train.warm_start, file.header());
+}
+
 class WarmStart {
  public:
   WarmStart(Backend& backend, const Config& config, const Task& task)
-      : backend_(backend), config_(config), artifact_(read_artifact(config.train.warm_start)) {
-    const PackedModel& model = artifact_.model;
-    if (model.backbone != config.model.name || model.task != name_of(config.model.task))
-      refuse("is of --model ", model.backbone, " --task ", model.task, ", this run of --model ",
+      : backend_(backend),
+        config_(config),
+        file_(map_arrays(config)),
+        full_(describe(config, file_)) {
+    verify_safetensors(file_.bytes());
+    if (full_.backbone != config.model.name || full_.task != name_of(config.model.task))
+      refuse("is of --model ", full_.backbone, " --task ", full_.task, ", this run of --model ",
              config.model.name, " --task ", name_of(config.model.task));
-    if (artifact_.data_fingerprint != task.fingerprint())
+    if (full_.data_fingerprint != task.fingerprint())
       refuse("was trained on other data: give the --data that it had");
     const Catalogue catalogue = task.catalogue();
     Config theirs;
-    update_from_json(theirs, artifact_.config, config.train.warm_start);
+    update_from_json(theirs, full_.config, config.train.warm_start);
+    for (const std::string& name : full_.dense) dense_.emplace(name, copy_of(file_.at(name)));
     if (catalogue.layout != nullptr && theirs.embedding.bag_pooling != config.embedding.bag_pooling)
       refuse("was trained by --bag-pooling ", name_of(theirs.embedding.bag_pooling), ", not ",
              name_of(config.embedding.bag_pooling));
-    if (catalogue.layout != nullptr) find_features(*catalogue.layout);
-    for (const Entity entity : {Entity::kUser, Entity::kItem})
-      for (const TableSpec& table : tables_of(config, entity))
-        add(table.name, side_config(config.embedding, entity), table.name, {}, table.dim,
-            entity == Entity::kUser ? catalogue.users : catalogue.items);
+    std::map<std::string, std::vector<int64_t>> rows;  // of the artifact's, by table
+    if (catalogue.layout != nullptr) rows = feature_rows(*catalogue.layout);
+    for (const TableGroup& group : table_groups(config, catalogue))
+      for (const TableSpec& table : group.tables) add(group, table, rows[table.name]);
   }
 
   void set(Model& model) {
@@ -97,25 +122,28 @@ class WarmStart {
     return "";
   }
 
-  void add(const std::string& name, const EmbeddingConfig& embedding, const std::string& from,
-           std::vector<int64_t> rows, int64_t dim, int64_t count) {
-    require_rows(embedding.scheme);
-    const auto found = artifact_.model.tables.find(from);
-    if (found == artifact_.model.tables.end()) refuse("has no table ", from);
-    const PackedTable& table = found->second;
-    if (table.scheme != "full")
-      refuse("has ", table.scheme, " rows of ", from,
+  /// rows: of the artifact's table, by row; empty: the same.
+  void add(const TableGroup& group, const TableSpec& table, std::vector<int64_t> rows) {
+    require_rows(group.embedding.scheme);
+    const std::string from = rows.empty() ? table.name : kFields;
+    const auto found = full_.tables.find(from);
+    if (found == full_.tables.end()) refuse("has no table ", from);
+    const PackedTable& full = found->second;
+    if (full.scheme != "full")
+      refuse("has ", full.scheme, " rows of ", from,
              ": a run begins at full ones (--embedding full)");
-    if (table.dim != dim)
-      refuse("has rows of ", table.dim, " in table ", from, ", this run of ", dim);
-    MGQE_CHECK(!rows.empty() || table.rows == count, from, " has ", table.rows, " rows");
-    Source source{embedding, &table, std::move(rows), count};
-    source.embedding.dim = dim;
-    sources_.emplace(name, std::move(source));
+    if (full.dim != table.dim)
+      refuse("has rows of ", full.dim, " in table ", from, ", this run of ", table.dim);
+    MGQE_CHECK(!rows.empty() || full.rows == group.rows, from, " has ", full.rows, " rows");
+    Source source{group.embedding, file_.at(from + ".table").as<float>(), std::move(rows),
+                  group.rows};
+    source.embedding.dim = table.dim;
+    sources_.emplace(table.name, std::move(source));
   }
 
-  /// Full features lie one after the other in one table, by id.
-  void find_features(const FeatureLayout& layout) {
+  /// By table, the row of each of its rows in the one of a full run, where features lie one after
+  /// the other, by id.
+  std::map<std::string, std::vector<int64_t>> feature_rows(const FeatureLayout& layout) const {
     std::map<int, int64_t> ids;  // by feature
     for (const FeatureGroup& group : layout.groups)
       for (int64_t k = 0; k < group.count(); ++k)
@@ -127,18 +155,20 @@ class WarmStart {
       first[feature] = rows;
       rows += count;
     }
+    const auto full = full_.tables.find(kFields);
+    if (full != full_.tables.end() && full->second.rows != rows)
+      refuse("has ", full->second.rows, " rows of fields, this run ", rows);
+    std::map<std::string, std::vector<int64_t>> by_table;
     for (const FeatureGroup& group : layout.groups) {
-      std::vector<int64_t> from(static_cast<size_t>(group.rows()));
+      std::vector<int64_t>& from = by_table[group.table()];
+      from.resize(static_cast<size_t>(group.rows()));
       for (int64_t k = 0; k < group.count(); ++k) {
         const int feature = group.features()[static_cast<size_t>(k)];
         for (int64_t id = 0; id < ids[feature]; ++id)
           from[static_cast<size_t>(group.row(k, static_cast<int32_t>(id)))] = first[feature] + id;
       }
-      add(group.table(), group.embedding(), "fields", std::move(from), group.embedding().dim,
-          group.rows());
-      if (sources_.at(group.table()).from->rows != rows)
-        refuse("has ", sources_.at(group.table()).from->rows, " rows of fields, this run ", rows);
     }
+    return by_table;
   }
 
   void set_array(const std::string& name, const Source& source, const RowSharding& sharding,
@@ -152,24 +182,30 @@ class WarmStart {
   }
 
   void set_weights(const std::string& name, Tensor<float>& tensor) {
-    if (!artifact_.model.dense.contains(name))
+    if (!dense_.contains(name))
       refuse("has no weights ", name, ": give the layers that it was trained with");
     used_.insert(name);
-    const std::vector<float> values = wide_dense(artifact_.model.dense, name);
+    const std::vector<float> values = wide_dense(dense_, name);
     if (static_cast<int64_t>(values.size()) != tensor.size())
       refuse("has ", values.size(), " weights ", name, ", this run ", tensor.size(),
              ": give the layers the sizes that they had");
     tensor.assign(values);
   }
 
-  static void set_rows(const Source& source, const RowSharding& sharding, Tensor<float>& tensor) {
+  /// By chunks, so that no second table stands beside the file and the device's.
+  void set_rows(const Source& source, const RowSharding& sharding, Tensor<float>& tensor) const {
     std::vector<float> values;
-    values.reserve(static_cast<size_t>(tensor.size()));
-    for (int64_t r = 0; r < tensor.rows(); ++r) {
-      const std::span<const float> row = source.row(sharding.global(r));
-      values.insert(values.end(), row.begin(), row.end());
+    for (int64_t first = 0; first < tensor.rows(); first += kChunkRows) {
+      const int64_t rows = std::min(kChunkRows, tensor.rows() - first);
+      values.clear();
+      for (int64_t r = first; r < first + rows; ++r) {
+        const std::span<const float> row = source.row(sharding.global(r));
+        values.insert(values.end(), row.begin(), row.end());
+      }
+      backend_.upload(tensor.view().slice(first, rows).data, values.data(),
+                      values.size() * sizeof(float));
+      backend_.synchronize();
     }
-    tensor.assign(values);
   }
 
   static void set_steps(const Source& source, Tensor<float>& tensor) {
@@ -238,7 +274,9 @@ class WarmStart {
 
   Backend& backend_;
   const Config& config_;
-  Artifact artifact_;
+  MappedArrays file_;
+  ArtifactDescription full_;
+  ArrayMap dense_;
   std::map<std::string, Source> sources_;  // by table
   std::set<std::string> used_;             // arrays of weights
 };
@@ -258,7 +296,7 @@ void check_warm_start(const Config& config, bool resume) {
   if (!std::filesystem::exists(config.train.warm_start))
     input_error("--warm-start ", config.train.warm_start,
                 ": no such file: give the model.safetensors of a finished run");
-  read_artifact(config.train.warm_start);
+  describe(config, map_arrays(config));
 }
 
 void warm_start(Backend& backend, const Config& config, const Task& task, Model& model) {

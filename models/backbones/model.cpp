@@ -243,15 +243,4 @@ OptimizerOptions optimizer_options(const TrainConfig& config) {
           config.gradient_type == RowType::kBf16};
 }
 
-EmbeddingSpec embedding_spec(const Config& config, std::string name, int64_t rows,
-                             int64_t max_lookups, RandomStream table, RandomStream codebook) {
-  return {std::move(name),
-          rows,
-          max_lookups,
-          config.embedding,
-          optimizer_options(config.train),
-          stream_key(config.run.seed, table),
-          stream_key(config.run.seed, codebook)};
-}
-
 }  // namespace mgqe

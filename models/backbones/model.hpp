@@ -84,6 +84,7 @@ struct TableSpec {
   int64_t dim;           // d
   const char* dim_flag;  // that sets it
   RandomStream rows, codebook;
+  bool one_of_many = false;  // whether they are those of its name
 };
 
 struct ScorerPlan;  // models/features/evaluation_plan.hpp
@@ -158,9 +159,5 @@ std::unique_ptr<PairScorer> make_pair_scorer(Backend& backend, const PackedModel
 int64_t pair_lookups(const Config& config, int64_t pairs);
 
 OptimizerOptions optimizer_options(const TrainConfig& config);
-
-/// What make_embedding needs to build a table of the run that config describes.
-EmbeddingSpec embedding_spec(const Config& config, std::string name, int64_t rows,
-                             int64_t max_lookups, RandomStream table, RandomStream codebook);
 
 }  // namespace mgqe

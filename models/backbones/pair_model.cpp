@@ -9,8 +9,10 @@ PairModel::PairModel(Backend& backend, const Config& config, const Catalogue& ca
     : backend_(backend),
       backbone_(config.model.name),
       interaction_(std::move(interaction)),
-      users_(backend, config, Entity::kUser, catalogue.users, config.train.batch),
-      items_(backend, config, Entity::kItem, catalogue.items, config.train.batch),
+      users_(backend, config, table_group(config, Entity::kUser, catalogue.users),
+             config.train.batch),
+      items_(backend, config, table_group(config, Entity::kItem, catalogue.items),
+             config.train.batch),
       logits_(backend, config.train.batch),
       losses_(backend, config.train.batch),
       logit_gradient_(backend, config.train.batch) {}

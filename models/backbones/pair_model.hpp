@@ -32,7 +32,7 @@ class PairModel : public Model {
   Backend& backend_;
   std::string backbone_;
   std::unique_ptr<Interaction> interaction_;
-  SideTables users_, items_;
+  GroupTables users_, items_;
   Side user_rows_, item_rows_;                      // of the last look_up
   Tensor<float> logits_, losses_, logit_gradient_;  // (B)
 };

@@ -50,7 +50,7 @@ class RelevanceModel final : public Model {
   std::string backbone_;
   float mean_;  // of the training targets
   RelevancePredictor predictor_;
-  SideTables items_;
+  GroupTables items_;
   TrainableTable biases_;                          // (n, 1) floats
   DoubleBuffer<Tensor<int32_t>> ids_;              // (2B) [left; right]
   Tensor<float> predictions_, losses_, gradient_;  // (B)

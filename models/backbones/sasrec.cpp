@@ -75,7 +75,7 @@ Sasrec::Sasrec(Backend& backend, const Config& config, const Catalogue& catalogu
     : backend_(backend),
       dropout_(static_cast<float>(config.model.dropout)),
       max_tokens_(config.train.batch * config.model.max_length),
-      items_(backend, config, Entity::kItem, catalogue.items, 3 * max_tokens_),
+      items_(backend, config, table_group(config, Entity::kItem, catalogue.items), 3 * max_tokens_),
       encoder_(backend, shape_of(config), stream_key(config.run.seed, RandomStream::kDropout)),
       trainable_(backend, encoder_, optimizer_options(config.train),
                  stream_key(config.run.seed, RandomStream::kDense), max_tokens_),

@@ -25,7 +25,7 @@ class Sasrec final : public Model {
   Backend& backend_;
   float dropout_;
   int64_t max_tokens_;  // T of the largest batch
-  SideTables items_;    // looked up as [inputs; positives; negatives]
+  GroupTables items_;   // looked up as [inputs; positives; negatives]
   SasrecEncoder encoder_;
   TrainableSasrecEncoder trainable_;
   SasrecActivations kept_;

@@ -66,10 +66,59 @@ int64_t bytes_of(const std::vector<TierPlan>& plans) {
   return bytes;
 }
 
-std::vector<TierPlan> plans_at(std::span<const TierCosts> tables, double price) {
-  std::vector<TierPlan> plans;
-  for (const TierCosts& table : tables) plans.push_back(cheapest_tiers(table, price));
-  return plans;
+/// The plan whose largest codebook is of choice `first`, at a price of a byte.
+TierPlan plan_at(const TierCosts& costs, double price, size_t first) {
+  return plan_of(costs, cut(costs, price, first));
+}
+
+/// What the largest codebook of each table may be, every combination.
+std::vector<std::vector<size_t>> largest_codebooks(size_t tables) {
+  std::vector<std::vector<size_t>> all = {{}};
+  for (size_t t = 0; t < tables; ++t) {
+    std::vector<std::vector<size_t>> longer;
+    for (const std::vector<size_t>& before : all)
+      for (size_t first = 0; first < kChoices; ++first) {
+        longer.push_back(before);
+        longer.back().push_back(first);
+      }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+/// The least that fits, its largest codebooks given; none where nothing does.
+std::vector<TierPlan> fitting_plans(std::span<const TierCosts> tables,
+                                    const std::vector<size_t>& firsts, int64_t budget_bytes) {
+  const auto plans_at = [&](double price) {
+    std::vector<TierPlan> plans;
+    for (size_t t = 0; t < tables.size(); ++t)
+      plans.push_back(plan_at(tables[t], price, firsts[t]));
+    return plans;
+  };
+  std::vector<TierPlan> best = plans_at(0.0);
+  if (bytes_of(best) <= budget_bytes) return best;
+  // At the price of all that can be lost a byte, none is bought.
+  double low = 0.0, high = 1.0;
+  for (const TierCosts& table : tables) high += plan_at(table, 0.0, kChoices - 1).lost;
+  best = plans_at(high);
+  if (bytes_of(best) > budget_bytes) return {};
+  for (int step = 0; step < 100 && high - low > 1e-12 * high; ++step) {
+    const double price = 0.5 * (low + high);
+    std::vector<TierPlan> plans = plans_at(price);
+    if (bytes_of(plans) <= budget_bytes) {
+      high = price;
+      best = std::move(plans);
+    } else {
+      low = price;
+    }
+  }
+  return best;
+}
+
+double lost_of(const std::vector<TierPlan>& plans) {
+  double lost = 0.0;
+  for (const TierPlan& plan : plans) lost += plan.lost;
+  return lost;
 }
 
 }  // namespace
@@ -78,7 +127,7 @@ TierPlan cheapest_tiers(const TierCosts& costs, double price) {
   TierPlan best;
   double least = std::numeric_limits<double>::infinity();
   for (size_t first = 0; first < kChoices; ++first) {  // which decides what the codebook takes
-    TierPlan plan = plan_of(costs, cut(costs, price, first));
+    TierPlan plan = plan_at(costs, price, first);
     const double total = plan.lost + price * static_cast<double>(plan.bytes);
     if (total < least) {
       least = total;
@@ -90,31 +139,20 @@ TierPlan cheapest_tiers(const TierCosts& costs, double price) {
 
 std::vector<TierPlan> allocate_tiers(std::span<const TierCosts> tables, int64_t budget_bytes) {
   int64_t least = 0;
-  double lost = 0.0;
   for (const TierCosts& table : tables) {
     for (const std::vector<double>& costs : table.lost)
       for (const double cost : costs) MGQE_CHECK(std::isfinite(cost), "a cost of ", cost);
-    const TierPlan smallest = plan_of(table, cut(table, 0.0, kChoices - 1));
-    least += smallest.bytes;
-    lost += smallest.lost;
+    least += plan_at(table, 0.0, kChoices - 1).bytes;
   }
   if (least > budget_bytes)
     input_error("--budget of ", budget_bytes, " bytes: codes of ", kTierCentroids.back(),
                 " centroids and their codebooks alone take ", least);
-  std::vector<TierPlan> best = plans_at(tables, 0.0);
-  if (bytes_of(best) <= budget_bytes) return best;
-  // At the price of all that can be lost a byte, none is bought.
-  double low = 0.0, high = lost + 1.0;
-  best = plans_at(tables, high);
-  for (int step = 0; step < 100 && high - low > 1e-12 * high; ++step) {
-    const double price = 0.5 * (low + high);
-    std::vector<TierPlan> plans = plans_at(tables, price);
-    if (bytes_of(plans) <= budget_bytes) {
-      high = price;
-      best = std::move(plans);
-    } else {
-      low = price;
-    }
+  // A codebook takes its bytes at once. Under one price for all, no plan would come between that
+  // without it and one with many ids by it; with the largest codebooks given, there are such.
+  std::vector<TierPlan> best;
+  for (const std::vector<size_t>& firsts : largest_codebooks(tables.size())) {
+    std::vector<TierPlan> plans = fitting_plans(tables, firsts, budget_bytes);
+    if (!plans.empty() && (best.empty() || lost_of(plans) < lost_of(best))) best = std::move(plans);
   }
   MGQE_CHECK(bytes_of(best) <= budget_bytes, bytes_of(best), " bytes of ", budget_bytes);
   return best;

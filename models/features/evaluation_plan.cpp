@@ -5,6 +5,7 @@
 #include "host/config/choices.hpp"
 #include "models/embeddings/code_packer.hpp"
 #include "models/embeddings/scheme.hpp"
+#include "models/features/table_group.hpp"
 #include "models/scorers/ctr_scorer.hpp"
 #include "models/scorers/item_scan.hpp"
 #include "models/scorers/relevance_scorer.hpp"
@@ -77,14 +78,9 @@ int64_t TablePlan::reader(int64_t range, int64_t ids, bool decodes, bool uploade
 
 std::vector<TablePlan> ScorerPlan::tables() const {
   std::vector<TablePlan> all;
-  if (catalogue.layout != nullptr)
-    for (const FeatureGroup& group : catalogue.layout->groups)
-      all.push_back(
-          {config, ranks, Entity::kItem, group.embedding(), group.rows(), group.embedding().dim});
-  for (const Entity entity : {Entity::kUser, Entity::kItem})
-    for (const TableSpec& table : tables_of(config, entity))
-      all.push_back({config, ranks, entity, side_config(config.embedding, entity),
-                     entity == Entity::kUser ? catalogue.users : catalogue.items, table.dim});
+  for (const TableGroup& group : table_groups(config, catalogue))
+    for (const TableSpec& table : group.tables)
+      all.push_back({config, ranks, table.entity, group.embedding, group.rows, table.dim});
   return all;
 }
 

@@ -1,26 +1,8 @@
 #include "models/features/feature_tables.hpp"
 
+#include <numeric>
+
 namespace mgqe {
-namespace {
-
-/// Numbers that a name stands for (FNV-1a), so that a table starts alike whatever others there are.
-uint64_t number_of(const std::string& name) {
-  uint64_t hash = 0xCBF29CE484222325ull;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;
-  return hash;
-}
-
-EmbeddingSpec spec_of(const Config& config, const FeatureGroup& group, int64_t max_rows) {
-  EmbeddingSpec spec =
-      embedding_spec(config, group.table(), group.rows(), max_rows * group.most_lookups(),
-                     RandomStream::kFeatureTable, RandomStream::kFeatureCodebook);
-  spec.config = group.embedding();
-  spec.table_key = random_u64(spec.table_key, number_of(group.table()));
-  spec.codebook_key = random_u64(spec.codebook_key, number_of(group.table()));
-  return spec;
-}
-
-}  // namespace
 
 FeatureTables::FeatureTables(Backend& backend, const Config& config, const FeatureLayout& layout,
                              int64_t max_rows)
@@ -30,9 +12,8 @@ FeatureTables::FeatureTables(Backend& backend, const Config& config, const Featu
       vectors_(backend, max_rows, layout.features * dim_),
       mean_(config.embedding.bag_pooling == BagPooling::kMean) {
   for (const FeatureGroup& group : layout.groups) {
-    std::vector<EmbeddingSpec> specs;
-    specs.push_back(spec_of(config, group, max_rows));
-    groups_.push_back(std::make_unique<SideTables>(backend, config, std::move(specs)));
+    groups_.push_back(std::make_unique<GroupTables>(backend, config, table_group(config, group),
+                                                    max_rows * group.most_lookups()));
     places_.emplace_back(backend, std::span<const int32_t>(group.single_features()));
   }
   if (!in_place()) gradient_ = Tensor<float>(backend, max_rows, vectors_.cols());
@@ -40,11 +21,20 @@ FeatureTables::FeatureTables(Backend& backend, const Config& config, const Featu
 
 void FeatureTables::prepare(Backend& on, std::span<const GroupLookups> groups, int64_t examples) {
   for (size_t g = 0; g < groups_.size(); ++g) {
-    // Of bags only one process trains, which has all of them.
     const FeatureGroup& group = layout_.groups[g];
     const View<const int32_t> rows = groups[g].rows;
-    groups_[g]->prepare(on, rows, group.bags() > 0 ? rows.size() : examples * group.singles());
+    groups_[g]->prepare(
+        on, rows, group.bags() > 0 ? lookups_of_all(rows.size()) : examples * group.singles());
   }
+}
+
+/// How many values bags have, no rank knows of the others.
+int64_t FeatureTables::lookups_of_all(int64_t here) {
+  Communicator& ranks = backend_.communicator();
+  const std::vector<int64_t> mine(static_cast<size_t>(ranks.size()), here);
+  std::vector<int64_t> theirs(mine.size());
+  ranks.exchange(Traffic::kControl, mine, theirs);
+  return std::accumulate(theirs.begin(), theirs.end(), int64_t{0});
 }
 
 View<const float> FeatureTables::forward(std::span<const GroupLookups> groups, int64_t rows) {

@@ -1,7 +1,7 @@
 // FeatureTables: the embeddings of many features in training, a table a group of the layout.
 #pragma once
 
-#include "models/backbones/interaction.hpp"
+#include "models/features/group_tables.hpp"
 
 namespace mgqe {
 
@@ -27,11 +27,12 @@ class FeatureTables {
  private:
   /// Whether a row's vectors are the rows of its look-ups.
   bool in_place() const { return layout_.groups.size() == 1 && layout_.groups.front().bags() == 0; }
+  int64_t lookups_of_all(int64_t here);
 
   Backend& backend_;
   const FeatureLayout& layout_;
   int64_t dim_;
-  std::vector<std::unique_ptr<SideTables>> groups_;
+  std::vector<std::unique_ptr<GroupTables>> groups_;
   std::vector<Tensor<int32_t>> places_;  // by group, of its features of one id
   Tensor<float> vectors_;                // (B, C d)
   bool mean_;                            // of a bag, not its sum

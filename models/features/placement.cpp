@@ -6,6 +6,7 @@
 #include "host/config/choices.hpp"
 #include "models/embeddings/scheme.hpp"
 #include "models/features/evaluation_plan.hpp"
+#include "models/features/table_group.hpp"
 
 namespace mgqe {
 namespace {
@@ -21,16 +22,6 @@ int64_t row_bytes(const TrainConfig& train, int64_t width) {
 int64_t state_bytes(const TrainConfig& train, int64_t width) {
   const OptimizerTraits& optimizer = traits_of(train.optimizer);
   return (optimizer.row_floats + optimizer.component_floats * width) * kFloat;
-}
-
-int64_t rows_of(const Catalogue& catalogue, Entity entity) {
-  return entity == Entity::kUser ? catalogue.users : catalogue.items;
-}
-
-/// Look-ups of one rank's batch in each table.
-int64_t lookups_of(const Config& config, int ranks) {
-  const int64_t share = (config.train.batch + ranks - 1) / ranks;
-  return find_backbone(config.model.name).lookups(config, share);
 }
 
 /// Of a scheme's own figure, or that of a full table.
@@ -123,14 +114,9 @@ std::map<std::string, RowSharding> placed_tables(const Communicator& ranks, cons
 
 std::string describe_placement(int ranks, const Config& config, const Catalogue& catalogue) {
   std::string text;
-  const auto add = [&](const std::string& name, int64_t rows) {
-    text += (text.empty() ? "" : ", ") + name +
-            (shards_rows(ranks, config, rows) ? " rows sharded" : " rows on every rank");
-  };
-  for (const Entity entity : {Entity::kUser, Entity::kItem})
-    if (!tables_of(config, entity).empty()) add(name_of(entity), rows_of(catalogue, entity));
-  if (catalogue.layout != nullptr)
-    for (const FeatureGroup& group : catalogue.layout->groups) add(group.table(), group.rows());
+  for (const TableGroup& group : table_groups(config, catalogue))
+    text += (text.empty() ? "" : ", ") + group.name +
+            (shards_rows(ranks, config, group.rows) ? " rows sharded" : " rows on every rank");
   return text;
 }
 
@@ -146,61 +132,30 @@ std::string MemoryPlan::text() const {
   return text + gibibytes(total()) + " in all";
 }
 
-namespace {
-
-/// Tables that are looked up by the same ids.
-struct PlannedSide {
-  std::string name;
-  Config own;  // with the embedding of these tables
-  int64_t rows;
-  std::vector<int64_t> dims;  // a table each
-  int64_t lookups;            // of one rank's batch
-};
-
-std::vector<PlannedSide> planned_sides(int ranks, const Config& config,
-                                       const Catalogue& catalogue) {
-  std::vector<PlannedSide> sides;
-  const auto add = [&](const std::string& name, const EmbeddingConfig& embedding, int64_t rows,
-                       std::vector<int64_t> dims, int64_t lookups) {
-    sides.push_back({name, config, rows, std::move(dims), lookups});
-    sides.back().own.embedding = embedding;
-  };
-  const int64_t lookups = lookups_of(config, ranks);
-  if (catalogue.layout != nullptr)
-    for (const FeatureGroup& group : catalogue.layout->groups)
-      add(group.table(), group.embedding(), group.rows(), {group.embedding().dim},
-          lookups * group.most_lookups());
-  for (const Entity entity : {Entity::kUser, Entity::kItem}) {
-    std::vector<int64_t> dims;
-    for (const TableSpec& table : tables_of(config, entity)) dims.push_back(table.dim);
-    if (!dims.empty())
-      add(name_of(entity), side_config(config.embedding, entity), rows_of(catalogue, entity), dims,
-          lookups);
-  }
-  return sides;
-}
-
-}  // namespace
-
 MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue) {
   const OptimizerTraits& optimizer = traits_of(config.train.optimizer);
   int64_t codebooks = 0, batches = 0;
   MemoryPlan plan{{},
                   "use more ranks with --shard rows, --optimizer rowwise_adagrad (and --row-type "
                   "bf16), or a smaller --dim"};
-  for (const auto& [side, own, rows, dims, lookups] : planned_sides(ranks, config, catalogue)) {
+  const int64_t examples = (config.train.batch + ranks - 1) / ranks;  // of one rank's batch
+  for (const TableGroup& group : table_groups(config, catalogue)) {
+    Config own = config;
+    own.embedding = group.embedding;
+    const int64_t rows = group.rows, lookups = examples * group.lookups;
     const EmbeddingScheme& scheme = find_embedding_scheme(own.embedding.scheme);
     const bool sharded = shards_rows(ranks, config, rows);
     const int64_t share = sharded ? (rows + ranks - 1) / ranks : rows;
     const int64_t served = sharded ? ranks * std::min(lookups, share) : 0;
-    for (const int64_t dim : dims) {
+    for (const TableSpec& table : group.tables) {
+      const int64_t dim = table.dim;
       int64_t values = 0, state = 0;
-      for (const StoredTable& table : stored_tables(own.embedding, share, dim)) {
-        values += table.rows * row_bytes(config.train, table.width);
-        state += table.rows * state_bytes(config.train, table.width);
+      for (const StoredTable& stored : stored_tables(own.embedding, share, dim)) {
+        values += stored.rows * row_bytes(config.train, stored.width);
+        state += stored.rows * state_bytes(config.train, stored.width);
       }
-      plan.lines.push_back({side + (sharded ? " rows, sharded" : " rows"), values});
-      plan.lines.push_back({side + " optimizer", state});
+      plan.lines.push_back({group.name + (sharded ? " rows, sharded" : " rows"), values});
+      plan.lines.push_back({group.name + " optimizer", state});
       const int rounded = own.embedding.codebook_type == CodebookType::kF32 ? 0 : 1;
       codebooks += (2 + rounded + optimizer.dense_floats) *  // values, gradient, moments
                    figure(scheme.dense_floats, own, dim, 0) * kFloat;
@@ -212,8 +167,7 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
   }
   // The vectors of a batch's features side by side, and their gradient.
   if (catalogue.layout != nullptr)
-    batches +=
-        2 * lookups_of(config, ranks) * catalogue.layout->features * config.embedding.dim * kFloat;
+    batches += 2 * examples * catalogue.layout->features * config.embedding.dim * kFloat;
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
   plan.lines.push_back({"batches", batches});
   plan.lines.push_back({"evaluation", evaluation_bytes(ranks, config, catalogue)});

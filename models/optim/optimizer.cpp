@@ -46,7 +46,7 @@ void OptimizerState::visit(const std::string& name, const RowSharding& sharding,
 void update_each(Backend& backend, std::span<const DenseArray> arrays,
                  const OptimizerOptions& options, View<const StepState> state) {
   if (options.optimizer == Optimizer::kSgd)
-    backend.sgd_each(arrays, options.adam.learning_rate, options.adam.l2);
+    backend.sgd_each(arrays, options.adam.learning_rate, options.adam.l2, state);
   else
     backend.adam_each(arrays, options.adam, state);
 }

@@ -141,7 +141,8 @@ TEST_P(Optimizers, DenseSgdFollowsItsFormula) {
   Random random(5);
   const auto start = random.normals(1000), gradient = random.normals(1000);
   Tensor<float> parameter = tensor(start);
-  backend().sgd(parameter, tensor(gradient), 0.1, 0.25);
+  const Tensor<StepState> state(backend(), 1);
+  backend().sgd(parameter, tensor(gradient), 0.1, 0.25, state);
   const auto got = parameter.to_host();
   for (int i = 0; i < 1000; ++i)
     EXPECT_NEAR(got[i], start[i] - 0.1 * (gradient[i] + 0.25 * double{start[i]}), 1e-6) << i;
@@ -173,9 +174,9 @@ TEST_P(Optimizers, DenseArraysStepTogether) {
       for (size_t a = 0; a < count; ++a)
         backend().adam(arrays[1][a], gradients[a], {first[1][a], second[1][a]}, options, state);
     }
-    backend().sgd_each(together, 0.1, 0.25);
+    backend().sgd_each(together, 0.1, 0.25, state);
     for (size_t a = 0; a < count; ++a) {
-      backend().sgd(arrays[1][a], gradients[a], 0.1, 0.25);
+      backend().sgd(arrays[1][a], gradients[a], 0.1, 0.25, state);
       EXPECT_EQ(arrays[0][a].to_host(), arrays[1][a].to_host()) << a << " of " << count;
       EXPECT_EQ(second[0][a].to_host(), second[1][a].to_host()) << a << " of " << count;
     }
@@ -287,8 +288,10 @@ TEST_P(Optimizers, ARunKeepsTheStateItsOptimizerHas) {
   }
 }
 
-/// The largest move of a value of array `name` over one step on pairs of ids 0 .. 63.
-double move_of(Backend& backend, const Config& config, const std::string& name) {
+/// The largest move of a value of array `name` over one step on pairs of ids 0 .. 63, of whose rate
+/// so much is cut.
+double move_of(Backend& backend, const Config& config, const std::string& name,
+               float rate_cut = 0.0f) {
   const auto model = make_model(backend, config, {64, 64, 0.0});
   const auto before = arrays_of(*model).at(name);
   std::vector<int32_t> ids(64);
@@ -296,7 +299,9 @@ double move_of(Backend& backend, const Config& config, const std::string& name) 
   const Tensor<int32_t> all(backend, std::span<const int32_t>(ids));
   const std::vector<float> ones(64, 1.0f);
   const Tensor<float> labels(backend, std::span<const float>(ones));
-  Tensor<StepState> state(backend, 1);
+  StepState first{};
+  first.rate_cut = rate_cut;
+  const Tensor<StepState> state(backend, std::span(&first, 1));
   Tensor<double> loss(backend, 1);
   backend.begin_step(state, optimizer_options(config.train).adam);
   const Batch batch{.pairs = {all, all, labels}, .tokens = {}, .examples = 64};
@@ -322,6 +327,21 @@ TEST_P(Optimizers, TableRateMovesRowsAlone) {
     EXPECT_NEAR(move_of(backend(), config, "item.queries"), 10 * rows, 0.001 * 10 * rows + 2e-8)
         << name_of(optimizer);
     EXPECT_EQ(move_of(backend(), config, "item.codebook"), codebook) << name_of(optimizer);
+  }
+}
+
+/// What is cut of the rate is missing from every move: of rows, of a codebook and of weights.
+TEST_P(Optimizers, RatesAreCutAlike) {
+  for (const Optimizer optimizer :
+       {Optimizer::kSparseAdam, Optimizer::kAdam, Optimizer::kRowwiseAdagrad, Optimizer::kSgd}) {
+    Config config = small_config(optimizer);
+    for (const char* name : {"item.queries", "item.codebook", "gmf.weights"}) {
+      const double whole = move_of(backend(), config, name);
+      ASSERT_GT(whole, 0.0) << name_of(optimizer) << ", " << name;
+      // As above.
+      EXPECT_NEAR(move_of(backend(), config, name, 0.75f), 0.25 * whole, 0.001 * whole + 2e-8)
+          << name_of(optimizer) << ", " << name;
+    }
   }
 }
 

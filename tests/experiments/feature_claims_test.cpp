@@ -29,7 +29,7 @@ class FeatureVerdicts {
   explicit FeatureVerdicts(const Judge& judge, uint64_t seeds = 5) {
     GridChoice choice;
     choice.tasks = feature_tasks();
-    choice.feature_l2 = {5e-4, 2e-3};
+    choice.l2 = {5e-4, 2e-3};
     const std::vector<GridPoint> points = feature_points(choice);
     std::vector<RunRecord> runs;
     for (const GridPoint& point : points)

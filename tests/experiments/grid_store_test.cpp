@@ -119,6 +119,7 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
                                         "train.beta2",
                                         "train.epsilon",
                                         "train.l2",
+                                        "train.lr_decay",
                                         "train.warm_start",
                                         "train.patience",
                                         "train.evaluate_every",

@@ -72,6 +72,12 @@ TEST(TierAllocation, IsTheCheapestOfAllCuts) {
     }
 }
 
+/// Which codebook a plan stores.
+size_t largest_of(int64_t a, int64_t b) { return a > 0 ? 0 : b > 0 ? 1 : 2; }
+size_t largest_of(const TierPlan& plan) {
+  return plan.centroids[0] == 256 ? 0 : plan.centroids[0] == 64 ? 1 : 2;
+}
+
 TEST(TierAllocation, KeepsTheBudgetAndNothingOfItsSizeLosesLess) {
   Random random(2);
   for (int round = 0; round < 20; ++round) {
@@ -85,12 +91,43 @@ TEST(TierAllocation, KeepsTheBudgetAndNothingOfItsSizeLosesLess) {
         for (int64_t b = a; b <= 12; ++b)
           for (int64_t c = 0; c <= 9; ++c)
             for (int64_t d = c; d <= 9; ++d) {
+              if (largest_of(a, b) != largest_of(plans[0])) continue;
+              if (largest_of(c, d) != largest_of(plans[1])) continue;
               const auto one = plan_of(tables[0], a, b), other = plan_of(tables[1], c, d);
               if (one.second + other.second > bytes) continue;
               EXPECT_GE(one.first + other.first, lost - 1e-9) << "budget " << budget;
             }
     }
     EXPECT_EQ(allocate_tiers(tables, 1 << 20)[0].lost, plan_of(tables[0], 12, 12).first);
+  }
+}
+
+/// A codebook takes its bytes at once: the plan at a price goes from none of it to many ids by it,
+/// and a budget between the two is to be used all the same.
+TEST(TierAllocation, ChoosesAmongWhatEachLargestCodebookGives) {
+  Random random(5);
+  for (int round = 0; round < 20; ++round) {
+    TierCosts costs = random_costs(random, 14);
+    costs.codebook_bytes = {24, 8, 4};
+    for (int64_t budget = 60; budget <= 136; budget += 4) {
+      const std::vector<TierPlan> plans = allocate_tiers(std::span(&costs, 1), budget);
+      const double lost = plans[0].lost;
+      for (double price = 1e-5; price < 10.0; price *= 1.05) {
+        double least[3] = {INFINITY, INFINITY, INFINITY}, its_lost[3] = {};
+        int64_t its_bytes[3] = {};
+        for (int64_t a = 0; a <= 14; ++a)
+          for (int64_t b = a; b <= 14; ++b) {
+            const auto [of_lost, bytes] = plan_of(costs, a, b);
+            const size_t k = largest_of(a, b);
+            if (of_lost + price * static_cast<double>(bytes) >= least[k]) continue;
+            least[k] = of_lost + price * static_cast<double>(bytes);
+            its_lost[k] = of_lost;
+            its_bytes[k] = bytes;
+          }
+        for (size_t k = 0; k < 3; ++k)
+          if (its_bytes[k] <= budget) EXPECT_GE(its_lost[k], lost - 1e-9) << budget << " " << price;
+      }
+    }
   }
 }
 

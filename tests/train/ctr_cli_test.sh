@@ -53,12 +53,14 @@ done
 "${base[@]}" --data clicks.cache --model dcn --epochs 4 --resume --out longer | grep -q "resume  " || fail "resume"
 
 # Two ranks: the same batches, so nearly the same figures, with whole tables and with sharded ones.
+ranks=
 if command -v mpirun >/dev/null && grep -qE "MPI_CXX_FOUND:INTERNAL=TRUE|MPI_CXX_LIB_NAMES:STRING=.+" "$cache"; then
+  ranks=2
   export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
   export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
   export ASAN_OPTIONS=detect_leaks=0  # Open MPI leaks at its end
   for shard in none rows; do
-    mpirun -np 2 "${train[@]}" --model dcn --shard $shard --out ranks-$shard >ranks.out 2>&1 ||
+    mpirun -np $ranks "${train[@]}" --model dcn --shard $shard --out ranks-$shard >ranks.out 2>&1 ||
       fail "two ranks, --shard $shard: $(cat ranks.out)"
     python3 - $shard <<'P'
 import json, sys
@@ -68,6 +70,32 @@ assert abs(one["test"]["auc"] - two["test"]["auc"]) < 0.02, (one["test"], two["t
 P
   done
 fi
+
+# A rate that falls after each evaluation without a better one, and goes on falling where it stood.
+falling=("${base[@]}" --data clicks.cache --model dcn --lr 0.05 --lr-decay 0.1)
+"${falling[@]}" --epochs 8 --out falling >/dev/null
+"${falling[@]}" --epochs 5 --out stopped >/dev/null
+"${falling[@]}" --epochs 8 --resume --out stopped >/dev/null
+python3 - <<'P'
+import json
+read = lambda run: [json.loads(line) for line in open(f"{run}/metrics.jsonl")]
+lines, best, factor, cuts = read("falling"), 0.0, 1.0, 0
+for line in lines:
+    assert abs(line["rate_factor"] - factor) < 1e-12, lines
+    better = line["valid"]["auc"] > best
+    best = max(best, line["valid"]["auc"])
+    if not better:
+        factor *= 0.1
+        cuts += 1
+assert cuts >= 2, [line["valid"]["auc"] for line in lines]
+# At a thousandth of the rate, an epoch hardly changes what it finds.
+settled = [line["train_loss"] for line in lines if line["rate_factor"] < 0.002]
+assert not settled or max(settled) - min(settled) < 0.01, settled
+again = read("stopped")
+for one, other in zip(lines, again, strict=True):
+    assert one["train_loss"] == other["train_loss"] and one["valid"] == other["valid"], (one, other)
+P
+refuses "--lr-decay 2" "${falling[@]}" --lr-decay 2 --epochs 1 --out no
 
 # Each field its own table.
 "${train[@]}" --model dcn --codebook field --full-rows 30 --out field >field.out
@@ -149,6 +177,21 @@ awk -F, 'NR > 1 { print $1 "," $2 "," $3 "|" $4 } NR == 1 { print "click,user,ta
 "${base[@]}" --model dcn --data tags.cache --epochs 1 --bag-pooling sum --out tags >out 2>err ||
   fail "training on a field of several values: $(cat err)"
 grep -q "and 1 of several values a row" out || fail "the first lines do not tell of it: $(cat out)"
+# No rank knows how many values the bags of the others have, which the codebook's loss is a mean over.
+if [ -n "$ranks" ]; then
+  several=("${base[@]}" --model dcn --data tags.cache --epochs 3 --optimizer sgd --lr 0.5 --full-rows 0)
+  "${several[@]}" --out tags-one >/dev/null
+  for shard in none rows; do
+    mpirun -np $ranks "${several[@]}" --shard $shard --out "tags-$shard" >ranks.out 2>&1 ||
+      fail "two ranks, bags, --shard $shard: $(cat ranks.out)"
+    python3 - $shard <<'P'
+import json, sys
+one, two = (json.load(open(f"tags-{name}/result.json")) for name in ("one", sys.argv[1]))
+for a, b in zip(one["train_loss"], two["train_loss"], strict=True):
+    assert abs(a - b) < 1e-4 * a, (one["train_loss"], two["train_loss"])
+P
+  done
+fi
 "$mgqe" evaluate --artifact tags/model.safetensors --data tags.cache >test.json &&
   python3 -c 'import json; assert json.load(open("test.json")) == json.load(open("tags/result.json"))["test"]' ||
   fail "evaluate on a field of several values"

@@ -83,6 +83,7 @@ TEST(RunStateTest, IsReadAsItWasWritten) {
   state.position = {3, 17, 2176, {0.1 + 0.2, 0.7}, 439};
   state.train_loss = {0.5, std::numeric_limits<double>::quiet_NaN(), 1e-300};
   state.without_better = 2;
+  state.rate_factor = 0.01;
   state.collapsed = {"item, tier 1", "user, tier 0"};
   state.train_seconds = 1.25;
   state.evaluate_seconds = 0.1;
@@ -97,7 +98,10 @@ TEST(RunStateTest, IsReadAsItWasWritten) {
   EXPECT_EQ(back.position.loss_sums, (std::vector<double>{0.1 + 0.2, 0.7}));
   EXPECT_EQ(back.collapsed, state.collapsed);
   EXPECT_EQ(back.without_better, 2);
+  EXPECT_EQ(back.rate_factor, 0.01);
   auto json = to_json(state);
+  json.erase("rate_factor");  // of a run before there was one
+  EXPECT_EQ(run_state_of(json).rate_factor, 1.0);
   json.erase("loss_sums");
   EXPECT_CONTAINS(refusal([&] { run_state_of(json); }), "loss_sums");
 }

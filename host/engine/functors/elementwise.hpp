@@ -56,10 +56,10 @@ class Elementwise : public Backend {
             View<const StepState> state) override {
     run(parameter.size(), Adam{parameter, gradient, moments, options, state});
   }
-  void sgd(View<float> parameter, View<const float> gradient, double learning_rate,
-           double l2) override {
+  void sgd(View<float> parameter, View<const float> gradient, double learning_rate, double l2,
+           View<const StepState> state) override {
     run(parameter.size(),
-        Sgd{parameter, gradient, static_cast<float>(learning_rate), static_cast<float>(l2)});
+        Sgd{parameter, gradient, static_cast<float>(learning_rate), static_cast<float>(l2), state});
   }
   void widen_rows(View<const Bfloat16> table, RowSet rows, View<float> out) override {
     run_cells(out, WidenRows{table, rows, out});

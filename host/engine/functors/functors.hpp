@@ -37,9 +37,9 @@ struct BeginStep {
     const double t = static_cast<double>(s.step);
     const double bias1 = 1.0 - pow(options.beta1, t);
     const double root_bias2 = sqrt(1.0 - pow(options.beta2, t));
-    s.adam_scale = static_cast<float>(1.0 / bias1);
+    s.adam_scale = s.rate_factor() * static_cast<float>(1.0 / bias1);
     s.adam_root_bias2 = static_cast<float>(root_bias2);
-    s.sparse_scale = static_cast<float>(root_bias2 / bias1);
+    s.sparse_scale = s.rate_factor() * static_cast<float>(root_bias2 / bias1);
   }
 };
 
@@ -134,8 +134,10 @@ struct Sgd {
   View<float> parameter;
   View<const float> gradient;
   float learning_rate, l2;
+  View<const StepState> state;
   MGQE_HD void operator()(int64_t i) const {
-    parameter[i] = fmaf(-learning_rate, fmaf(l2, parameter[i], gradient[i]), parameter[i]);
+    const float rate = learning_rate * state[0].rate_factor();
+    parameter[i] = fmaf(-rate, fmaf(l2, parameter[i], gradient[i]), parameter[i]);
   }
 };
 

@@ -39,6 +39,7 @@ struct RowwiseAdagradRule {
   View<float> arrays[kArrays];  // (n, d)
   View<float> square_sums;      // (n)
   float learning_rate, epsilon, l2;
+  View<const StepState> state;
 
   MGQE_HD float square(float parameter, float g) const {
     const float penalised = fmaf(l2, parameter, g);
@@ -47,7 +48,7 @@ struct RowwiseAdagradRule {
   MGQE_HD float row_rate(int64_t id, float mean_square) const {
     const float sum = square_sums[id] + mean_square;
     square_sums[id] = sum;
-    return learning_rate / (sqrtf(sum) + epsilon);
+    return learning_rate * state[0].rate_factor() / (sqrtf(sum) + epsilon);
   }
   MGQE_HD void element(float (&x)[kArrays], float g, float rate) const {
     x[0] = fmaf(-rate, fmaf(l2, x[0], g), x[0]);
@@ -60,8 +61,9 @@ struct SgdRule {
   static constexpr bool kReads = true, kRowNorm = false;
   View<float> arrays[kArrays];  // (n, d)
   float learning_rate, l2;
+  View<const StepState> state;
 
-  MGQE_HD float rate() const { return learning_rate; }
+  MGQE_HD float rate() const { return learning_rate * state[0].rate_factor(); }
   MGQE_HD void element(float (&x)[kArrays], float g, float rate) const {
     x[0] = fmaf(-rate, fmaf(l2, x[0], g), x[0]);
   }
@@ -95,9 +97,9 @@ void with_row_rule(View<float> table, bool gathered, const RowUpdate& update,
     case RowRule::kRowwiseAdagrad:
       MGQE_CHECK(gathered || update.square_sums.size() == table.rows, update.square_sums.size(),
                  " sums of squares for a table of ", table.rows, " rows");
-      return f(RowwiseAdagradRule{{table}, update.square_sums, learning_rate, epsilon, l2});
+      return f(RowwiseAdagradRule{{table}, update.square_sums, learning_rate, epsilon, l2, state});
     case RowRule::kSgd:
-      return f(SgdRule{{table}, learning_rate, l2});
+      return f(SgdRule{{table}, learning_rate, l2, state});
   }
 }
 

@@ -1,4 +1,5 @@
-// Parameter updates.
+// Parameter updates. Every learning rate is multiplied by what the step's state says
+// (StepState::rate_factor).
 #pragma once
 
 #include <span>
@@ -18,15 +19,17 @@ class OptimizerOps {
                     AdamOptions options, View<const StepState> state) = 0;
   /// torch.optim.SGD on every element: parameter -= learning_rate * (gradient + l2 * parameter).
   virtual void sgd(View<float> parameter, View<const float> gradient, double learning_rate,
-                   double l2) = 0;
+                   double l2, View<const StepState> state) = 0;
   /// The same of each of several arrays, of which no two overlap.
   virtual void adam_each(std::span<const DenseArray> arrays, AdamOptions options,
                          View<const StepState> state) {
     for (const DenseArray& array : arrays)
       adam(array.parameter, array.gradient, array.moments, options, state);
   }
-  virtual void sgd_each(std::span<const DenseArray> arrays, double learning_rate, double l2) {
-    for (const DenseArray& array : arrays) sgd(array.parameter, array.gradient, learning_rate, l2);
+  virtual void sgd_each(std::span<const DenseArray> arrays, double learning_rate, double l2,
+                        View<const StepState> state) {
+    for (const DenseArray& array : arrays)
+      sgd(array.parameter, array.gradient, learning_rate, l2, state);
   }
   /// Updates the rows of table (n, d), or of the batch's rows alone (see UniqueIds::gathered; not
   /// under SparseAdam), that the batch touched, in one pass: sums each row's look-up

@@ -1,4 +1,4 @@
-#include "host/serve/mapped_arrays.hpp"
+#include "host/io/mapped_arrays.hpp"
 
 #include <utility>
 

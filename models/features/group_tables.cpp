@@ -1,4 +1,4 @@
-#include "models/backbones/interaction.hpp"
+#include "models/features/group_tables.hpp"
 
 #include "host/config/choices.hpp"
 #include "models/embeddings/scheme.hpp"
@@ -6,38 +6,18 @@
 
 namespace mgqe {
 
-namespace {
-
-std::vector<EmbeddingSpec> specs_of(const Config& config, Entity entity, int64_t rows,
-                                    int64_t max_lookups) {
-  std::vector<EmbeddingSpec> specs;
-  for (const TableSpec& table : tables_of(config, entity)) {
-    specs.push_back(
-        embedding_spec(config, table.name, rows, max_lookups, table.rows, table.codebook));
-    specs.back().config = side_config(config.embedding, entity);
-    specs.back().config.dim = table.dim;
-  }
-  return specs;
-}
-
-}  // namespace
-
-SideTables::SideTables(Backend& backend, const Config& config, Entity entity, int64_t rows,
-                       int64_t max_lookups)
-    : SideTables(backend, config, specs_of(config, entity, rows, max_lookups)) {}
-
-SideTables::SideTables(Backend& backend, const Config& config, std::vector<EmbeddingSpec> specs)
+GroupTables::GroupTables(Backend& backend, const Config& config, const TableGroup& group,
+                         int64_t max_lookups)
     : ranks_(backend.communicator()),
-      rows_(specs.front().rows),
-      unique_buffer_(backend, [&] { return UniqueBuffer(backend, specs.front().max_lookups); }),
+      rows_(group.rows),
+      unique_buffer_(backend, [&] { return UniqueBuffer(backend, max_lookups); }),
       // Tables of fewer rows than ids count them themselves; dense Adam sums whole gradients.
       counts_rank_rows_(!ranks_.alone() &&
-                        !find_embedding_scheme(config.embedding.scheme).shared_rows &&
+                        !find_embedding_scheme(group.embedding.scheme).shared_rows &&
                         !traits_of(config.train.optimizer).touches_all_rows) {
-  const int64_t max_lookups = specs.front().max_lookups;
   if (shards_rows(backend.communicator().size(), config, rows_))
     exchange_ = std::make_unique<SparseAllToAll>(backend, rows_, max_lookups);
-  for (EmbeddingSpec& spec : specs) {
+  for (EmbeddingSpec& spec : embedding_specs(config, group, max_lookups)) {
     all_.push_back(static_cast<int>(names_.size()));
     names_.push_back(spec.name);
     gradient_buffers_.emplace_back(backend, max_lookups, spec.config.dim);
@@ -53,7 +33,7 @@ SideTables::SideTables(Backend& backend, const Config& config, std::vector<Embed
   gradients_.resize(tables_.size());
 }
 
-void SideTables::prepare(Backend& on, View<const int32_t> ids, int64_t lookups) {
+void GroupTables::prepare(Backend& on, View<const int32_t> ids, int64_t lookups) {
   if (exchange_ != nullptr) {
     exchange_->prepare(on, ids, rank_rows_);
     batch_ = {ids, exchange_->requests(), lookups};
@@ -64,11 +44,11 @@ void SideTables::prepare(Backend& on, View<const int32_t> ids, int64_t lookups) 
   batch_.rank_rows = rank_rows_;
 }
 
-void SideTables::send_rows() {
+void GroupTables::send_rows() {
   for (ShardedEmbedding* table : sharded_) table->send_rows(batch_);
 }
 
-Side SideTables::forward() {
+Side GroupTables::forward() {
   for (size_t t = 0; t < tables_.size(); ++t) {
     lookups_[t] = tables_[t]->forward(batch_);
     gradients_[t] = gradient_buffers_[t].view().slice(0, batch_.ids.size());
@@ -76,27 +56,27 @@ Side SideTables::forward() {
   return lookups_;
 }
 
-void SideTables::send_gradients(const std::vector<int>& tables) {
+void GroupTables::send_gradients(const std::vector<int>& tables) {
   if (sharded_.empty()) return;
   for (const int t : tables) sharded_[t]->send_gradient(gradients_[t]);
 }
 
-void SideTables::update(const std::vector<int>& tables, View<const StepState> state) {
+void GroupTables::update(const std::vector<int>& tables, View<const StepState> state) {
   for (const int t : tables) {
     tables_[t]->backward(gradients_[t]);
     tables_[t]->step(state);
   }
 }
 
-void SideTables::pack(DevicePackedModel& model) {
+void GroupTables::pack(DevicePackedModel& model) {
   for (size_t t = 0; t < tables_.size(); ++t) model.tables.emplace(names_[t], tables_[t]->pack());
 }
 
-void SideTables::tier_reports(std::map<std::string, std::vector<TierReport>>& reports) const {
+void GroupTables::tier_reports(std::map<std::string, std::vector<TierReport>>& reports) const {
   for (size_t t = 0; t < tables_.size(); ++t) reports[names_[t]] = tables_[t]->tier_reports();
 }
 
-void SideTables::visit(const TensorVisitor& visitor) {
+void GroupTables::visit(const TensorVisitor& visitor) {
   for (const auto& table : tables_) table->visit(visitor);
 }
 
