@@ -132,7 +132,8 @@ nlohmann::ordered_json measure(Backend& backend, const Config& config, const Opt
                                const std::string& command) {
   Communicator& ranks = backend.communicator();
   const Catalogue catalogue{options.users, options.rows, 0.0};
-  const MemoryPlan memory = plan_memory(ranks.size(), config, catalogue);
+  MemoryPlan memory = plan_memory(ranks.size(), config, catalogue);
+  memory.host_lines.clear();  // nothing is written
   fmt::print("device  {}: {}\n", backend.name(), backend.description());
   fmt::print("ranks   {} by {}; {}\n", ranks.size(), ranks.name(),
              describe_placement(ranks.size(), config, catalogue));

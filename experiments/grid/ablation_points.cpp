@@ -162,6 +162,13 @@ void equal_bytes(Study& study) {
   });
 }
 
+/// Tiers by the rule of thumb, and from a budget of the bytes that these take.
+void budget(Study& study) {
+  if (std::string(study.task().name) != "gmf") return;
+  study.add("rule", as_usual);
+  study.add("15.1%", [](EmbeddingConfig& embedding) { embedding.budget = "15.1%"; });
+}
+
 struct NamedStudy {
   const char* name;
   void (*add)(Study& study);
@@ -180,6 +187,7 @@ constexpr NamedStudy kStudies[] = {
     {"tables", tables},
     {"softmax", softmax},
     {"equal-bytes", equal_bytes},
+    {"budget", budget},
 };
 
 }  // namespace

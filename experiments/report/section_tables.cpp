@@ -51,6 +51,7 @@ const char* study_title(const std::string& study) {
       {"softmax", "DPQ's two variants"},
       {"equal-bytes",
        "Codebooks of 16 bits, and what their bytes are spent on; f32-256/64 is the paper's"},
+      {"budget", "Tiers by the rule of thumb, and from a budget of as many bytes"},
   };
   for (const Title& title : kTitles)
     if (study == title.study) return title.title;

@@ -87,12 +87,11 @@ std::vector<int64_t> stored_shape(const CheckpointArray& whole, int rank, int wo
   return shape;
 }
 
-HostArray& stored_array(std::vector<ArrayMap>& by_rank, int rank, const std::string& name,
+/// One of those that rank `rank` has stored; damage unless it is what the manifest says.
+HostArray& stored_array(ArrayMap& of_rank, int rank, int world_size, const std::string& name,
                         const CheckpointArray& whole) {
-  const auto found = by_rank[static_cast<size_t>(rank)].find(name);
-  const auto world_size = static_cast<int>(by_rank.size());
-  if (found == by_rank[static_cast<size_t>(rank)].end())
-    damaged("array ", name, " of rank ", rank, " is missing");
+  const auto found = of_rank.find(name);
+  if (found == of_rank.end()) damaged("array ", name, " of rank ", rank, " is missing");
   HostArray& stored = found->second;
   if (stored.dtype != whole.dtype || stored.shape != stored_shape(whole, rank, world_size))
     damaged("array ", name, " of rank ", rank, " is ", dtype_name(stored.dtype), " [",
@@ -125,17 +124,21 @@ ArrayMap assemble(std::vector<ArrayMap> by_rank, const CheckpointArrays& arrays)
   ArrayMap whole;
   for (const auto& [name, array] : arrays) {
     if (array.layout == ArrayLayout::kReplicated || world_size == 1) {
-      whole[name] = std::move(stored_array(by_rank, 0, name, array));
+      whole[name] = std::move(stored_array(by_rank[0], 0, world_size, name, array));
       continue;
     }
+    // All of them first: a manifest may say of any size what files do not bear out.
+    std::vector<const HostArray*> parts;
+    for (int rank = 0; rank < world_size; ++rank)
+      parts.push_back(
+          &stored_array(by_rank[static_cast<size_t>(rank)], rank, world_size, name, array));
     HostArray& target = whole[name] = empty_array(array.dtype, array.shape);
-    for (int rank = 0; rank < world_size; ++rank) {
-      const HostArray& part = stored_array(by_rank, rank, name, array);
+    for (int rank = 0; rank < world_size; ++rank)
       for_sharded_rows(
           target, rank, world_size, [&](size_t at_rank, size_t at_whole, size_t bytes) {
-            std::memcpy(target.bytes.data() + at_whole, part.bytes.data() + at_rank, bytes);
+            std::memcpy(target.bytes.data() + at_whole,
+                        parts[static_cast<size_t>(rank)]->bytes.data() + at_rank, bytes);
           });
-    }
   }
   return whole;
 }
@@ -380,13 +383,13 @@ Checkpoint read_checkpoint(const fs::path& checkpoint, CheckpointManifest manife
 
 Checkpoint read_share(const fs::path& checkpoint, CheckpointManifest manifest, int rank) {
   const auto share = [&] {
-    std::vector<ArrayMap> by_rank(static_cast<size_t>(manifest.world_size));
-    by_rank[0] = read_shard(checkpoint, manifest, 0);
-    if (rank > 0) by_rank[static_cast<size_t>(rank)] = read_shard(checkpoint, manifest, rank);
+    ArrayMap first = read_shard(checkpoint, manifest, 0), own;
+    if (rank > 0) own = read_shard(checkpoint, manifest, rank);
     ArrayMap arrays;
     for (const auto& [name, array] : manifest.arrays) {
       const int holder = array.layout == ArrayLayout::kReplicated ? 0 : rank;
-      arrays[name] = std::move(stored_array(by_rank, holder, name, array));
+      arrays[name] = std::move(
+          stored_array(holder == 0 ? first : own, holder, manifest.world_size, name, array));
     }
     return arrays;
   };

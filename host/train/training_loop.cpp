@@ -104,6 +104,21 @@ TrainingLoop::Position TrainingLoop::position() const {
   return {epoch_, epoch_steps_, examples_done_, sums, steps_};
 }
 
+namespace {
+
+/// Straight into the array: a second copy of a large table would not fit beside it.
+template <class T>
+HostArray host_array(Backend& backend, const Tensor<T>& tensor) {
+  HostArray array;
+  array.dtype = dtype_of<T>();
+  array.shape = {tensor.rows(), tensor.cols()};
+  array.bytes.resize(static_cast<size_t>(tensor.size()) * sizeof(T));
+  if (!array.bytes.empty()) backend.download(array.bytes.data(), tensor.data(), array.bytes.size());
+  return array;
+}
+
+}  // namespace
+
 void TrainingLoop::restore(const Position& position, const ArrayMap& arrays) {
   MGQE_CHECK(epoch_ == 0 && position.epoch > 0, "in epoch ", epoch_, ", to ", position.epoch);
   MGQE_CHECK(position.epoch_steps <= steps_per_epoch(), position.epoch_steps, " steps of ",
@@ -165,8 +180,7 @@ ArrayMap TrainingLoop::checkpoint_arrays(CheckpointArrays& whole) {
     whole[name] = {dtype_of<T>(),
                    {sharding.rows, tensor.cols()},
                    sharded ? ArrayLayout::kRowsSharded : ArrayLayout::kReplicated};
-    if (sharded || leads)
-      arrays.emplace(name, HostArray(tensor.to_host(), {tensor.rows(), tensor.cols()}));
+    if (sharded || leads) arrays.emplace(name, host_array(backend_, tensor));
   };
   model_->visit(take);
   whole["optimizer.step"] = {DType::kU64, {1}, ArrayLayout::kReplicated};

@@ -4,9 +4,14 @@
 // sensitivity, is the sum of squared gradients that training gave it (the loss's curvature along
 // the row, by the Fisher approximation). Minimised is
 //   sum_i s_i e_i(K_i) + lambda * bytes,
-// with lambda bisected until the bytes fit the budget from below. As ids are ranks of popularity
-// and a tier is a range of them, K_i never rises with i: then nothing is stored of an id but its
-// tier's end.
+// with lambda bisected until the bytes fit the budget from below, for each largest codebook that
+// a table may have; the plan that loses least stands. As ids are ranks of popularity and a tier is
+// a range of them, K_i never rises with i: then nothing is stored of an id but its tier's end.
+//
+// Measured and not built: K_i of each id by its own s_i, with ids numbered anew by tier. On Frappe
+// it loses up to half less by this sum, yet trains to a lower AUC (DLRM, 10% of the bytes, four
+// seeds: 0.0011 below full tables, ranges 0.0005; at 12%, three seeds: both 0.0008). On
+// MovieLens-1M the sum itself is within 3%.
 #pragma once
 
 #include <array>

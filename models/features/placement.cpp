@@ -134,7 +134,7 @@ std::string MemoryPlan::text() const {
 
 MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalogue) {
   const OptimizerTraits& optimizer = traits_of(config.train.optimizer);
-  int64_t codebooks = 0, batches = 0;
+  int64_t codebooks = 0, batches = 0, copied = 0, ids = 0;
   MemoryPlan plan{{},
                   "use more ranks with --shard rows, --optimizer rowwise_adagrad (and --row-type "
                   "bf16), or a smaller --dim"};
@@ -143,6 +143,7 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
     Config own = config;
     own.embedding = group.embedding;
     const int64_t rows = group.rows, lookups = examples * group.lookups;
+    ids += rows * static_cast<int64_t>(sizeof(int64_t));
     const EmbeddingScheme& scheme = find_embedding_scheme(own.embedding.scheme);
     const bool sharded = shards_rows(ranks, config, rows);
     const int64_t share = sharded ? (rows + ranks - 1) / ranks : rows;
@@ -156,6 +157,7 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
       }
       plan.lines.push_back({group.name + (sharded ? " rows, sharded" : " rows"), values});
       plan.lines.push_back({group.name + " optimizer", state});
+      copied += values + state;
       const int rounded = own.embedding.codebook_type == CodebookType::kF32 ? 0 : 1;
       codebooks += (2 + rounded + optimizer.dense_floats) *  // values, gradient, moments
                    figure(scheme.dense_floats, own, dim, 0) * kFloat;
@@ -171,6 +173,12 @@ MemoryPlan plan_memory(int ranks, const Config& config, const Catalogue& catalog
   if (codebooks > 0) plan.lines.push_back({"codebooks", codebooks});
   plan.lines.push_back({"batches", batches});
   plan.lines.push_back({"evaluation", evaluation_bytes(ranks, config, catalogue)});
+  // The best epoch's tables stay, are in a checkpoint on its way, and in the artifact; so are ids,
+  // beside the counts they were ranked by.
+  const int64_t packed = evaluation_of_file(ranks, config, catalogue).tables;
+  plan.host_lines = {{"a checkpoint on its way", copied},
+                     {"the best epoch's tables", 3 * packed},
+                     {"ids and counts", 3 * ids}};
   return plan;
 }
 
@@ -184,8 +192,11 @@ void require_memory(Backend& backend, const MemoryPlan& plan) {
   const std::vector<std::string> memories = backend.communicator().gather(backend.address());
   const int64_t sharers = std::count(memories.begin(), memories.end(), backend.address());
   const int64_t share = backend.free_bytes() / sharers;
-  if (plan.total() <= share) return;
-  input_error("not enough memory: ", plan.text(), " a rank, but ", gibibytes(share),
+  MemoryPlan needed = plan;
+  if (backend.name() == "cpu")
+    needed.lines.insert(needed.lines.end(), plan.host_lines.begin(), plan.host_lines.end());
+  if (needed.total() <= share) return;
+  input_error("not enough memory: ", needed.text(), " a rank, but ", gibibytes(share),
               " are free for it: ", plan.remedy);
 }
 

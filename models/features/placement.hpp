@@ -30,7 +30,11 @@ struct MemoryPlan {
   };
   std::vector<Line> lines;
   const char* remedy;  // where it is too much
+  /// Of the host's memory, which a CPU's arrays are in too: what a checkpoint and the results are
+  /// written from, ids and their counts.
+  std::vector<Line> host_lines{};
 
+  /// Of the lines, not those of the host.
   int64_t total() const;
   /// "0.50 GiB of user rows, ..., 1.20 GiB in all".
   std::string text() const;

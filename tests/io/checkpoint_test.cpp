@@ -96,6 +96,16 @@ TEST(Assemble, RefusesWhatDoesNotFit) {
                   "array user.table of rank 1 is F32 [3, 4] where F32 [4, 4] belongs");
 }
 
+/// Nothing is allocated by what a manifest says of an array, before its parts bear it out.
+TEST(Assemble, RefusesAnArrayOfASizeThatNoPartHas) {
+  const ArrayMap arrays = some_arrays();
+  CheckpointArrays large = described(arrays);
+  large["user.table"].shape = {int64_t{1} << 50, 4};
+  EXPECT_CONTAINS(
+      refusal([&] { assemble(sharded(arrays, 3), large); }),
+      "array user.table of rank 0 is F32 [4, 4] where F32 [375299968947542, 4] belongs");
+}
+
 // ---- written and read ---------------------------------------------------------------------------
 
 Checkpoint small_checkpoint() {

@@ -59,6 +59,21 @@ TEST(RequireMemory, IsOfARanksShareOfItsDevice) {
   EXPECT_CONTAINS(refusal_of(3, {mine, other, mine, mine}), "2.67 GiB are free for it");
 }
 
+/// What is copied to the host is in a CPU's own memory, and not in a GPU's.
+TEST(RequireMemory, OfACpuIsAlsoTheHosts) {
+  class Cpu final : public CpuBackend {
+    int64_t free_bytes() const override { return int64_t{8} << 30; }
+  } cpu;
+  Device gpu;
+  MemoryPlan plan{{{"rows", int64_t{5} << 30}}, "use less"};
+  plan.host_lines = {{"copies", int64_t{4} << 30}};
+  EXPECT_CONTAINS(refusal([&] { require_memory(cpu, plan); }),
+                  "5.00 GiB of rows, 4.00 GiB of copies, 9.00 GiB in all");
+  require_memory(gpu, plan);
+  plan.host_lines[0].bytes = int64_t{3} << 30;
+  require_memory(cpu, plan);
+}
+
 TEST(Address, OfACpuIsItsMachine) {
   EXPECT_EQ(CpuBackend().address(), CpuBackend().address());
   EXPECT_NE(CpuBackend().address(), "");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "host/data/ctr/ctr_rows.hpp"
@@ -19,8 +20,8 @@ struct CtrBatchOptions {
 };
 
 /// Rank r of R has rows [n r / R, n (r + 1) / R) of a batch of n, and reads those alone. Batches
-/// are the same whatever R is, so every rank comes by all blocks in the same order: on one machine
-/// each is fetched once for all of them.
+/// are the same whatever R is. Of data of more than a window, a rank reads its share of each window
+/// (EpochOrder) and what lies at the window's ends; smaller data, all of it.
 class CtrBatches {
  public:
   CtrBatches(const CtrRows& rows, const CtrBatchOptions& options);
@@ -34,6 +35,8 @@ class CtrBatches {
   int64_t examples() const { return examples_; }
 
  private:
+  /// First place and the one behind the last of a batch that this rank has.
+  std::pair<int64_t, int64_t> share_of(int64_t examples) const;
   void announce(int64_t window);
 
   const CtrRows& rows_;

@@ -19,33 +19,31 @@ std::vector<int64_t> rows_of(const EpochOrder& order) {
 
 TEST(EpochOrder, EveryRowOnce) {
   for (const int64_t rows : {1, 7, 100, 1000, 1024, 1025, 5000})
-    for (const int64_t window : {1, 100, 300, 10'000}) {
-      const EpochOrder order(rows, 100, window, 3, 1);
-      ASSERT_EQ(order.rows(), rows);
-      std::vector<int64_t> seen = rows_of(order);
-      std::sort(seen.begin(), seen.end());
-      std::vector<int64_t> expected(static_cast<size_t>(rows));
-      std::iota(expected.begin(), expected.end(), 0);
-      ASSERT_EQ(seen, expected) << rows << " " << window;
-    }
-  EXPECT_EQ(EpochOrder(0, 100, 100, 1, 1).rows(), 0);
+    for (const int64_t window : {1, 100, 300, 10'000})
+      for (const int64_t batch : {1, 16, 70, 299, 100'000}) {
+        const EpochOrder order({rows, 100, window, batch}, 3, 1);
+        ASSERT_EQ(order.rows(), rows);
+        std::vector<int64_t> seen = rows_of(order);
+        std::sort(seen.begin(), seen.end());
+        std::vector<int64_t> expected(static_cast<size_t>(rows));
+        std::iota(expected.begin(), expected.end(), 0);
+        ASSERT_EQ(seen, expected) << rows << " " << window << " " << batch;
+      }
+  EXPECT_EQ(EpochOrder({0, 100, 100, 1}, 1, 1).rows(), 0);
 }
 
 TEST(EpochOrder, AWindowReadsItsBlocksAlone) {
-  const EpochOrder order(10'050, 100, 300, 3, 1);
-  const std::vector<int64_t> rows = rows_of(order);
-  std::set<int64_t> left, read;
+  const EpochOrder order({10'050, 100, 300, 16}, 3, 1);
   for (int64_t k = 0; k < order.rows(); ++k) {
-    const int64_t window = order.window_of(k);
-    const int64_t block = rows[static_cast<size_t>(k)] / 100;
-    EXPECT_NE(std::find(order.begin(window), order.end(window), block), order.end(window));
+    const std::vector<int64_t> blocks = order.blocks(order.window_of(k), 0, 16);
+    EXPECT_EQ(std::count(blocks.begin(), blocks.end(), order.row(k) / 100), 1);
   }
   EXPECT_EQ(order.windows(), 34) << "101 blocks, 3 a window";
 }
 
 TEST(EpochOrder, AnotherOrderForEachSeedAndEpochAndTheSameAgain) {
   const auto rows = [](uint64_t seed, int64_t epoch) {
-    return rows_of(EpochOrder(1000, 100, 300, seed, epoch));
+    return rows_of(EpochOrder({1000, 100, 300, 16}, seed, epoch));
   };
   EXPECT_EQ(rows(1, 1), rows(1, 1));
   EXPECT_NE(rows(1, 1), rows(1, 2));
@@ -55,7 +53,7 @@ TEST(EpochOrder, AnotherOrderForEachSeedAndEpochAndTheSameAgain) {
 TEST(EpochOrder, PlacesTellNothingOfRows) {
   // The correlation of place and row in one window of n: standard deviation 1 / sqrt(n).
   constexpr int64_t kRows = 20'000;
-  const EpochOrder order(kRows, 1000, kRows, 1, 1);
+  const EpochOrder order({kRows, 1000, kRows, 64}, 1, 1);
   double sum = 0;
   for (int64_t k = 0; k < kRows; ++k) {
     const double x = (static_cast<double>(k) + 0.5) / kRows - 0.5;
@@ -63,6 +61,40 @@ TEST(EpochOrder, PlacesTellNothingOfRows) {
     sum += x * y;
   }
   EXPECT_LT(std::abs(sum / kRows * 12.0), 5 / std::sqrt(static_cast<double>(kRows)));
+}
+
+/// Of data of several windows, some places of every batch are some of the rows, and which of these
+/// comes when is shuffled.
+TEST(EpochOrder, PlacesOfABatchReadAPartOfEachWindow) {
+  constexpr int64_t kBatch = 64, kWindow = 4000;
+  const EpochOrder order({19'990, 100, kWindow, kBatch}, 5, 2);
+  ASSERT_EQ(order.windows(), 5);
+  for (const int64_t ranks : {2, 4, 7}) {
+    for (int64_t rank = 0; rank < ranks; ++rank) {
+      const int64_t first = kBatch * rank / ranks, last = kBatch * (rank + 1) / ranks;
+      std::vector<std::set<int64_t>> read(5);
+      for (int64_t k = 0; k < order.rows(); ++k)
+        if (k % kBatch >= first && k % kBatch < last)
+          read[static_cast<size_t>(order.window_of(k))].insert(order.row(k) / 100);
+      for (int64_t w = 0; w < 5; ++w) {
+        const std::vector<int64_t> blocks = order.blocks(w, first, last);
+        const std::set<int64_t> told(blocks.begin(), blocks.end());
+        EXPECT_EQ(told.size(), blocks.size());
+        for (const int64_t block : read[static_cast<size_t>(w)]) EXPECT_TRUE(told.contains(block));
+        // Its share of 40 blocks, one that it begins in, and two at each end of the window.
+        EXPECT_LE(told.size(), static_cast<size_t>(40 / ranks + 6)) << ranks << " ranks";
+      }
+    }
+  }
+  double sum = 0, count = 0;
+  for (int64_t k = 0; k < order.rows(); ++k) {
+    const int64_t step = (k % kWindow) / kBatch;  // of about 62 of a strip
+    const double x = static_cast<double>(step) / 62.0 - 0.5;
+    const double y = static_cast<double>(order.row(k) % 62) / 62.0 - 0.5;
+    sum += x * y;
+    ++count;
+  }
+  EXPECT_LT(std::abs(sum / count * 12.0), 5 / std::sqrt(count));
 }
 
 /// 1,030 rows whose dense value is their number.
