@@ -30,7 +30,8 @@ class InstructionLevels : public OnEveryBackend {
       all.push_back(ac.to_host());
     }
     const Tensor<int32_t> offsets = tensor<int32_t>({0, 70, 71, 133});
-    const Tensor<StepState> state = tensor<StepState>({StepState{1, 1, 1, 0, 0.0f, 0.0f, 0.0f}});
+    const Tensor<StepState> state =
+        tensor<StepState>({StepState{1, 1, 1, 0, 0.0f, 0.0f, 0.0f, 0.0f}});
     for (const int heads : {1, 4}) {
       const auto random_tokens = [&] { return tensor(random.normals(133 * 64), 64); };
       const Tensor<float> q = random_tokens(), k = random_tokens(), v = random_tokens(),

@@ -92,7 +92,7 @@ class Attention : public OnEveryBackend {
     const Tensor<float> q = tensor(inputs.q, d), k = tensor(inputs.k, d), v = tensor(inputs.v, d);
     const Tensor<int32_t> offsets = tensor(shape.offsets());
     const Tensor<StepState> state =
-        tensor<StepState>({StepState{step, 1, step, 0, 0.0f, 0.0f, 0.0f}});
+        tensor<StepState>({StepState{step, 1, step, 0, 0.0f, 0.0f, 0.0f, 0.0f}});
     const AttentionInput input{q, k, v, shape.heads};
     const Sequences sequences{offsets, shape.longest()};
     const Dropout dropout{layer_key, shape.rate};

@@ -12,7 +12,7 @@ constexpr double kRounding = 4e-7;  // a few operations on values up to about 4
 class Layers : public OnEveryBackend {
  protected:
   Tensor<StepState> at_step(uint64_t step) {
-    return tensor<StepState>({StepState{step, 1, step, 0, 0.0f, 0.0f, 0.0f}});
+    return tensor<StepState>({StepState{step, 1, step, 0, 0.0f, 0.0f, 0.0f, 0.0f}});
   }
   std::vector<float> dropped(const std::vector<float>& x, Dropout dropout, uint64_t step) {
     Tensor<float> out = poisoned<float>(static_cast<int64_t>(x.size()));

@@ -182,7 +182,7 @@ class SasrecTest : public OnEveryBackend {
     return batch;
   }
   Tensor<StepState> at_step(uint64_t step) {
-    return tensor<StepState>({StepState{step, 1, step, 0, 0.0f, 0.0f, 0.0f}});
+    return tensor<StepState>({StepState{step, 1, step, 0, 0.0f, 0.0f, 0.0f, 0.0f}});
   }
   Tensor<float> item_table(const PackedModel& model) {
     return decode_table(backend(), model.tables.at("item"));
