@@ -67,7 +67,7 @@ TEST(RequireMemory, OfACpuIsAlsoTheHosts) {
   Device gpu;
   MemoryPlan plan{{{"rows", int64_t{5} << 30}}, "use less"};
   plan.host_lines = {{"copies", int64_t{4} << 30}};
-  EXPECT_CONTAINS(refusal([&] { require_memory(cpu, plan); }),
+  EXPECT_CONTAINS(testing::refusal([&] { require_memory(cpu, plan); }),
                   "5.00 GiB of rows, 4.00 GiB of copies, 9.00 GiB in all");
   require_memory(gpu, plan);
   plan.host_lines[0].bytes = int64_t{3} << 30;

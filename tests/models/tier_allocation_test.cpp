@@ -73,8 +73,8 @@ TEST(TierAllocation, IsTheCheapestOfAllCuts) {
 }
 
 /// Which codebook a plan stores.
-size_t largest_of(int64_t a, int64_t b) { return a > 0 ? 0 : b > 0 ? 1 : 2; }
-size_t largest_of(const TierPlan& plan) {
+size_t largest_codebook(int64_t a, int64_t b) { return a > 0 ? 0 : b > 0 ? 1 : 2; }
+size_t largest_codebook(const TierPlan& plan) {
   return plan.centroids[0] == 256 ? 0 : plan.centroids[0] == 64 ? 1 : 2;
 }
 
@@ -91,8 +91,8 @@ TEST(TierAllocation, KeepsTheBudgetAndNothingOfItsSizeLosesLess) {
         for (int64_t b = a; b <= 12; ++b)
           for (int64_t c = 0; c <= 9; ++c)
             for (int64_t d = c; d <= 9; ++d) {
-              if (largest_of(a, b) != largest_of(plans[0])) continue;
-              if (largest_of(c, d) != largest_of(plans[1])) continue;
+              if (largest_codebook(a, b) != largest_codebook(plans[0])) continue;
+              if (largest_codebook(c, d) != largest_codebook(plans[1])) continue;
               const auto one = plan_of(tables[0], a, b), other = plan_of(tables[1], c, d);
               if (one.second + other.second > bytes) continue;
               EXPECT_GE(one.first + other.first, lost - 1e-9) << "budget " << budget;
@@ -118,14 +118,16 @@ TEST(TierAllocation, ChoosesAmongWhatEachLargestCodebookGives) {
         for (int64_t a = 0; a <= 14; ++a)
           for (int64_t b = a; b <= 14; ++b) {
             const auto [of_lost, bytes] = plan_of(costs, a, b);
-            const size_t k = largest_of(a, b);
+            const size_t k = largest_codebook(a, b);
             if (of_lost + price * static_cast<double>(bytes) >= least[k]) continue;
             least[k] = of_lost + price * static_cast<double>(bytes);
             its_lost[k] = of_lost;
             its_bytes[k] = bytes;
           }
-        for (size_t k = 0; k < 3; ++k)
-          if (its_bytes[k] <= budget) EXPECT_GE(its_lost[k], lost - 1e-9) << budget << " " << price;
+        for (size_t k = 0; k < 3; ++k) {
+          if (its_bytes[k] > budget) continue;
+          EXPECT_GE(its_lost[k], lost - 1e-9) << budget << " " << price;
+        }
       }
     }
   }
