@@ -26,9 +26,9 @@ TierPlan plan_of(const TierCosts& costs, const std::array<int64_t, kChoices>& en
   return plan;
 }
 
-/// Where tiers end at the least price, the first one of choice `first`. Prefixes of the ids are
-/// cut, the last tier of each of choice k: from[k][i] is where that begins where the prefix ends at
-/// i.
+/// Where tiers end at the least price, the first one of choice `first`, which has an id at least.
+/// Prefixes of the ids are cut, the last tier of each of choice k: from[k][i] is where that begins
+/// where the prefix ends at i.
 std::array<int64_t, kChoices> cut(const TierCosts& costs, double price, size_t first) {
   const int64_t n = costs.rows();
   std::array<std::vector<int64_t>, kChoices> from;
@@ -36,13 +36,14 @@ std::array<int64_t, kChoices> cut(const TierCosts& costs, double price, size_t f
   for (size_t k = first; k < kChoices; ++k) {
     from[k].resize(static_cast<size_t>(n) + 1);
     std::vector<double> best(static_cast<size_t>(n) + 1);
-    double here = 0.0;   // all ids up to i by this choice
-    double least = 0.0;  // what it costs more that others came before where it is best to begin
+    double here = 0.0;  // all ids up to i by this choice
+    // What it costs more that others came before where it is best to begin.
+    double least = k > first ? std::numeric_limits<double>::infinity() : 0.0;
     int64_t begin = 0;
     for (int64_t i = 0; i <= n; ++i) {
       const auto at = static_cast<size_t>(i);
       if (i > 0) here += costs.lost[k][at - 1] + price * static_cast<double>(costs.row_bytes[k]);
-      if (k > first && (i == 0 || before[at] - here < least)) {
+      if (k > first && i > 0 && before[at] - here < least) {
         least = before[at] - here;
         begin = i;
       }

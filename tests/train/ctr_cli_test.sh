@@ -72,7 +72,7 @@ P
 fi
 
 # A rate that falls after each evaluation without a better one, and goes on falling where it stood.
-falling=("${base[@]}" --data clicks.cache --model dcn --lr 0.05 --lr-decay 0.1)
+falling=("${base[@]/#0.01/0.05}" --data clicks.cache --model dcn --lr-decay 0.1 --patience 0)
 "${falling[@]}" --epochs 8 --out falling >/dev/null
 "${falling[@]}" --epochs 5 --out stopped >/dev/null
 "${falling[@]}" --epochs 8 --resume --out stopped >/dev/null
@@ -95,7 +95,7 @@ again = read("stopped")
 for one, other in zip(lines, again, strict=True):
     assert one["train_loss"] == other["train_loss"] and one["valid"] == other["valid"], (one, other)
 P
-refuses "--lr-decay 2" "${falling[@]}" --lr-decay 2 --epochs 1 --out no
+refuses "--lr-decay 2" "${base[@]}" --data clicks.cache --model dcn --lr-decay 2 --epochs 1 --out no
 
 # Each field its own table.
 "${train[@]}" --model dcn --codebook field --full-rows 30 --out field >field.out
@@ -179,7 +179,7 @@ awk -F, 'NR > 1 { print $1 "," $2 "," $3 "|" $4 } NR == 1 { print "click,user,ta
 grep -q "and 1 of several values a row" out || fail "the first lines do not tell of it: $(cat out)"
 # No rank knows how many values the bags of the others have, which the codebook's loss is a mean over.
 if [ -n "$ranks" ]; then
-  several=("${base[@]}" --model dcn --data tags.cache --epochs 3 --optimizer sgd --lr 0.5 --full-rows 0)
+  several=("${base[@]/#0.01/0.5}" --model dcn --data tags.cache --epochs 3 --optimizer sgd --full-rows 0)
   "${several[@]}" --out tags-one >/dev/null
   for shard in none rows; do
     mpirun -np $ranks "${several[@]}" --shard $shard --out "tags-$shard" >ranks.out 2>&1 ||
