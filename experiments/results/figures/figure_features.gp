@@ -8,115 +8,173 @@ set pointintervalbox 0
 set format y "%g"
 set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
 $p0s0 << EOD
-12.5 0.966919 0
-25 0.976504 0
-50 0.979373 0
-100 0.981162 0
+12.5 0.969018 0.01465
+25 0.975772 0.00388804
+50 0.981075 0.00355768
+100 0.984911 0.00172802
 EOD
 $p0s1 << EOD
-14.4491 0.968394 0
-26.7134 0.975664 0
+14.4491 0.943187 0
+26.7134 0.94884 0
 EOD
 $p0s2 << EOD
-8.33567 0.965722 0
-14.4491 0.97911 0
+8.33567 0.966732 0.0182839
+14.4491 0.98392 0.00257932
 EOD
 $p0s3 << EOD
-8.33567 0.97807 0
-14.4491 0.979747 0
+8.33567 0.982674 0.00691842
+14.4491 0.98429 0.00164543
 EOD
 $p0s4 << EOD
-6.96545 0.910155 0
-11.746 0.93224 0
+6.96545 0.89867 0.0228009
+11.746 0.930775 0.00185508
 EOD
 $p0s5 << EOD
-5.3408 0.950056 0
-7.35761 0.959881 0
+5.3408 0.94053 0.146106
+7.35761 0.945634 0.0573358
 EOD
 $p0s6 << EOD
-9.49346 0.949843 0
-13.0789 0.95786 0
+9.49346 0.945466 0
+13.0789 0.95776 0
 EOD
 $p0s7 << EOD
-9.31314 0.978291 0
+10.2264 0.942582 0
+17.4907 0.953324 0
 EOD
 $p0s8 << EOD
-100 0.981179 0
+16.8021 0.984017 0
+EOD
+$p0s9 << EOD
+9.31314 0.982641 0
+14.0511 0.984122 0
+EOD
+$p0s10 << EOD
+16.4414 0.984356 0
+EOD
+$p0s11 << EOD
+18.8323 0.983951 0
+EOD
+$p0s12 << EOD
+5.85493 0.977651 0
+EOD
+$p0s13 << EOD
+100 0.984911 0.00182331
+EOD
+$p0s14 << EOD
+14.0511 0.984125 0
 EOD
 $p1s0 << EOD
-12.5 0.967145 0
-25 0.975728 0
-50 0.978367 0
-100 0.980691 0
+12.5 0.73959 0.0814518
+25 0.761389 0.00385627
+50 0.775818 0.015495
+100 0.784069 0.01519
 EOD
 $p1s1 << EOD
-14.4491 0.96638 0
-26.7134 0.974844 0
+15.3681 0.779113 0
+27.4913 0.77931 0
 EOD
 $p1s2 << EOD
-8.33567 0.961519 0
-14.4491 0.979513 0
+9.32092 0.781419 0.00196308
+15.3681 0.783115 0.00941515
 EOD
 $p1s3 << EOD
-8.33567 0.979413 0
-14.4491 0.980265 0
+9.32092 0.781765 0
+15.3681 0.783269 0
 EOD
 $p1s4 << EOD
-6.96545 0.894869 0
-11.746 0.9278 0
+6.93683 0.779486 0.00229343
+10.6288 0.781131 0.00703912
 EOD
 $p1s5 << EOD
-5.3408 0.950627 0
-7.35761 0.956946 0
+5.85521 0.778482 0
+7.32622 0.778072 0
 EOD
 $p1s6 << EOD
-9.49346 0.949362 0
-13.0789 0.956515 0
+10.2151 0.779193 0
+12.984 0.779282 0
 EOD
 $p1s7 << EOD
-9.31314 0.978382 0
+11.1786 0.778674 0
+18.3786 0.780749 0
 EOD
 $p1s8 << EOD
-100 0.980695 0
+17.1852 0.782525 0
+EOD
+$p1s9 << EOD
+9.77746 0.782211 0
+14.4641 0.782692 0
+EOD
+$p1s10 << EOD
+16.31 0.782532 0
+EOD
+$p1s11 << EOD
+18.1569 0.782472 0
+EOD
+$p1s12 << EOD
+100 0.784062 0.0152154
+EOD
+$p1s13 << EOD
+14.4641 0.782694 0
 EOD
 set multiplot
 set key off
 set size 0.5,0.8824
 set origin 0,0.1176
-set title "DCN-V2 on Frappe"
-set xlabel "size, % of the full table (log)"
-set ylabel "AUC"
-set logscale x
-set xrange [2:130]
-set xtics (2,5,10,20,50,100)
-set yrange [0.907043:0.984291]
-plot $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
-  $p0s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
-  $p0s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
-  $p0s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
-  $p0s4 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
-  $p0s5 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
-  $p0s6 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
-  $p0s7 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
-  $p0s8 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8"
-set size 0.5,0.8824
-set origin 0.5,0.1176
 set title "DLRM on Frappe"
 set xlabel "size, % of the full table (log)"
 set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.891314:0.98425]
-plot $p1s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+set yrange [0.784571:1.0834]
+plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p0s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
+  $p0s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
+  $p0s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
+  $p0s3 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
+  $p0s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
+  $p0s4 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
+  $p0s4 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
+  $p0s5 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
+  $p0s5 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
+  $p0s6 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
+  $p0s7 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
+  $p0s8 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
+  $p0s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p0s10 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
+  $p0s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
+  $p0s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
+  $p0s13 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p0s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
+  $p0s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
+set size 0.5,0.8824
+set origin 0.5,0.1176
+set title "DLRM on flights"
+set xlabel "size, % of the full table (log)"
+set ylabel "AUC"
+set logscale x
+set xrange [2:130]
+set xtics (2,5,10,20,50,100)
+set yrange [0.65243:0.826749]
+plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p1s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
+  $p1s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p1s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
   $p1s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
+  $p1s4 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
   $p1s4 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
   $p1s5 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
   $p1s6 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
-  $p1s7 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
-  $p1s8 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8"
+  $p1s7 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
+  $p1s8 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
+  $p1s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p1s10 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
+  $p1s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
+  $p1s12 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
+  $p1s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
 set size 1,0.1176
 set origin 0,0
 set margins 0,0,0,0
@@ -133,9 +191,11 @@ set key center center horizontal samplen 3 width 2
 plot NaN with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 title "full", \
   NaN with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 title "low_rank", \
   NaN with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 title "scalar_quantized", \
+  NaN with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 title "dpq_vq", \
   NaN with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 title "mgqe", \
   NaN with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 title "lsq", \
   NaN with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 title "multiplexed", \
   NaN with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 title "quotient_remainder", \
-  NaN with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 title "memcom"
+  NaN with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 title "memcom", \
+  NaN with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 title "mixed_dim"
 unset multiplot
