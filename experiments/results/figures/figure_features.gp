@@ -8,60 +8,63 @@ set pointintervalbox 0
 set format y "%g"
 set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
 $p0s0 << EOD
-12.5 0.969018 0.01465
-25 0.975772 0.00388804
-50 0.981075 0.00355768
-100 0.984911 0.00172802
+12.5 0.968286 0.00425855
+25 0.97588 0.000891751
+50 0.980818 0.00130767
+100 0.984916 0.00032805
 EOD
 $p0s1 << EOD
-14.4491 0.943187 0
-26.7134 0.94884 0
+14.4491 0.943296 0.000783502
+26.7134 0.951672 0.0368326
 EOD
 $p0s2 << EOD
-8.33567 0.966732 0.0182839
-14.4491 0.98392 0.00257932
+8.33567 0.967684 0.00543595
+14.4491 0.98389 0.000520938
 EOD
 $p0s3 << EOD
-8.33567 0.982674 0.00691842
-14.4491 0.98429 0.00164543
+8.33567 0.982904 0.000701156
+14.4491 0.983902 0.000565819
 EOD
 $p0s4 << EOD
-6.96545 0.89867 0.0228009
-11.746 0.930775 0.00185508
+6.96545 0.898939 0.00460506
+11.746 0.930694 0.000504029
 EOD
 $p0s5 << EOD
-5.3408 0.94053 0.146106
-7.35761 0.945634 0.0573358
+5.3408 0.939983 0.0286641
+7.35761 0.946004 0.0113226
 EOD
 $p0s6 << EOD
-9.49346 0.945466 0
-13.0789 0.95776 0
+9.49346 0.947063 0.00410678
+13.0789 0.959113 0.00330687
 EOD
 $p0s7 << EOD
-10.2264 0.942582 0
-17.4907 0.953324 0
+10.2264 0.943433 0.00185778
+17.4907 0.952118 0.0015796
 EOD
 $p0s8 << EOD
-16.8021 0.984017 0
+16.8021 0.984334 0.00083585
 EOD
 $p0s9 << EOD
-9.31314 0.982641 0
-14.0511 0.984122 0
+9.31314 0.981467 0.000635276
+14.0511 0.983895 0.000578558
 EOD
 $p0s10 << EOD
-16.4414 0.984356 0
+16.4414 0.983914 0.000979217
 EOD
 $p0s11 << EOD
-18.8323 0.983951 0
+18.8323 0.983442 0.00122904
 EOD
 $p0s12 << EOD
-5.85493 0.977651 0
+5.8415 0.976423 0.000708957
+7.36665 0.980919 0.00037532
+9.89204 0.9834 0.000833539
+11.9363 0.984398 0.000476898
 EOD
 $p0s13 << EOD
-100 0.984911 0.00182331
+100 0.985031 0.000630427
 EOD
 $p0s14 << EOD
-14.0511 0.984125 0
+14.0511 0.984178 0.00064491
 EOD
 $p1s0 << EOD
 12.5 0.73959 0.0814518
@@ -111,9 +114,14 @@ $p1s11 << EOD
 18.1569 0.782472 0
 EOD
 $p1s12 << EOD
-100 0.784062 0.0152154
+7.93261 0.782404 0
+9.97891 0.782417 0
+11.467 0.782749 0
 EOD
 $p1s13 << EOD
+100 0.784062 0.0152154
+EOD
+$p1s14 << EOD
 14.4641 0.782694 0
 EOD
 set multiplot
@@ -126,9 +134,10 @@ set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.784571:1.0834]
+set yrange [0.89052:0.992318]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
   $p0s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
   $p0s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p0s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
@@ -138,15 +147,23 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s4 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
   $p0s5 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
   $p0s5 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
+  $p0s6 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p0s6 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
+  $p0s7 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
   $p0s7 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
+  $p0s8 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p0s8 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
+  $p0s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p0s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p0s10 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s10 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
+  $p0s11 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
+  $p0s12 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
   $p0s13 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
+  $p0s14 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
 set size 0.5,0.8824
 set origin 0.5,0.1176
@@ -172,9 +189,10 @@ plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p1s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
   $p1s10 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
   $p1s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
-  $p1s12 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
-  $p1s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
+  $p1s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
+  $p1s13 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
+  $p1s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
 set size 1,0.1176
 set origin 0,0
 set margins 0,0,0,0
