@@ -52,7 +52,7 @@ template <int kSubspaces>
 void mgqe_of(Config& config) {
   quantized(config, kSubspaces);
 }
-/// Below 10% eight codes an id do not fit, whatever their centroids.
+/// On Frappe eight codes an id take 8.7% with the fewest centroids that a tier may have.
 template <int kPercent>
 void budget_of(Config& config) {
   quantized(config, kPercent < 10 ? 4 : 8);

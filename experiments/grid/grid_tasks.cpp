@@ -36,7 +36,7 @@ void narrow_layers(Config& config) {
   config.model.cross_layers = 1;
 }
 
-/// Wide layers over rows of d = 10, and their penalty, as BARS has them for Frappe.
+/// Wide layers over rows of d = 10, as BARS has them for Frappe, under a penalty to go with them.
 void as_published(Config& config) {
   as_tuned(config);
   config.train.l2 = 0.05;
