@@ -305,6 +305,11 @@ CapacityPlan plan_capacity(Backend& backend, const Config& config) {
     lines += line_of(planned[t], plans[t]);
     bytes += plans[t].bytes;
   }
+  if (task->catalogue().layout != nullptr && kept > 0)
+    lines += fmt::format(
+        "        fields of {} rows or fewer stay full: {:.1f} KiB; with --full-rows 0 they are cut "
+        "like the others\n",
+        config.embedding.full_rows, static_cast<double>(kept) / 1024.0);
   result.text =
       fmt::format("budget  {:.1f} KiB of {:.1f} KiB in full: {:.1f} KiB ({:.2f}%) are used\n{}",
                   static_cast<double>(budget) / 1024.0, static_cast<double>(full_bytes) / 1024.0,

@@ -24,11 +24,19 @@ TEST(FeaturePoints, EveryTaskHasEverySchemeUnderEachPenalty) {
     for (const Config& config : point.candidates)
       EXPECT_TRUE(keys.insert(run_key(config)).second) << point.name();
   }
-  EXPECT_EQ(names.size(), 4u * 29u + 2u);
+  EXPECT_EQ(names.size(), 4u * 32u + 2u);
   for (const char* name :
        {"dcn-frappe/full-d16", "dlrm-flights/mgqe_budget-10%", "dcn-flights/mgqe_field-D8",
         "dlrm-frappe/scalar_quantized-b4", "dcn-frappe/lsq-b2", "frappe-published/full-cross0"})
     EXPECT_TRUE(names.contains(name)) << name;
+}
+
+/// Whether small fields are full is part of what a run is.
+TEST(FeaturePoints, SeriesOfAllFieldsLeaveNoneFull) {
+  const std::set<std::string> all = {"mgqe_budget", "mgqe_all", "lsq_all"};
+  for (const GridPoint& point : all_points())
+    for (const Config& config : point.candidates)
+      EXPECT_EQ(config.embedding.full_rows, all.contains(point.series) ? 0 : 100) << point.name();
 }
 
 /// What is recorded of a run under a budget has the sizes that its plan gave.

@@ -112,6 +112,9 @@ assert embedding["budget"] == "60%" and len(embedding["centroids"]) == len(embed
 size = result["size"]
 assert size["payload_bits"] <= 0.65 * size["full_bits"], size
 P
+grep -q "stay full: .* KiB; with --full-rows 0" budget.out || fail "which fields stay full: $(cat budget.out)"
+"$mgqe" train "${layers[@]}" --data clicks.cache --epochs 1 --model dcn --budget 60% --full-rows 0 --out cut >cut.out
+grep -q "stay full" cut.out && fail "no field stays full: $(cat cut.out)"
 users=(--data synthetic --synthetic-users 300 --synthetic-items 400 --synthetic-actions 20 --dim 16
   --subspaces 4 --device cpu)
 planned=(--budget 9000 --budget-warmup 1)
