@@ -88,6 +88,7 @@ constexpr Plan kPlans[] = {
     {"sasrec", "mgqe", "D=16", 3},
     {"sasrec", "mgqe_f16", "D=16", 3},
     {"sasrec", "mgqe_f16", "D=32", 3},
+    {"sasrec", "mgqe_int8", "D=32", 3},
 };
 constexpr size_t kSeedsOfLargeCatalogues = 3;
 constexpr size_t kSeedsOfFeatures = 5, kSeedsOfAnchors = 3;
@@ -113,7 +114,7 @@ struct SizeAxis {
   const char* scheme;
   const char* letter;
   std::vector<int> (*values)(const GridTask& task, const GridChoice& choice);
-  void (*set)(EmbeddingConfig& embedding, int value);
+  void (*set)(Config& config, int value);
 };
 
 /// d / 8, d / 4, d / 2, d.
@@ -140,31 +141,44 @@ std::vector<int> usual_counts(const GridTask& task, const GridChoice&) {
   return {usual_subspaces(task) / 2, usual_subspaces(task)};
 }
 
+/// The usual size of sequence models, whose layers are most of a file once tables are small.
+std::vector<int> usual_count_of_sequences(const GridTask& task, const GridChoice&) {
+  if (std::string(task.model) != "sasrec") return {};
+  return {usual_subspaces(task)};
+}
+
+void set_subspaces(Config& config, int subspaces) { config.embedding.subspaces = {subspaces}; }
+
 const SizeAxis kAxes[] = {
-    {"full", "full", "d", dims, [](EmbeddingConfig& embedding, int dim) { embedding.dim = dim; }},
+    {"full", "full", "d", dims, [](Config& config, int dim) { config.embedding.dim = dim; }},
     {"low_rank", "low_rank", "r", ranks,
-     [](EmbeddingConfig& embedding, int rank) { embedding.rank = rank; }},
+     [](Config& config, int rank) { config.embedding.rank = rank; }},
     {"scalar_quantized", "scalar_quantized", "b",
      [](const GridTask&, const GridChoice&) {
        return std::vector{1, 2, 4, 8};
      },
-     [](EmbeddingConfig& embedding, int bits) { embedding.bits = bits; }},
+     [](Config& config, int bits) { config.embedding.bits = bits; }},
     {"hashed", "hashed", "m",
      [](const GridTask&, const GridChoice&) {
        return std::vector{256, 512, 1024, 2048};
      },
-     [](EmbeddingConfig& embedding, int buckets) { embedding.buckets = buckets; }},
-    {"dpq_vq", "dpq_vq", "D", subspace_counts,
-     [](EmbeddingConfig& embedding, int subspaces) { embedding.subspaces = {subspaces}; }},
-    {"mgqe", "mgqe", "D", subspace_counts,
-     [](EmbeddingConfig& embedding, int subspaces) { embedding.subspaces = {subspaces}; }},
+     [](Config& config, int buckets) { config.embedding.buckets = buckets; }},
+    {"dpq_vq", "dpq_vq", "D", subspace_counts, set_subspaces},
+    {"mgqe", "mgqe", "D", subspace_counts, set_subspaces},
     // Not the paper's: what 16-bit centroids save pays for every centroid in the tail.
     {"mgqe_f16", "mgqe", "D", usual_counts,
-     [](EmbeddingConfig& embedding, int subspaces) {
-       embedding.subspaces = {subspaces};
-       embedding.centroids = {256};
-       embedding.tiers = {};
-       embedding.codebook_type = CodebookType::kF16;
+     [](Config& config, int subspaces) {
+       set_subspaces(config, subspaces);
+       config.embedding.centroids = {256};
+       config.embedding.tiers = {};
+       config.embedding.codebook_type = CodebookType::kF16;
+     }},
+    // The paper's tiers in a whole file that is small: layers of int8, 16-bit centroids.
+    {"mgqe_int8", "mgqe", "D", usual_count_of_sequences,
+     [](Config& config, int subspaces) {
+       set_subspaces(config, subspaces);
+       config.embedding.codebook_type = CodebookType::kF16;
+       config.model.dense_type = DenseType::kInt8;
      }},
 };
 
@@ -186,7 +200,7 @@ std::vector<GridPoint> figure2_points(const GridChoice& choice) {
     for (const SizeAxis& axis : kAxes)
       for (const int value : axis.values(task, choice)) {
         Config config = usual_config(task, axis.scheme);
-        axis.set(config.embedding, value);
+        axis.set(config, value);
         points.push_back(make_point(choice, task, axis.series,
                                     fmt::format("{}={}", axis.letter, value), config));
       }

@@ -6,6 +6,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "host/io/artifact.hpp"
+#include "host/packed/dense_arrays.hpp"
+#include "tests/support/io_testing.hpp"
 #include "tests/support/reference.hpp"
 #include "tests/support/testing.hpp"
 
@@ -423,6 +426,34 @@ TEST(SasrecConfig, HeadsThatDoNotDivideTheDimensionAreRefused) {
               std::string::npos)
         << error.what();
   }
+}
+
+/// Of the paper's tiers over MovieLens-1M's items, with ids and header: the claim about whole files
+/// rests on it.
+TEST(SasrecFile, TakesAFifthWithInt8LayersAndHalfCentroids) {
+  constexpr int64_t kItemsOfMovieLens = 3416;
+  const auto backend = make_backend("cpu");
+  const ScratchFolder folder;
+  const auto file_bytes = [&](const std::string& scheme, DType layers) {
+    Config config = default_config("sasrec");
+    config.embedding.scheme = scheme;
+    if (scheme == "mgqe") {
+      config.embedding.centroids = {256, 64};
+      config.embedding.tiers = {0.1};
+      config.embedding.codebook_type = CodebookType::kF16;
+    }
+    resolve(config);
+    Artifact artifact;
+    artifact.model = make_model(*backend, config, {0, kItemsOfMovieLens, 0.0})->pack();
+    narrow_dense(artifact.model.dense, layers);
+    std::vector<int64_t> ids(kItemsOfMovieLens);
+    std::iota(ids.begin(), ids.end(), 1);
+    artifact.ids["item"] = OriginalIds{std::move(ids), {}};
+    artifact.config = to_json(config);
+    return static_cast<double>(write_artifact(folder / scheme, artifact).file_bytes);
+  };
+  EXPECT_LT(file_bytes("mgqe", DType::kI8), 0.2 * file_bytes("full", DType::kF32));
+  EXPECT_GT(file_bytes("mgqe", DType::kF32), 0.3 * file_bytes("full", DType::kF32));
 }
 
 MGQE_ON_EVERY_BACKEND(SasrecTest);
