@@ -13,6 +13,7 @@
 #include "host/base/check.hpp"
 #include "host/data/ctr/ctr_cache.hpp"
 #include "host/io/atomic_file.hpp"
+#include "host/io/console/table.hpp"
 
 namespace mgqe {
 

@@ -8,6 +8,7 @@
 #include "host/convert/edit.hpp"
 #include "host/convert/id_files.hpp"
 #include "host/io/atomic_file.hpp"
+#include "host/io/console/table.hpp"
 
 namespace mgqe {
 

@@ -56,13 +56,6 @@ std::unique_ptr<Backend> DeviceOptions::make() const {
   return make_backend(device_);
 }
 
-std::string grouped(int64_t value) {
-  std::string digits = std::to_string(value);
-  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
-    digits.insert(static_cast<size_t>(at), ",");
-  return digits;
-}
-
 std::string error_text(double error) { return fmt::format("{:.4f}", error); }
 
 }  // namespace mgqe

@@ -47,8 +47,6 @@ class DeviceOptions {
   int threads_ = 0;
 };
 
-/// "1,234,567"
-std::string grouped(int64_t value);
 /// "0.1234": a relative mean squared error.
 std::string error_text(double error);
 

@@ -208,6 +208,14 @@ TEST(Table, Markdown) {
             "| é    |   4 |\n");
 }
 
+TEST(Table, NumbersAreGroupedByThousands) {
+  for (const auto& [number, text] : {std::pair<int64_t, const char*>(0, "0"),
+                                     {999, "999"},
+                                     {1000, "1,000"},
+                                     {1234567, "1,234,567"}})
+    EXPECT_EQ(grouped(number), text);
+}
+
 TEST(Table, RowsMustFitTheHeader) { EXPECT_THROW(format_table({"a", "b"}, {{"1"}}, {}), Error); }
 
 }  // namespace

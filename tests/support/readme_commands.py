@@ -107,7 +107,7 @@ SUBSTITUTIONS = [
 ]
 
 PROGRAMS = ["mgqe", "figure2", "figure3", "ablation", "schemes", "features", "scaling", "bench_ops", "bench_train",
-            "bench_serve"]
+            "bench_serve", "bench_data"]
 MGQE_COMMANDS = ["train", "evaluate", "inspect", "report", "describe", "derive-relevance", "prepare", "recommend", "similar", "lookup",
                  "verify", "histories", "serve", "convert", "append", "compact"]
 LAUNCHERS = ["cmake", "ctest", "mpirun", "srun", "bash", "python3", "pip", "apt-get", "compute-sanitizer"]

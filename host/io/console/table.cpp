@@ -91,4 +91,11 @@ std::string format_markdown_table(const TableRow& header, const std::vector<Tabl
   return table;
 }
 
+std::string grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
+    digits.insert(static_cast<size_t>(at), 1, ',');
+  return digits;
+}
+
 }  // namespace mgqe

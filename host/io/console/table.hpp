@@ -1,6 +1,7 @@
 // Aligned text tables for people.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,5 +20,8 @@ std::string format_table(const TableRow& header, const std::vector<TableRow>& ro
 /// The same table in Markdown; `|` in cells is escaped.
 std::string format_markdown_table(const TableRow& header, const std::vector<TableRow>& rows,
                                   const std::vector<Align>& alignments);
+
+/// 1234567 as "1,234,567".
+std::string grouped(int64_t number);
 
 }  // namespace mgqe
