@@ -26,8 +26,10 @@ constexpr const char* kExamples = R"(examples:
   bench_ops --only 'gather|decode' --markdown
   bench_ops --device cuda --quick                    whether each op runs there
 
-A limit is the larger of bytes / copy bandwidth and flops / FMA peak, both measured in this run. A
-memory-bound op finds nothing of its data in the caches; a time is the median of its samples.)";
+A limit is the larger of bytes / copy bandwidth and flops / FMA peak, both measured in this run; of a
+search on a CPU the peak is that of a loop of its instructions alone ("slots": a port that compares
+does no fma meanwhile). A memory-bound op finds nothing of its data in the caches; a time is
+the median of its samples.)";
 
 struct Options {
   std::string device = "auto";
@@ -68,12 +70,13 @@ std::vector<OpCase> chosen_cases(const Options& options, const std::string& devi
   return cases;
 }
 
-OpResult measure(const OpCase& entry, Backend& backend, const Options& options,
-                 const Ceilings& ceilings, Sampler& sampler) {
+OpResult measure(const OpCase& entry, Backend& backend, const Options& options, CeilingProbe& probe,
+                 Sampler& sampler) {
   std::vector<Workload> copies;
   copies.push_back(entry.prepare(backend, options.seed));
   const Workload work = copies[0];
-  const bool cold = ceilings.memory_bound(work.cost) && !options.quick;
+  probe.add_search(work.cost.searched_width, std::min(options.samples, 8));
+  const bool cold = probe.ceilings().memory_bound(work.cost) && !options.quick;
   const int64_t count = cold ? copies_in_rotation(backend.cache_bytes(), work.cost.bytes) : 1;
   while (static_cast<int64_t>(copies.size()) < count)
     copies.push_back(entry.prepare(backend, options.seed + copies.size()));
@@ -110,7 +113,7 @@ std::vector<nlohmann::ordered_json> measure_all(const std::vector<OpCase>& cases
   std::vector<OpResult> results;
   for (const OpCase& entry : cases) {
     show_progress(results.size(), cases.size(), entry.label());
-    results.push_back(measure(entry, backend, options, probe.ceilings(), sampler));
+    results.push_back(measure(entry, backend, options, probe, sampler));
     probe.measure(1);
   }
   show_progress(cases.size(), cases.size(), "");

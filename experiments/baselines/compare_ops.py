@@ -80,8 +80,10 @@ def one_round(args, only, threads):
 
 
 def limit_of(record, ceilings):
-    return max(record["bytes"] / ceilings["copy_bytes_per_second"],
-               record["flops"] / ceilings["fma_flops_per_second"])
+    """As bench_ops has it: of a search on a CPU the flops are those that slots allow."""
+    search = f"search_flops_per_second_width_{record['searched_width']}"
+    flops = ceilings.get(search, ceilings["fma_flops_per_second"])
+    return max(record["bytes"] / ceilings["copy_bytes_per_second"], record["flops"] / flops)
 
 
 def join(args, rounds, threads):
@@ -111,6 +113,8 @@ def join(args, rounds, threads):
                         "measured_by_round": measured_rounds,
                         "limit": limit,
                         "share": limit / measured,
+                        "share_of_fma": (case[0]["flops"] / ceilings["fma_flops_per_second"]
+                                         / measured),
                         "baseline_name": fastest["name"],
                         "baseline": fastest["measured"],
                         "ratio": fastest["ratio"],

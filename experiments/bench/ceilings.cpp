@@ -4,7 +4,10 @@
 #include <cmath>
 #include <functional>
 
+#include <fmt/format.h>
+
 #include "experiments/bench/sampler.hpp"
+#include "experiments/bench/search_mix.hpp"
 
 namespace mgqe::bench {
 namespace {
@@ -32,11 +35,19 @@ void raise(Backend& backend, double seconds_at_least, double& best, double work,
 
 }  // namespace
 
+const char* Ceilings::bound(Cost cost) const {
+  if (memory_bound(cost)) return "copy";
+  return search_flops.contains(cost.searched_width) ? "slots" : "fma";
+}
+
 nlohmann::ordered_json Ceilings::json() const {
-  return {{"fma_flops_per_second", fma_flops},
-          {"fma_flops_per_second_one_worker", fma_flops_one_worker},
-          {"copy_bytes_per_second", copy_bytes},
-          {"fill_bytes_per_second", fill_bytes}};
+  nlohmann::ordered_json json = {{"fma_flops_per_second", fma_flops},
+                                 {"fma_flops_per_second_one_worker", fma_flops_one_worker},
+                                 {"copy_bytes_per_second", copy_bytes},
+                                 {"fill_bytes_per_second", fill_bytes}};
+  for (const auto& [width, flops] : search_flops)
+    json[fmt::format("search_flops_per_second_width_{}", width)] = flops;
+  return json;
 }
 
 CeilingProbe::CeilingProbe(Backend& backend, bool quick)
@@ -73,6 +84,22 @@ void CeilingProbe::measure(int samples) {
     });
     raise(backend_, sample_seconds_, ceilings_.fill_bytes, stream_bytes,
           [&] { backend_.fill(to_[turn()], 1.0f); });
+    for (const auto& [width, flops] : ceilings_.search_flops) measure_search(width);
+  }
+}
+
+void CeilingProbe::add_search(int width, int samples) {
+  if (width == 0 || backend_.name() != "cpu" || ceilings_.search_flops.contains(width)) return;
+  ceilings_.search_flops[width] = 0.0;
+  for (int i = 0; i < samples; ++i) measure_search(width);
+}
+
+void CeilingProbe::measure_search(int width) {
+  const int64_t steps = std::max<int64_t>(1, chain_steps_ / width);
+  for (const SearchRows rows : {SearchRows::kInRegisters, SearchRows::kInFirstCache}) {
+    const double flops = run_search_mix(rows, width, steps, sums_);
+    raise(backend_, sample_seconds_, ceilings_.search_flops[width], flops,
+          [&] { run_search_mix(rows, width, steps, sums_); });
   }
 }
 

@@ -13,8 +13,12 @@ namespace mgqe::bench {
 struct Cost {
   double bytes = 0;
   double flops = 0;
+  /// Where the flops are a search's scores: the components of each, which a comparison, a blend and
+  /// a minimum follow. 0: there is no search, or not only.
+  int searched_width = 0;
 };
 
+/// Of two ops, whichever they are.
 inline Cost operator+(Cost a, Cost b) { return {a.bytes + b.bytes, a.flops + b.flops}; }
 
 inline constexpr double kFloat = 4;  // bytes
@@ -24,7 +28,7 @@ inline constexpr double kId = 4;
 /// read, its decoded form and codes are written; a score of w components is w fma.
 inline Cost assign_cost(double rows, double searched, double d, double D, double K, bool by_id) {
   const double row = 2 * kFloat * d + D + (by_id ? kId : 0);
-  return {rows * row + kFloat * K * (d + D), 2 * d * searched};
+  return {rows * row + kFloat * K * (d + D), 2 * d * searched, static_cast<int>(d / D)};
 }
 
 inline Cost decode_cost(double rows, double packed_row_bytes, double d, double K) {

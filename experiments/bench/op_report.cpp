@@ -58,9 +58,11 @@ ordered_json op_record(const OpResult& result, const Ceilings& ceilings, const o
                          {"samples", result.timing.samples},
                          {"bytes", result.cost.bytes},
                          {"flops", result.cost.flops},
-                         {"bound", ceilings.memory_bound(result.cost) ? "copy" : "fma"},
+                         {"searched_width", result.cost.searched_width},
+                         {"bound", ceilings.bound(result.cost)},
                          {"limit", limit},
                          {"share", limit / measured},
+                         {"share_of_fma", result.cost.flops / ceilings.fma_flops / measured},
                          {"baseline_name", nullptr},
                          {"baseline", nullptr},
                          {"ratio", nullptr},
@@ -90,10 +92,16 @@ std::string op_table(const std::vector<ordered_json>& records, bool markdown) {
 }
 
 std::string ceilings_line(const Ceilings& ceilings) {
-  return fmt::format(
-      "FMA {:.1f} GFLOP/s ({:.1f} on one worker), copy {:.1f} GB/s, fill {:.1f} GB/s",
-      1e-9 * ceilings.fma_flops, 1e-9 * ceilings.fma_flops_one_worker, 1e-9 * ceilings.copy_bytes,
-      1e-9 * ceilings.fill_bytes);
+  std::string line =
+      fmt::format("FMA {:.1f} GFLOP/s ({:.1f} on one worker), copy {:.1f} GB/s, fill {:.1f} GB/s",
+                  1e-9 * ceilings.fma_flops, 1e-9 * ceilings.fma_flops_one_worker,
+                  1e-9 * ceilings.copy_bytes, 1e-9 * ceilings.fill_bytes);
+  const char* before = "\nsearch by slots, GFLOP/s of fma:";
+  for (const auto& [width, flops] : ceilings.search_flops) {
+    line += fmt::format("{} {:.1f} at w = {}", before, 1e-9 * flops, width);
+    before = ",";
+  }
+  return line;
 }
 
 }  // namespace mgqe::bench

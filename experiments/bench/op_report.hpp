@@ -33,7 +33,8 @@ nlohmann::ordered_json op_record(const OpResult& result, const Ceilings& ceiling
 /// A table of records, aligned or as Markdown.
 std::string op_table(const std::vector<nlohmann::ordered_json>& records, bool markdown);
 
-/// "FMA 116.8 GFLOP/s (58.5 on one worker), copy 24.1 GB/s, fill 15.3 GB/s".
+/// "FMA 116.8 GFLOP/s (58.5 on one worker), copy 24.1 GB/s, fill 15.3 GB/s", and a line of searches
+/// where any was measured.
 std::string ceilings_line(const Ceilings& ceilings);
 
 }  // namespace mgqe::bench

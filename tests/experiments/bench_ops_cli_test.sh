@@ -38,7 +38,7 @@ records = json.load(open(f"{work}/ops.json"))
 labels = [" ".join([r["op"], *(f"{k}={v}" for k, v in r["shape"].items())]) for r in records]
 assert labels == open(f"{work}/list").read().splitlines(), "a record a case, in the order of --list"
 keys = {"op", "shape", "unit", "measured", "measured_min", "measured_max", "samples", "bytes", "flops",
-        "bound", "limit", "share", "baseline_name", "baseline", "ratio", "baselines", "ceilings",
+        "bound", "limit", "share", "share_of_fma", "searched_width", "baseline_name", "baseline", "ratio", "baselines", "ceilings",
         "device", "device_description", "threads", "seed", "commit", "command"}
 for record in records:
     assert set(record) == keys, set(record) ^ keys
@@ -46,8 +46,15 @@ for record in records:
     assert record["bytes"] > 0 and record["flops"] >= 0
     ceilings = record["ceilings"]
     assert min(ceilings.values()) > 0
-    limits = {"copy": record["bytes"] / ceilings["copy_bytes_per_second"],
-              "fma": record["flops"] / ceilings["fma_flops_per_second"]}
+    fma = record["flops"] / ceilings["fma_flops_per_second"]
+    limits = {"copy": record["bytes"] / ceilings["copy_bytes_per_second"], "fma": fma}
+    assert math.isclose(record["share_of_fma"], fma / record["measured"])
+    width = record["searched_width"]
+    searches = record["op"].split()[0] == "assign"  # assign_with_gradient is not a search alone
+    assert width == (64 // record["shape"]["D"] if searches else 0), record
+    if searches:
+        del limits["fma"]
+        limits["slots"] = record["flops"] / ceilings[f"search_flops_per_second_width_{width}"]
     assert record["bound"] == max(limits, key=limits.get)
     assert math.isclose(record["limit"], max(limits.values()))
     assert math.isclose(record["share"], record["limit"] / record["measured"])
@@ -60,7 +67,7 @@ assert matmul["flops"] == 2 * 400 * 64 * 64 and matmul["bytes"] == 4 * (400 * 64
 gather = next(r for r in records if r["op"] == "gather")
 assert gather["bytes"] == 40 * (4 + 2 * 256)
 PY
-[ "$(tail -n +6 "$work/table" | wc -l)" -eq "$(wc -l <"$work/list")" ] || fail "a line of the table each"
+[ "$(tail -n +7 "$work/table" | wc -l)" -eq "$(wc -l <"$work/list")" ] || fail "a line of the table each"
 # shellcheck disable=SC2086
 "$bench" $tiny --only '^(matmul|gather) ' --json - | python3 -c '
 import json, sys

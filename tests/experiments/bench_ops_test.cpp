@@ -7,6 +7,7 @@
 #include "experiments/bench/naive_assign.hpp"
 #include "experiments/bench/op_report.hpp"
 #include "experiments/bench/sampler.hpp"
+#include "experiments/bench/search_mix.hpp"
 #include "host/cpu/cpu_backend.hpp"
 #include "tests/support/testing.hpp"
 
@@ -20,6 +21,7 @@ TEST(BenchCost, Assign) {
   const Cost cost = assign_cost(2, 3 + 1, 4, 2, 3, false);
   EXPECT_EQ(cost.bytes, 68 + 72);
   EXPECT_EQ(cost.flops, 2 * 4 * 4);
+  EXPECT_EQ(cost.searched_width, 2);
   EXPECT_EQ(assign_cost(2, 4, 4, 2, 3, true).bytes, 68 + 8 + 72);
 }
 
@@ -53,6 +55,37 @@ TEST(BenchLimit, IsTheSlowerOfBytesAndFlops) {
   EXPECT_TRUE(ceilings.memory_bound({50, 200}));
   EXPECT_EQ(ceilings.limit_seconds({10, 200}), 2.0);
   EXPECT_FALSE(ceilings.memory_bound({10, 200}));
+}
+
+TEST(BenchLimit, OfASearchIsBySlotsWhereTheyWereMeasured) {
+  Ceilings ceilings;
+  ceilings.fma_flops = 100;
+  ceilings.copy_bytes = 10;
+  const Cost search{10, 200, 8};
+  EXPECT_EQ(ceilings.limit_seconds(search), 2.0);
+  EXPECT_STREQ(ceilings.bound(search), "fma");
+  ceilings.search_flops = {{4, 10}, {8, 50}};
+  EXPECT_EQ(ceilings.limit_seconds(search), 4.0);
+  EXPECT_STREQ(ceilings.bound(search), "slots");
+  EXPECT_EQ(ceilings.limit_seconds({10, 200}), 2.0) << "no search";
+  EXPECT_STREQ(ceilings.bound({10, 200}), "fma");
+  EXPECT_EQ(ceilings.limit_seconds({500, 200, 8}), 50.0);
+  EXPECT_STREQ(ceilings.bound({500, 200, 8}), "copy");
+}
+
+/// Twice the centroids are twice the flops; each worker does its own.
+TEST(BenchLimit, TheSearchsInstructionsAreCounted) {
+  for (const SearchRows rows : {SearchRows::kInRegisters, SearchRows::kInFirstCache}) {
+    std::vector<float> sums(3, NAN);
+    const View<float> all(sums.data(), 3);
+    const double flops = run_search_mix(rows, 2, 64, all);
+    for (const float sum : sums) EXPECT_TRUE(std::isfinite(sum));
+    EXPECT_EQ(run_search_mix(rows, 2, 128, all), 2 * flops);
+    EXPECT_EQ(run_search_mix(rows, 8, 64, all), 4 * flops);
+    EXPECT_EQ(run_search_mix(rows, 5, 64, all.slice(0, 1)), 2.5 * flops / 3);
+    const double vectors = rows == SearchRows::kInRegisters ? 3 : 4;
+    EXPECT_EQ(std::fmod(flops, 2.0 * 2 * 64 * 3 * vectors), 0.0) << "whole vectors of rows";
+  }
 }
 
 TEST(BenchRecord, ComparesWithTheLimitAndTheFastestAlternative) {

@@ -87,7 +87,7 @@ NOT_RUN = {
 
 # (pattern, replacement, why), one after the other, on what is executed.
 SUBSTITUTIONS = [
-    (r"^(mgqe|figure2|figure3|ablation|schemes|features|scaling|bench_ops|bench_train) ", r"build/release/\1 ",
+    (r"^(mgqe|figure2|figure3|ablation|schemes|features|scaling|bench_data|bench_ops|bench_train) ", r"build/release/\1 ",
      "programs are named without their folder in running text"),
     (r"^(build/release/mgqe (?:train|evaluate|inspect|report|derive-relevance))$", r"\1 --help",
      "names a command and no more"),
