@@ -14,13 +14,11 @@
 
 #include "host/base/check.hpp"
 #include "host/base/parallel.hpp"
-#include "host/cpu/fused_multiply-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace mgqe::bench {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-using mgqe::HWY_NAMESPACE::fused_negative_multiply_add;
 
 using Tag = hn::ScalableTag<float>;
 using IndexTag = hn::ScalableTag<int32_t>;
@@ -56,7 +54,7 @@ HWY_NOINLINE float mix_of(int width, int64_t steps) {
         for (int v = 0; v < kVectors; ++v) {
           const auto x =
               kRowsInRegisters ? row[v] : hn::Load(tag, rows + (q * kVectors + v) * lanes);
-          score[v] = fused_negative_multiply_add(tag, x, component, score[v]);
+          score[v] = hn::NegMulAdd(x, component, score[v]);
         }
       }
       for (int v = 0; v < kVectors; ++v) {
