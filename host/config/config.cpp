@@ -210,6 +210,7 @@ void validate_train(const TrainConfig& train) {
   check_not_negative("--l2", train.l2);
   if (!(train.lr_decay > 0.0 && train.lr_decay <= 1.0))
     input_error("--lr-decay ", train.lr_decay, " is out of range: above 0, and 1 at most");
+  check_positive("--lr-patience", train.lr_patience);
   check_not_negative("--patience", train.patience);
   check_positive("--evaluate-every", train.evaluate_every);
 }

@@ -100,6 +100,7 @@ struct TrainConfig {
   double epsilon = 1e-8;
   double l2 = 0.0;
   double lr_decay = 1.0;
+  int lr_patience = 1;
   int patience = 0;
   int evaluate_every = 1;
   std::string warm_start;
@@ -220,7 +221,8 @@ void visit_fields(ConfigType& config, Visit&& visit) {
         "ctr: shared (all fields are rows of one table, with one codebook), field (a table and a "
         "codebook each) or group (fields whose rows have as many digits share one)");
   visit("embedding", "full_rows", "--full-rows", embedding.full_rows,
-        "ctr: fields of so many rows or fewer stay full");
+        "ctr: fields of so many rows or fewer stay full; with 0 and a budget they leave more to "
+        "the others");
   visit("embedding", "field_sizes", "--field-sizes", embedding.field_sizes,
         "ctr: fields that have a table, a scheme and sizes of their own, e.g. "
         "'user:centroids=64/16,subspaces=4;hour:scheme=full' [none]");
@@ -272,7 +274,9 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("train", "epsilon", "--epsilon", train.epsilon, "Adam's and Adagrad's epsilon");
   visit("train", "l2", "--l2", train.l2, "L2 penalty on the embedding rows of a batch");
   visit("train", "lr_decay", "--lr-decay", train.lr_decay,
-        "what an evaluation without a better one multiplies every learning rate by; 1 keeps them");
+        "what every learning rate is multiplied by where validation gets no better; 1 keeps them");
+  visit("train", "lr_patience", "--lr-patience", train.lr_patience,
+        "evaluations in a row without a better one after which --lr-decay is due");
   visit("train", "patience", "--patience", train.patience,
         "stop after so many evaluations without a better one; 0 trains every epoch");
   visit("train", "evaluate_every", "--evaluate-every", train.evaluate_every,

@@ -42,7 +42,7 @@ struct SchemeTraits {
 /// In the order in which they are listed for people.
 const std::vector<const SchemeTraits*>& scheme_traits();
 /// InputError that lists the known ones, with the flag.
-const SchemeTraits& traits_of_scheme(const std::string& name);
+const SchemeTraits& traits_of_scheme(std::string_view name);
 /// "full, dpq_vq or mgqe": the schemes that an option is for.
 std::string schemes_that(bool (*able)(const SchemeTraits&));
 

@@ -212,7 +212,8 @@ void Trainer::evaluate_epoch(int epoch) {
   RunState::Best& best = state_.best;
   ++state_.without_better;
   if (best.epoch > 0 && !(last_evaluation_.score > best.evaluation.score)) {
-    state_.rate_factor *= config_.train.lr_decay;
+    if (state_.without_better % config_.train.lr_patience == 0)
+      state_.rate_factor *= config_.train.lr_decay;
     return;
   }
   best = {epoch, download(packed), loop_.model().tier_reports(), last_evaluation_};

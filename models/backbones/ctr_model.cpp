@@ -63,8 +63,11 @@ void CtrModel::visit(const TensorVisitor& visitor) {
 
 void set_ctr_defaults(Config& config) {
   config.train.batch = 4096;
-  config.train.patience = 2;
-  config.train.lr_decay = 0.1;  // a tenth of the rate still finds better ones
+  // A tenth of the rate still finds better ones. Not after one evaluation: early ones may stand
+  // still, and a rate that has fallen there stays where they are.
+  config.train.lr_decay = 0.1;
+  config.train.lr_patience = 2;
+  config.train.patience = 4;
   config.embedding.dim = 16;
   config.embedding.subspaces = {8};
 }

@@ -305,6 +305,7 @@ TEST(Config, RefusalsNameTheFlagAndWhatIsAllowed) {
       {[](Config& c) { c.train.lr_decay = 0; }, {"--lr-decay 0", "above 0, and 1 at most"}},
       {[](Config& c) { c.train.lr_decay = 1.5; }, {"--lr-decay 1.5", "above 0, and 1 at most"}},
       {[](Config& c) { c.train.lr_decay = NAN; }, {"--lr-decay nan", "above 0, and 1 at most"}},
+      {[](Config& c) { c.train.lr_patience = 0; }, {"--lr-patience 0", "greater than 0"}},
       {[](Config& c) { c.train.patience = -1; }, {"--patience -1", "0 or more"}},
       {[](Config& c) { c.train.evaluate_every = 0; }, {"--evaluate-every 0", "greater than 0"}},
       {[](Config& c) { c.train.negatives = 0; }, {"--negatives 0", "1 to 1000000"}},

@@ -120,6 +120,7 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
                                         "train.epsilon",
                                         "train.l2",
                                         "train.lr_decay",
+                                        "train.lr_patience",
                                         "train.warm_start",
                                         "train.patience",
                                         "train.evaluate_every",

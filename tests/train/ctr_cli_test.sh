@@ -71,23 +71,30 @@ P
   done
 fi
 
-# A rate that falls after each evaluation without a better one, and goes on falling where it stood.
+# A rate that falls after each evaluation without a better one, or after two in a row, and goes on
+# falling where it stood.
 falling=("${base[@]/#0.01/0.05}" --data clicks.cache --model dcn --lr-decay 0.1 --patience 0)
-"${falling[@]}" --epochs 8 --out falling >/dev/null
-"${falling[@]}" --epochs 5 --out stopped >/dev/null
-"${falling[@]}" --epochs 8 --resume --out stopped >/dev/null
+"${falling[@]}" --lr-patience 1 --epochs 8 --out falling >/dev/null
+"${falling[@]}" --lr-patience 1 --epochs 5 --out stopped >/dev/null
+"${falling[@]}" --lr-patience 1 --epochs 8 --resume --out stopped >/dev/null
+"${falling[@]}" --lr-patience 2 --epochs 12 --out patient >/dev/null
 python3 - <<'P'
 import json
 read = lambda run: [json.loads(line) for line in open(f"{run}/metrics.jsonl")]
-lines, best, factor, cuts = read("falling"), 0.0, 1.0, 0
-for line in lines:
-    assert abs(line["rate_factor"] - factor) < 1e-12, lines
-    better = line["valid"]["auc"] > best
-    best = max(best, line["valid"]["auc"])
-    if not better:
-        factor *= 0.1
-        cuts += 1
-assert cuts >= 1, [line["valid"]["auc"] for line in lines]
+def cuts_of(lines, patience):
+    best, factor, worse, cuts = 0.0, 1.0, 0, 0
+    for line in lines:
+        assert abs(line["rate_factor"] - factor) < 1e-12, (patience, lines)
+        worse = 0 if line["valid"]["auc"] > best else worse + 1
+        best = max(best, line["valid"]["auc"])
+        if worse > 0 and worse % patience == 0:
+            factor *= 0.1
+            cuts += 1
+    return cuts
+lines, patient = read("falling"), read("patient")
+assert cuts_of(lines, 1) >= 1, [line["valid"]["auc"] for line in lines]
+assert cuts_of(patient, 2) >= 1, [line["valid"]["auc"] for line in patient]
+assert [line["rate_factor"] for line in lines] != [line["rate_factor"] for line in patient[:len(lines)]]
 # At a thousandth of the rate, an epoch hardly changes what it finds.
 settled = [line["train_loss"] for line in lines if line["rate_factor"] < 0.002]
 assert not settled or max(settled) - min(settled) < 0.01, settled
@@ -95,6 +102,7 @@ again = read("stopped")
 for one, other in zip(lines, again, strict=True):
     assert one["train_loss"] == other["train_loss"] and one["valid"] == other["valid"], (one, other)
 P
+refuses "--lr-patience 0" "${base[@]}" --data clicks.cache --model dcn --lr-patience 0 --epochs 1 --out no
 refuses "--lr-decay 2" "${base[@]}" --data clicks.cache --model dcn --lr-decay 2 --epochs 1 --out no
 
 # Each field its own table.

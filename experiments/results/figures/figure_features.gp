@@ -8,121 +8,136 @@ set pointintervalbox 0
 set format y "%g"
 set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
 $p0s0 << EOD
-12.5 0.968286 0.00425855
-25 0.97588 0.000891751
-50 0.980818 0.00130767
+12.5 0.967847 0.00182573
+25 0.975968 0.000921203
+50 0.981105 0.000757366
 100 0.984916 0.00032805
 EOD
 $p0s1 << EOD
-14.4491 0.943296 0.000783502
-26.7134 0.951672 0.0368326
+14.4491 0.948668 0.0147187
+26.7134 0.950167 0.0139005
 EOD
 $p0s2 << EOD
-8.33567 0.967684 0.00543595
-14.4491 0.98389 0.000520938
+8.33567 0.967434 0.00224476
+14.4491 0.983775 0.000350586
 EOD
 $p0s3 << EOD
 8.33567 0.982904 0.000701156
 14.4491 0.983902 0.000565819
 EOD
 $p0s4 << EOD
-6.96545 0.898939 0.00460506
-11.746 0.930694 0.000504029
+6.28735 0.981702 0.0015641
+12.5373 0.983813 0.000855594
 EOD
 $p0s5 << EOD
-5.3408 0.939983 0.0286641
-7.35761 0.946004 0.0113226
+6.96545 0.898542 0.00179546
+11.746 0.93154 0.0014579
 EOD
 $p0s6 << EOD
-9.49346 0.947063 0.00410678
-13.0789 0.959113 0.00330687
+5.3408 0.851827 0.24346
+7.35761 0.945381 0.00419151
 EOD
 $p0s7 << EOD
-10.2264 0.943433 0.00185778
-17.4907 0.952118 0.0015796
+9.49346 0.947456 0.00170424
+13.0789 0.957395 0.00518014
 EOD
 $p0s8 << EOD
-16.8021 0.984334 0.00083585
+10.2264 0.945207 0.00376363
+17.4907 0.951834 0.000766701
 EOD
 $p0s9 << EOD
+16.8021 0.984221 0.00040418
+EOD
+$p0s10 << EOD
 9.31314 0.981467 0.000635276
 14.0511 0.983895 0.000578558
 EOD
-$p0s10 << EOD
-16.4414 0.983914 0.000979217
-EOD
 $p0s11 << EOD
-18.8323 0.983442 0.00122904
+12.0781 0.984025 0.000299146
 EOD
 $p0s12 << EOD
-5.8415 0.976423 0.000708957
-7.36665 0.980919 0.00037532
-9.89204 0.9834 0.000833539
-11.9363 0.984398 0.000476898
+16.4414 0.984083 0.000454336
 EOD
 $p0s13 << EOD
-100 0.985031 0.000630427
+18.8323 0.983732 0.000722591
 EOD
 $p0s14 << EOD
-14.0511 0.984178 0.00064491
+5.28215 0.979279 0.00103967
+7.99311 0.982769 0.000377549
+9.99883 0.983858 0.000797816
+11.9975 0.984188 0.000516658
+EOD
+$p0s15 << EOD
+100 0.984916 0.000332559
+EOD
+$p0s16 << EOD
+14.0511 0.983893 0.000575846
 EOD
 $p1s0 << EOD
-12.5 0.73959 0.0814518
-25 0.761389 0.00385627
-50 0.775818 0.015495
-100 0.784069 0.01519
+12.5 0.739845 0.00605473
+25 0.761001 0.00275088
+50 0.775745 0.00154349
+100 0.783943 0.00106596
 EOD
 $p1s1 << EOD
-15.3681 0.779113 0
-27.4913 0.77931 0
+15.3681 0.77951 0.000924542
+27.4913 0.779742 0.00123655
 EOD
 $p1s2 << EOD
-9.32092 0.781419 0.00196308
-15.3681 0.783115 0.00941515
+9.32092 0.782734 0.00154164
+15.3681 0.783834 0.00120071
 EOD
 $p1s3 << EOD
-9.32092 0.781765 0
-15.3681 0.783269 0
+9.32092 0.782471 0.000965705
+15.3681 0.783586 0.00156544
 EOD
 $p1s4 << EOD
-6.93683 0.779486 0.00229343
-10.6288 0.781131 0.00703912
+6.27884 0.774253 0.00101849
+12.5288 0.781464 0.00176879
 EOD
 $p1s5 << EOD
-5.85521 0.778482 0
-7.32622 0.778072 0
+6.93683 0.780667 0.00180126
+10.6288 0.781845 0.00140917
 EOD
 $p1s6 << EOD
-10.2151 0.779193 0
-12.984 0.779282 0
+5.85521 0.778936 0.00207689
+7.32622 0.779455 0.00128614
 EOD
 $p1s7 << EOD
-11.1786 0.778674 0
-18.3786 0.780749 0
+10.2151 0.780041 0.00163032
+12.984 0.779955 0.00147315
 EOD
 $p1s8 << EOD
-17.1852 0.782525 0
+11.1786 0.78071 0.00150582
+18.3786 0.780712 0.00213806
 EOD
 $p1s9 << EOD
-9.77746 0.782211 0
-14.4641 0.782692 0
+17.1852 0.783698 0.00181335
 EOD
 $p1s10 << EOD
-16.31 0.782532 0
+9.77746 0.782866 0.00163405
+14.4641 0.783735 0.00100457
 EOD
 $p1s11 << EOD
-18.1569 0.782472 0
+11.5337 0.782825 0.00116215
 EOD
 $p1s12 << EOD
-7.93261 0.782404 0
-9.97891 0.782417 0
-11.467 0.782749 0
+16.31 0.783087 0.00113514
 EOD
 $p1s13 << EOD
-100 0.784062 0.0152154
+18.1569 0.783422 0.00106555
 EOD
 $p1s14 << EOD
-14.4641 0.782694 0
+5.9476 0.780658 0.000911808
+7.96077 0.781458 0.00085303
+9.96133 0.782982 0.00115412
+11.9258 0.783103 0.000652358
+EOD
+$p1s15 << EOD
+100 0.783937 0.00106653
+EOD
+$p1s16 << EOD
+14.4641 0.783733 0.00100067
 EOD
 set multiplot
 set key off
@@ -134,7 +149,7 @@ set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.89052:0.992318]
+set yrange [0.592664:1.08341]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -143,28 +158,32 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
   $p0s3 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
   $p0s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
-  $p0s4 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
-  $p0s4 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
-  $p0s5 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
-  $p0s5 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
-  $p0s6 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
-  $p0s6 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
-  $p0s7 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
-  $p0s7 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
-  $p0s8 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
-  $p0s8 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
-  $p0s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p0s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
-  $p0s10 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s10 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
+  $p0s4 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p0s4 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "lsq_all", \
+  $p0s5 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
+  $p0s5 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
+  $p0s6 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
+  $p0s6 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
+  $p0s7 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
+  $p0s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
+  $p0s8 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
+  $p0s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
+  $p0s9 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
+  $p0s9 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
+  $p0s10 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
+  $p0s10 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
   $p0s11 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
+  $p0s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_all", \
   $p0s12 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
+  $p0s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
   $p0s13 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
+  $p0s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
   $p0s14 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
+  $p0s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
+  $p0s15 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p0s15 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
+  $p0s16 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p0s16 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
 set size 0.5,0.8824
 set origin 0.5,0.1176
 set title "DLRM on flights"
@@ -173,26 +192,41 @@ set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.65243:0.826749]
+set yrange [0.731453:0.787849]
 plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p1s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p1s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
   $p1s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
   $p1s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p1s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
+  $p1s3 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
   $p1s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
-  $p1s4 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
-  $p1s4 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
-  $p1s5 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
-  $p1s6 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
-  $p1s7 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
-  $p1s8 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
-  $p1s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
-  $p1s10 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
-  $p1s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
-  $p1s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
+  $p1s4 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s4 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "lsq_all", \
+  $p1s5 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
+  $p1s5 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
+  $p1s6 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
+  $p1s6 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
+  $p1s7 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
+  $p1s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
+  $p1s8 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
+  $p1s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
+  $p1s9 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
+  $p1s9 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
+  $p1s10 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
+  $p1s10 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p1s11 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_all", \
+  $p1s12 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
   $p1s13 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
-  $p1s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
+  $p1s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
+  $p1s14 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
+  $p1s15 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s15 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
+  $p1s16 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p1s16 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
 set size 1,0.1176
 set origin 0,0
 set margins 0,0,0,0
