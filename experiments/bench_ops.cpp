@@ -75,7 +75,7 @@ OpResult measure(const OpCase& entry, Backend& backend, const Options& options, 
   std::vector<Workload> copies;
   copies.push_back(entry.prepare(backend, options.seed));
   const Workload work = copies[0];
-  probe.add_search(work.cost.searched_width, std::min(options.samples, 8));
+  probe.measure_search(work.cost.searched_width, std::min(options.samples, 8));
   const bool cold = probe.ceilings().memory_bound(work.cost) && !options.quick;
   const int64_t count = cold ? copies_in_rotation(backend.cache_bytes(), work.cost.bytes) : 1;
   while (static_cast<int64_t>(copies.size()) < count)

@@ -84,23 +84,18 @@ void CeilingProbe::measure(int samples) {
     });
     raise(backend_, sample_seconds_, ceilings_.fill_bytes, stream_bytes,
           [&] { backend_.fill(to_[turn()], 1.0f); });
-    for (const auto& [width, flops] : ceilings_.search_flops) measure_search(width);
   }
 }
 
-void CeilingProbe::add_search(int width, int samples) {
-  if (width == 0 || backend_.name() != "cpu" || ceilings_.search_flops.contains(width)) return;
-  ceilings_.search_flops[width] = 0.0;
-  for (int i = 0; i < samples; ++i) measure_search(width);
-}
-
-void CeilingProbe::measure_search(int width) {
-  const int64_t steps = std::max<int64_t>(1, chain_steps_ / width);
-  for (const SearchRows rows : {SearchRows::kInRegisters, SearchRows::kInFirstCache}) {
-    const double flops = run_search_mix(rows, width, steps, sums_);
-    raise(backend_, sample_seconds_, ceilings_.search_flops[width], flops,
-          [&] { run_search_mix(rows, width, steps, sums_); });
-  }
+void CeilingProbe::measure_search(int width, int samples) {
+  if (width == 0 || backend_.name() != "cpu") return;
+  const int64_t steps = std::max<int64_t>(1, chain_steps_ / (4 * width));
+  for (int i = 0; i < samples; ++i)
+    for (const SearchRows rows : {SearchRows::kInRegisters, SearchRows::kInFirstCache}) {
+      const double flops = run_search_mix(rows, width, steps, sums_);
+      raise(backend_, sample_seconds_, ceilings_.search_flops[width], flops,
+            [&] { run_search_mix(rows, width, steps, sums_); });
+    }
 }
 
 }  // namespace mgqe::bench

@@ -43,14 +43,11 @@ class CeilingProbe {
   /// Raises the ceilings to what `samples` more samples of each reach. Called between ops too: a
   /// ceiling taken while a neighbour held the machine would flatter them.
   void measure(int samples);
-  /// From now on the search of this width too, `samples` of it at once; where there is one already,
-  /// or no CPU, nothing.
-  void add_search(int width, int samples);
+  /// The same of a search of this width, on a CPU; of width 0, nothing.
+  void measure_search(int width, int samples);
   const Ceilings& ceilings() const { return ceilings_; }
 
  private:
-  void measure_search(int width);
-
   Backend& backend_;
   int64_t stream_floats_, chain_steps_;
   double sample_seconds_;

@@ -1,5 +1,8 @@
 # What the system must provide: one message names everything that is missing.
 set(missing "")
+if(POLICY CMP0167)
+  cmake_policy(SET CMP0167 NEW)  # Boost's own package file, which CMake 3.30 asks for
+endif()
 macro(need package debian_package)
   find_package(${package} ${ARGN} QUIET)
   if(NOT ${package}_FOUND)
