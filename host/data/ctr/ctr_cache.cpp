@@ -179,10 +179,66 @@ struct Place {
   }
 };
 
-template <class T>
-void gather_ids(const std::vector<Place>& places, size_t start, int32_t* out) {
-  for (size_t i = 0; i < places.size(); ++i)
-    out[i] = static_cast<int32_t>(places[i].column<T>(start)[places[i].row]);
+/// A row of a block, and its place among those asked for.
+struct Pick {
+  uint32_t row, place;
+};
+
+/// The rows of one block, in the order in which they were asked for: picks [begin, end).
+struct BlockPicks {
+  int64_t block;
+  size_t begin, end;
+  bool one_run;  // rows and places both count up
+};
+
+/// Rows by block, so that a column's values are read a block after the other: random rows of a
+/// window would else find where the block's column begins for every value.
+class PicksByBlock {
+ public:
+  PicksByBlock(std::span<const int64_t> rows, int64_t block_rows, size_t blocks)
+      : picks_(rows.size()) {
+    std::vector<uint32_t> numbers(rows.size()), ends(blocks + 1, 0);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      numbers[i] = static_cast<uint32_t>(rows[i] / block_rows);
+      ++ends[numbers[i] + 1];
+    }
+    for (size_t b = 0; b < blocks; ++b) {
+      ends[b + 1] += ends[b];
+      if (ends[b + 1] > ends[b])
+        by_block_.push_back({static_cast<int64_t>(b), ends[b], ends[b + 1], true});
+    }
+    std::vector<uint32_t>& next = ends;  // where the next pick of a block goes
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto row = static_cast<uint32_t>(rows[i] - int64_t{numbers[i]} * block_rows);
+      picks_[next[numbers[i]]++] = {row, static_cast<uint32_t>(i)};
+    }
+    for (BlockPicks& block : by_block_)
+      for (size_t i = block.begin + 1; i < block.end; ++i)
+        block.one_run = block.one_run && picks_[i].row == picks_[i - 1].row + 1 &&
+                        picks_[i].place == picks_[i - 1].place + 1;
+  }
+
+  const std::vector<BlockPicks>& blocks() const { return by_block_; }
+  std::span<const Pick> picks(const BlockPicks& block) const {
+    return std::span(picks_).subspan(block.begin, block.end - block.begin);
+  }
+
+ private:
+  std::vector<Pick> picks_;
+  std::vector<BlockPicks> by_block_;
+};
+
+/// out[place * stride] of each pick = the column's value in its row.
+template <class T, class Out>
+void gather_column(std::span<const Pick> picks, bool one_run, const T* __restrict column,
+                   Out* __restrict out, size_t stride) {
+  if (one_run && stride == 1) {
+    const T* __restrict from = column + picks[0].row;
+    Out* __restrict to = out + picks[0].place;
+    for (size_t i = 0; i < picks.size(); ++i) to[i] = static_cast<Out>(from[i]);
+    return;
+  }
+  for (const Pick& pick : picks) out[pick.place * stride] = static_cast<Out>(column[pick.row]);
 }
 
 template <class T>
@@ -234,21 +290,32 @@ void CtrCache::check_values(const CtrBlock& block, const OpenBlock& open) const 
 
 void CtrCache::gather(CtrSplit split, std::span<const int64_t> rows, CtrBatch& batch) const {
   const int s = static_cast<int>(split);
+  for (const int64_t row : rows)
+    MGQE_CHECK(row >= 0 && row < index_.rows[s], "row ", row, " of ", index_.rows[s]);
   batch.resize(shape_, static_cast<int64_t>(rows.size()));
-  std::vector<Place> places(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    MGQE_CHECK(rows[i] >= 0 && rows[i] < index_.rows[s], "row ", rows[i], " of ", index_.rows[s]);
-    const OpenBlock& open = block(s, rows[i] / index_.block_rows);
-    places[i] = {open.data, open.starts.data(), static_cast<uint32_t>(rows[i] % index_.block_rows)};
-    batch.labels[i] = static_cast<float>(places[i].column<uint8_t>(0)[places[i].row]);
+  const PicksByBlock by_block(rows, index_.block_rows, blocks_[s].size());
+  for (const BlockPicks& picked : by_block.blocks()) {
+    const OpenBlock& open = block(s, picked.block);
+    const std::span<const Pick> picks = by_block.picks(picked);
+    const auto column = [&](size_t start) { return open.data + open.starts[start]; };
+    gather_column(picks, picked.one_run, column(0), batch.labels.data(), 1);
+    for (size_t c = 0; c < ids_.size(); ++c)
+      with_width(ids_[c].width, [&](auto id) {
+        gather_column(picks, picked.one_run,
+                      reinterpret_cast<const decltype(id)*>(column(ids_[c].start)),
+                      batch.ids.data() + c * rows.size(), 1);
+      });
+    for (size_t d = 0; d < dense_.size(); ++d)
+      gather_column(picks, picked.one_run, reinterpret_cast<const float*>(column(dense_[d].start)),
+                    batch.dense.data() + d, dense_.size());
   }
-  for (size_t c = 0; c < ids_.size(); ++c)
-    with_width(ids_[c].width, [&](auto id) {
-      gather_ids<decltype(id)>(places, ids_[c].start, batch.ids.data() + c * rows.size());
-    });
-  for (size_t d = 0; d < dense_.size(); ++d)
-    for (size_t i = 0; i < places.size(); ++i)
-      batch.dense[i * dense_.size() + d] = places[i].column<float>(dense_[d].start)[places[i].row];
+  if (bags_.empty()) return;
+  std::vector<Place> places(rows.size());
+  for (const BlockPicks& picked : by_block.blocks()) {
+    const OpenBlock& open = block(s, picked.block);
+    for (const Pick& pick : by_block.picks(picked))
+      places[pick.place] = {open.data, open.starts.data(), pick.row};
+  }
   for (size_t b = 0; b < bags_.size(); ++b)
     with_width(bags_[b].width,
                [&](auto id) { gather_bag<decltype(id)>(places, bags_[b].start, batch.bags[b]); });
