@@ -41,8 +41,10 @@ constexpr Look kLooks[] = {
     {"dpq_vq", 5, 12, "(6,2)", 1.4},             // open diamond
     {"mgqe_f16", 8, 9, "(4,2)", 1.8},            // filled triangle
     {"mgqe", 6, 5, "1", 2.4},                    // filled square, thick line
+    {"mgqe_budget", 3, 15, "1", 2.0},            // filled pentagon
     {"dpq_sx", 7, 2, "(2,2)", 1.2},              // cross
     {"lsq", 7, 6, "(3,1)", 1.2},                 // open circle
+    {"lsq_all", 7, 14, "(1,3)", 1.2},            // open pentagon
     {"multiplexed", 4, 10, "(10,3)", 1.2},       // open triangle, point down
     {"quotient_remainder", 2, 3, "(1,2)", 1.2},  // star
     {"memcom", 5, 1, "(5,3)", 1.2},              // plus
@@ -113,13 +115,26 @@ std::string plot_command(const Plot& plot, size_t number) {
   return text + "plot " + parts + "\n";
 }
 
-/// A plot of nothing but the key.
-std::string key_command(const std::vector<Plot>& plots) {
+std::vector<std::string> names_of(const std::vector<Plot>& plots) {
   std::vector<std::string> names;
   for (const Plot& plot : plots)
     for (const PlotSeries& series : plot.series)
       if (std::find(names.begin(), names.end(), series.name) == names.end())
         names.push_back(series.name);
+  return names;
+}
+
+constexpr size_t kKeyColumns = 4;
+/// Of a plot of nothing but the key.
+int key_height(const std::vector<Plot>& plots) {
+  constexpr int kRow = 20;
+  const size_t names = names_of(plots).size();
+  return kRow * static_cast<int>(std::max<size_t>(2, (names + kKeyColumns - 1) / kKeyColumns));
+}
+
+/// A plot of nothing but the key.
+std::string key_command(const std::vector<Plot>& plots) {
+  const std::vector<std::string> names = names_of(plots);
   std::string parts;
   for (const Look& look : kLooks)
     if (std::find(names.begin(), names.end(), look.name) != names.end())
@@ -127,8 +142,8 @@ std::string key_command(const std::vector<Plot>& plots) {
                            line_style(look), quoted(look.name));
   return "unset title\nunset xlabel\nunset ylabel\nunset tics\nunset border\nunset grid\n"
          "unset logscale x\nset xrange [0:1]\nset yrange [0:1]\n"
-         "set key center center horizontal samplen 3 width 2\nplot " +
-         parts + "\n";
+         "set key center center horizontal maxcols " +
+         std::to_string(kKeyColumns) + " samplen 3 width 2\nplot " + parts + "\n";
 }
 
 std::string read(const std::filesystem::path& path) {
@@ -148,7 +163,8 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
 std::string gnuplot_script(const std::vector<Plot>& plots, const std::string& output) {
   const bool panels = plots.size() > 1;
   const size_t rows = (plots.size() + 1) / 2;
-  const int width = panels ? 860 : 430, height = panels ? static_cast<int>(rows) * 300 + 40 : 360;
+  const int width = panels ? 860 : 430,
+            height = panels ? static_cast<int>(rows) * 300 + key_height(plots) : 360;
   std::string text = fmt::format(
       "set terminal svg size {},{} dynamic noenhanced font \"system-ui,sans-serif,13\" name "
       "\"plot\"\n"
@@ -159,7 +175,8 @@ std::string gnuplot_script(const std::vector<Plot>& plots, const std::string& ou
       width, height, output, data_blocks(plots));
   if (!panels) return text + kKeyBelow + plot_command(plots[0], 0);
   text += "set multiplot\nset key off\n";
-  const double strip = 40.0 / height, tall = (1.0 - strip) / static_cast<double>(rows);
+  const double strip = static_cast<double>(key_height(plots)) / height,
+               tall = (1.0 - strip) / static_cast<double>(rows);
   for (size_t p = 0; p < plots.size(); ++p)
     text += fmt::format("set size 0.5,{:.4f}\nset origin {},{:.4f}\n{}", tall, p % 2 == 0 ? 0 : 0.5,
                         strip + tall * static_cast<double>(rows - 1 - p / 2),

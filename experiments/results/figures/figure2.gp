@@ -199,7 +199,7 @@ unset grid
 unset logscale x
 set xrange [0:1]
 set yrange [0:1]
-set key center center horizontal samplen 3 width 2
+set key center center horizontal maxcols 4 samplen 3 width 2
 plot NaN with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 title "full", \
   NaN with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 title "low_rank", \
   NaN with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 title "scalar_quantized", \

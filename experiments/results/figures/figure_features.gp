@@ -1,4 +1,4 @@
-set terminal svg size 860,340 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
+set terminal svg size 860,360 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
 set output "figure_features.raw.svg"
 set border 3
 set tics nomirror
@@ -46,32 +46,14 @@ $p0s8 << EOD
 17.4907 0.951834 0.000766701
 EOD
 $p0s9 << EOD
-16.8021 0.984221 0.00040418
-EOD
-$p0s10 << EOD
 9.31314 0.981467 0.000635276
 14.0511 0.983895 0.000578558
 EOD
-$p0s11 << EOD
-12.0781 0.984025 0.000299146
-EOD
-$p0s12 << EOD
-16.4414 0.984083 0.000454336
-EOD
-$p0s13 << EOD
-18.8323 0.983732 0.000722591
-EOD
-$p0s14 << EOD
+$p0s10 << EOD
 5.28215 0.979279 0.00103967
 7.99311 0.982769 0.000377549
 9.99883 0.983858 0.000797816
 11.9975 0.984188 0.000516658
-EOD
-$p0s15 << EOD
-100 0.984916 0.000332559
-EOD
-$p0s16 << EOD
-14.0511 0.983893 0.000575846
 EOD
 $p1s0 << EOD
 12.5 0.739845 0.00605473
@@ -112,44 +94,26 @@ $p1s8 << EOD
 18.3786 0.780712 0.00213806
 EOD
 $p1s9 << EOD
-17.1852 0.783698 0.00181335
-EOD
-$p1s10 << EOD
 9.77746 0.782866 0.00163405
 14.4641 0.783735 0.00100457
 EOD
-$p1s11 << EOD
-11.5337 0.782825 0.00116215
-EOD
-$p1s12 << EOD
-16.31 0.783087 0.00113514
-EOD
-$p1s13 << EOD
-18.1569 0.783422 0.00106555
-EOD
-$p1s14 << EOD
+$p1s10 << EOD
 5.9476 0.780658 0.000911808
 7.96077 0.781458 0.00085303
 9.96133 0.782982 0.00115412
 11.9258 0.783103 0.000652358
 EOD
-$p1s15 << EOD
-100 0.783937 0.00106653
-EOD
-$p1s16 << EOD
-14.4641 0.783733 0.00100067
-EOD
 set multiplot
 set key off
-set size 0.5,0.8824
-set origin 0,0.1176
+set size 0.5,0.8333
+set origin 0,0.1667
 set title "DLRM on Frappe"
 set xlabel "size, % of the full table (log)"
 set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.592664:1.08341]
+set yrange [0.934916:0.988916]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -158,8 +122,8 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
   $p0s3 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
   $p0s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
-  $p0s4 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s4 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "lsq_all", \
+  $p0s4 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
+  $p0s4 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (1,3) pt 14 ps 0.75 pointinterval 1 title "lsq_all", \
   $p0s5 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
   $p0s5 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
   $p0s6 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -168,31 +132,19 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
   $p0s8 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
   $p0s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
-  $p0s9 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
-  $p0s9 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
-  $p0s10 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p0s10 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
-  $p0s11 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_all", \
-  $p0s12 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
-  $p0s13 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
-  $p0s14 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
-  $p0s15 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s15 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
-  $p0s16 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p0s16 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
-set size 0.5,0.8824
-set origin 0.5,0.1176
+  $p0s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
+  $p0s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p0s10 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
+  $p0s10 using 1:2 with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 pointinterval 1 title "mgqe_budget"
+set size 0.5,0.8333
+set origin 0.5,0.1667
 set title "DLRM on flights"
 set xlabel "size, % of the full table (log)"
 set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.731453:0.787849]
+set yrange [0.733943:0.787943]
 plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p1s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p1s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -201,8 +153,8 @@ plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p1s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
   $p1s3 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
   $p1s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
-  $p1s4 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s4 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "lsq_all", \
+  $p1s4 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
+  $p1s4 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (1,3) pt 14 ps 0.75 pointinterval 1 title "lsq_all", \
   $p1s5 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
   $p1s5 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
   $p1s6 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -211,23 +163,11 @@ plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p1s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
   $p1s8 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
   $p1s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
-  $p1s9 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
-  $p1s9 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
-  $p1s10 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p1s10 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
-  $p1s11 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s11 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_all", \
-  $p1s12 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s12 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_f32", \
-  $p1s13 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s13 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_field", \
-  $p1s14 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s14 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_budget", \
-  $p1s15 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s15 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full_int8", \
-  $p1s16 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
-  $p1s16 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
-set size 1,0.1176
+  $p1s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
+  $p1s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p1s10 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
+  $p1s10 using 1:2 with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 pointinterval 1 title "mgqe_budget"
+set size 1,0.1667
 set origin 0,0
 set margins 0,0,0,0
 unset title
@@ -239,13 +179,14 @@ unset grid
 unset logscale x
 set xrange [0:1]
 set yrange [0:1]
-set key center center horizontal samplen 3 width 2
+set key center center horizontal maxcols 4 samplen 3 width 2
 plot NaN with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 title "full", \
   NaN with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 title "low_rank", \
   NaN with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 title "scalar_quantized", \
-  NaN with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 title "dpq_vq", \
   NaN with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 title "mgqe", \
+  NaN with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 title "mgqe_budget", \
   NaN with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 title "lsq", \
+  NaN with linespoints lc rgb '#010207' lw 1.2 dt (1,3) pt 14 ps 0.75 title "lsq_all", \
   NaN with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 title "multiplexed", \
   NaN with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 title "quotient_remainder", \
   NaN with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 title "memcom", \
