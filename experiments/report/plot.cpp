@@ -124,7 +124,7 @@ std::vector<std::string> names_of(const std::vector<Plot>& plots) {
   return names;
 }
 
-constexpr size_t kKeyColumns = 4;
+constexpr size_t kKeyColumns = 3;
 /// Of a plot of nothing but the key.
 int key_height(const std::vector<Plot>& plots) {
   constexpr int kRow = 20;

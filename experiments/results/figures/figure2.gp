@@ -1,4 +1,4 @@
-set terminal svg size 860,640 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
+set terminal svg size 860,660 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
 set output "figure2.raw.svg"
 set border 3
 set tics nomirror
@@ -111,8 +111,8 @@ $p3s6 << EOD
 EOD
 set multiplot
 set key off
-set size 0.5,0.4688
-set origin 0,0.5312
+set size 0.5,0.4545
+set origin 0,0.5455
 set title "GMF on MovieLens-1M"
 set xlabel "size, % of the full table (log)"
 set ylabel "full-ranking HR@10"
@@ -134,8 +134,8 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
   $p0s6 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
   $p0s6 using 1:2 with linespoints lc rgb '#010208' lw 1.8 dt (4,2) pt 9 ps 0.75 pointinterval 1 title "mgqe_f16"
-set size 0.5,0.4688
-set origin 0.5,0.5312
+set size 0.5,0.4545
+set origin 0.5,0.5455
 set title "NeuMF on MovieLens-1M"
 set xlabel "size, % of the full table (log)"
 set ylabel "full-ranking HR@10"
@@ -149,8 +149,8 @@ plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p1s1 using 1:2 with linespoints lc rgb '#010205' lw 1.4 dt (6,2) pt 12 ps 0.75 pointinterval 1 title "dpq_vq", \
   $p1s2 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p1s2 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
-set size 0.5,0.4688
-set origin 0,0.0625
+set size 0.5,0.4545
+set origin 0,0.0909
 set title "SASRec on MovieLens-1M"
 set xlabel "size, % of the full table (log)"
 set ylabel "full-ranking HR@10"
@@ -164,8 +164,8 @@ plot $p2s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p2s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
   $p2s3 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p2s3 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
-set size 0.5,0.4688
-set origin 0.5,0.0625
+set size 0.5,0.4545
+set origin 0.5,0.0909
 set title "item-to-item relevance, Steam"
 set xlabel "size, % of the full table (log)"
 set ylabel "RMSE"
@@ -187,7 +187,7 @@ plot $p3s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p3s5 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
   $p3s6 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
   $p3s6 using 1:2 with linespoints lc rgb '#010208' lw 1.8 dt (4,2) pt 9 ps 0.75 pointinterval 1 title "mgqe_f16"
-set size 1,0.0625
+set size 1,0.0909
 set origin 0,0
 set margins 0,0,0,0
 unset title
@@ -199,7 +199,7 @@ unset grid
 unset logscale x
 set xrange [0:1]
 set yrange [0:1]
-set key center center horizontal maxcols 4 samplen 3 width 2
+set key center center horizontal maxcols 3 samplen 3 width 2
 plot NaN with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 title "full", \
   NaN with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 title "low_rank", \
   NaN with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 title "scalar_quantized", \

@@ -1,4 +1,4 @@
-set terminal svg size 860,360 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
+set terminal svg size 860,380 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
 set output "figure_features.raw.svg"
 set border 3
 set tics nomirror
@@ -105,8 +105,8 @@ $p1s10 << EOD
 EOD
 set multiplot
 set key off
-set size 0.5,0.8333
-set origin 0,0.1667
+set size 0.5,0.7895
+set origin 0,0.2105
 set title "DLRM on Frappe"
 set xlabel "size, % of the full table (log)"
 set ylabel "AUC"
@@ -136,8 +136,8 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
   $p0s10 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p0s10 using 1:2 with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 pointinterval 1 title "mgqe_budget"
-set size 0.5,0.8333
-set origin 0.5,0.1667
+set size 0.5,0.7895
+set origin 0.5,0.2105
 set title "DLRM on flights"
 set xlabel "size, % of the full table (log)"
 set ylabel "AUC"
@@ -167,7 +167,7 @@ plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p1s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
   $p1s10 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p1s10 using 1:2 with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 pointinterval 1 title "mgqe_budget"
-set size 1,0.1667
+set size 1,0.2105
 set origin 0,0
 set margins 0,0,0,0
 unset title
@@ -179,7 +179,7 @@ unset grid
 unset logscale x
 set xrange [0:1]
 set yrange [0:1]
-set key center center horizontal maxcols 4 samplen 3 width 2
+set key center center horizontal maxcols 3 samplen 3 width 2
 plot NaN with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 title "full", \
   NaN with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 title "low_rank", \
   NaN with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 title "scalar_quantized", \
