@@ -1,12 +1,12 @@
 // How fast data gets in: texts into what training reads, by megabytes a second of one core, and a
 // prepared cache into batches, against the bandwidth of copying.
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
-
-#include <unistd.h>
 
 #include "experiments/bench/ceilings.hpp"
 #include "experiments/bench/data_cases.hpp"
+#include "experiments/bench/progress.hpp"
 #include "experiments/bench/rounds.hpp"
 #include "experiments/cli/cli.hpp"
 #include "host/base/parallel.hpp"
@@ -84,11 +84,6 @@ class WorkFolder {
  private:
   fs::path path_;
 };
-
-void show_progress(const std::string& text) {
-  static const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) fmt::print(stderr, "\r\033[K{}", text);
-}
 
 ordered_json measure(const DataCase& one, int samples, const Ceilings& ceilings) {
   std::vector<CallTime> times;

@@ -4,11 +4,10 @@
 #include <iostream>
 #include <regex>
 
-#include <unistd.h>
-
 #include "experiments/bench/ceilings.hpp"
 #include "experiments/bench/op_case.hpp"
 #include "experiments/bench/op_report.hpp"
+#include "experiments/bench/progress.hpp"
 #include "experiments/bench/sampler.hpp"
 #include "experiments/cli/cli.hpp"
 #include "host/base/parallel.hpp"
@@ -95,15 +94,6 @@ OpResult measure(const OpCase& entry, Backend& backend, const Options& options, 
   return result;
 }
 
-/// "5/40 assign rows=65536 ..." on a terminal's last line.
-void show_progress(size_t done, size_t count, const std::string& label) {
-  static const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (!terminal) return;
-  fmt::print(stderr, "\r\033[K");
-  if (done < count) fmt::print(stderr, "{}/{} {}", done + 1, count, label.substr(0, 70));
-  std::fflush(stderr);
-}
-
 std::vector<nlohmann::ordered_json> measure_all(const std::vector<OpCase>& cases, Backend& backend,
                                                 const Options& options, const std::string& command,
                                                 Ceilings& ceilings) {
@@ -112,11 +102,12 @@ std::vector<nlohmann::ordered_json> measure_all(const std::vector<OpCase>& cases
   probe.measure(std::min(options.samples, 8));
   std::vector<OpResult> results;
   for (const OpCase& entry : cases) {
-    show_progress(results.size(), cases.size(), entry.label());
+    show_progress(
+        fmt::format("{}/{} {}", results.size() + 1, cases.size(), entry.label().substr(0, 70)));
     results.push_back(measure(entry, backend, options, probe, sampler));
     probe.measure(1);
   }
-  show_progress(cases.size(), cases.size(), "");
+  show_progress("");
   ceilings = probe.ceilings();
   const nlohmann::ordered_json run = {
       {"device", backend.name()},  {"device_description", backend.description()},

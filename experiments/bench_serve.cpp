@@ -3,8 +3,7 @@
 // PyTorch.
 #include <iostream>
 
-#include <unistd.h>
-
+#include "experiments/bench/progress.hpp"
 #include "experiments/bench/serve_cases.hpp"
 #include "experiments/cli/cli.hpp"
 #include "host/base/parallel.hpp"
@@ -119,11 +118,6 @@ std::vector<ServedTable> tables_of(const Options& options, size_t i) {
         ServedTable::draw({static_cast<int64_t>(options.rows[i]), options.dim, options.subspaces},
                           options.serve.seed));
   return tables;
-}
-
-void show_progress(const std::string& text) {
-  static const bool terminal = isatty(STDERR_FILENO) != 0;
-  if (terminal) fmt::print(stderr, "\r\033[K{}", text);
 }
 
 std::vector<nlohmann::ordered_json> measure(const Options& options) {

@@ -1,5 +1,7 @@
 #include "experiments/bench/data_cases.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <random>
 
@@ -120,7 +122,6 @@ class InteractionTexts {
 DataCase relevance_case(const fs::path& folder, const DataSizes& sizes) {
   Draws draws(sizes.seed);
   Buffer text;
-  // Steps that 15,000 has no part in common with: every pair once.
   constexpr int64_t kItems = 15'000;
   const int64_t rows = fill(text, sizes.text_bytes / 4, [&](int64_t line) {
     const int64_t left = line % kItems, right = (left + 1 + line / kItems) % kItems;
@@ -220,10 +221,11 @@ void set_bytes(DataCase& made, const CtrCache& cache) {
   const CtrShape& shape = cache.shape();
   made.rows = cache.rows(CtrSplit::kTrain);
   const auto fields = static_cast<double>(shape.fields.size() + shape.dense.size());
-  double all_rows = 0.0;
-  for (const int64_t rows : shape.rows) all_rows += static_cast<double>(rows);
   const auto rows = static_cast<double>(made.rows);
-  made.source_bytes = static_cast<double>(fs::file_size(cache.path())) * rows / all_rows;
+  double row_bytes = 1.0;  // the label
+  for (const CachedField& field : cache.index().fields)
+    if (field.kept()) row_bytes += field.spec.kind == FieldKind::kDense ? 4.0 : field.width;
+  made.source_bytes = rows * row_bytes;
   made.moved_bytes = made.source_bytes + rows * 4.0 * (1.0 + fields);
 }
 

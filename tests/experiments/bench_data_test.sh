@@ -42,6 +42,8 @@ for record in records:
     assert (record["share"] is not None) == cached, record
     if cached:  # 39 fields and a label of four bytes a row are written, beside what is read
         assert record["moved_bytes"] - record["bytes"] == 160 * record["rows"], record
+        # A label, 13 counts below 1000 and 26 fields, each in one, two or four bytes
+        assert 40 * record["rows"] <= record["bytes"] <= 157 * record["rows"], record
         assert abs(record["limit"] / record["measured"] / record["share"] - 1) < 1e-9
 prepared = next(record for record in records if record["what"] == "prepare" and "Criteo" in record["how"])
 cached = next(record for record in records if record["what"] == "cache")
