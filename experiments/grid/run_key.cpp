@@ -10,6 +10,7 @@
 
 #include "host/base/numerics.hpp"
 #include "host/config/choices.hpp"
+#include "host/config/paired_fields.hpp"
 #include "host/config/scheme_traits.hpp"
 #include "host/data/ctr/load_ctr_rows.hpp"
 #include "host/data/dataset.hpp"
@@ -59,14 +60,14 @@ std::string flag_value(const Value& value) {
 }
 
 std::string key_of(const Config& config) {
-  static const nlohmann::json defaults = to_json(Config{});
+  static const Config defaults;
   Fields changed;
-  visit_fields(config, [&](const char* section, const char* key, const char*, const auto& value,
-                           const char*) {
-    const nlohmann::json written = value;
-    if (written != defaults[section][key])
-      changed[fmt::format("{}.{}", section, key)] = written.dump();
-  });
+  visit_paired_fields(
+      config, defaults,
+      [&](const char* section, const char* key, const auto& value, const auto& standard) {
+        if (value != standard)
+          changed[fmt::format("{}.{}", section, key)] = nlohmann::json(value).dump();
+      });
   Hasher hasher;
   hasher.add(std::string("mgqe run"));
   hasher.add(uint64_t{kNumericsVersion});

@@ -10,6 +10,7 @@
 #include "experiments/grid/run_key.hpp"
 #include "host/base/check.hpp"
 #include "host/base/numerics.hpp"
+#include "host/config/paired_fields.hpp"
 #include "host/io/atomic_file.hpp"
 
 namespace mgqe {
@@ -29,9 +30,7 @@ RunRecord rounded(const RunRecord& json) {
   return result;
 }
 
-bool same(const Config& a, const Config& b) {
-  return to_json(canonical(a)) == to_json(canonical(b));
-}
+bool same(const Config& a, const Config& b) { return same_fields(canonical(a), canonical(b)); }
 
 std::string command_of(const Config& config) {
   std::string line = "build/release/mgqe train";

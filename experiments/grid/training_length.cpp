@@ -14,11 +14,12 @@ std::vector<Config> training_lengths(const Config& config, int longest) {
 }
 
 bool is_cut_short(const RunRecord& run) {
-  Config config;
-  update_from_json(config, {{"train", nlohmann::json(run.at("config").at("train"))}}, "config");
-  const TrainConfig& train = config.train;
-  const int patience = train.patience > 0 ? train.patience : kPatience;
-  return run.at("best_epoch").get<int>() + patience * train.evaluate_every > train.epochs;
+  const RunRecord& train = run.at("config").at("train");
+  const auto field = [&](const char* key, int absent) { return train.value(key, absent); };
+  const TrainConfig defaults;
+  const int given = field("patience", defaults.patience), patience = given > 0 ? given : kPatience,
+            every = field("evaluate_every", defaults.evaluate_every);
+  return run.at("best_epoch").get<int>() + patience * every > field("epochs", defaults.epochs);
 }
 
 TrainedLength trained_length(const Config& config, int longest, const FindRun& find) {

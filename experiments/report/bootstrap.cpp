@@ -60,8 +60,7 @@ std::optional<Estimate> ratio_over_users(const HitsBySeed& numerator, const Hits
     squares += mean * mean;
   }
   const double variance = (squares - sum * sum / draws) / (draws - 1);
-  result.half_width = student_t_quantile(0.975, static_cast<double>(seeds - 1)) *
-                      std::sqrt(std::max(0.0, variance));
+  result.half_width = student_t_quantile(0.975, seeds - 1) * std::sqrt(std::max(0.0, variance));
   return result;
 }
 

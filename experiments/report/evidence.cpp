@@ -165,9 +165,7 @@ std::vector<RunRecord> on_one_data(const std::vector<RunRecord>& runs, size_t& o
 
 namespace {
 
-std::vector<PointRuns> filled(const std::vector<RunRecord>& runs,
-                              const std::vector<GridPoint>& points) {
-  const Shelf shelf(runs);
+std::vector<PointRuns> filled(const Shelf& shelf, const std::vector<GridPoint>& points) {
   std::vector<PointRuns> list;
   for (const GridPoint& point : points) list.push_back(shelf.fill(point));
   return list;
@@ -178,7 +176,7 @@ std::vector<PointRuns> filled(const std::vector<RunRecord>& runs,
 std::vector<PointRuns> runs_of_points(const std::vector<RunRecord>& runs,
                                       const std::vector<GridPoint>& points) {
   size_t others = 0;
-  return filled(on_one_data(runs, others), points);
+  return filled(Shelf(on_one_data(runs, others)), points);
 }
 
 Evidence::Evidence(const std::vector<RunRecord>& runs, const GridChoice& choice)
@@ -189,8 +187,9 @@ Evidence::Evidence(const std::vector<RunRecord>& runs, const std::vector<GridTas
                    const std::vector<GridPoint>& figure2, const std::vector<GridPoint>& ablations)
     : tasks_(tasks) {
   const std::vector<RunRecord> kept = on_one_data(runs, on_other_data_);
-  figure2_ = filled(kept, figure2);
-  ablations_ = filled(kept, ablations);
+  const Shelf shelf(kept);
+  figure2_ = filled(shelf, figure2);
+  ablations_ = filled(shelf, ablations);
   for (const RunRecord& run : kept) stored_.emplace(run_key(recorded_config(run)), run);
   std::vector<GridPoint> points = figure2;
   points.insert(points.end(), ablations.begin(), ablations.end());

@@ -10,24 +10,24 @@
 namespace mgqe {
 namespace {
 
-/// P(T <= t) for t >= 0: the density integrated by Simpson's rule over the angle whose tangent is
-/// t / sqrt(degrees), where it is the smooth c cos^(degrees - 1), even for a t without end.
-double student_t_probability(double t, double degrees) {
-  constexpr int kPieces = 2000;  // even; leaves an error far below any digit shown
-  const double angle = std::atan(t / std::sqrt(degrees)), piece = angle / kPieces;
-  double sum = 0.0;
-  for (int i = 0; i <= kPieces; ++i) {
-    const double weight = i == 0 || i == kPieces ? 1.0 : i % 2 == 1 ? 4.0 : 2.0;
-    sum += weight * std::pow(std::cos(piece * i), degrees - 1.0);
+/// P(T <= t) for t >= 0 by the finite sums that whole degrees of freedom have (Abramowitz and
+/// Stegun, 26.7.3 and 26.7.4), over the angle whose tangent is t / sqrt(degrees).
+double student_t_probability(double t, size_t degrees) {
+  const double angle = std::atan(t / std::sqrt(static_cast<double>(degrees)));
+  const double sine = std::sin(angle), cosine = std::cos(angle);
+  const bool odd = degrees % 2 == 1;
+  double term = odd ? cosine : 1.0, sum = 0.0;
+  for (size_t power = odd ? 1 : 0; power + 2 <= degrees; power += 2) {
+    sum += term;
+    term *= static_cast<double>(power + 1) / static_cast<double>(power + 2) * cosine * cosine;
   }
-  const double scale =
-      std::exp(std::lgamma((degrees + 1.0) / 2.0) - std::lgamma(degrees / 2.0)) / std::sqrt(M_PI);
-  return 0.5 + scale * sum * piece / 3.0;
+  const double within = odd ? (angle + sine * sum) * 2.0 / M_PI : sine * sum;  // P(-t <= T <= t)
+  return 0.5 + 0.5 * within;
 }
 
 }  // namespace
 
-double student_t_quantile(double probability, double degrees) {
+double student_t_quantile(double probability, size_t degrees) {
   double low = 0.0, high = 1.0;
   while (student_t_probability(high, degrees) < probability) high *= 2.0;
   for (int halving = 0; halving < 60; ++halving) {
@@ -39,7 +39,7 @@ double student_t_quantile(double probability, double degrees) {
 
 Estimate shared_among(const Estimate& estimate, size_t bounds) {
   if (bounds < 2 || estimate.seeds < 2) return estimate;
-  const double degrees = static_cast<double>(estimate.seeds - 1);
+  const size_t degrees = estimate.seeds - 1;
   Estimate wider = estimate;
   wider.half_width *= student_t_quantile(1.0 - 0.025 / static_cast<double>(bounds), degrees) /
                       student_t_quantile(0.975, degrees);

@@ -31,7 +31,7 @@ std::optional<Estimate> paired_ratio(const BySeed& numerator, const BySeed& deno
 
 /// The t that a variable of Student's distribution stays below with this probability, 0.5 to 1;
 /// degrees of freedom 1 or more.
-double student_t_quantile(double probability, double degrees);
+double student_t_quantile(double probability, size_t degrees);
 
 /// The interval at 1 - 5% / bounds instead of 95% (Bonferroni): of so many intervals together at
 /// most 5% miss. One seed's has no width and keeps none.

@@ -69,11 +69,10 @@ const char* read_value(const nlohmann::json& json, std::vector<Value>& values) {
 
 void update_from_json(Config& config, const nlohmann::json& json, const std::string& where) {
   if (!json.is_object()) input_error(where, ": expected a JSON object of sections");
-  nlohmann::json unread = json;
   visit_fields(config, [&](const char* section, const char* key, const char* flag, auto& value,
                            const char*) {
-    const auto found = unread.find(section);
-    if (found == unread.end()) return;
+    const auto found = json.find(section);
+    if (found == json.end()) return;
     if (!found->is_object()) input_error(where, ": \"", section, "\" must be a JSON object");
     const auto field = found->find(key);
     if (field == found->end()) return;
@@ -89,14 +88,16 @@ void update_from_json(Config& config, const nlohmann::json& json, const std::str
     if (expected != nullptr)
       input_error(where, ": ", section, ".", key, " has the wrong type: ", field->dump(),
                   ", expected ", expected);
-    found->erase(key);
   });
   static const nlohmann::json sections = to_json(Config{});
-  for (const auto& [section, fields] : unread.items()) {
-    const bool known = sections.contains(section);
-    if (known && fields.empty()) continue;
-    const std::string name = known ? section + "." + fields.begin().key() : section;
+  const auto refuse = [&](const std::string& name) {
     input_error(where, ": unknown field ", name, "; `mgqe help train` lists them");
+  };
+  for (const auto& [section, fields] : json.items()) {
+    const auto known = sections.find(section);
+    if (known == sections.end()) refuse(section);
+    for (const auto& [key, value] : fields.items())
+      if (!known->contains(key)) refuse(section + "." + key);
   }
 }
 

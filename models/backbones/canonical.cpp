@@ -1,8 +1,8 @@
 #include "models/backbones/canonical.hpp"
 
-#include <nlohmann/json.hpp>
+#include <string_view>
 
-#include "host/config/choices.hpp"
+#include "host/config/paired_fields.hpp"
 #include "host/config/scheme_traits.hpp"
 #include "models/backbones/model.hpp"
 
@@ -34,12 +34,13 @@ void leave_out_unread(DataConfig& data, const DataConfig& defaults) {
 
 /// The fields of a section that are not read, at their defaults.
 template <class Reads>
-void leave_out_unread(Config& config, const std::string& section, const Reads& reads) {
-  static const nlohmann::json defaults = to_json(Config{});
-  nlohmann::json unread = nlohmann::json::object();
-  for (const auto& [key, value] : defaults.at(section).items())
-    if (!reads(key)) unread[key] = value;
-  update_from_json(config, {{section, std::move(unread)}}, "run");
+void leave_out_unread(Config& config, std::string_view section, const Reads& reads) {
+  static const Config defaults;
+  visit_paired_fields(
+      config, defaults,
+      [&](std::string_view part, std::string_view key, auto& value, const auto& standard) {
+        if (part == section && !reads(key)) value = standard;
+      });
 }
 
 }  // namespace
@@ -52,19 +53,19 @@ Config canonical(Config config) {
   const SchemeTraits& scheme = traits_of_scheme(config.embedding.scheme);
   const Backbone& backbone = find_backbone(config.model.name);
   const bool ctr = config.model.task == TaskKind::kCtr;
-  leave_out_unread(config, "embedding", [&](const std::string& key) {
-    // Fields with schemes of their own read what those do.
-    if (ctr && !config.embedding.field_sizes.empty()) return true;
+  // Fields with schemes of their own read what those do.
+  const bool schemes_by_field = ctr && !config.embedding.field_sizes.empty();
+  const bool planned = !config.embedding.budget.empty() && scheme.planned();
+  leave_out_unread(config, "embedding", [&](std::string_view key) {
+    if (schemes_by_field) return true;
     if (key == "bag_pooling" || key == "bag_length" || key == "field_sizes") return ctr;
     if (key == "codebook_scope" || key == "full_rows")
       return ctr && scheme.name != std::string_view("full");
-    const bool planned = !config.embedding.budget.empty() && scheme.planned();
     if (key == "budget" || key == "budget_warmup") return planned;
-    // What a plan made of the budget.
     const bool size = key.ends_with("centroids") || key.ends_with("tiers");
-    return scheme.reads(key) && !(planned && size);
+    return scheme.reads(key) && !(planned && size);  // which a plan makes of the budget
   });
-  leave_out_unread(config, "model", [&](const std::string& key) { return reads(backbone, key); });
+  leave_out_unread(config, "model", [&](std::string_view key) { return reads(backbone, key); });
   if (config.model.task != TaskKind::kRanking) {
     // No negatives, no candidates: pairs have scores, and rows labels.
     config.train.negatives = defaults.train.negatives;

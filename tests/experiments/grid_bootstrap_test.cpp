@@ -51,7 +51,8 @@ double standard_error(const Sizes& sizes, int seeds, int users, bool count_users
     const Hits hits = made_up(sizes, seeds, users, world);
     const auto interval = count_users ? ratio_over_users(hits.over, hits.under, 200)
                                       : paired_ratio(means(hits.over), means(hits.under));
-    const double error = interval->half_width / student_t_quantile(0.975, seeds - 1.0);
+    const double error =
+        interval->half_width / student_t_quantile(0.975, static_cast<size_t>(seeds - 1));
     squares += error * error / kWorlds;
   }
   return std::sqrt(squares);

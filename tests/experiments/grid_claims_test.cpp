@@ -175,7 +175,7 @@ Quality but(const std::string& scheme, double ranking, double rmse) {
 }
 
 TEST(PaperClaims, OnStoresThatRefuteThem) {
-  const Verdicts poor_mgqe(but("mgqe", 0.9, 1.05), seeds_to(10));
+  const Verdicts poor_mgqe(but("mgqe", 0.9, 1.05), seeds_to(10), {}, {"gmf", "relevance"});
   EXPECT_EQ(poor_mgqe["MGQE is on par with the full"], Verdict::kNotSupported);
   EXPECT_EQ(poor_mgqe["MGQE is on par with DPQ"], Verdict::kNotSupported);
   EXPECT_EQ(poor_mgqe["best at equal size"], Verdict::kNotSupported);
@@ -279,8 +279,9 @@ TEST(PaperClaims, ACollapsedSoftmaxIsNotCompared) {
   EXPECT_EQ(collapsed["collapses as trained here"], Verdict::kNotJudged);
   EXPECT_EQ(Verdicts(plausible_quality, seeds_to(10), use(60), kGmf)["is worse"],
             Verdict::kSupported);
-  const Verdicts silent(plausible_quality, seeds_to(10),
-                        [](const GridPoint&, RunRecord& run) { run.erase("quantizer"); });
+  const Verdicts silent(
+      plausible_quality, seeds_to(10),
+      [](const GridPoint&, RunRecord& run) { run.erase("quantizer"); }, kGmf);
   EXPECT_EQ(silent["is worse"], Verdict::kNotEnoughRuns);
 }
 

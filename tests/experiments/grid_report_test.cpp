@@ -51,12 +51,11 @@ class Report : public ScratchFolder {
   }
   /// The two files, as text.
   void write(const std::vector<RunRecord>& runs) {
-    const RunStore store(folder_ / "runs");
-    put_all(store, runs);
+    put_all(folder_ / "runs", runs);
     // To look at it: MGQE_KEEP_REPORT=FOLDER.
     const char* keep = std::getenv("MGQE_KEEP_REPORT");
     const fs::path folder = keep != nullptr ? fs::path(keep) : folder_ / "report";
-    write_report(store, every_task(), folder);
+    write_report(RunStore(folder_ / "runs"), every_task(), folder);
     html_ = read(folder / "report.html");
     markdown_ = read(folder / "report.md");
   }
@@ -140,9 +139,8 @@ TEST_F(Report, TheFrameHoldsTheBestWhateverTheIntervals) {
            return point.series == "low_rank" ? static_cast<double>(seed) : plausible_quality(point);
          }))
       runs.push_back(run);
-  const RunStore store(folder_ / "runs");
-  put_all(store, runs);
-  write_report(store, choice, folder_ / "a reader's report; ls");
+  put_all(folder_ / "runs", runs);
+  write_report(RunStore(folder_ / "runs"), choice, folder_ / "a reader's report; ls");
   const std::string plot =
       read(folder_ / "a reader's report; ls" / "figures" / "figure2-relevance.gp");
   static const std::regex range("set yrange \\[([0-9.]+):([0-9.]+)\\]");
@@ -202,7 +200,6 @@ TEST_F(Report, TellsOfCodebooksCutsAndUsers) {
 }
 
 TEST_F(Report, SetsOtherNumericsAside) {
-  const RunStore store(folder_ / "runs");
   GridChoice choice = every_task();
   choice.tasks = find_tasks({"gmf"});
   std::vector<RunRecord> runs = made_up_runs(figure3_points(choice), {1});

@@ -47,7 +47,7 @@ TEST(StudentT, IsWhatTablesHave) {
   EXPECT_NEAR(student_t_quantile(0.995, 9), 3.2498, 1e-4);
   EXPECT_NEAR(student_t_quantile(0.9995, 4), 8.6103, 1e-4);
   EXPECT_NEAR(student_t_quantile(0.95, 30), 1.6973, 1e-4);
-  EXPECT_NEAR(student_t_quantile(0.975, 1e6), 1.95997, 1e-4);
+  EXPECT_NEAR(student_t_quantile(0.975, 1'000'000), 1.95997, 1e-4);
 }
 
 TEST(SharedAmong, WidensByTheQuantiles) {
