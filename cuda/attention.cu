@@ -9,7 +9,7 @@
 // computed anew from element numbers. The grid is what the batch could need (sequences x tiles of
 // the longest x heads): a block past the end of its sequence returns. Widths 16, 32 and 64 keep
 // sums in registers; any other takes a warp a token and keeps them in global memory. Any lengths,
-// any number of heads.
+// any number of heads. Last tokens alone, which ranking asks for, take a warp each of any width.
 //
 // Weighed and left: padding to the longest sequence (computes pairs that are not there); tensor
 // cores in TF32 (10 bits of mantissa where the CPU has 23); tiles of 64 queries (half the traffic
@@ -70,6 +70,15 @@ void CudaBackend::attention(const AttentionInput& input, Sequences sequences, Dr
                   kAttentionThreads, 0, stream(), input, sequences, dropout, state, out, log_sums);
     }
   });
+}
+
+void CudaBackend::attention_of_last(const AttentionInput& input, Sequences sequences,
+                                    View<float> out) {
+  if (out.size() == 0) return;
+  check_shapes(input, sequences);
+  MGQE_LAUNCH(attention_of_last_kernel,
+              grid_for(out.rows * input.heads, kAnyWidthTokens, resident_blocks(kAnyWidthThreads)),
+              kAnyWidthThreads, 0, stream(), input, sequences, out);
 }
 
 void CudaBackend::attention_backward(const AttentionInput& input, Sequences sequences,

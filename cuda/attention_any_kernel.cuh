@@ -21,6 +21,13 @@ struct HeadOfToken {
       : span(sequences, blockIdx.x),
         token(static_cast<int64_t>(blockIdx.y) * kAnyWidthTokens + threadIdx.x / kWarpSize),
         width(input.q.cols / input.heads) {}
+  /// One head of the last token of a sequence.
+  __device__ HeadOfToken(const AttentionInput& input, const Sequences& sequences, int64_t sequence,
+                         int head)
+      : span(sequences, sequence),
+        head(head),
+        token(span.length - 1),
+        width(input.q.cols / input.heads) {}
 
   /// The head's columns of token s of the sequence.
   template <class T>
@@ -56,35 +63,60 @@ __device__ inline void clear_row(const HeadOfToken& self, float* sums) {
   for (int64_t c = lane_index(); c < self.width; c += kWarpSize) sums[c] = 0.0f;
 }
 
-__global__ void __launch_bounds__(kAnyWidthThreads)
-    attention_any_kernel(AttentionInput input, Sequences sequences, Dropout dropout,
-                         View<const StepState> state, View<float> out, View<float> log_sums) {
-  const HeadOfToken self(input, sequences);
-  const int64_t query = self.token;
-  if (query >= self.span.length) return;
-  const WeightDropout weight_dropout(dropout, state, sequences.longest, input.heads);
-  const int64_t row = (self.span.first + query) * input.heads + self.head;
+/// sums (width) = what the token's query sees; factor(key): dropout's of that weight. Returns the
+/// log of the softmax's denominator. A warp.
+template <class Factor>
+__device__ inline float attend(const HeadOfToken& self, const AttentionInput& input,
+                               const float* query, const Factor& factor, float* sums) {
   const float scale = score_scale(self.width);
-  float* const sums = self.at(out, query);
   float row_max = -INFINITY, row_sum = 0.0f;
   clear_row(self, sums);
-  for (int64_t first_key = 0; first_key <= query; first_key += kWarpSize) {
+  for (int64_t first_key = 0; first_key <= self.token; first_key += kWarpSize) {
     const int64_t key = first_key + lane_index();
     const float score =
-        key > query ? -INFINITY
-                    : scale * dot(self.at(input.q, query), self.at(input.k, key), self.width);
+        key > self.token ? -INFINITY : scale * dot(query, self.at(input.k, key), self.width);
     const float highest = warp_max(fmaxf(row_max, score));
     const float rescale = expf(row_max - highest);
     const float weight = expf(score - highest);
     row_max = highest;
     row_sum = row_sum * rescale + weight;
-    const int count = static_cast<int>(min(query + 1 - first_key, static_cast<int64_t>(kWarpSize)));
-    add_lane_rows(self, weight * weight_dropout(row, key), count, input.v, first_key, rescale,
-                  sums);
+    const int count =
+        static_cast<int>(min(self.token + 1 - first_key, static_cast<int64_t>(kWarpSize)));
+    add_lane_rows(self, weight * factor(key), count, input.v, first_key, rescale, sums);
   }
   row_sum = warp_sum(row_sum);
   scale_row(self, 1.0f / row_sum, sums);
-  if (lane_index() == 0) log_sums[row] = row_max + logf(row_sum);
+  return row_max + logf(row_sum);
+}
+
+__global__ void __launch_bounds__(kAnyWidthThreads)
+    attention_any_kernel(AttentionInput input, Sequences sequences, Dropout dropout,
+                         View<const StepState> state, View<float> out, View<float> log_sums) {
+  const HeadOfToken self(input, sequences);
+  if (self.token >= self.span.length) return;
+  const WeightDropout weight_dropout(dropout, state, sequences.longest, input.heads);
+  const int64_t row = (self.span.first + self.token) * input.heads + self.head;
+  const float log_sum = attend(
+      self, input, self.at(input.q, self.token),
+      [&](int64_t key) { return weight_dropout(row, key); }, self.at(out, self.token));
+  if (lane_index() == 0) log_sums[row] = log_sum;
+}
+
+/// Of each sequence's last token, whose query and out are row `sequence` of q and out: a warp a
+/// sequence and head.
+__global__ void __launch_bounds__(kAnyWidthThreads)
+    attention_of_last_kernel(AttentionInput input, Sequences sequences, View<float> out) {
+  for (int64_t i = grid_warp(); i < out.rows * input.heads; i += grid_warps()) {
+    const int64_t sequence = i / input.heads;
+    const HeadOfToken self(input, sequences, sequence, static_cast<int>(i % input.heads));
+    const int64_t column = self.head * self.width;
+    float* const sums = out.row(sequence) + column;
+    if (self.span.length == 0)
+      clear_row(self, sums);
+    else
+      attend(
+          self, input, input.q.row(sequence) + column, [](int64_t) { return 1.0f; }, sums);
+  }
 }
 
 /// gradients.q and row_dots.

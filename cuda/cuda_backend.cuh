@@ -96,6 +96,8 @@ class CudaBackend final : public Elementwise<CudaBackend> {
                           View<const StepState> state, View<const float> out,
                           View<const float> log_sums, View<const float> out_gradient,
                           const AttentionGradients& gradients) override;
+  void attention_of_last(const AttentionInput& input, Sequences sequences,
+                         View<float> out) override;
   void row_dots(View<const float> x, Lookup y, View<float> out) override;
   void row_dots_backward(View<const float> x, Lookup y, View<const float> out_gradient,
                          View<float> x_gradient, bool accumulate, View<float> y_gradient) override;

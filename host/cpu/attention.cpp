@@ -237,6 +237,26 @@ void attention_head(const AttentionTask& task, int64_t index) {
   }
 }
 
+/// The same steps for the last query alone, which is row `sequence` of q and out.
+void attention_head_of_last(const AttentionTask& task, int64_t index) {
+  const Head head(task.input, task.sequences, task.dropout, index);
+  const int64_t sequence = index / head.heads, stride = head.stride;
+  float* HWY_RESTRICT out = task.out.row(sequence) + head.column;
+  if (head.length == 0) return std::fill_n(out, head.width, 0.0f), void();
+  const Scratch scratch(head);
+  transpose(head.at(task.input.k, 0), task.input.k.cols, head.length, head.width, scratch.keys,
+            stride);
+  const float* query = task.input.q.row(sequence) + head.column;
+  for (int64_t c = 0; c < head.width; ++c) scratch.queries[c] = head.scale * query[c];
+  multiply(1, stride, head.width, Strided{scratch.queries, head.width, 1},
+           Strided{scratch.keys, stride, 1}, scratch.weights, stride, false, scratch.panel);
+  const float inverse_sum = 1.0f / softmax_row(scratch.weights, head.length, stride).sum;
+  multiply(1, head.width, head.length, Strided{scratch.weights, stride, 1},
+           Strided{head.at(task.input.v, 0), task.input.v.cols, 1}, out, task.out.cols, false,
+           scratch.panel);
+  for (int64_t c = 0; c < head.width; ++c) out[c] *= inverse_sum;
+}
+
 /// From scores and weight_gradients = out_gradient . v, with w the softmax and f the factors of
 /// dropout: scores become w f, weight_gradients those of the scores,
 /// w (f g - sum_s w_s f_s g_s). Zeros from keys to `end`.
@@ -340,6 +360,7 @@ HWY_AFTER_NAMESPACE();
 namespace mgqe {
 
 HWY_EXPORT(attention_head);
+HWY_EXPORT(attention_head_of_last);
 HWY_EXPORT(attention_backward_head);
 
 namespace {
@@ -366,6 +387,12 @@ void CpuBackend::attention(const AttentionInput& input, Sequences sequences, Dro
                            View<const StepState> state, View<float> out, View<float> log_sums) {
   for_each_head(AttentionTask{input, sequences, step_dropout(dropout, state), out, log_sums},
                 HWY_DYNAMIC_DISPATCH(attention_head));
+}
+
+void CpuBackend::attention_of_last(const AttentionInput& input, Sequences sequences,
+                                   View<float> out) {
+  for_each_head(AttentionTask{input, sequences, {}, out, {}},
+                HWY_DYNAMIC_DISPATCH(attention_head_of_last));
 }
 
 void CpuBackend::attention_backward(const AttentionInput& input, Sequences sequences,

@@ -16,8 +16,8 @@ struct AttentionTask {
   AttentionInput input;
   Sequences sequences;
   StepDropout dropout;
-  View<float> out;       // (T, d)
-  View<float> log_sums;  // (T, heads)
+  View<float> out;       // (T, d), of attention_of_last (S, d)
+  View<float> log_sums;  // (T, heads), of attention alone
 };
 
 struct AttentionBackwardTask {

@@ -70,6 +70,8 @@ class CpuBackend : public Elementwise<CpuBackend> {
                           View<const StepState> state, View<const float> out,
                           View<const float> log_sums, View<const float> out_gradient,
                           const AttentionGradients& gradients) override;
+  void attention_of_last(const AttentionInput& input, Sequences sequences,
+                         View<float> out) override;
 
   void gather_features(Lookup rows, View<const int32_t> places, View<float> out) override;
   void part_features(View<const float> x, View<const int32_t> places, View<float> out) override;

@@ -42,16 +42,34 @@ SasrecEncoder::SasrecEncoder(Backend& backend, const SasrecShape& shape, uint64_
 View<const float> SasrecEncoder::forward(Lookup items, Sequences sequences,
                                          View<const int32_t> position, const DropoutPass& pass,
                                          SasrecActivations& kept) const {
-  const int64_t tokens = position.size();
-  const View<float> input = kept.input.view().slice(0, tokens);
+  View<const float> x = embed(items, position, pass, kept);
+  for (size_t b = 0; b < blocks.size(); ++b)
+    x = blocks[b].forward(x, sequences, pass, kept.of_block(b));
+  return normalize(x, kept);
+}
+
+View<const float> SasrecEncoder::forward_last(Lookup items, Sequences sequences,
+                                              View<const int32_t> position,
+                                              View<const int32_t> last,
+                                              SasrecActivations& kept) const {
+  View<const float> x = embed(items, position, {}, kept);
+  const size_t before = blocks.size() - 1;
+  for (size_t b = 0; b < before; ++b) x = blocks[b].forward(x, sequences, {}, kept.of_block(b));
+  return normalize(blocks.back().forward_last(x, sequences, last, kept.of_block(before)), kept);
+}
+
+View<const float> SasrecEncoder::embed(Lookup items, View<const int32_t> position,
+                                       const DropoutPass& pass, SasrecActivations& kept) const {
+  const View<float> input = kept.input.view().slice(0, position.size());
   const float scale = std::sqrt(static_cast<float>(shape_.dim));
   backend_.sequence_input(items, scale, positions.values, position, input_dropout(pass), pass.state,
                           input);
-  View<const float> x = input;
-  for (size_t b = 0; b < blocks.size(); ++b)
-    x = blocks[b].forward(x, sequences, pass, kept.of_block(b));
-  const View<float> hidden = kept.hidden.view().slice(0, tokens);
-  final_norm.forward(x, hidden, kept.final_norm_stats.view().slice(0, tokens));
+  return input;
+}
+
+View<const float> SasrecEncoder::normalize(View<const float> x, SasrecActivations& kept) const {
+  const View<float> hidden = kept.hidden.view().slice(0, x.rows);
+  final_norm.forward(x, hidden, kept.final_norm_stats.view().slice(0, x.rows));
   return hidden;
 }
 

@@ -45,6 +45,10 @@ class SasrecEncoder {
   /// items: T look-ups; positions (T). h (T, d), in kept.hidden.
   View<const float> forward(Lookup items, Sequences sequences, View<const int32_t> positions,
                             const DropoutPass& pass, SasrecActivations& kept) const;
+  /// The same of each sequence's last token alone, by which items are ranked, without dropout:
+  /// last (S) their rows. h (S, d), in kept.hidden.
+  View<const float> forward_last(Lookup items, Sequences sequences, View<const int32_t> positions,
+                                 View<const int32_t> last, SasrecActivations& kept) const;
 
   const SasrecShape& shape() const { return shape_; }
   Dropout input_dropout(const DropoutPass& pass) const {
@@ -58,6 +62,10 @@ class SasrecEncoder {
   LayerNorm final_norm;
 
  private:
+  View<const float> embed(Lookup items, View<const int32_t> positions, const DropoutPass& pass,
+                          SasrecActivations& kept) const;
+  View<const float> normalize(View<const float> x, SasrecActivations& kept) const;
+
   Backend& backend_;
   SasrecShape shape_;
   uint64_t dropout_key_;

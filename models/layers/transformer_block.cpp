@@ -46,8 +46,34 @@ View<const float> TransformerBlock::forward(View<const float> x, Sequences seque
   backend_.attention({rows(kept.q), rows(kept.k), rows(kept.v), heads_}, sequences,
                      dropout(kOnAttention, pass), pass.state, rows(kept.attended),
                      rows(kept.log_sums));
-  backend_.add(rows(kept.normed), rows(kept.attended), rows(kept.middle));
+  return feed_forward(tokens, pass, kept);
+}
 
+View<const float> TransformerBlock::forward_last(View<const float> x, Sequences sequences,
+                                                 View<const int32_t> last,
+                                                 TransformerActivations& kept) const {
+  const auto of_all = [&](const Tensor<float>& buffer) { return buffer.view().slice(0, x.rows); };
+  const auto of_last = [&](const Tensor<float>& buffer) {
+    return buffer.view().slice(0, last.size());
+  };
+  backend_.gather(x, last, of_last(kept.middle));
+  attention_norm.forward(of_last(kept.middle), of_last(kept.normed),
+                         of_last(kept.attention_norm_stats));
+  query.multiply(of_last(kept.normed), of_last(kept.q));
+  key.multiply(x, of_all(kept.k));
+  value.multiply(x, of_all(kept.v));
+  backend_.add_bias_each(std::array{BiasedRows{query.bias.values, of_last(kept.q)},
+                                    BiasedRows{key.bias.values, of_all(kept.k)},
+                                    BiasedRows{value.bias.values, of_all(kept.v)}});
+  backend_.attention_of_last({of_last(kept.q), of_all(kept.k), of_all(kept.v), heads_}, sequences,
+                             of_last(kept.attended));
+  return feed_forward(last.size(), {}, kept);
+}
+
+View<const float> TransformerBlock::feed_forward(int64_t tokens, const DropoutPass& pass,
+                                                 TransformerActivations& kept) const {
+  const auto rows = [&](const Tensor<float>& buffer) { return buffer.view().slice(0, tokens); };
+  backend_.add(rows(kept.normed), rows(kept.attended), rows(kept.middle));
   forward_norm.forward(rows(kept.middle), rows(kept.forward_normed), rows(kept.forward_norm_stats));
   const View<float> hidden = rows(kept.hidden), out = rows(kept.out);
   expand.multiply(rows(kept.forward_normed), hidden);

@@ -41,6 +41,10 @@ class TransformerBlock {
   /// x (T, d) -> kept.out (T, d). x may be the `out` of the same activations.
   View<const float> forward(View<const float> x, Sequences sequences, const DropoutPass& pass,
                             TransformerActivations& kept) const;
+  /// The same, without dropout, of the last token of each sequence alone: x (T, d), last (S) their
+  /// rows -> kept.out (S, d), on a CPU to the bit. Blocks that others follow must see all tokens.
+  View<const float> forward_last(View<const float> x, Sequences sequences, View<const int32_t> last,
+                                 TransformerActivations& kept) const;
 
   int heads() const { return heads_; }
   Dropout dropout(DropoutLayer layer, const DropoutPass& pass) const;
@@ -51,6 +55,10 @@ class TransformerBlock {
   Linear query, key, value, expand, contract;
 
  private:
+  /// From kept.normed and kept.attended of so many tokens to kept.out.
+  View<const float> feed_forward(int64_t tokens, const DropoutPass& pass,
+                                 TransformerActivations& kept) const;
+
   Backend& backend_;
   int heads_;
   uint64_t dropout_key_;

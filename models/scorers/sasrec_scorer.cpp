@@ -52,11 +52,9 @@ class SasrecItemScorer final : public ItemScorer {
 }  // namespace
 
 SasrecUsers::SasrecUsers(Backend& backend, const ArrayMap& dense, int64_t dim, int64_t max_users)
-    : backend_(backend),
-      encoder_(backend, served_shape(dense, dim)),
+    : encoder_(backend, served_shape(dense, dim)),
       scratch_(backend, encoder_.shape(), max_users * encoder_.shape().max_length,
                SasrecActivations::Keep::kLast),
-      vectors_(backend, max_users, dim),
       rows_(backend, max_users * encoder_.shape().max_length, dim) {
   encoder_.load(dense);
   std::vector<int32_t> numbers(static_cast<size_t>(max_tokens()));
@@ -66,12 +64,8 @@ SasrecUsers::SasrecUsers(Backend& backend, const ArrayMap& dense, int64_t dim, i
 
 View<const float> SasrecUsers::encode(const UserHistories& histories) {
   const int64_t tokens = histories.positions.size();
-  const View<const float> hidden =
-      encoder_.forward({rows(tokens), token_numbers_.view().slice(0, tokens)}, histories.sequences,
-                       histories.positions, {}, scratch_);
-  const View<float> vectors = vectors_.view().slice(0, histories.last.size());
-  backend_.gather(hidden, histories.last, vectors);
-  return vectors;
+  return encoder_.forward_last({rows(tokens), token_numbers_.view().slice(0, tokens)},
+                               histories.sequences, histories.positions, histories.last, scratch_);
 }
 
 SasrecRanker::SasrecRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items)

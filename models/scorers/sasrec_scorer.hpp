@@ -16,18 +16,15 @@ class SasrecUsers {
   SasrecUsers(Backend& backend, const ArrayMap& dense, int64_t dim, int64_t max_users);
 
   const SasrecShape& shape() const { return encoder_.shape(); }
-  int64_t max_users() const { return vectors_.rows(); }
   int64_t max_tokens() const { return rows_.rows(); }
   /// Where encode() finds the item row of each token, (T, d).
   View<float> rows(int64_t tokens) const { return rows_.view().slice(0, tokens); }
-  /// (M, d), valid until the next call.
+  /// (M, d): h of each user's last token, valid until the next call.
   View<const float> encode(const UserHistories& histories);
 
  private:
-  Backend& backend_;
   SasrecEncoder encoder_;
   SasrecActivations scratch_;
-  Tensor<float> vectors_;          // (max users, d)
   Tensor<float> rows_;             // (T, d) of the last batch
   Tensor<int32_t> token_numbers_;  // (T) 0, 1, 2, ...
 };

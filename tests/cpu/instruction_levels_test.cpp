@@ -45,7 +45,9 @@ class InstructionLevels : public OnEveryBackend {
       backend().attention(input, sequences, dropout, state, out, log_sums);
       backend().attention_backward(input, sequences, dropout, state, out, log_sums, out_gradient,
                                    {q_gradient, k_gradient, v_gradient});
-      for (const auto* result : {&out, &log_sums, &q_gradient, &k_gradient, &v_gradient})
+      Tensor<float> last(backend(), 3, 64);
+      backend().attention_of_last({q.view().slice(0, 3), k, v, heads}, sequences, last);
+      for (const auto* result : {&out, &log_sums, &q_gradient, &k_gradient, &v_gradient, &last})
         all.push_back(result->to_host());
     }
     return all;

@@ -134,6 +134,37 @@ TEST_P(Attention, ForwardMatchesNaiveLoops) {
   }
 }
 
+TEST_P(Attention, OfLastTokensIsThatOfAllTokens) {
+  const std::vector<int32_t> ragged = {0, 1, 5, 0, 47, 48, 49, 3, 97, 16, 200, 0};
+  for (const Case& shape :
+       {Case{ragged, 64, 1}, Case{ragged, 64, 2}, Case{ragged, 64, 8}, Case{{7, 130}, 10, 1},
+        Case{{20, 33, 1}, 6, 2}, Case{{3, 40}, 140, 2}, Case{{1}, 1, 1}, Case{{0, 0}, 4, 2}}) {
+    const Inputs inputs(shape, 9);
+    const Results all = run(shape, inputs);
+    const auto offsets = shape.offsets();
+    const auto sequences = static_cast<int64_t>(shape.lengths.size());
+    std::vector<float> queries(static_cast<size_t>(sequences * shape.dim), NAN), expected(queries);
+    for (int64_t b = 0; b < sequences; ++b)
+      for (int64_t c = 0; c < shape.dim; ++c) {
+        const int64_t last = (offsets[b + 1] - 1) * shape.dim + c, at = b * shape.dim + c;
+        const bool empty = offsets[b + 1] == offsets[b];
+        if (!empty) queries[at] = inputs.q[last];
+        expected[at] = empty ? 0.0f : all.out[last];
+      }
+    const Tensor<float> q = tensor(queries, shape.dim), k = tensor(inputs.k, shape.dim),
+                        v = tensor(inputs.v, shape.dim);
+    Tensor<float> out = poisoned<float>(sequences, shape.dim);
+    backend().attention_of_last({q, k, v, shape.heads}, {tensor(offsets), shape.longest()}, out);
+    const std::vector<float> got = out.to_host();
+    if (backend().name() == "cpu") {
+      EXPECT_EQ(got, expected);
+    } else {
+      for (size_t i = 0; i < got.size(); ++i)
+        ASSERT_NEAR(got[i], expected[i], tolerance_of(shape)) << i << " of " << shape.heads;
+    }
+  }
+}
+
 TEST_P(Attention, GradientsMatchFiniteDifferences) {
   for (const Case& shape :
        {Case{{3, 0, 1, 9}, 4, 1}, Case{{3, 0, 1, 9}, 4, 2, 0.3f}, Case{{5, 2}, 12, 4, 0.3f},

@@ -204,6 +204,32 @@ TEST(AttentionKernels, AnyWidth) {
   }
 }
 
+TEST(AttentionKernels, OfLastTokens) {
+  for (const auto& [width, heads] : {std::pair{1, 4}, {7, 2}, {33, 1}, {64, 2}}) {
+    SCOPED_TRACE(::testing::Message() << "width " << width << ", " << heads << " heads");
+    const Problem p(kRaggedLengths, heads, width, 0.0f);
+    const Expected all = expected_of(p);
+    const auto sequences = static_cast<int64_t>(kRaggedLengths.size());
+    Buffer<float> queries(sequences, p.d);
+    std::vector<double> expected(static_cast<size_t>(sequences * p.d));
+    for (int64_t b = 0; b < sequences; ++b) {
+      const int64_t last = p.starts[b + 1] - 1;
+      if (kRaggedLengths[b] == 0) continue;
+      std::copy_n(p.q.row(last), p.d, queries.row(b));
+      std::copy_n(&all.out[last * p.d], p.d, &expected[b * p.d]);
+    }
+    std::vector<float> first_run;
+    for (const uint64_t seed : kScheduleSeeds) {
+      Buffer<float> out(sequences, p.d);
+      simt::launch(dim3(2), kAnyWidthThreads, 0, seed, attention_of_last_kernel,
+                   AttentionInput{queries, p.k, p.v, heads}, p.sequences(), out.view());
+      expect_close(p, all, out, expected, "out");
+      if (first_run.empty()) first_run = out.values();
+      expect_same_bits(out.values(), first_run);
+    }
+  }
+}
+
 /// Scores of several hundreds: exp overflows unless the running maximum is taken off, and the
 /// maximum moves from tile to tile.
 TEST(AttentionKernels, LargeScores) {

@@ -250,6 +250,26 @@ TEST_P(SasrecTest, HiddenVectorsAreTheNaiveEncodersOnRaggedHistories) {
   EXPECT_EQ(at, got.size());
 }
 
+TEST_P(SasrecTest, LastTokensAloneHaveTheVectorsTheyHaveAmongAll) {
+  const PackedModel model = random_model(1);
+  const std::vector<History> histories = ragged(13, 2);
+  const std::vector<float> all = hidden(model, histories);
+  const Batch batch = upload(histories);
+  const Tensor<float> items = item_table(model);
+  SasrecActivations kept(backend(), kShape, 200, SasrecActivations::Keep::kLast);
+  const SasrecEncoder made = encoder(model);
+  const std::vector<float> got = download(made.forward_last({items, batch.items}, batch.sequences(),
+                                                            batch.positions, batch.last, kept));
+  const size_t dim = got.size() / histories.size();
+  size_t end = 0;
+  for (size_t m = 0; m < histories.size(); ++m) {
+    end += histories[m].size() * dim;
+    const double tolerance = backend().name() == "cpu" ? 0.0 : kHiddenTolerance;
+    for (size_t c = 0; c < dim; ++c)
+      ASSERT_NEAR(got[m * dim + c], all[end - dim + c], tolerance) << "history " << m;
+  }
+}
+
 TEST_P(SasrecTest, RanksAsNaiveScoresDo) {
   constexpr int kUsers = 30, kCandidates = 20;
   const PackedModel model = random_model(3, 0.5);  // dropout is of training alone

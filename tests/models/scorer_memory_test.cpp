@@ -121,7 +121,7 @@ TEST_F(ScorerMemory, SasrecRanksFromItemsWeightsAndOneBlocksScratch) {
     // A token: its row and number, input, h and nine arrays of one block; the attention's sums;
     // three norms' statistics.
     const int64_t scratch = users * kMaxLength * (kDim + 1 + 11 * kDim + kHeads + 3 * 2);
-    return kItems * kDim + users * (2 * kDim + 1) + weights + scratch;
+    return kItems * kDim + users * (kDim + 1) + weights + scratch;
   });
 }
 

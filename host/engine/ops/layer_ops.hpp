@@ -115,6 +115,10 @@ class LayerOps {
                                   View<const StepState> state, View<const float> out,
                                   View<const float> log_sums, View<const float> out_gradient,
                                   const AttentionGradients& gradients) = 0;
+  /// attention() without dropout, of the last token of each sequence alone: its query and its out
+  /// are row b of input.q and out (S, d) for sequence b; k and v (T, d). An empty sequence has 0.
+  virtual void attention_of_last(const AttentionInput& input, Sequences sequences,
+                                 View<float> out) = 0;
   /// out (T): out[t] = x[t] . y[t].
   virtual void row_dots(View<const float> x, Lookup y, View<float> out) = 0;
   /// From out_gradient (T): x_gradient (T, d) = g y (+= with accumulate), y_gradient (T, d) = g x.
