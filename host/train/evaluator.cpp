@@ -69,7 +69,8 @@ RankBatch Evaluator::Chunk::batch() const {
           {{history_offsets.view(), longest},
            history_items.view(),
            history_positions.view(),
-           history_last.view()}};
+           history_last.view()},
+          kCutoff};
 }
 
 const Evaluator::Targets& Evaluator::targets(Split split, const Ranker& ranker) {

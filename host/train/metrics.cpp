@@ -8,10 +8,12 @@
 namespace mgqe {
 
 double expected_hit(int64_t greater, int64_t ties, int k) {
+  if (greater >= k) return 0.0;
   return std::clamp(static_cast<double>(k - greater) / static_cast<double>(ties + 1), 0.0, 1.0);
 }
 
 double expected_ndcg(int64_t greater, int64_t ties, int k) {
+  if (greater >= k) return 0.0;
   double sum = 0.0;
   const int64_t last = std::min<int64_t>(k, greater + ties + 1);
   for (int64_t rank = greater + 1; rank <= last; ++rank)

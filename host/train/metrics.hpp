@@ -14,7 +14,8 @@ inline constexpr int kCutoff = 10;
 inline constexpr double kHeadFraction = 0.1;  // the most popular tenth of the items is the head
 
 /// Expected hit within the first k when `greater` candidates score strictly higher and the positive
-/// is shuffled among `ties` others of its score: clamp((k - g) / (t + 1), 0, 1).
+/// is shuffled among `ties` others of its score: clamp((k - g) / (t + 1), 0, 1). 0 where k or more
+/// are better, whatever the ties: of those RankCounts may know nothing.
 double expected_hit(int64_t greater, int64_t ties, int k);
 
 /// Expected 1/log2(rank + 1) within the first k under the same shuffle.

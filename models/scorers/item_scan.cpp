@@ -38,8 +38,11 @@ void ItemScan::rank(View<const float> vectors, const RankBatch& batch, RankCount
   zero_counts(backend_, sampled);
   zero_counts(backend_, full);
   chunks_.for_each([&](int64_t first, const ItemChunk& chunk) {
-    const RankQuery query{
-        vectors, rows_.range(first, chunk.rows), chunk, {batch.positives, positive_scores}};
+    const RankQuery query{vectors,
+                          rows_.range(first, chunk.rows),
+                          chunk,
+                          {batch.positives, positive_scores},
+                          batch.enough};
     backend_.count_candidates(query, batch.candidates, sampled);
     backend_.count_items(query, batch.excluded, full);
   });

@@ -25,6 +25,7 @@ struct RankBatch {
   View<const int32_t> candidates;  // (M, C); -1 stands for none
   Histories excluded;              // what the full catalogue is ranked without
   UserHistories histories;
+  int32_t enough = kEveryItem;  // of RankCounts, for the full catalogue
 };
 
 class Ranker {

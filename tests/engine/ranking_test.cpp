@@ -91,6 +91,59 @@ TEST_P(Ranking, AllItemsButTheExcluded) {
   }
 }
 
+TEST_P(Ranking, EnoughBetterItemsNeedNotAllBeCounted) {
+  constexpr int kUsers = 37, kItems = 900, kDim = 8, kEnough = 10;
+  Random random(11);
+  const auto u = random.normals(kUsers * kDim);
+  auto q = random.normals(kItems * kDim);
+  for (int i = 0; i + 1 < kItems; i += 3) std::copy_n(&q[i * kDim], kDim, &q[(i + 1) * kDim]);
+  // Positives of all ranks: a fifth of the users have their best item, or one near it.
+  std::vector<int32_t> positives = random.integers<int32_t>(kUsers, 0, kItems - 1), excluded;
+  std::vector<int64_t> offsets = {0};
+  for (int m = 0; m < kUsers; ++m) {
+    std::vector<int32_t> best(kItems);
+    std::iota(best.begin(), best.end(), 0);
+    std::sort(best.begin(), best.end(), [&](int32_t a, int32_t b) {
+      return score(&u[m * kDim], &q[a * kDim], kDim) > score(&u[m * kDim], &q[b * kDim], kDim);
+    });
+    if (m % 5 == 0) positives[m] = best[static_cast<size_t>(m)];
+    // Most of what is better is excluded: what is counted too early must be taken back.
+    for (int i = 0; i < 20; ++i) excluded.push_back(best[static_cast<size_t>(i)]);
+    offsets.push_back(static_cast<int64_t>(excluded.size()));
+  }
+  const Tensor<int32_t> e_device = tensor(excluded);
+  const Tensor<int64_t> o_device = tensor(offsets);
+  for (const Cut& cut : cuts_of(kItems)) {
+    const auto counted = [&](int32_t enough) {
+      return over_chunks(u, q, kDim, positives, cut.chunks,
+                         [&](RankQuery query, RankCounts counts) {
+                           query.enough = enough;
+                           backend().count_items(query, {o_device, e_device}, counts);
+                         });
+    };
+    const Counts all = counted(kEveryItem), some = counted(kEnough);
+    int few = 0;
+    for (int m = 0; m < kUsers; ++m) {
+      few += all.greater[m] < kEnough;
+      EXPECT_EQ(expected_hit(some.greater[m], some.ties[m], kEnough),
+                expected_hit(all.greater[m], all.ties[m], kEnough))
+          << cut.name << ", user " << m;
+      EXPECT_EQ(expected_ndcg(some.greater[m], some.ties[m], kEnough),
+                expected_ndcg(all.greater[m], all.ties[m], kEnough));
+      if (all.greater[m] >= kEnough) continue;
+      EXPECT_EQ(some.greater[m], all.greater[m]);
+      EXPECT_EQ(some.ties[m], all.ties[m]);
+    }
+    EXPECT_GE(few, 5) << "of both kinds there are some";
+    EXPECT_LE(few, kUsers - 5);
+    if (backend().name() == "cpu") {
+      EXPECT_LT(std::accumulate(some.greater.begin(), some.greater.end(), 0),
+                std::accumulate(all.greater.begin(), all.greater.end(), 0) / 4)
+          << "it stops";
+    }
+  }
+}
+
 TEST_P(Ranking, Candidates) {
   Random random(2);
   const int users = 21, items = 40, dim = 7, count = 13;

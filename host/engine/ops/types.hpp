@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "host/base/sampling.hpp"
 #include "host/base/tensor.hpp"
@@ -135,7 +136,7 @@ struct Sequences {
 };
 
 struct AttentionInput {
-  View<const float> q, k, v;  // (T, d)
+  View<const float> q, k, v;  // (T, d); q of attention_of_last (S, d)
   int heads = 1;              // divides d
 };
 
@@ -186,12 +187,16 @@ struct Positives {
   View<const float> scores;   // (M)
 };
 
+/// Of a count that has to be exact.
+inline constexpr int32_t kEveryItem = std::numeric_limits<int32_t>::max();
+
 /// M users against the items of a chunk, whose scores are ranking_score's.
 struct RankQuery {
   View<const float> users;  // (M, d)
   View<const float> items;  // (c, d)
   ItemChunk chunk;
   Positives positives;
+  int32_t enough = kEveryItem;  // as RankCounts has it
 };
 
 /// The same where a backbone has computed the scores.
@@ -202,7 +207,9 @@ struct ScoreQuery {
 };
 
 /// How a positive stands among its candidates; the positive itself is not counted. A score that
-/// cannot be compared (NaN) counts as better, so that a broken model never looks good.
+/// cannot be compared (NaN) counts as better, so that a broken model never looks good. Once there
+/// are `enough` better ones, more may be left out, and ties with them: who asks for the first ten
+/// need not know of an eleventh.
 struct RankCounts {
   View<int32_t> greater;  // (M) candidates that score strictly higher
   View<int32_t> ties;     // (M) candidates that score the same
