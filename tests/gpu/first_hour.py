@@ -47,6 +47,7 @@ class Tools:
         self.quick = args.quick
         self.sizes, self.bench_train, self.tests = [], [], ""
         self.sanitized, self.attention = plan.SANITIZED, plan.ATTENTION
+        self.compared = list(plan.SCHEMES)
         if args.quick:  # the way through, not the figures
             self.data = "synthetic"
             self.epochs = dict.fromkeys(self.epochs, 1)
@@ -54,6 +55,7 @@ class Tools:
                           "--synthetic-actions", "8", "--dim", "16", "--subspaces", "8",
                           "--centroids", "16", "--max-length", "8", "--batch", "32"]
             self.sanitized = self.attention = "Device/LayerNorm.*/cuda"
+            self.compared = ["full", "mgqe"]  # same_runs_test.sh has them all
             self.bench_train = ["--steps", "5", "--warmup", "2"]
             self.tests = ":-*Four*:*Large*:*Learns*"
 

@@ -55,7 +55,8 @@ SMALL = ["--data", "synthetic", "--synthetic-users", "60", "--synthetic-items", 
 def equality_steps(tools):
     steps = []
     for model in ("gmf", "neumf", "sasrec"):
-        for scheme, options in SCHEMES.items():
+        for scheme in tools.compared:
+            options = SCHEMES[scheme]
             train = [tools.program("mgqe"), "train", *SMALL, "--model", model, "--embedding", scheme,
                      *options, *(["--max-length", "12"] if model == "sasrec" else [])]
             steps.append(Step(
