@@ -52,6 +52,10 @@ python3 experiments/baselines/speed_table.py experiments/results/training_speed_
   fill training-speed
 python3 experiments/scripts/compare_embeddings.py --table $results/embeddings_cpu.json |
   fill embeddings
+if [ -e $results/evaluation_cpu.json ]; then
+  python3 experiments/scripts/compare_evaluation.py --table $results/evaluation_cpu.json |
+    fill evaluation
+fi
 if [ -e $results/steps_against_dpq_cpu.json ]; then
   python3 experiments/scripts/compare_dpq.py --table $results/steps_against_dpq_cpu.json |
     fill steps-against-dpq
