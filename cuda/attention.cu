@@ -47,10 +47,15 @@ dim3 attention_grid(const AttentionInput& input, const Sequences& sequences, int
               static_cast<unsigned>(input.heads));
 }
 
-void check_shapes(const AttentionInput& input, const Sequences& sequences) {
-  constexpr int64_t kGridLimit = 65535;  // of the y and z sides
+constexpr int64_t kGridLimit = 65535;  // of the y and z sides
+
+void check_heads(const AttentionInput& input) {
   MGQE_CHECK(input.heads > 0 && input.heads <= kGridLimit && input.q.cols % input.heads == 0,
              input.q.cols, " dimensions, ", input.heads, " heads");
+}
+
+void check_shapes(const AttentionInput& input, const Sequences& sequences) {
+  check_heads(input);
   MGQE_CHECK(sequences.longest > 0 && sequences.longest <= kGridLimit * kAnyWidthTokens,
              "longest sequence: ", sequences.longest);
 }
@@ -75,7 +80,7 @@ void CudaBackend::attention(const AttentionInput& input, Sequences sequences, Dr
 void CudaBackend::attention_of_last(const AttentionInput& input, Sequences sequences,
                                     View<float> out) {
   if (out.size() == 0) return;
-  check_shapes(input, sequences);
+  check_heads(input);
   MGQE_LAUNCH(attention_of_last_kernel,
               grid_for(out.rows * input.heads, kAnyWidthTokens, resident_blocks(kAnyWidthThreads)),
               kAnyWidthThreads, 0, stream(), input, sequences, out);
