@@ -1,4 +1,4 @@
-set terminal svg size 860,380 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
+set terminal svg size 860,680 dynamic noenhanced font "system-ui,sans-serif,13" name "plot"
 set output "figure_features.raw.svg"
 set border 3
 set tics nomirror
@@ -8,96 +8,192 @@ set pointintervalbox 0
 set format y "%g"
 set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
 $p0s0 << EOD
+12.5 0.972732 0.00595276
+25 0.979737 0.000578123
+50 0.982834 0.00133413
+100 0.984037 0.000431247
+EOD
+$p0s1 << EOD
+14.4491 0.945079 0
+26.7134 0.979715 0
+EOD
+$p0s2 << EOD
+8.33567 0.970195 0.00702007
+14.4491 0.983911 0.00470122
+EOD
+$p0s3 << EOD
+8.33567 0.983104 0.000495456
+14.4491 0.983953 0.000468235
+EOD
+$p0s4 << EOD
+6.28735 0.982559 0.000843151
+12.5373 0.984083 0.00088569
+EOD
+$p0s5 << EOD
+6.96545 0.914908 0
+11.746 0.939918 0
+EOD
+$p0s6 << EOD
+5.3408 0.951714 0
+7.35761 0.958673 0
+EOD
+$p0s7 << EOD
+9.49346 0.94857 0
+13.0789 0.956243 0
+EOD
+$p0s8 << EOD
+10.2264 0.944905 0
+17.4907 0.965195 0
+EOD
+$p0s9 << EOD
+9.31314 0.982286 0.0012676
+14.0511 0.983563 0.000774155
+EOD
+$p0s10 << EOD
+5.99586 0.981045 0.000810301
+7.89274 0.983551 0.0007317
+9.94865 0.983863 0.000504771
+11.9485 0.984095 0.000314194
+EOD
+$p1s0 << EOD
 12.5 0.967847 0.00182573
 25 0.975968 0.000921203
 50 0.981105 0.000757366
 100 0.984916 0.00032805
 EOD
-$p0s1 << EOD
+$p1s1 << EOD
 14.4491 0.948668 0.0147187
 26.7134 0.950167 0.0139005
 EOD
-$p0s2 << EOD
+$p1s2 << EOD
 8.33567 0.967434 0.00224476
 14.4491 0.983775 0.000350586
 EOD
-$p0s3 << EOD
+$p1s3 << EOD
 8.33567 0.982904 0.000701156
 14.4491 0.983902 0.000565819
 EOD
-$p0s4 << EOD
+$p1s4 << EOD
 6.28735 0.981702 0.0015641
 12.5373 0.983813 0.000855594
 EOD
-$p0s5 << EOD
+$p1s5 << EOD
 6.96545 0.898542 0.00179546
 11.746 0.93154 0.0014579
 EOD
-$p0s6 << EOD
+$p1s6 << EOD
 5.3408 0.851827 0.24346
 7.35761 0.945381 0.00419151
 EOD
-$p0s7 << EOD
+$p1s7 << EOD
 9.49346 0.947456 0.00170424
 13.0789 0.957395 0.00518014
 EOD
-$p0s8 << EOD
+$p1s8 << EOD
 10.2264 0.945207 0.00376363
 17.4907 0.951834 0.000766701
 EOD
-$p0s9 << EOD
+$p1s9 << EOD
 9.31314 0.981467 0.000635276
 14.0511 0.983895 0.000578558
 EOD
-$p0s10 << EOD
+$p1s10 << EOD
 5.28215 0.979279 0.00103967
 7.99311 0.982769 0.000377549
 9.99883 0.983858 0.000797816
 11.9975 0.984188 0.000516658
 EOD
-$p1s0 << EOD
+$p2s0 << EOD
+12.5 0.760436 0.0289697
+25 0.782709 0.0270066
+50 0.792933 0.0148152
+100 0.79967 0.00211443
+EOD
+$p2s1 << EOD
+15.3681 0.794422 0
+27.4913 0.796357 0
+EOD
+$p2s2 << EOD
+9.32092 0.793125 0.0026492
+15.3681 0.797449 0.0302085
+EOD
+$p2s3 << EOD
+9.32092 0.798525 0.00339129
+15.3681 0.797739 0.00221523
+EOD
+$p2s4 << EOD
+6.27884 0.791843 0.0041169
+12.5288 0.79816 0.00233977
+EOD
+$p2s5 << EOD
+6.93683 0.792933 0.0318349
+10.6288 0.794393 0.0224451
+EOD
+$p2s6 << EOD
+5.85521 0.793389 0.0286457
+7.32622 0.792501 0.00069883
+EOD
+$p2s7 << EOD
+10.2151 0.794852 0.0132778
+12.984 0.798489 0.00683583
+EOD
+$p2s8 << EOD
+11.1786 0.797756 0
+18.3786 0.794524 0
+EOD
+$p2s9 << EOD
+9.77746 0.797476 0.00139031
+14.4641 0.798382 0.00280175
+EOD
+$p2s10 << EOD
+5.95774 0.796734 0.00440376
+7.81746 0.796565 0.00149178
+9.90365 0.797808 0.00108193
+11.9939 0.797132 0.00289651
+EOD
+$p3s0 << EOD
 12.5 0.739845 0.00605473
 25 0.761001 0.00275088
 50 0.775745 0.00154349
 100 0.783943 0.00106596
 EOD
-$p1s1 << EOD
+$p3s1 << EOD
 15.3681 0.77951 0.000924542
 27.4913 0.779742 0.00123655
 EOD
-$p1s2 << EOD
+$p3s2 << EOD
 9.32092 0.782734 0.00154164
 15.3681 0.783834 0.00120071
 EOD
-$p1s3 << EOD
+$p3s3 << EOD
 9.32092 0.782471 0.000965705
 15.3681 0.783586 0.00156544
 EOD
-$p1s4 << EOD
+$p3s4 << EOD
 6.27884 0.774253 0.00101849
 12.5288 0.781464 0.00176879
 EOD
-$p1s5 << EOD
+$p3s5 << EOD
 6.93683 0.780667 0.00180126
 10.6288 0.781845 0.00140917
 EOD
-$p1s6 << EOD
+$p3s6 << EOD
 5.85521 0.778936 0.00207689
 7.32622 0.779455 0.00128614
 EOD
-$p1s7 << EOD
+$p3s7 << EOD
 10.2151 0.780041 0.00163032
 12.984 0.779955 0.00147315
 EOD
-$p1s8 << EOD
+$p3s8 << EOD
 11.1786 0.78071 0.00150582
 18.3786 0.780712 0.00213806
 EOD
-$p1s9 << EOD
+$p3s9 << EOD
 9.77746 0.782866 0.00163405
 14.4641 0.783735 0.00100457
 EOD
-$p1s10 << EOD
+$p3s10 << EOD
 5.9476 0.780658 0.000911808
 7.96077 0.781458 0.00085303
 9.96133 0.782982 0.00115412
@@ -105,18 +201,17 @@ $p1s10 << EOD
 EOD
 set multiplot
 set key off
-set size 0.5,0.7895
-set origin 0,0.2105
-set title "DLRM on Frappe"
+set size 0.5,0.4412
+set origin 0,0.5588
+set title "DCN-V2 on Frappe"
 set xlabel "size, % of the full table (log)"
 set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.934916:0.988916]
+set yrange [0.934363:0.988363]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
-  $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
   $p0s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
   $p0s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p0s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
@@ -124,27 +219,23 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
   $p0s4 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
   $p0s4 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (1,3) pt 14 ps 0.75 pointinterval 1 title "lsq_all", \
-  $p0s5 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
   $p0s5 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
-  $p0s6 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
   $p0s6 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
-  $p0s7 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p0s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
-  $p0s8 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
   $p0s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
   $p0s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p0s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
   $p0s10 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p0s10 using 1:2 with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 pointinterval 1 title "mgqe_budget"
-set size 0.5,0.7895
-set origin 0.5,0.2105
-set title "DLRM on flights"
+set size 0.5,0.4412
+set origin 0.5,0.5588
+set title "DLRM on Frappe"
 set xlabel "size, % of the full table (log)"
 set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.733943:0.787943]
+set yrange [0.934916:0.988916]
 plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p1s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p1s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -167,7 +258,67 @@ plot $p1s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p1s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
   $p1s10 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p1s10 using 1:2 with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 pointinterval 1 title "mgqe_budget"
-set size 1,0.2105
+set size 0.5,0.4412
+set origin 0,0.1176
+set title "DCN-V2 on flights"
+set xlabel "size, % of the full table (log)"
+set ylabel "AUC"
+set logscale x
+set xrange [2:130]
+set xtics (2,5,10,20,50,100)
+set yrange [0.74967:0.80367]
+plot $p2s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p2s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p2s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
+  $p2s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
+  $p2s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
+  $p2s3 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
+  $p2s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
+  $p2s4 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
+  $p2s4 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (1,3) pt 14 ps 0.75 pointinterval 1 title "lsq_all", \
+  $p2s5 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
+  $p2s5 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
+  $p2s6 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
+  $p2s6 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
+  $p2s7 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
+  $p2s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
+  $p2s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
+  $p2s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
+  $p2s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p2s10 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
+  $p2s10 using 1:2 with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 pointinterval 1 title "mgqe_budget"
+set size 0.5,0.4412
+set origin 0.5,0.1176
+set title "DLRM on flights"
+set xlabel "size, % of the full table (log)"
+set ylabel "AUC"
+set logscale x
+set xrange [2:130]
+set xtics (2,5,10,20,50,100)
+set yrange [0.733943:0.787943]
+plot $p3s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p3s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p3s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
+  $p3s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
+  $p3s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
+  $p3s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
+  $p3s3 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
+  $p3s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
+  $p3s4 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
+  $p3s4 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (1,3) pt 14 ps 0.75 pointinterval 1 title "lsq_all", \
+  $p3s5 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
+  $p3s5 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
+  $p3s6 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
+  $p3s6 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
+  $p3s7 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
+  $p3s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
+  $p3s8 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
+  $p3s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
+  $p3s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
+  $p3s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p3s10 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
+  $p3s10 using 1:2 with linespoints lc rgb '#010203' lw 2 dt 1 pt 15 ps 0.75 pointinterval 1 title "mgqe_budget"
+set size 1,0.1176
 set origin 0,0
 set margins 0,0,0,0
 unset title
