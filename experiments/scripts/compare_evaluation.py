@@ -8,12 +8,13 @@ items and against all, mgqe at D = 32, K = 256/64.
 A run of one epoch and one of three, each evaluated after every epoch, are set against each other, so
 that what happens once (candidates are drawn, test is evaluated, the artifact is written) falls out."""
 
-import argparse
 import json
 import pathlib
 import statistics
 import subprocess
 import tempfile
+
+from compare_grouping import run_program
 
 SYNTHETIC = ["--synthetic-users", "20000", "--synthetic-items", "40000", "--synthetic-actions", "40"]
 CASES = [("ml-1m", "gmf", []), ("ml-1m", "neumf", []), ("ml-1m", "sasrec", []),
@@ -55,8 +56,8 @@ def row_of(record):
     shares = record["share_by_round"]
     return (f"| {record['data']} | {record['model']} | {record['users']:,} | {record['items']:,} | "
             f"{record['train']:.2f} | {record['evaluate']:.2f} | "
-            f"{100 * statistics.median(shares):.0f}% | "
-            f"{100 * min(shares):.0f}–{100 * max(shares):.0f}% |")
+            f"{100 * statistics.median(shares):.2g}% | "
+            f"{100 * min(shares):.2g}–{100 * max(shares):.2g}% |")
 
 
 def print_table(path):
@@ -67,23 +68,5 @@ def print_table(path):
         print(row_of(record))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/release/mgqe", help="[build/release/mgqe]")
-    parser.add_argument("--rounds", type=int, default=3, help="[3]")
-    parser.add_argument("--out", metavar="FILE", help="JSON to write")
-    parser.add_argument("--table", metavar="FILE", help="print a file's table and measure nothing")
-    args = parser.parse_args()
-    if args.table:
-        return print_table(args.table)
-    records = compare(args)
-    if args.out:
-        path = pathlib.Path(args.out)
-        aside = path.with_suffix(".tmp")
-        aside.write_text(json.dumps(records, indent=1) + "\n")
-        aside.rename(path)
-
-
 if __name__ == "__main__":
-    main()
+    run_program(__doc__, compare, print_table, {"--program": "build/release/mgqe"})

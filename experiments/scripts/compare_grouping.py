@@ -77,12 +77,16 @@ def print_table(path):
               f"{record['ratio']:.2f}× | {low:.2f}–{high:.2f} |")
 
 
-def run_program(description, compare, print_table):
-    """The command line of a comparison: measures and writes JSON, or prints such a file's table."""
+BENCH_OPTIONS = {"--data": "ml-1m", "--bench": "build/release/bench_train"}
+
+
+def run_program(description, compare, print_table, options=BENCH_OPTIONS):
+    """The command line of a comparison: measures and writes JSON, or prints such a file's table.
+    options: what it takes beside that, with defaults."""
     parser = argparse.ArgumentParser(description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="ml-1m")
-    parser.add_argument("--bench", default="build/release/bench_train")
+    for name, default in options.items():
+        parser.add_argument(name, default=default, help=f"[{default}]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=pathlib.Path, help="where the JSON goes")
     parser.add_argument("--table", help="print this file as a Markdown table instead")

@@ -1,7 +1,7 @@
 // Ranking on the CPU: items in lanes. A tile of items is transposed into the first-level cache and
 // scored against four users at a time; each score is one fma chain in dimension order
 // (ranking_score), so items with equal codes tie exactly wherever they stand. Users drop out who
-// have as many better items as are asked about: most do among the popular items, which come first.
+// have as many better items as are asked about: early, where popular items come first.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "host/cpu/ranking.cpp"
 // clang-format off

@@ -36,15 +36,8 @@ View<const float> TransformerBlock::forward(View<const float> x, Sequences seque
                                             TransformerActivations& kept) const {
   const int64_t tokens = x.rows;
   const auto rows = [&](const Tensor<float>& buffer) { return buffer.view().slice(0, tokens); };
-  attention_norm.forward(x, rows(kept.normed), rows(kept.attention_norm_stats));
-  query.multiply(rows(kept.normed), rows(kept.q));
-  key.multiply(x, rows(kept.k));
-  value.multiply(x, rows(kept.v));
-  backend_.add_bias_each(std::array{BiasedRows{query.bias.values, rows(kept.q)},
-                                    BiasedRows{key.bias.values, rows(kept.k)},
-                                    BiasedRows{value.bias.values, rows(kept.v)}});
-  backend_.attention({rows(kept.q), rows(kept.k), rows(kept.v), heads_}, sequences,
-                     dropout(kOnAttention, pass), pass.state, rows(kept.attended),
+  const AttentionInput input = project(x, x, kept);
+  backend_.attention(input, sequences, dropout(kOnAttention, pass), pass.state, rows(kept.attended),
                      rows(kept.log_sums));
   return feed_forward(tokens, pass, kept);
 }
@@ -52,22 +45,26 @@ View<const float> TransformerBlock::forward(View<const float> x, Sequences seque
 View<const float> TransformerBlock::forward_last(View<const float> x, Sequences sequences,
                                                  View<const int32_t> last,
                                                  TransformerActivations& kept) const {
-  const auto of_all = [&](const Tensor<float>& buffer) { return buffer.view().slice(0, x.rows); };
-  const auto of_last = [&](const Tensor<float>& buffer) {
-    return buffer.view().slice(0, last.size());
-  };
-  backend_.gather(x, last, of_last(kept.middle));
-  attention_norm.forward(of_last(kept.middle), of_last(kept.normed),
-                         of_last(kept.attention_norm_stats));
-  query.multiply(of_last(kept.normed), of_last(kept.q));
-  key.multiply(x, of_all(kept.k));
-  value.multiply(x, of_all(kept.v));
-  backend_.add_bias_each(std::array{BiasedRows{query.bias.values, of_last(kept.q)},
-                                    BiasedRows{key.bias.values, of_all(kept.k)},
-                                    BiasedRows{value.bias.values, of_all(kept.v)}});
-  backend_.attention_of_last({of_last(kept.q), of_all(kept.k), of_all(kept.v), heads_}, sequences,
-                             of_last(kept.attended));
+  const View<float> asking = kept.middle.view().slice(0, last.size());
+  backend_.gather(x, last, asking);
+  const AttentionInput input = project(asking, x, kept);
+  backend_.attention_of_last(input, sequences, kept.attended.view().slice(0, last.size()));
   return feed_forward(last.size(), {}, kept);
+}
+
+AttentionInput TransformerBlock::project(View<const float> asking, View<const float> x,
+                                         TransformerActivations& kept) const {
+  const View<float> normed = kept.normed.view().slice(0, asking.rows),
+                    q = kept.q.view().slice(0, asking.rows), k = kept.k.view().slice(0, x.rows),
+                    v = kept.v.view().slice(0, x.rows);
+  attention_norm.forward(asking, normed, kept.attention_norm_stats.view().slice(0, asking.rows));
+  query.multiply(normed, q);
+  key.multiply(x, k);
+  value.multiply(x, v);
+  backend_.add_bias_each(std::array{BiasedRows{query.bias.values, q},
+                                    BiasedRows{key.bias.values, k},
+                                    BiasedRows{value.bias.values, v}});
+  return {q, k, v, heads_};
 }
 
 View<const float> TransformerBlock::feed_forward(int64_t tokens, const DropoutPass& pass,

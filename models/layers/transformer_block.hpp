@@ -55,6 +55,9 @@ class TransformerBlock {
   Linear query, key, value, expand, contract;
 
  private:
+  /// Queries of the tokens `asking`, normalized to kept.normed; keys and values of x.
+  AttentionInput project(View<const float> asking, View<const float> x,
+                         TransformerActivations& kept) const;
   /// From kept.normed and kept.attended of so many tokens to kept.out.
   View<const float> feed_forward(int64_t tokens, const DropoutPass& pass,
                                  TransformerActivations& kept) const;
