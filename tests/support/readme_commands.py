@@ -99,6 +99,7 @@ SUBSTITUTIONS = [
     (r"(bench_ops .*)", r"\1 --device cpu --samples 1 --batch 40 --table-rows 300 --sequences 2 --users 5",
      "time"),
     (r"(bench_train .*)", r"\1 --device cpu --steps 2 --warmup 1", "time"),
+    (r"(bench_data .*)--samples \d+", r"\1--quick", "time"),
     (r"^mpirun -np 4", "mpirun -np 2", "machines of two cores"),
     (r"^((?:build/release/)?(?:figure2|figure3|ablation|schemes|features) (?!.*--(?:list|table|collect)).*)", r"\1 --list",
      "time; what the words choose is shown, and grid_test runs small grids"),
