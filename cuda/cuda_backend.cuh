@@ -78,7 +78,8 @@ class CudaBackend final : public Elementwise<CudaBackend> {
                          View<float> gradient) override;
   void distance_sums(View<const float> queries, const UniqueIds& unique, const Tiers& tiers,
                      View<const float> codebook, View<double> partials) override;
-  void softmax_backward(const SoftmaxRows& rows, View<const float> keys, View<const float> values,
+  void row_moments(View<const float> queries, const UniqueIds& unique, View<double> sums) override;
+  void softmax_backward(const SoftmaxRows& rows, const SoftmaxKeys& keys, View<const float> values,
                         const SoftmaxGradients& gradients) override;
 
   void matmul(Operand a, Operand b, View<float> out, bool accumulate) override;

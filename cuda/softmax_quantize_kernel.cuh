@@ -36,14 +36,15 @@ __device__ inline float warp_max(float value) {
 /// Gradients by the queries (|rows|, d) and statistics (|rows| D): a warp per (row, subspace), lane
 /// l takes centroids l, l + 32, ...
 __global__ void __launch_bounds__(kSoftmaxThreads)
-    softmax_query_gradient_kernel(SoftmaxRows rows, View<const float> keys,
-                                  View<const float> values, View<float> query_gradient,
+    softmax_query_gradient_kernel(SoftmaxRows rows, SoftmaxKeys scored, View<const float> values,
+                                  View<float> query_gradient,
                                   SoftmaxStatistics* __restrict__ statistics) {
   constexpr int kPerLane = kMaxCentroids / kWarpSize;
+  const View<const float> keys = scored.keys;
   const int64_t subspaces = rows.codes.cols, width = keys.cols / subspaces;
   const int64_t work = rows.rows.size() * subspaces, centroids = keys.rows;
   for (int64_t t = grid_warp(); t < work; t += grid_warps()) {
-    const int64_t i = t / subspaces, first = t % subspaces * width;
+    const int64_t i = t / subspaces, j = t % subspaces, first = j * width;
     const float* e = rows.queries.row(rows.rows[i]) + first;
     const float* g = rows.gradient.row(i) + first;
     float weight[kPerLane] = {}, slope[kPerLane] = {};
@@ -52,7 +53,7 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
     for (int s = 0; s < kPerLane; ++s) {
       const int64_t k = lane_index() + s * kWarpSize;
       if (k >= centroids) continue;
-      weight[s] = softmax_dot(e, keys.row(k) + first, width);
+      weight[s] = softmax_dot(e, keys.row(k) + first, width) - scored.offsets.row(k)[j];
       slope[s] = softmax_dot(g, values.row(k) + first, width);
       highest = fmaxf(highest, weight[s]);
     }
@@ -81,16 +82,21 @@ __global__ void __launch_bounds__(kSoftmaxThreads)
   }
 }
 
-/// Block (chunk, subspace and slab of kColumns of its columns): key_partials[chunk] and
-/// value_partials[chunk] (K, d) = what the rows of one chunk add there, rows in order. Thread k
-/// owns centroid k. Chunks that begin past the rows write nothing.
+/// What the rows of each chunk add to gradients.
+struct SoftmaxPartials {
+  float* keys;     // (chunks, K, d)
+  float* offsets;  // (chunks, K, D)
+  float* values;   // (chunks, K, d)
+};
+
+/// Block (chunk, subspace and slab of kColumns of its columns): the partials of one chunk, rows in
+/// order. Thread k owns centroid k. Chunks that begin past the rows write nothing.
 template <int kColumns>
 __global__ void __launch_bounds__(kSoftmaxCodebookThreads)
-    softmax_codebook_gradient_kernel(SoftmaxRows rows, View<const float> keys,
-                                     View<const float> values,
+    softmax_codebook_gradient_kernel(SoftmaxRows rows, SoftmaxKeys scored, View<const float> values,
                                      const SoftmaxStatistics* __restrict__ statistics,
-                                     ChunkCount chunks, float* __restrict__ key_partials,
-                                     float* __restrict__ value_partials) {
+                                     ChunkCount chunks, SoftmaxPartials partials) {
+  const View<const float> keys = scored.keys;
   const int64_t subspaces = rows.codes.cols, width = keys.cols / subspaces;
   const int64_t slabs = (width + kColumns - 1) / kColumns;
   const int64_t j = blockIdx.y / slabs, slab = blockIdx.y % slabs * kColumns;
@@ -102,13 +108,16 @@ __global__ void __launch_bounds__(kSoftmaxCodebookThreads)
 
   const float* const key = keys.row(k) + j * width;
   const float* const value = values.row(k) + j * width;
-  float key_sum[kColumns] = {}, value_sum[kColumns] = {};
+  const float offset = scored.offsets.row(k)[j];
+  float key_sum[kColumns] = {}, value_sum[kColumns] = {}, offset_sum = 0.0f;
   for (int64_t i = begin; i < end; ++i) {
     const float* e = rows.queries.row(rows.rows[i]) + j * width;
     const float* g = rows.gradient.row(i) + j * width;
     const SoftmaxStatistics row = statistics[i * subspaces + j];
-    const float p = exp_not_positive(softmax_dot(e, key, width) - row.highest) * row.inverse;
+    const float score = softmax_dot(e, key, width) - offset;
+    const float p = exp_not_positive(score - row.highest) * row.inverse;
     const float slope = p * (softmax_dot(g, value, width) - row.mean);
+    offset_sum -= slope;
     const bool chosen = rows.codes.row(i)[j] == k;
     MGQE_UNROLL
     for (int q = 0; q < kColumns; ++q) {
@@ -121,9 +130,10 @@ __global__ void __launch_bounds__(kSoftmaxCodebookThreads)
   MGQE_UNROLL
   for (int q = 0; q < kColumns; ++q) {
     if (q >= columns) continue;
-    key_partials[out + q] = key_sum[q];
-    value_partials[out + q] = value_sum[q];
+    partials.keys[out + q] = key_sum[q];
+    partials.values[out + q] = value_sum[q];
   }
+  if (slab == 0) partials.offsets[(blockIdx.x * keys.rows + k) * subspaces + j] = offset_sum;
 }
 
 }  // namespace mgqe

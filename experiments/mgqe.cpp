@@ -2,10 +2,12 @@
 // recommend, serve.
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <set>
 
 #include "experiments/cli/cli.hpp"
@@ -23,6 +25,7 @@
 #include "experiments/serving/recommend_command.hpp"
 #include "experiments/serving/serve_command.hpp"
 #include "experiments/serving/similar_command.hpp"
+#include "host/base/interruption.hpp"
 #include "host/base/version.hpp"
 #include "host/comm/launch.hpp"
 #include "host/data/ctr/ctr_cache.hpp"
@@ -31,6 +34,7 @@
 #include "host/io/atomic_file.hpp"
 #include "host/io/console/inspect.hpp"
 #include "host/io/console/logging.hpp"
+#include "host/io/console/progress.hpp"
 #include "host/io/console/run_table.hpp"
 #include "host/io/run_lock.hpp"
 #include "host/train/capacity_plan.hpp"
@@ -64,6 +68,8 @@ checkpoints/ to the folder of --out; a run that was stopped goes on with --resum
 constexpr const char* kEvaluateExamples = R"(examples:
   mgqe evaluate --artifact runs/mgqe/model.safetensors
   mgqe evaluate --artifact runs/mgqe/model.safetensors --data ml-1m --device cpu --seed 1
+  mgqe evaluate --artifact runs/clicks/model.safetensors --data tomorrow.ctr \
+                --predictions tomorrow.csv
 
 prints the "test" object of result.json; data, seed and device are the recorded ones unless given)";
 
@@ -73,6 +79,10 @@ void print_summary(const Task& task, const nlohmann::ordered_json& result) {
   fmt::print("size    {:.2f}% of full: {} bits by formula, {} packed; file {} bytes\n",
              size["percent_of_full"].get<double>(), size["formula_bits"].get<int64_t>(),
              size["payload_bits"].get<int64_t>(), size["file_bytes"].get<int64_t>());
+  if (size["percent_of_full"].get<double>() > 100.0)
+    log().warn(
+        "the tables take more than full ones would: codebooks, buckets and bases are for tables "
+        "of many more rows than they have");
   fmt::print("best    epoch {} (*), written to {}\n", result["best_epoch"].get<int>(),
              result["config"]["run"]["out"].get<std::string>());
 }
@@ -96,6 +106,26 @@ void warn_of_other_launchers(const Launch& launch) {
         size);
 }
 
+/// With the sizes that --budget gives, which are printed.
+Config planned(Backend& backend, const Config& config) {
+  const Interruption interruption;
+  std::optional<Progress> bar;
+  const auto progress = [&](const std::string& task, int64_t step, int64_t steps) {
+    if (const int signal = interruption.signal(); signal != 0)
+      throw Interrupted(signal, "the budget was not planned yet, and nothing is kept");
+    if (!bar) bar.emplace(task, steps);
+    bar->update(step);
+  };
+  const int epochs = config.embedding.budget_warmup;
+  fmt::print("plan    full tables are trained for {} epoch{}, and one more measures their rows\n",
+             epochs, epochs == 1 ? "" : "s");
+  std::fflush(stdout);
+  const CapacityPlan plan = plan_capacity(backend, config, progress);
+  bar.reset();
+  fmt::print("{}", plan.text);
+  return plan.config;
+}
+
 void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
            const std::string& command) {
   std::unique_ptr<Backend> backend;
@@ -114,11 +144,7 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
   if (checkpoints.resume)
     agree(ranks, [&] { take_planned_sizes(std::filesystem::path(config.run.out), config); });
   if (!config.embedding.budget.empty() && !is_planned(config.embedding))
-    agree(ranks, [&] {
-      const CapacityPlan plan = plan_capacity(*backend, config);
-      fmt::print("{}", plan.text);
-      config = plan.config;
-    });
+    agree(ranks, [&] { config = planned(*backend, config); });
   std::unique_ptr<Task> task;
   // Of a catalogue that is made it is known before how large its tables are.
   if (config.data.name == "synthetic" && config.model.task == TaskKind::kRanking)
@@ -197,6 +223,11 @@ class EvaluateCommand {
           return section == "data" || (section == "run" && key != "out");
         }) {
     command_->footer(kEvaluateExamples);
+    command_
+        ->add_option("--predictions", predictions_,
+                     "ctr: a file for the label and the probability of every test row, in their "
+                     "order (CSV)")
+        ->type_name("FILE");
   }
 
   bool given() const { return command_->parsed(); }
@@ -208,6 +239,11 @@ class EvaluateCommand {
     std::unique_ptr<Backend> backend;
     agree(launch.ranks(), [&] {
       artifact = read_artifact(path_);
+      if (!predictions_.empty()) {
+        require_output_file("--predictions", predictions_, {path_});
+        if (launch.size() > 1)
+          input_error("--predictions are written by one process: start no ranks");
+      }
       if (const std::string defect = untrained_defect(artifact.model.task, artifact.config);
           !defect.empty())
         input_error(path_, " cannot be evaluated: ", defect);
@@ -225,20 +261,37 @@ class EvaluateCommand {
     std::unique_ptr<Task> task;
     agree(ranks, [&] {
       task = make_task(*backend, config);
-      if (task->fingerprint() != artifact.data_fingerprint)
+      if (task->fingerprint() != artifact.data_fingerprint &&
+          task->ids_fingerprint() != artifact.data_fingerprint)
         input_error(path_, ": was trained on other data than --data ", config.data.name,
-                    " gives here: its ids would not match; name the data it was trained on");
+                    " gives here: its ids would not match; name the data it was trained on",
+                    config.model.task == TaskKind::kCtr
+                        ? ", or rows that `mgqe prepare --vocabulary-of` gave its ids"
+                        : "");
     });
     agree(ranks, [&] {
       require_memory(*backend, plan_evaluation(ranks.size(), config, task->catalogue()));
     });
+    if (!predictions_.empty()) write_predictions(*task, artifact.model);
     const nlohmann::ordered_json figures = task->evaluate(artifact.model, Split::kTest).json;
     if (ranks.leads()) std::cout << figures.dump(2) << std::endl;
   }
 
  private:
+  void write_predictions(Task& task, const PackedModel& model) const {
+    AtomicFile file(predictions_);
+    std::string lines = "label,probability\n";
+    task.predict(model, Split::kTest, [&](auto logits, auto labels) {
+      for (size_t i = 0; i < logits.size(); ++i)
+        lines += fmt::format("{:.0f},{:.9g}\n", labels[i], 1.0 / (1.0 + std::exp(-logits[i])));
+      file.write(lines.data(), lines.size());
+      lines.clear();
+    });
+    file.commit();
+  }
+
   CLI::App* command_;
-  std::string path_;
+  std::string path_, predictions_;
   CLI::Option* artifact_option_;  // before the others in the help
   ConfigOptions options_;
 };

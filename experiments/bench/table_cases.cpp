@@ -238,10 +238,12 @@ OpCase softmax_backward_case(int64_t rows, int64_t D, int64_t K) {
         : queries(backend, rows, kDim),
           gradient(backend, rows, kDim),
           keys(backend, K, kDim),
+          offsets(backend, K, D),
           values(backend, K, kDim),
           codes(backend, rows, D),
           query_gradient(backend, rows, kDim),
           key_gradient(backend, K, kDim),
+          offset_gradient(backend, K, D),
           value_gradient(backend, K, kDim) {
       backend.fill_normal(queries, key_of(seed, RandomStream::kItemTable), 1.0f);
       backend.fill_normal(gradient, key_of(seed, RandomStream::kUserTable), 1.0f);
@@ -252,17 +254,18 @@ OpCase softmax_backward_case(int64_t rows, int64_t D, int64_t K) {
         host[i] = static_cast<uint8_t>(i * 31 % static_cast<size_t>(K));
       codes.assign(host);
     }
-    Tensor<float> queries, gradient, keys, values;
+    Tensor<float> queries, gradient, keys, offsets, values;
     Tensor<uint8_t> codes;
-    Tensor<float> query_gradient, key_gradient, value_gradient;
+    Tensor<float> query_gradient, key_gradient, offset_gradient, value_gradient;
   };
   const auto prepare = [=](Backend& backend, uint64_t seed) {
     auto data = std::make_shared<Data>(backend, seed, rows, D, K);
     const auto run = [=, &backend] {
       backend.softmax_backward(
           SoftmaxRows{data->queries, RowSet::range(0, rows), data->codes, data->gradient},
-          data->keys, data->values,
-          SoftmaxGradients{data->query_gradient, data->key_gradient, data->value_gradient});
+          SoftmaxKeys{data->keys, data->offsets}, data->values,
+          SoftmaxGradients{data->query_gradient, data->key_gradient, data->offset_gradient,
+                           data->value_gradient});
     };
     return Workload{run, softmax_backward_cost(rows, kDim, D, K), {}};
   };

@@ -1,5 +1,6 @@
 // Rows with many features: quality against size.
-#include <span>
+#include <algorithm>
+#include <iterator>
 
 #include "experiments/grid/grid_points.hpp"
 
@@ -54,6 +55,13 @@ void dpq_of(Config& config) {
   config.embedding.centroids = {256};
   config.embedding.tiers.clear();
 }
+/// At a temperature of 1 / kSharpness.
+template <bool kNormalized, int kSharpness>
+void softmax_of(Config& config) {
+  dpq_of<8>(config);
+  if (kNormalized) config.embedding.distance_bn = DistanceBn::kTf;
+  config.embedding.softmax_temperature = 1.0 / kSharpness;
+}
 template <int kSubspaces>
 void mgqe_of(Config& config) {
   quantized(config, kSubspaces);
@@ -81,6 +89,11 @@ const Row kRows[] = {
     {"lsq", "b=4", "lsq", bits_of<4>},
     {"lsq_all", "b=2", "lsq", all_fields<bits_of<2>>},
     {"lsq_all", "b=4", "lsq", all_fields<bits_of<4>>},
+    {"hashed", "m=64", "hashed",
+     [](Config& config) {
+       config.embedding.buckets = 64;
+       config.embedding.codebook_scope = CodebookScope::kField;
+     }},
     {"multiplexed", "m=256", "multiplexed", buckets_of<256>},
     {"multiplexed", "m=512", "multiplexed", buckets_of<512>},
     {"quotient_remainder", "m=128", "quotient_remainder", buckets_of<128>},
@@ -90,6 +103,7 @@ const Row kRows[] = {
     {"mixed_dim", "w=4/1", "mixed_dim", widths_of<4, 1>},
     {"mixed_dim", "w=16/1", "mixed_dim", widths_of<16, 1>},
     {"dpq_vq", "D=8", "dpq_vq", dpq_of<8>},
+    {"dpq_sx", "D=8", "dpq_sx", dpq_of<8>},
     {"mgqe", "D=4", "mgqe", mgqe_of<4>},
     {"mgqe", "D=8", "mgqe", mgqe_of<8>},
     {"mgqe_all", "D=8", "mgqe", all_fields<mgqe_of<8>>},
@@ -116,6 +130,14 @@ const Row kRows[] = {
      }},
 };
 
+/// What may keep the softmax variant from choosing few keys ever more often, as the DPQ authors'
+/// code has it (responses normalized by batch), at another temperature, and both.
+const Row kSoftmaxRows[] = {
+    {"dpq_sx_t0.1", "D=8", "dpq_sx", softmax_of<0, 10>},
+    {"dpq_sx_tf", "D=8", "dpq_sx", softmax_of<1, 1>},
+    {"dpq_sx_tf_t0.1", "D=8", "dpq_sx", softmax_of<1, 10>},
+};
+
 /// Full tables as the published figures of Frappe have them: a deep network, without and with
 /// cross layers.
 const Row kAnchors[] = {
@@ -123,17 +145,31 @@ const Row kAnchors[] = {
     {"full", "cross=3", "full", [](Config&) {}},
 };
 
+/// Whether smaller penalties are tried too: not where ids have rows of their own that are served as
+/// they are or as the nearest of something.
+bool wants_less_l2(const std::string& scheme) {
+  const char* const own[] = {"full", "scalar_quantized", "lsq", "dpq_vq", "mgqe"};
+  return std::find(std::begin(own), std::end(own), scheme) == std::end(own);
+}
+
 }  // namespace
 
 std::vector<GridPoint> feature_points(const GridChoice& choice) {
   std::vector<GridPoint> points;
-  for (const GridTask& task : choice.tasks) {
-    const std::span<const Row> rows =
-        task.every_size ? std::span<const Row>(kRows) : std::span<const Row>(kAnchors);
+  for (GridTask task : choice.tasks) {
+    const std::vector<double> l2 = task.l2;
+    std::vector<Row> rows(std::begin(kAnchors), std::end(kAnchors));
+    if (task.every_size) rows.assign(std::begin(kRows), std::end(kRows));
+    // By the backbone whose runs take least.
+    if (task.every_size && std::string(task.model) == "dlrm")
+      rows.insert(rows.end(), std::begin(kSoftmaxRows), std::end(kSoftmaxRows));
     for (const Row& row : rows) {
       Config config = task_config(task);
       config.embedding.scheme = row.scheme;
       row.change(config);
+      task.l2 = l2;
+      if (wants_less_l2(row.scheme))
+        task.l2.insert(task.l2.begin(), task.smaller_l2.begin(), task.smaller_l2.end());
       points.push_back(make_point(choice, task, row.series, row.value, config));
     }
   }

@@ -58,7 +58,8 @@ void as_published(Config& config) {
 }
 
 const std::vector<double> kRelevancePenalties = {0, 1e-5, 3e-5, 1e-4};
-const std::vector<double> kDcnPenalties = {2e-3}, kDlrmPenalties = {2e-3, 5e-3};
+const std::vector<double> kDcnPenalties = {2e-3}, kDlrmPenalties = {2e-3, 5e-3},
+                          kSmallerPenalties = {0, 2e-4};
 
 constexpr TaskKind kRanking = TaskKind::kRanking, kRelevance = TaskKind::kRelevance;
 
@@ -108,11 +109,11 @@ const std::vector<GridTask>& feature_tasks() {
       {"dcn-frappe", "DCN-V2 on Frappe", "frappe", "dcn", kCtr, 16, true, 50, kNone, 1,
        narrow_cross_layers, kDcnPenalties},
       {"dlrm-frappe", "DLRM on Frappe", "frappe", "dlrm", kCtr, 16, true, 20, kNone, 1,
-       narrow_layers, kDlrmPenalties},
+       narrow_layers, kDlrmPenalties, kSmallerPenalties},
       {"dcn-flights", "DCN-V2 on flights", "flights", "dcn", kCtr, 16, true, 40, kNone, 1,
        narrow_cross_layers, kDcnPenalties},
       {"dlrm-flights", "DLRM on flights", "flights", "dlrm", kCtr, 16, true, 20, kNone, 1,
-       narrow_layers, kDlrmPenalties},
+       narrow_layers, kDlrmPenalties, kSmallerPenalties},
       {"frappe-published", "DCN-V2 on Frappe, layers as published", "frappe", "dcn", kCtr, 10,
        false, 400, kNone, 1, as_published},
   };

@@ -40,6 +40,9 @@ struct GridTask {
   void (*change)(Config& config) = nullptr;
   /// L2 penalties, of which validation chooses one for each point. Empty: that of the config.
   std::vector<double> l2 = {};
+  /// Further ones, for points whose ids share rows or a basis, so that a penalty on those of a
+  /// batch weighs more, or are chosen by products, which a penalty brings to nothing.
+  std::vector<double> smaller_l2 = {};
 
   bool is_relevance() const { return task == TaskKind::kRelevance; }
   bool is_ctr() const { return task == TaskKind::kCtr; }

@@ -35,9 +35,10 @@ A name that ends with * stands for all columns that begin so. Options of a field
   bag           the same, and sep=C the character between values (space)
   log           ids are floor(log(|x| + 1)^2), apart by sign; min=N
   quantile      buckets=N parts of the training rows, as equal as can be (16)
-  dense         a number as it is; log: log(max(x + 1, 1)); shift=X: log(max(x + X, 1))
-An empty field is a value of its own to a categorical field and to buckets, no value to a bag, and 0
-to a dense one. Ids of a field are ranks by training frequency, 0 the most frequent; the OOV row of
+  dense         a number, with mean 0 and variance 1 over the training rows; raw: as it is
+                log: log(max(x + 1, 1)) before that; shift=X: log(max(x + X, 1))
+An empty field is a value of its own to a categorical field and to buckets, no value to a bag, and the
+mean (0 where raw) to a dense one. Ids of a field are ranks by training frequency, 0 the most frequent; the OOV row of
 rare and unseen values stands among them by its own. Where --out is that cache already, it is left.)";
 
 void add_list(CLI::App& command, const char* flag, std::vector<std::string>& fields,
@@ -64,7 +65,7 @@ PrepareCommand::PrepareCommand(CLI::App& app)
   add_list(command, "--categorical", categorical_, "columns of one value, an id each");
   add_list(command, "--log", log_, "numbers, an id for each bucket of their logarithm");
   add_list(command, "--quantile", quantile_, "numbers, an id for each of equal parts");
-  add_list(command, "--dense", dense_, "numbers that stay numbers");
+  add_list(command, "--dense", dense_, "numbers that stay numbers, standardized");
   add_list(command, "--bag", bag_, "columns of several values");
   add_list(command, "--ignore", ignore_, "columns that are left out");
   command.add_option("--min-count", given_.defaults.min_count, "of fields that set no min")

@@ -25,8 +25,24 @@ std::string kind_of(const FieldSpec& spec) {
   std::string kind = name_of(spec.kind);
   if (spec.hashed()) kind += " hashed";
   if (spec.log) kind += fmt::format(" log(x + {})", spec.shift);
+  if (spec.kind == FieldKind::kDense && !spec.standard) kind += " raw";
   if (spec.threshold) kind += fmt::format(" > {}", *spec.threshold);
   return kind;
+}
+
+/// Of a field whose ids say little of a row: most of its values are rare ones.
+std::string remark_on(const CachedField& field) {
+  constexpr double kMost = 0.5;
+  const bool categorical = field.spec.kind == FieldKind::kCategorical && !field.spec.hashed();
+  if (!categorical || field.values[0] == 0) return "";
+  const double rare = share(field.oov_values[0], field.values[0]);
+  const double different = share(field.rows, field.values[0]);
+  if (std::max(rare, different) <= kMost) return "";
+  return fmt::format(
+      "field {}: {:.2f}% of its training values {}; numbers are for --log, --quantile or --dense, "
+      "and --ignore leaves a column out\n",
+      field.spec.name, 100.0 * std::max(rare, different),
+      rare > different ? "share the OOV row" : "are different ones");
 }
 
 }  // namespace
@@ -58,6 +74,7 @@ std::string cache_summary(const CacheIndex& index) {
   text += "\n" + format_table({"split", "rows", "positives"}, splits, {Align::kLeft});
   if (index.unlabeled > 0)
     text += fmt::format("{} rows without a label were left out\n", grouped(index.unlabeled));
+  for (const CachedField& field : index.fields) text += remark_on(field);
   return text;
 }
 

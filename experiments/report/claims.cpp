@@ -80,15 +80,20 @@ std::optional<std::vector<std::pair<double, double>>> curve_of(const Points& poi
   return curve;
 }
 
-BySeed over_curve(const Points& ours, const Points& rival, size_t seeds,
-                  const std::string& pointer) {
+BySeed over_curve(const Points& ours, const Points& rival, size_t seeds, const std::string& pointer,
+                  SizeRange range) {
   BySeed ratios;
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     const auto mine = curve_of(ours, seed, pointer), theirs = curve_of(rival, seed, pointer);
     if (!mine || !theirs) continue;
     double sum = 0.0;
-    for (const auto& [size, value] : *mine) sum += std::log(value / interpolate(*theirs, size));
-    ratios[seed] = std::exp(sum / static_cast<double>(mine->size()));
+    size_t sizes = 0;
+    for (const auto& [size, value] : *mine) {
+      if (size < range.least || size > range.most) continue;
+      sum += std::log(value / interpolate(*theirs, size));
+      ++sizes;
+    }
+    if (sizes > 0) ratios[seed] = std::exp(sum / static_cast<double>(sizes));
   }
   return ratios;
 }

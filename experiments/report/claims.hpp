@@ -1,6 +1,7 @@
 // Claims: bounds on measured ratios, how they are judged, and what they are measured by.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -83,9 +84,14 @@ std::optional<Check> planned_ratio(const Evidence& evidence, const Measure& meas
 std::optional<std::vector<std::pair<double, double>>> curve_of(const Points& points, uint64_t seed,
                                                                const std::string& pointer);
 
-/// By seed the geometric mean, over the sizes of `ours`, of its value over that of the rival there.
-BySeed over_curve(const Points& ours, const Points& rival, size_t seeds,
-                  const std::string& pointer);
+/// Percent of the full table.
+struct SizeRange {
+  double least = 0.0, most = std::numeric_limits<double>::infinity();
+};
+/// By seed the geometric mean, over the sizes of `ours` in the range, of its value over that of the
+/// rival there; nothing of a seed without such a size.
+BySeed over_curve(const Points& ours, const Points& rival, size_t seeds, const std::string& pointer,
+                  SizeRange range = {});
 
 /// "gmf/full-d8 seeds 6–10, gmf/mgqe-D32 seed 7".
 std::string names_of(const std::vector<GridRun>& runs);

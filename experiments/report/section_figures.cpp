@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "experiments/report/codebook_use.hpp"
 #include "experiments/report/plot.hpp"
 #include "experiments/report/sections.hpp"
 
@@ -170,6 +171,31 @@ BySeed largest_rise(const PointRuns& point) {
   return rises;
 }
 
+/// Whether DPQ's softmax variant uses its codebook.
+void add_softmax_use(Document& document, const Evidence& features) {
+  std::vector<TableRow> rows;
+  for (const PointRuns& point : features.figure2()) {
+    if (point.config.embedding.scheme != "dpq_sx" || point.runs.empty()) continue;
+    const CodebookUse use = codebook_use(point);
+    if (use.tiers.empty()) continue;
+    const TierUse& tier = use.tiers.front();
+    rows.push_back({point.point.task.title, point.point.series,
+                    fmt::format("{:g}", point.config.train.l2),
+                    shown(estimate(point.values(measures(point.point.task).front().pointer)), 5),
+                    fmt::format("{} of {}", to_text(tier.perplexity, 1), tier.centroids),
+                    fmt::format("{:.1f}%", 100 * tier.unused_share),
+                    fmt::format("{} of {}", use.collapsed, use.runs)});
+  }
+  if (rows.empty()) return;
+  document.heading("DPQ's softmax variant", 3);
+  document.paragraph(
+      "Whether its codes tell rows apart: perplexity as under \"Use of the codebooks\". t0.1 is a "
+      "temperature of 0.1 in place of 1, tf normalizes responses by batch as the DPQ authors' code "
+      "does.");
+  document.table("", {"task", "embedding", "L2", "AUC", "perplexity", "unused", "collapsed runs"},
+                 rows, 2);
+}
+
 }  // namespace
 
 void add_overview(Document& document, const Evidence& evidence,
@@ -229,12 +255,16 @@ void add_features(Document& document, const Evidence& features,
   document.paragraph(
       "Click models over categorical fields, by `features`: a row is a label and an id of each "
       "field. AUC and log loss on the test rows, of the epoch that validation chose by AUC, under "
-      "an L2 penalty of 0.002, or for DLRM that of 0.002 and 0.005 which validation chose by log "
-      "loss; rates fall to a tenth after an epoch without a better one (DCN-V2: after two in a "
+      "an L2 penalty of 0.002, or for DLRM that of 0.002 and 0.005 (of 0 and 0.0002 too, where ids "
+      "share rows or a basis, and of dpq_sx) which validation chose by log loss; no other was "
+      "tried for DCN-V2. "
+      "Rates fall to a tenth after an epoch without a better one (DCN-V2: after two in a "
       "row). Fields of 100 values or fewer are full and counted, but in mgqe_budget, mgqe_all and "
       "lsq_all, where they are quantized like the others; those share one table, in which memcom "
       "and quotient_remainder may let the most popular ids of two fields meet. Centroids of "
-      "quantized schemes are f16 but where f32 is said; layers are narrow (64 and 32), so that "
+      "quantized schemes are f16 but where f32 is said; hashed has a table a field (in one table "
+      "for "
+      "all it is multiplexed); layers are narrow (64 and 32), so that "
       "tables decide. Frappe's training "
       "negatives are drawn anew, as its authors draw them; validation and test are the published "
       "files. Flights (CC0) predicts from what is known at departure that an arrival is more than "
@@ -261,6 +291,7 @@ void add_features(Document& document, const Evidence& features,
     document.heading(task.title, 3);
     document.table("", quality_header(task), rows, 1);
   }
+  add_softmax_use(document, features);
 }
 
 void add_cut_short(Document& document, const Evidence& evidence) {

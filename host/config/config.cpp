@@ -290,6 +290,8 @@ std::string options_beyond_paper(const EmbeddingConfig& embedding) {
   if (embedding.commitment_weight > 0.0) add("commitment weight", embedding.commitment_weight);
   if (embedding.distance_bn != DistanceBn::kNone)
     add("distance batch-norm", name_of(embedding.distance_bn));
+  if (embedding.softmax_temperature != 1.0 && embedding.scheme == "dpq_sx")
+    add("softmax temperature", embedding.softmax_temperature);
   if (embedding.kmeans_start > 0) add("k-means start, iterations", embedding.kmeans_start);
   return text.str();
 }

@@ -81,6 +81,7 @@ struct EmbeddingConfig {
   double codebook_weight = 1.0;
   double commitment_weight = 0.0;
   DistanceBn distance_bn = DistanceBn::kNone;
+  double softmax_temperature = 1.0;
   int kmeans_start = 0;
   Grouping grouping = Grouping::kTier;
   Faithful faithful = Faithful::kPaper;
@@ -242,7 +243,9 @@ void visit_fields(ConfigType& config, Visit&& visit) {
   visit("embedding", "commitment_weight", "--commitment-weight", embedding.commitment_weight,
         "weight of the commitment loss, which draws queries to their centroids");
   visit("embedding", "distance_bn", "--distance-bn", embedding.distance_bn,
-        "none, or tf: batch-normalize distances as the DPQ authors' code does");
+        "none, or tf: batch-normalize distances (dpq_sx: responses) as the DPQ authors' code does");
+  visit("embedding", "softmax_temperature", "--softmax-temperature", embedding.softmax_temperature,
+        "dpq_sx: divides the responses that the softmax is of; the codes stay the same");
   visit("embedding", "kmeans_start", "--kmeans-start", embedding.kmeans_start,
         "k-means iterations over the initial rows that start the codebooks; 0 for none");
   visit(

@@ -68,9 +68,10 @@ void validate_dpq_sx(const EmbeddingConfig& embedding) {
     if (given) input_error(option, " is for --embedding dpq_vq or mgqe, not dpq_sx");
   };
   refuse(embedding.commitment_weight != 0.0, "--commitment-weight");
-  refuse(embedding.distance_bn != DistanceBn::kNone, "--distance-bn");
   refuse(embedding.kmeans_start != 0, "--kmeans-start");
   refuse(embedding.grouping != Grouping::kTier, "--grouping");
+  if (!(embedding.softmax_temperature > 0.0) || !std::isfinite(embedding.softmax_temperature))
+    input_error("--softmax-temperature ", embedding.softmax_temperature, " must be above 0");
 }
 
 void validate_mgqe(const EmbeddingConfig& embedding) {
@@ -232,6 +233,7 @@ constexpr SchemeTraits kDpqVq = quantized("dpq_vq");
 constexpr SchemeTraits kDpqSx = [] {
   SchemeTraits traits = quantized("dpq_sx");
   traits.bfloat16_rows = false;
+  traits.options[7] = "softmax_temperature";
   traits.validate = validate_dpq_sx;
   return traits;
 }();

@@ -54,7 +54,7 @@ class CpuBackend : public Elementwise<CpuBackend> {
   void assign_normalized(View<const float> queries, RowSet rows, View<const float> codebook,
                          View<const float> moments, const Tiers& tiers, View<uint8_t> codes,
                          View<float> decoded, View<float> squared_error) override;
-  void softmax_backward(const SoftmaxRows& rows, View<const float> keys, View<const float> values,
+  void softmax_backward(const SoftmaxRows& rows, const SoftmaxKeys& keys, View<const float> values,
                         const SoftmaxGradients& gradients) override;
 
   void matmul(Operand a, Operand b, View<float> out, bool accumulate) override;

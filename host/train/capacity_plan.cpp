@@ -26,10 +26,16 @@ std::map<std::string, std::vector<float>> arrays_of(Model& model) {
   return arrays;
 }
 
-void run_epoch(TrainingLoop& loop, int epoch) {
+constexpr int64_t kStepsAtOnce = 64;  // between two looks at progress
+
+/// Epoch number `epoch` of the warm-up, whose last one measures.
+void run_epoch(TrainingLoop& loop, int epoch, int epochs, const PlanProgress& progress) {
+  const int64_t steps = loop.steps_per_epoch();
   loop.begin_epoch(epoch);
-  for (int64_t done = 0; done < loop.steps_per_epoch();)
-    done += loop.advance(loop.steps_per_epoch() - done);
+  for (int64_t done = 0; done < steps;) {
+    progress("budget: full tables", (epoch - 1) * steps + done, epochs * steps);
+    done += loop.advance(std::min(kStepsAtOnce, steps - done));
+  }
   if (!std::isfinite(loop.mean_loss()))
     input_error("--budget: the loss of full tables is not finite in epoch ", epoch,
                 " of the warm-up: lower --lr or --init-stddev");
@@ -63,16 +69,18 @@ struct Measured {
 
 /// Every array of a model after the warm-up but what its optimizer keeps of tables.
 std::map<std::string, std::vector<float>> warm_up(Backend& backend, const Task& task,
-                                                  const Config& config) {
+                                                  const Config& config,
+                                                  const PlanProgress& progress) {
   TrainingLoop loop(backend, task, config);
-  for (int epoch = 1; epoch <= config.embedding.budget_warmup; ++epoch) run_epoch(loop, epoch);
+  const int epochs = config.embedding.budget_warmup;
+  for (int epoch = 1; epoch <= epochs; ++epoch) run_epoch(loop, epoch, epochs + 1, progress);
   auto arrays = arrays_of(loop.model());
   std::erase_if(arrays, [](const auto& array) { return array.first.ends_with(".adagrad"); });
   return arrays;
 }
 
-Measured measure(Backend& backend, const Task& task, Config config) {
-  const auto weights = warm_up(backend, task, config);
+Measured measure(Backend& backend, const Task& task, Config config, const PlanProgress& progress) {
+  const auto weights = warm_up(backend, task, config, progress);
   // A rate at which nothing moves, under the optimizer that keeps just these sums.
   config.train.optimizer = Optimizer::kRowwiseAdagrad;
   config.train.lr = config.train.table_lr = 1e-30;
@@ -81,7 +89,8 @@ Measured measure(Backend& backend, const Task& task, Config config) {
   measuring.model().visit([&](const std::string& name, Tensor<float>& array) {
     if (const auto found = weights.find(name); found != weights.end()) array.assign(found->second);
   });
-  run_epoch(measuring, config.embedding.budget_warmup + 1);
+  const int last = config.embedding.budget_warmup + 1;
+  run_epoch(measuring, last, last, progress);
   return {arrays_of(measuring.model())};
 }
 
@@ -95,11 +104,23 @@ struct PlannedTables {
   int subspaces;
 };
 
+int64_t component_bytes(const Config& config) {
+  return config.embedding.codebook_type == CodebookType::kF32 ? sizeof(float) : sizeof(Half);
+}
+
+/// Of a table whose ids all use the fewest centroids.
+int64_t least_bytes(const Config& config, const PlannedTables& planned) {
+  const int64_t fewest = kTierCentroids.back();
+  int64_t bytes = 0;
+  for (const int64_t dim : planned.dims)
+    bytes += planned.count * packed_row_bytes(planned.subspaces, code_bits(fewest)) +
+             fewest * dim * component_bytes(config);
+  return bytes;
+}
+
 TierCosts costs_of(Backend& backend, const Config& config, const Measured& measured,
                    const PlannedTables& planned) {
   TierCosts costs;
-  const int64_t component_bytes =
-      config.embedding.codebook_type == CodebookType::kF32 ? sizeof(float) : sizeof(Half);
   for (std::vector<double>& lost : costs.lost) lost.assign(static_cast<size_t>(planned.count), 0.0);
   for (size_t t = 0; t < planned.tables.size(); ++t) {
     const int64_t dim = planned.dims[t];
@@ -119,7 +140,7 @@ TierCosts costs_of(Backend& backend, const Config& config, const Measured& measu
       for (size_t i = 0; i < sensitivity.size(); ++i)
         costs.lost[k][i] += sensitivity[i] * static_cast<double>(errors[k][i]);
       costs.row_bytes[k] += packed_row_bytes(planned.subspaces, code_bits(kTierCentroids[k]));
-      costs.codebook_bytes[k] += kTierCentroids[k] * dim * component_bytes;
+      costs.codebook_bytes[k] += kTierCentroids[k] * dim * component_bytes(config);
     }
   }
   return costs;
@@ -268,11 +289,11 @@ void take_planned_sizes(const std::filesystem::path& out, Config& config) {
   }
 }
 
-CapacityPlan plan_capacity(Backend& backend, const Config& config) {
+CapacityPlan plan_capacity(Backend& backend, const Config& config, const PlanProgress& progress) {
   if (!backend.communicator().alone())
     input_error(
-        "--budget is planned by one process: train with one until it prints its plan, and "
-        "give several ranks the sizes");
+        "--budget is planned by one process: train with one first, for an epoch, and give several "
+        "ranks --config and its result.json, which has the sizes");
   if (config.model.task == TaskKind::kCtr &&
       config.embedding.codebook_scope != CodebookScope::kShared)
     input_error("--budget with --codebook ", name_of(config.embedding.codebook_scope),
@@ -281,17 +302,22 @@ CapacityPlan plan_capacity(Backend& backend, const Config& config) {
   const std::unique_ptr<Task> task = make_task(backend, full);
   require_memory(backend, plan_memory(1, full, task->catalogue()));
   const std::vector<PlannedTables> planned = planned_tables(*task, config);
-  int64_t planned_bytes = 0;  // in full
-  for (const PlannedTables& tables : planned)
+  int64_t planned_bytes = 0, least = 0;  // in full; with the fewest centroids
+  for (const PlannedTables& tables : planned) {
     for (const int64_t dim : tables.dims)
       planned_bytes += tables.count * dim * int64_t{sizeof(float)};
+    least += least_bytes(config, tables);
+  }
   const int64_t full_bytes = full_table_bytes(full, task->catalogue());
   const int64_t kept = full_bytes - planned_bytes;  // of tables that stay full
   const int64_t budget = budget_bytes(config.embedding.budget, full_bytes);
-  if (budget <= kept)
-    input_error("--budget of ", budget, " bytes: tables that stay full alone take ", kept);
+  if (budget < kept + least)
+    input_error("--budget ", config.embedding.budget, " is ", budget, " bytes: the least is ",
+                kept + least, ", of codes of ", kTierCentroids.back(),
+                " centroids and their codebooks",
+                kept > 0 ? detail::concat(", ", kept, " of tables that stay full") : "");
 
-  const Measured measured = measure(backend, *task, full);
+  const Measured measured = measure(backend, *task, full, progress);
   std::vector<TierCosts> costs;
   for (const PlannedTables& tables : planned)
     costs.push_back(costs_of(backend, config, measured, tables));
@@ -310,6 +336,14 @@ CapacityPlan plan_capacity(Backend& backend, const Config& config) {
         "        fields of {} rows or fewer stay full: {:.1f} KiB; with --full-rows 0 they are cut "
         "like the others\n",
         config.embedding.full_rows, static_cast<double>(kept) / 1024.0);
+  const auto as_large_as_can_be = [](const TierPlan& plan) {
+    return plan.centroids == std::vector<int>{kTierCentroids.front()};
+  };
+  if (std::all_of(plans.begin(), plans.end(), as_large_as_can_be))
+    lines += fmt::format(
+        "        every id may use {} centroids, the most there are: --subspaces would take more "
+        "bytes\n",
+        kTierCentroids.front());
   result.text =
       fmt::format("budget  {:.1f} KiB of {:.1f} KiB in full: {:.1f} KiB ({:.2f}%) are used\n{}",
                   static_cast<double>(budget) / 1024.0, static_cast<double>(full_bytes) / 1024.0,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "host/config/config.hpp"
@@ -24,10 +25,13 @@ bool is_planned(const EmbeddingConfig& embedding);
 /// Of a run with a budget that goes on in the folder `out`: the sizes that it was begun with.
 void take_planned_sizes(const std::filesystem::path& out, Config& config);
 
+/// What is done, and how many of how many steps.
+using PlanProgress = std::function<void(const std::string& task, int64_t step, int64_t steps)>;
+
 /// Trains full tables for config.embedding.budget_warmup epochs, sums their squared gradients by
 /// row over one more, and allocates tiers (models/embeddings/tier_allocation.hpp) by these. The
 /// same config, data and back end give the same plan. InputError where the budget is too small, and
 /// for what it cannot plan: several ranks, or a table a field.
-CapacityPlan plan_capacity(Backend& backend, const Config& config);
+CapacityPlan plan_capacity(Backend& backend, const Config& config, const PlanProgress& progress);
 
 }  // namespace mgqe

@@ -13,6 +13,7 @@
 #include "host/train/task.hpp"
 #include "host/train/uploaded_rows.hpp"
 #include "models/features/placement.hpp"
+#include "models/packing/packed_share.hpp"
 
 namespace mgqe {
 namespace {
@@ -48,14 +49,17 @@ class CtrTask final : public Task {
   }
 
   Catalogue catalogue() const override { return {0, 0, 0.0, layout_}; }
+  /// Who trains needs all splits, who evaluates one.
   std::unique_ptr<BatchSource> make_batch_source() const override {
+    for (const CtrSplit split : {CtrSplit::kTrain, CtrSplit::kValid, CtrSplit::kTest})
+      require_rows(split);
     return make_row_batches(backend_, *rows_, *layout_, config_);
   }
   Split selection() const override { return Split::kValid; }
 
   /// Chosen by AUC; where there is but one label, by the loss.
   EvaluationResult evaluate(const DevicePackedModel& model, Split split) override {
-    CtrMetrics metrics = score(model, ctr_split(split));
+    CtrMetrics metrics = score(model, ctr_split(split), [](auto, auto) {});
     const double none = std::numeric_limits<double>::quiet_NaN();
     const std::optional<double> auc = metrics.auc(), logloss = metrics.logloss();
     return {metrics.json(),
@@ -118,16 +122,30 @@ class CtrTask final : public Task {
     return ids;
   }
   uint64_t fingerprint() const override { return rows_->fingerprint(); }
+  uint64_t ids_fingerprint() const override { return rows_->ids_fingerprint(); }
+
+  void predict(const PackedModel& model, Split split, const TakePredictions& take) override {
+    MGQE_CHECK(backend_.communicator().alone(), "rows are shared among ranks");
+    const auto placed = placed_tables(backend_.communicator(), config_, model);
+    score(upload(backend_, share_of(model, placed)), ctr_split(split), take);
+  }
 
  private:
-  CtrMetrics score(const DevicePackedModel& model, CtrSplit split);
+  void require_rows(CtrSplit split) const {
+    if (rows_->rows(split) == 0)
+      input_error("--data ", config_.data.name, ": has no rows of split ", name_of(split),
+                  ": prepare it with --split, or with --train, --valid and --test");
+  }
+  CtrMetrics score(const DevicePackedModel& model, CtrSplit split, const TakePredictions& take);
 
   std::unique_ptr<const CtrRows> rows_;
   std::shared_ptr<const FeatureLayout> layout_;
 };
 
 /// Of all ranks: each scores rows of its own, or, where a table is sharded, all of them.
-CtrMetrics CtrTask::score(const DevicePackedModel& model, CtrSplit split) {
+CtrMetrics CtrTask::score(const DevicePackedModel& model, CtrSplit split,
+                          const TakePredictions& take) {
+  require_rows(split);
   Communicator& ranks = backend_.communicator();
   const Backbone& backbone = find_backbone(model.backbone);
   if (backbone.make_ctr_scorer == nullptr)
@@ -159,6 +177,7 @@ CtrMetrics CtrTask::score(const DevicePackedModel& model, CtrSplit split) {
       break;
     }
     metrics.add(scored, batch.labels);
+    take(scored, batch.labels);
   }
   for (const std::string& one : ranks.gather(defect))
     if (!one.empty()) throw AgreedError(one);

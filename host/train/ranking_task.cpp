@@ -118,6 +118,11 @@ EvaluationResult Task::evaluate(const PackedModel& model, Split split) {
   return evaluate(upload(backend_, share), split);
 }
 
+void Task::predict(const PackedModel&, Split, const TakePredictions&) {
+  input_error("--task ", name_of(config_.model.task),
+              " has no labels to predict: predictions are of rows, --task ctr");
+}
+
 EvaluatorOptions evaluator_options(const Config& config) {
   return {config.run.seed, config.run.candidates, config.run.evaluate_users,
           reads_sequences(config) ? config.model.max_length : 0};

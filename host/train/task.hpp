@@ -2,7 +2,9 @@
 // RelevanceTask predicts scores of item pairs, CtrTask labels of rows with many fields.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,6 +49,14 @@ class Task {
   virtual nlohmann::ordered_json data() const = 0;
   virtual std::map<std::string, OriginalIds> ids() const = 0;
   virtual uint64_t fingerprint() const = 0;
+  /// Of the data that the ids are of: rows that were read by the vocabulary of others have theirs.
+  virtual uint64_t ids_fingerprint() const { return fingerprint(); }
+
+  /// Takes logits and labels of some rows, in their order.
+  using TakePredictions =
+      std::function<void(std::span<const float> logits, std::span<const float> labels)>;
+  /// Of every row of a split, by one process. InputError where a task has none.
+  virtual void predict(const PackedModel& model, Split split, const TakePredictions& take);
 
  protected:
   Backend& backend_;

@@ -75,8 +75,14 @@ class WarmStart {
     if (full_.backbone != config.model.name || full_.task != name_of(config.model.task))
       refuse("is of --model ", full_.backbone, " --task ", full_.task, ", this run of --model ",
              config.model.name, " --task ", name_of(config.model.task));
-    if (full_.data_fingerprint != task.fingerprint())
-      refuse("was trained on other data: give the --data that it had");
+    if (full_.data_fingerprint != task.ids_fingerprint())
+      refuse(
+          "was trained on other data: give the --data that it had, or rows that `mgqe prepare "
+          "--vocabulary-of` gave its ids");
+    for (const auto& [name, table] : full_.tables)
+      if (table.scheme != "full")
+        refuse("has ", table.scheme, " rows of ", name,
+               ": a run begins at full ones (--embedding full)");
     const Catalogue catalogue = task.catalogue();
     Config theirs;
     update_from_json(theirs, full_.config, config.train.warm_start);
@@ -101,6 +107,11 @@ class WarmStart {
               set_weights(name, tensor);
           }
         });
+    for (const auto& [name, weights] : dense_)
+      if (!used_.contains(name) && !name.ends_with(".scale") && weights.size() > 1)  // no setting
+        refuse("has weights ", name,
+               ", for which this run has no layer: give the layers that it "
+               "was trained with");
   }
 
  private:
@@ -129,9 +140,6 @@ class WarmStart {
     const auto found = full_.tables.find(from);
     if (found == full_.tables.end()) refuse("has no table ", from);
     const PackedTable& full = found->second;
-    if (full.scheme != "full")
-      refuse("has ", full.scheme, " rows of ", from,
-             ": a run begins at full ones (--embedding full)");
     if (full.dim != table.dim)
       refuse("has rows of ", full.dim, " in table ", from, ", this run of ", table.dim);
     MGQE_CHECK(!rows.empty() || full.rows == group.rows, from, " has ", full.rows, " rows");

@@ -141,7 +141,7 @@ void validate_backbone(const Config& config) {
       (task != TaskKind::kCtr || config.embedding.codebook_scope != CodebookScope::kShared))
     input_error("--embedding ", config.embedding.scheme,
                 " is one table of many features: it takes --task ctr and --codebook shared; "
-                "--embedding hashed is the same with a table each");
+                "--embedding hashed --codebook field has a table each");
   if (backbone.batch == BatchKind::kSequences && config.train.negatives != 1)
     input_error("--negatives ", config.train.negatives, ": --model ", backbone.name,
                 " takes 1, one a step of a sequence");

@@ -51,7 +51,7 @@ DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
               Weights(backend, spec.name + ".values", tiers_.centroids[0], spec.config.dim),
               spec.optimizer),
       rounded_(backend, spec.config.codebook_type, values_.values()),
-      zero_norms_(backend, tiers_.centroids[0], subspaces_),
+      responses_(backend, spec.name, spec.config, tiers_.centroids[0]),
       codes_(backend, spec.max_lookups, subspaces_),
       chosen_keys_(backend, spec.max_lookups, spec.config.dim),
       decoded_(backend, spec.max_lookups, spec.config.dim),
@@ -66,7 +66,9 @@ DpqSxEmbedding::DpqSxEmbedding(Backend& backend, const EmbeddingSpec& spec)
 
 void DpqSxEmbedding::encode(RowSet rows, View<uint8_t> codes, View<float> near,
                             View<float> squared_error) {
-  backend_.assign(queries_.values, rows, keys_.values(), zero_norms_, tiers_, codes, near,
+  // A search whose half norms are offsets has the greatest score where its own is least.
+  const SoftmaxKeys keys = responses_.keys(keys_.values());
+  backend_.assign(queries_.values, rows, keys.keys, keys.offsets, tiers_, codes, near,
                   squared_error);
 }
 
@@ -76,6 +78,7 @@ Lookup DpqSxEmbedding::forward(const IdBatch& ids) {
   const View<uint8_t> codes = codes_.view().slice(0, lookups);
   const View<float> decoded = decoded_.view().slice(0, lookups);
   const ProfileRange range(backend_, "assign");
+  responses_.follow_batch(queries_.values, ids.unique, keys_.values());
   encode(RowSet::of(ids.unique), codes, chosen_keys_.view().slice(0, lookups), {});
   rounded_.refresh(backend_, values_.values());
   backend_.decode(codes, kByteCodes, subspaces_, served_values(), decoded);
@@ -95,8 +98,10 @@ void DpqSxEmbedding::backward(View<const float> gradient) {
 
   const SoftmaxRows rows{queries_.values, RowSet::of(ids_.unique), codes_.view().slice(0, lookups),
                          row_gradient};
-  backend_.softmax_backward(rows, keys_.values(), served_values(),
-                            {query_gradient, keys_.gradient, values_.gradient});
+  const SoftmaxGradients gradients{query_gradient, keys_.gradient, responses_.offset_gradient(),
+                                   values_.gradient};
+  backend_.softmax_backward(rows, responses_.keys(keys_.values()), served_values(), gradients);
+  responses_.backward(queries_.values, ids_.unique, keys_.values(), gradients);
 }
 
 void DpqSxEmbedding::step(View<const StepState> state) {
@@ -113,6 +118,7 @@ void DpqSxEmbedding::visit(const TensorVisitor& visitor) {
   queries_.visit(visitor);
   keys_.visit(visitor);
   values_.visit(visitor);
+  responses_.visit(visitor);
 }
 
 DevicePackedTable DpqSxEmbedding::pack() {
@@ -121,6 +127,7 @@ DevicePackedTable DpqSxEmbedding::pack() {
   table.form.tiers = {{rows, tiers_.centroids[0], subspaces_}};
   table.form.codebook_type = rounded_.type();
   rounded_.refresh(backend_, values_.values());
+  responses_.serve(keys_.values());
   table.arrays.emplace("codebook", DeviceArray::borrow<float>(served_values()));
   const TierToPack tier{sharding_, 0, rows, tiers_.centroids[0], subspaces_, dim};
   auto [codes, report] =

@@ -219,8 +219,9 @@ std::vector<Case> cases() {
                    .shard = shard,
                    .commitment = 0.25,
                    .grouping = Grouping::kLookup});
-    all.push_back(
-        {.model = "gmf", .scheme = "mgqe", .shard = shard, .distance_bn = DistanceBn::kTf});
+    for (const char* scheme : {"mgqe", "dpq_sx"})
+      all.push_back(
+          {.model = "gmf", .scheme = scheme, .shard = shard, .distance_bn = DistanceBn::kTf});
     all.push_back({.model = "gmf", .scheme = "mgqe", .shard = shard, .kmeans_start = 3});
     for (const char* scheme : {"full", "mgqe"}) {
       all.push_back({.model = "gmf",

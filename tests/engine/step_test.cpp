@@ -38,6 +38,9 @@ std::vector<std::pair<std::string, Config>> kinds_of_runs() {
   runs.back().second.embedding.commitment_weight = 0.25;
   runs.back().second.embedding.distance_bn = DistanceBn::kTf;
   runs.back().second.embedding.grouping = Grouping::kLookup;
+  runs.emplace_back("gmf dpq_sx, every option", step_config("gmf", "dpq_sx"));
+  runs.back().second.embedding.distance_bn = DistanceBn::kTf;
+  runs.back().second.embedding.softmax_temperature = 0.5;
   return runs;
 }
 

@@ -1,6 +1,7 @@
 // Claims about rows with many features, on made-up stores whose verdicts are known.
 #include "experiments/report/feature_claims.hpp"
 
+#include <set>
 #include <stdexcept>
 
 #include "tests/support/grid_report_testing.hpp"
@@ -17,7 +18,7 @@ using Judge = std::function<Judged(const GridPoint&)>;
 /// In percent of the full tables.
 double size_of(const GridPoint& point) {
   const EmbeddingConfig& embedding = point.candidates.front().embedding;
-  if (!embedding.budget.empty()) return std::stod(embedding.budget);
+  if (!embedding.budget.empty()) return 0.99 * std::stod(embedding.budget);  // what fits in it
   if (point.series == "mgqe_all" && point.value == "D=8") return 9.0;
   if (point.series == "dpq_vq") return 12.0;
   return embedding.scheme == "full" ? 100.0 * static_cast<double>(embedding.dim) / 16.0 : 7.0;
@@ -85,9 +86,24 @@ TEST(FeatureClaims, OnAStoreThatBearsThemOut) {
     EXPECT_EQ(verdicts[words], Verdict::kSupported) << words;
     EXPECT_TRUE(verdicts.claim(words).missing().empty()) << words;
   }
-  EXPECT_EQ(verdicts.claim("any rival").checks.size(), 4u * 9u);
+  EXPECT_EQ(verdicts.claim("any rival").checks.size(), 4u * 10u);
   for (const Check& check : verdicts.claim("half of what the rule").checks)
     EXPECT_NEAR(check.measured->mean, 0.003 - 0.5 * 0.004, 1e-9) << check.what;
+}
+
+TEST(FeatureClaims, RivalsAreMetBetweenThreeAndEightPercent) {
+  const auto worse_at = [](const std::set<std::string>& sizes) {
+    return FeatureVerdicts(
+        [=](const GridPoint& point) {
+          Judged judged = plausible(point);
+          if (point.series == "mgqe_budget" && sizes.contains(point.value)) judged.auc = 0.95;
+          return judged;
+        },
+        5, {"dlrm-flights"});
+  };
+  EXPECT_EQ(worse_at({"10%", "12%"})["any rival"], Verdict::kSupported);
+  EXPECT_EQ(worse_at({"6%"})["any rival"], Verdict::kNotSupported);
+  EXPECT_EQ(worse_at({"8%"})["any rival"], Verdict::kNotSupported);
 }
 
 TEST(FeatureClaims, FourSeedsDecideNothingOfWhatFiveWerePlannedFor) {

@@ -24,11 +24,28 @@ TEST(FeaturePoints, EveryTaskHasEverySchemeUnderEachPenalty) {
     for (const Config& config : point.candidates)
       EXPECT_TRUE(keys.insert(run_key(config)).second) << point.name();
   }
-  EXPECT_EQ(names.size(), 4u * 32u + 2u);
+  EXPECT_EQ(names.size(), 4u * 34u + 2u * 3u + 2u);
   for (const char* name :
        {"dcn-frappe/full-d16", "dlrm-flights/mgqe_budget-10%", "dcn-flights/mgqe_field-D8",
-        "dlrm-frappe/scalar_quantized-b4", "dcn-frappe/lsq-b2", "frappe-published/full-cross0"})
+        "dlrm-frappe/scalar_quantized-b4", "dcn-frappe/lsq-b2", "frappe-published/full-cross0",
+        "dcn-frappe/hashed-m64", "dlrm-frappe/dpq_sx_tf_t0.1-D8"})
     EXPECT_TRUE(names.contains(name)) << name;
+}
+
+/// A penalty that full tables want keeps shared rows small.
+TEST(FeaturePoints, SchemesThatShareRowsTrySmallerPenaltiesToo) {
+  const auto tried = [](const std::string& name) {
+    for (const GridPoint& point : all_points())
+      if (point.name() == name) return point.task.l2;
+    return std::vector<double>{};
+  };
+  const std::vector<double> as_full = {2e-3, 5e-3}, more = {0, 2e-4, 2e-3, 5e-3};
+  for (const char* series : {"full-d16", "lsq-b2", "mgqe-D8", "mgqe_budget-10%", "dpq_vq-D8"})
+    EXPECT_EQ(tried(std::string("dlrm-frappe/") + series), as_full) << series;
+  for (const char* series : {"low_rank-r2", "hashed-m64", "multiplexed-m256", "memcom-m64",
+                             "quotient_remainder-m128", "mixed_dim-w4/1", "dpq_sx_tf-D8"})
+    EXPECT_EQ(tried(std::string("dlrm-flights/") + series), more) << series;
+  EXPECT_EQ(tried("dcn-frappe/low_rank-r2"), std::vector<double>{2e-3});
 }
 
 /// Whether small fields are full is part of what a run is.

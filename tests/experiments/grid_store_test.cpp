@@ -156,6 +156,9 @@ TEST(RunKey, ChangesWithEveryFieldThatTheRunReads) {
       "embedding.kmeans_start", "embedding.distance_bn", "embedding.commitment_weight",
       "embedding.codebook_type"};
   expect("gmf", "dpq_vq", quantized, as_it_is);
+  quantized.insert("embedding.softmax_temperature");
+  expect("gmf", "dpq_sx", quantized, as_it_is);
+  quantized.erase("embedding.softmax_temperature");
   quantized.insert({"embedding.variant", "embedding.tiers"});
   for (const char* side : {"user", "item"})
     for (const char* size : {"subspaces", "centroids", "tiers"})

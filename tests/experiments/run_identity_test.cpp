@@ -62,6 +62,7 @@ void change(const std::string& name, Config& config) {
   if (name == "embedding.codebook_weight") embedding.codebook_weight = 0.5;
   if (name == "embedding.commitment_weight") embedding.commitment_weight = 0.5;
   if (name == "embedding.distance_bn") embedding.distance_bn = DistanceBn::kTf;
+  if (name == "embedding.softmax_temperature") embedding.softmax_temperature = 0.5;
   if (name == "embedding.kmeans_start") embedding.kmeans_start = 2;
   if (name == "embedding.grouping") embedding.grouping = Grouping::kLookup;
   if (name == "embedding.faithful") embedding.faithful = Faithful::kDpqCode;
@@ -88,6 +89,7 @@ constexpr const char* kVaried[] = {
     "embedding.tiers",
     "embedding.codebook_weight",
     "embedding.distance_bn",
+    "embedding.softmax_temperature",
     "embedding.kmeans_start",
     "embedding.commitment_weight",
     "embedding.grouping",

@@ -18,7 +18,11 @@ w = d / D, K centroids. A table maps ids (m) to rows (m, d) and a loss of its ow
   mixed_dim: of an id of tier i, e = table.i[its number in the tier] projection.i, the latter of
              (w_i, d), and missing where w_i = d;
   dpq_sx:    p_j = softmax_k(e_j . key_jk), code_j = argmax_k of the same, lowest index on ties;
-             w_j = p_j - sg(p_j - onehot(code_j)), and the output of subspace j is w_j values_j.
+             w_j = p_j - sg(p_j - onehot(code_j)), and the output of subspace j is w_j values_j. With
+             distance_bn tf, (e_j . key_jk - mean_k) / sqrt(variance_k + 1e-3) takes the place of
+             e_j . key_jk, mean and variance over look-ups and subspaces (autograd goes through
+             both); final codes are by running moments, which are 0 and 1 and go a hundredth of the
+             way to those of each batch. All of it is over temperature.
 codebook_type f16: codebooks of mgqe and values of dpq_sx are c + sg(round(c) - c) wherever they are
 used, round to binary16, ties to even.
 """
@@ -252,6 +256,11 @@ class MgqeTable(Table):
 
 
 class DpqSxTable(Table):
+    def __init__(self, name, rows, config, initial):
+        super().__init__(name, rows, config, initial)
+        unseen = torch.tensor([0.0, 1.0], dtype=self.per_row.dtype)
+        self.running = unseen[:, None].repeat(1, config["centroids"][0])  # mean, variance (K)
+
     @staticmethod
     def shapes(rows, config):
         codebook = (config["centroids"][0], config["dim"])
@@ -269,15 +278,28 @@ class DpqSxTable(Table):
         self.margin = min(self.margin, least_gap(-scores, codes, keys))
         return codes
 
+    def scores(self, responses, mean, variance):
+        """Those of responses (m, K, D) by moments (K), and what keys are multiplied by for them."""
+        temperature = self.config.get("softmax_temperature", 1.0)
+        if "distance_bn" not in self.config:
+            return responses / temperature, 1.0 / temperature
+        deviation = (variance + 1e-3).sqrt()[:, None] * temperature
+        return (responses - mean[:, None]) / deviation, 1.0 / deviation.detach()[:, :, None]
+
     @torch.no_grad()
     def codes(self):
         queries, keys, _ = self.split_all(self.per_row)
-        return self.search(torch.einsum("mjw,kjw->mkj", queries, keys), keys).ravel()
+        responses = torch.einsum("mjw,kjw->mkj", queries, keys)
+        scores, factor = self.scores(responses, *self.running)
+        return self.search(scores, keys * factor).ravel()
 
     def forward(self, ids):
         queries, keys, values = self.split_all(self.gather(ids))
-        scores = torch.einsum("mjw,kjw->mkj", queries, keys)
-        codes = self.search(scores.detach(), keys.detach())
+        responses = torch.einsum("mjw,kjw->mkj", queries, keys)
+        moments = responses.mean((0, 2)), responses.var((0, 2), correction=0)
+        self.running += 0.01 * (torch.stack(moments).detach() - self.running)
+        scores, factor = self.scores(responses, *moments)
+        codes = self.search(scores.detach(), keys.detach() * factor)
         soft = scores.softmax(1)
         hard = F.one_hot(codes, scores.shape[1]).transpose(1, 2).to(soft.dtype)  # (m, K, D)
         weights = soft - (soft - hard).detach()

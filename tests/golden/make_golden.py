@@ -78,6 +78,8 @@ CASES = {  # file: embedding scheme, optimizer of parameters with a row an id, c
     "gmf_mgqe_f16": ("mgqe", "sparse_adam", {**F16, "centroids": [4, 2]}),
     "gmf_dpq_sx_f16": ("dpq_sx", "sparse_adam", {**DPQ_SX, **F16, "centroids": [4]}),
     "gmf_dpq_sx": ("dpq_sx", "sparse_adam", {"task": "ranking", **DPQ_SX}),
+    "gmf_dpq_sx_normalized": ("dpq_sx", "sparse_adam", {"task": "ranking", **DPQ_SX, "distance_bn": "tf",
+                                                        "softmax_temperature": 0.5}),
     "gmf_lsq": ("lsq", "sparse_adam", {**FEW, "bits": 3, "stddev": 0.3}),
     "gmf_quotient_remainder": ("quotient_remainder", "sparse_adam",
                                {"task": "ranking", "buckets": 9, "stddev": 0.3}),

@@ -13,8 +13,9 @@ struct Shape {
 };
 
 struct Gradients {
-  std::vector<double> queries, keys, values;                            // by formula
-  std::vector<double> query_magnitude, key_magnitude, value_magnitude;  // of the terms summed
+  std::vector<double> queries, keys, offsets, values;  // by formula
+  // Of the terms summed:
+  std::vector<double> query_magnitude, key_magnitude, offset_magnitude, value_magnitude;
 };
 
 struct Problem {
@@ -22,7 +23,7 @@ struct Problem {
   Shape shape;
   int64_t d;
   DistinctIds unique;
-  Buffer<float> queries, keys, values, gradient;
+  Buffer<float> queries, keys, offsets, values, gradient;
   Buffer<uint8_t> codes;
 
   Problem(const Shape& shape, uint64_t seed)
@@ -31,6 +32,8 @@ struct Problem {
         unique(testing::Random(seed).integers<int32_t>(shape.lookups, 0, kRows - 1)),
         queries(testing::Random(seed + 1).normals(kRows * d), d),
         keys(testing::Random(seed + 2).normals(shape.centroids * d), d),
+        offsets(testing::Random(seed + 6).normals(shape.centroids * shape.subspaces),
+                shape.subspaces),
         values(testing::Random(seed + 3).normals(shape.centroids * d), d),
         gradient(testing::Random(seed + 4).normals(shape.lookups * d), d),
         codes(testing::Random(seed + 5).integers<uint8_t>(shape.lookups * shape.subspaces, 0,
@@ -49,9 +52,10 @@ struct Problem {
     Gradients out;
     out.queries.resize(shape.lookups * d);
     out.keys.resize(K * d);
+    out.offsets.resize(K * shape.subspaces);
     out.values.resize(K * d);
     out.query_magnitude = out.queries, out.key_magnitude = out.keys;
-    out.value_magnitude = out.values;
+    out.offset_magnitude = out.offsets, out.value_magnitude = out.values;
     int64_t i = 0;
     for (const auto& [id, lookups] : unique.lookups()) {
       for (int64_t j = 0; j < shape.subspaces; ++j) add(out, i, id, j, w, K);
@@ -63,7 +67,7 @@ struct Problem {
     std::vector<double> p(K), slope(K);
     double total = 0, mean = 0, size = 0;
     for (int64_t k = 0; k < K; ++k) {
-      double score = 0;
+      double score = -offsets.row(k)[j];
       for (int64_t c = j * w; c < (j + 1) * w; ++c) {
         score += double{queries.row(id)[c]} * keys.row(k)[c];
         slope[k] += double{gradient.row(i)[c]} * values.row(k)[c];
@@ -73,11 +77,14 @@ struct Problem {
       size = std::max(size, std::abs(slope[k]));
     }
     for (int64_t k = 0; k < K; ++k) mean += (p[k] /= total) * slope[k];
-    for (int64_t k = 0; k < K; ++k)
+    for (int64_t k = 0; k < K; ++k) {
+      const double s = p[k] * (slope[k] - mean);
+      // The difference is of terms as large as the largest slope.
+      const double magnitude = 2 * p[k] * size;
+      out.offsets[k * shape.subspaces + j] -= s;
+      out.offset_magnitude[k * shape.subspaces + j] += magnitude;
       for (int64_t c = j * w; c < (j + 1) * w; ++c) {
-        const double s = p[k] * (slope[k] - mean), e = queries.row(id)[c];
-        // The difference is of terms as large as the largest slope.
-        const double magnitude = 2 * p[k] * size;
+        const double e = queries.row(id)[c];
         out.queries[i * d + c] += s * keys.row(k)[c];
         out.query_magnitude[i * d + c] += magnitude * std::abs(keys.row(k)[c]);
         out.keys[k * d + c] += s * e;
@@ -86,11 +93,12 @@ struct Problem {
         out.values[k * d + c] += gradient.row(i)[c];
         out.value_magnitude[k * d + c] += std::abs(gradient.row(i)[c]);
       }
+    }
   }
 };
 
 struct Result {
-  std::vector<float> queries, keys, values;
+  std::vector<float> queries, keys, offsets, values;
 };
 
 template <int kColumns>
@@ -99,23 +107,27 @@ Result run(const Problem& problem, uint64_t seed) {
   const int64_t chunks = std::min(s.max_chunks, (s.lookups + s.per_chunk - 1) / s.per_chunk);
   const int64_t d = problem.d;
   const ChunkCount live{chunks, problem.unique.view().count.data, s.per_chunk, s.max_chunks};
-  const Buffer<float> queries(s.lookups, d), keys(s.centroids, d), values(s.centroids, d);
-  const Buffer<float> key_partials(chunks * s.centroids, d),
-      value_partials(chunks * s.centroids, d);
+  const Buffer<float> queries(s.lookups, d), keys(s.centroids, d),
+      offsets(s.centroids, s.subspaces), values(s.centroids, d);
+  const Buffer<float> by_keys(chunks * s.centroids, d),
+      by_offsets(chunks * s.centroids, s.subspaces), by_values(chunks * s.centroids, d);
   const Buffer<SoftmaxStatistics> statistics(s.lookups * s.subspaces);
-  simt::launch(2, kSoftmaxThreads, 0, seed, softmax_query_gradient_kernel, problem.rows(),
-               View<const float>(problem.keys), View<const float>(problem.values), queries.view(),
-               statistics.data());
+  const SoftmaxKeys scored{problem.keys.view(), problem.offsets.view()};
+  simt::launch(2, kSoftmaxThreads, 0, seed, softmax_query_gradient_kernel, problem.rows(), scored,
+               View<const float>(problem.values), queries.view(), statistics.data());
   simt::launch(dim3(static_cast<unsigned>(chunks),
                     static_cast<unsigned>(s.subspaces) * blocks_of(s.width, kColumns)),
                kSoftmaxCodebookThreads, 0, seed, softmax_codebook_gradient_kernel<kColumns>,
-               problem.rows(), View<const float>(problem.keys), View<const float>(problem.values),
-               statistics.data(), live, key_partials.data(), value_partials.data());
-  simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, key_partials.data(), live,
-               SumTargets{{keys.data()}, keys.size()});
-  simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, value_partials.data(), live,
-               SumTargets{{values.data()}, values.size()});
-  return {queries.values(), keys.values(), values.values()};
+               problem.rows(), scored, View<const float>(problem.values), statistics.data(), live,
+               SoftmaxPartials{by_keys.data(), by_offsets.data(), by_values.data()});
+  const auto sum = [&](const Buffer<float>& partials, const Buffer<float>& out) {
+    simt::launch(2, kSumColumns * kSumSlices, 0, seed, sum_chunks_kernel, partials.data(), live,
+                 SumTargets{{out.data()}, out.size()});
+  };
+  sum(by_keys, keys);
+  sum(by_offsets, offsets);
+  sum(by_values, values);
+  return {queries.values(), keys.values(), offsets.values(), values.values()};
 }
 
 void expect_near(const std::vector<float>& actual, const std::vector<double>& expected,
@@ -147,12 +159,15 @@ void expect_gradients() {
                   weight_terms + shape.centroids, live);
       expect_near(got.keys, expected.keys, expected.key_magnitude, weight_terms + shape.lookups,
                   expected.keys.size());
+      expect_near(got.offsets, expected.offsets, expected.offset_magnitude,
+                  weight_terms + shape.lookups, expected.offsets.size());
       expect_near(got.values, expected.values, expected.value_magnitude, shape.lookups,
                   expected.values.size());
       for (size_t i = live; i < got.queries.size(); ++i)
         ASSERT_TRUE(std::isnan(got.queries[i])) << "past the count";
       if (first.keys.empty()) first = got;
       expect_same_bits(got.keys, first.keys);
+      expect_same_bits(got.offsets, first.offsets);
       expect_same_bits(got.queries, first.queries);
       expect_same_bits(got.values, first.values);
     }

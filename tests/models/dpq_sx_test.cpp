@@ -12,7 +12,7 @@ using reference::Matrix;
 /// chosen values' own share; keys and queries see the first, values the second.
 struct SoftmaxObjective {
   int64_t d, D;
-  Matrix queries, keys, values;
+  Matrix queries, keys, offsets, values;
   std::vector<int64_t> rows;  // of queries
   std::vector<int> codes;     // (|rows|, D)
   Matrix gradient;            // (|rows|, d)
@@ -24,7 +24,7 @@ struct SoftmaxObjective {
       for (int64_t j = 0; j < D; ++j) {
         double total = 0.0, weighted = 0.0;
         for (int64_t k = 0; k < K; ++k) {
-          double score = 0.0, slope = 0.0;
+          double score = -offsets[k * D + j], slope = 0.0;
           for (int64_t c = j * w; c < (j + 1) * w; ++c) {
             score += queries[rows[i] * d + c] * keys[k * d + c];
             slope += values[k * d + c] * gradient[i * d + c];
@@ -48,7 +48,7 @@ struct SoftmaxObjective {
 class DpqSx : public QuantizedFixture {
  protected:
   struct Gradients {
-    std::vector<float> queries, keys, values;
+    std::vector<float> queries, keys, offsets, values;
   };
   Gradients softmax_backward(const SoftmaxObjective& o, int64_t capacity) {
     const auto narrow = [](const Matrix& x) { return std::vector<float>(x.begin(), x.end()); };
@@ -59,22 +59,27 @@ class DpqSx : public QuantizedFixture {
     std::vector<int32_t> ids(o.rows.begin(), o.rows.end());
     ids.resize(capacity, -1);
     const Tensor<float> e = tensor(narrow(o.queries), o.d), keys = tensor(narrow(o.keys), o.d),
+                        offsets = tensor(narrow(o.offsets), o.D),
                         values = tensor(narrow(o.values), o.d), g = tensor(gradient, o.d);
     const Tensor<uint8_t> by_row = tensor(codes, o.D);
     const Tensor<int32_t> row_ids = tensor(ids),
                           count = tensor<int32_t>({static_cast<int32_t>(o.rows.size())});
     Tensor<float> query_gradient = poisoned<float>(capacity, o.d),
                   key_gradient = poisoned<float>(keys.rows(), o.d),
+                  offset_gradient = poisoned<float>(keys.rows(), o.D),
                   value_gradient = poisoned<float>(keys.rows(), o.d);
     backend().softmax_backward({e, RowSet{row_ids.data(), count.data(), 0, capacity}, by_row, g},
-                               keys, values, {query_gradient, key_gradient, value_gradient});
-    return {query_gradient.to_host(), key_gradient.to_host(), value_gradient.to_host()};
+                               {keys, offsets}, values,
+                               {query_gradient, key_gradient, offset_gradient, value_gradient});
+    return {query_gradient.to_host(), key_gradient.to_host(), offset_gradient.to_host(),
+            value_gradient.to_host()};
   }
   static SoftmaxObjective objective(int64_t d, int64_t D, int64_t K, int64_t count, uint64_t seed) {
     Random random(seed);
-    SoftmaxObjective o{d, D, {}, {}, {}, {}, {}, {}};
+    SoftmaxObjective o{d, D, {}, {}, {}, {}, {}, {}, {}};
     o.queries = reference::widen(random.normals(2 * count * d));
     o.keys = reference::widen(random.normals(K * d));
+    o.offsets = reference::widen(random.normals(K * D));
     o.values = reference::widen(random.normals(K * d));
     for (int64_t i = 0; i < count; ++i) o.rows.push_back(2 * i + i % 2);
     o.codes = random.integers<int>(count * D, 0, static_cast<int>(K) - 1);
@@ -102,6 +107,7 @@ TEST_P(DpqSx, SoftmaxBackwardMatchesFiniteDifferences) {
         ASSERT_NEAR(actual[i], reference::finite_difference(x, first + i, loss), tolerance) << i;
     };
     expect_near(o.keys, got.keys, 0, [&] { return o.soft(); });
+    expect_near(o.offsets, got.offsets, 0, [&] { return o.soft(); });
     expect_near(o.values, got.values, 0, [&] { return o.hard(); });
     for (size_t i = 0; i < o.rows.size(); ++i)
       expect_near(o.queries, {got.queries.begin() + i * s.d, got.queries.begin() + (i + 1) * s.d},
@@ -114,6 +120,7 @@ TEST_P(DpqSx, SoftmaxBackwardMatchesFiniteDifferences) {
 TEST_P(DpqSx, SoftmaxBackwardOfNoRowsIsZero) {
   const Gradients got = softmax_backward(objective(4, 2, 5, 0, 1), 3);
   EXPECT_EQ(got.keys, std::vector<float>(20, 0.0f));
+  EXPECT_EQ(got.offsets, std::vector<float>(10, 0.0f));
   EXPECT_EQ(got.values, std::vector<float>(20, 0.0f));
 }
 
@@ -122,7 +129,7 @@ TEST_P(DpqSx, SoftmaxBackwardSurvivesLargeScores) {
   SoftmaxObjective o = objective(4, 2, 20, 6, 2);
   for (double& x : o.queries) x *= 1e4;
   const Gradients got = softmax_backward(o, 6);
-  for (const auto& values : {got.queries, got.keys, got.values})
+  for (const auto& values : {got.queries, got.keys, got.offsets, got.values})
     for (const float x : values) ASSERT_TRUE(std::isfinite(x));
 }
 
@@ -136,6 +143,7 @@ TEST_P(DpqSx, SoftmaxBackwardDoesNotDependOnThreads) {
   set_thread_count(threads);
   EXPECT_EQ(alone.queries, together.queries);
   EXPECT_EQ(alone.keys, together.keys);
+  EXPECT_EQ(alone.offsets, together.offsets);
   EXPECT_EQ(alone.values, together.values);
 }
 
@@ -185,6 +193,7 @@ TEST_P(DpqSx, GradientsSumOverLookups) {
                      4,
                      reference::widen(before.at("t.queries")),
                      reference::widen(before.at("t.keys")),
+                     Matrix(20 * 4),
                      reference::widen(before.at("t.values")),
                      {},
                      {},
@@ -241,7 +250,6 @@ TEST(DpqSxOptions, ThoseOfVectorQuantizationAreRefused) {
     EXPECT_NO_THROW(validate(changed));
   };
   refused([](EmbeddingConfig& e) { e.commitment_weight = 0.25; });
-  refused([](EmbeddingConfig& e) { e.distance_bn = DistanceBn::kTf; });
   refused([](EmbeddingConfig& e) { e.kmeans_start = 3; });
   refused([](EmbeddingConfig& e) { e.grouping = Grouping::kLookup; });
 }

@@ -78,6 +78,8 @@ Config make_config(const nlohmann::json& golden) {
   set("codebook_type", config.embedding.codebook_type);
   set("codebook_weight", config.embedding.codebook_weight);
   set("commitment_weight", config.embedding.commitment_weight);
+  set("distance_bn", config.embedding.distance_bn);
+  set("softmax_temperature", config.embedding.softmax_temperature);
   set("batch", config.train.batch);
   set("optimizer", config.train.optimizer);
   set("lr", config.train.lr);
@@ -254,6 +256,8 @@ TEST_P(GoldenTest, PrivateCodebooks) { replay("gmf_mgqe_private_k"); }
 TEST_P(GoldenTest, PrivateSubspaces) { replay("gmf_mgqe_private_d"); }
 TEST_P(GoldenTest, SoftmaxVariant) { replay("gmf_dpq_sx"); }
 TEST_P(GoldenTest, HalfCentroids) { replay("gmf_mgqe_f16"); }
+TEST_P(GoldenTest, NormalizedResponses) { replay("gmf_dpq_sx_normalized"); }
+
 TEST_P(GoldenTest, HalfValuesOfTheSoftmaxVariant) { replay("gmf_dpq_sx_f16"); }
 TEST_P(GoldenTest, Commitment) { replay("gmf_commitment"); }
 TEST_P(GoldenTest, Neumf) { replay("neumf_full"); }

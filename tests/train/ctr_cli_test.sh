@@ -114,7 +114,7 @@ grep -q "table field_user of" field.out || fail "--codebook field: $(cat field.o
 python3 - <<'P'
 import json, re
 text, result = open("budget.out").read(), json.load(open("budget/result.json"))
-assert re.search(r"^budget  [\d.]+ KiB of [\d.]+ KiB in full: .*\n        fields: ", text), text
+assert re.search(r"^plan    full tables are trained for 2 epochs, and one more measures their rows\nbudget  [\d.]+ KiB of [\d.]+ KiB in full: .*\n        fields: ", text), text
 embedding = result["config"]["embedding"]
 assert embedding["budget"] == "60%" and len(embedding["centroids"]) == len(embedding["tiers"]) + 1, embedding
 size = result["size"]
@@ -148,7 +148,7 @@ grep -q "^budget" resumed.out && fail "it was planned anew"
 grep -q "^budget" repeated.out && fail "recorded sizes were planned anew"
 refuses "exclude it" "$mgqe" train --config planned/result.json --tiers 0.3 --centroids 256,64 --out no
 refuses "is not finite in epoch" "$mgqe" train "${users[@]}" "${planned[@]}" --lr 1e30 --out no
-refuses "alone take" "$mgqe" train "${users[@]}" --budget 500 --out no
+refuses "the least is" "$mgqe" train "${users[@]}" --budget 500 --out no
 refuses "is no size: give a share" "$mgqe" train "${users[@]}" --budget ten --out no
 refuses "--centroids and --tiers exclude it" "$mgqe" train "${users[@]}" --budget 9000 --tiers 0.3 --out no
 refuses "--budget is for --embedding mgqe" "$mgqe" train "${users[@]}" --embedding full --budget 9000 --out no
@@ -212,10 +212,52 @@ refuses "--bag-length 0" "${base[@]}" --model dcn --data tags.cache --bag-length
 "$mgqe" prepare --in clicks.csv --label click --dense price --seed 2 --out other.cache >/dev/null
 # A number so large that its cross products are none.
 { cat clicks.csv; for n in 1 2 3 4 5 6 7 8 9; do echo "1,u$n,a1,1,1e20"; done; } >large.csv
-"$mgqe" prepare --in large.csv --label click --dense price --out large.cache >/dev/null
+"$mgqe" prepare --in large.csv --label click --dense price:raw --out large.cache >/dev/null
 code=0
 "${base[@]}" --model dcn --cross-layers 8 --data large.cache --epochs 2 --out large >out 2>err || code=$?
 [ $code = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -qE "no finite logit|loss is not finite" err ||
   fail "exit code $code, $(cat err)"
 refuses "was trained on other data" "$mgqe" evaluate --artifact dcn/model.safetensors --data other.cache
+# Rows that come later, by the same ids: judged, predicted, and gone on with.
+{ head -n 1 clicks.csv; tail -n 500 clicks.csv; echo "1,stranger,a1,3,2.5"; } >later.csv
+"$mgqe" prepare --test later.csv --vocabulary-of clicks.cache --out later.cache >/dev/null
+"$mgqe" evaluate --artifact dcn/model.safetensors --data later.cache --predictions later.predicted >later.json
+python3 - <<'P'
+import csv, json, math
+rows = list(csv.DictReader(open("later.predicted")))
+labels = [line.split(",")[0] for line in open("later.csv")][1:]
+assert [row["label"] for row in rows] == labels, "rows are not in the order of the file"
+scores = [(float(row["probability"]), row["label"] == "1") for row in rows]
+loss = -sum(math.log(p if one else 1 - p) for p, one in scores) / len(scores)
+positive, negative = ([p for p, one in scores if one == wanted] for wanted in (True, False))
+auc = sum((p > n) + 0.5 * (p == n) for p in positive for n in negative) / len(positive) / len(negative)
+told = json.load(open("later.json"))
+assert told["rows"] == 501 and abs(told["logloss"] - loss) < 1e-6, (told, loss)
+assert abs(told["auc"] - auc) < 1e-9, (told, auc)
+P
+refuses "has no rows of split train" "${base[@]}" --data later.cache --model dcn --out no
+refuses "predictions are of rows" "$mgqe" evaluate --artifact planned/model.safetensors --predictions no.csv
+[ ! -e no.csv ] || fail "predictions of nothing were written"
+"$mgqe" prepare --train later.csv --valid later.csv --test later.csv --vocabulary-of clicks.cache \
+  --out next.cache >/dev/null
+"${train[@]}" --model dcn --embedding full --out from >/dev/null
+"${base[@]}" --data next.cache --model dcn --warm-start from/model.safetensors --epochs 1 --out next >next.out
+grep -q "^start   at the rows" next.out || fail "warm start on later rows: $(cat next.out)"
+"$mgqe" evaluate --artifact next/model.safetensors --data next.cache >/dev/null || fail "evaluate on its own data"
+refuses "for which this run has no layer" "${train[@]}" --model dcn --cross-layers 1 \
+  --warm-start from/model.safetensors --out no
+refuses "has mgqe rows of" "${train[@]}" --model dcn --warm-start dcn/model.safetensors --out no
+# Tables that would be smaller in full.
+"${base[@]}" --data clicks.cache --model dcn --embedding hashed --buckets 5000 --epochs 1 --out wide >/dev/null 2>err
+grep -q "take more than full ones" err || fail "no word of tables above 100%: $(cat err)"
+# A signal while a budget is planned.
+"$mgqe" train "${users[@]}" --budget 9000 --budget-warmup 5000 --out warm >warm.out 2>err &
+pid=$!
+for _ in $(seq 100); do grep -q "^plan" warm.out && break; sleep 0.1; done
+sleep 0.3
+kill -TERM $pid
+code=0
+wait $pid || code=$?
+[ $code = 0 ] || fail "exit code $code on SIGTERM: $(cat err)"
+grep -q "interrupted by SIGTERM: the budget was not planned yet.*; go on with: .* --resume" err || fail "$(cat err)"
 refuses "does not recommend" "$mgqe" recommend --artifact dcn/model.safetensors --user 1

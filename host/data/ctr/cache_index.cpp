@@ -57,6 +57,10 @@ void each_section(Field& field, const Visit& visit) {
 
 ordered_json field_json(const CachedField& field) {
   ordered_json json = to_json(field.spec);
+  if (field.spec.kind == FieldKind::kDense && field.spec.standard) {
+    json["center"] = field.center;
+    json["scale"] = field.scale;
+  }
   if (field.rows == 0) return json;
   json["rows"] = field.rows;
   json["oov"] = field.oov;
@@ -76,6 +80,9 @@ CachedField field_of(const ordered_json& json) {
   field.spec = field_spec_from_json(json);
   if (!json.contains("rows")) {
     MGQE_CHECK(!field.spec.has_ids(), "field ", field.spec.name, " has no rows");
+    field.center = json.value("center", 0.0);
+    field.scale = json.value("scale", 1.0);
+    MGQE_CHECK(field.scale > 0.0, "field ", field.spec.name, " has a scale of ", field.scale);
     return field;
   }
   field.rows = json.at("rows").get<int64_t>();
@@ -120,6 +127,7 @@ ordered_json to_json(const CacheIndex& index) {
                        {"sources", ordered_json::array()},
                        {"options", index.options},
                        {"fields", ordered_json::array()}};
+  if (index.vocabulary != 0) json["vocabulary"] = hex(index.vocabulary);
   for (const CachedSource& source : index.sources)
     json["sources"].push_back({{"file", source.file},
                                {"split", static_cast<int>(source.split)},
@@ -132,6 +140,8 @@ ordered_json to_json(const CacheIndex& index) {
 CacheIndex cache_index_from_json(const ordered_json& json) {
   CacheIndex index;
   index.fingerprint = from_hex(json.at("fingerprint").get<std::string>());
+  if (json.contains("vocabulary"))
+    index.vocabulary = from_hex(json.at("vocabulary").get<std::string>());
   index.commit = json.at("commit").get<std::string>();
   read_splits(json.at("rows"), index.rows);
   read_splits(json.at("positives"), index.positives);

@@ -58,6 +58,7 @@ struct CachedField {
   int64_t oov_values[kCtrSplits] = {};  // of those, the OOV row's
   int64_t trained_values = 0;           // values that counts are of, and of those id 0's
   int64_t top_values = 0;
+  double center = 0.0, scale = 1.0;  // dense: (x - center) / scale is what blocks have
   CacheSection texts, ends;  // of the kept texts, in the order of ids without the OOV row; u64 ends
   CacheSection counts;       // i64 (rows), in training
   CacheSection ids;          // i32: of each cell of a hash, or bucket
@@ -84,7 +85,10 @@ struct CacheIndex {
   std::vector<CachedSource> sources;
   std::string options;  // how the sources were read and split: canonical JSON
   uint64_t fingerprint = 0;
+  uint64_t vocabulary = 0;  // the fingerprint of the cache that gave the ids; 0: it is its own
   std::string commit;
+
+  uint64_t ids_fingerprint() const { return vocabulary != 0 ? vocabulary : fingerprint; }
 };
 
 /// Of sources and options.

@@ -35,6 +35,26 @@ char separator_of(CtrFormat format) {
   return format == CtrFormat::kLibfm ? ' ' : '\t';
 }
 
+/// The usual one, or, of a line that has none of it, what it has most of.
+char separator_of(std::string_view line, char usual) {
+  if (line.find(usual) != std::string_view::npos) return usual;
+  char most = usual;
+  int64_t count = 0;
+  for (const char other : {'\t', ',', ';', '|'})
+    if (const auto found = std::count(line.begin(), line.end(), other); found > count) {
+      most = other;
+      count = found;
+    }
+  return most;
+}
+
+/// Blanks around a field are no part of it.
+std::string_view trimmed(std::string_view field) {
+  while (field.starts_with(' ')) field.remove_prefix(1);
+  while (field.ends_with(' ')) field.remove_suffix(1);
+  return field;
+}
+
 }  // namespace
 
 CtrFormat detect_ctr_format(const std::filesystem::path& path) {
@@ -59,7 +79,7 @@ CtrFormat parse_ctr_format(const std::string& name, const std::filesystem::path&
 }
 
 ColumnReader::ColumnReader(Bytes file, CtrFormat format, const std::vector<std::string>& names)
-    : reader_(std::move(file)), format_(format) {
+    : reader_(std::move(file)), format_(format), separator_(separator_of(format)) {
   name_columns(names);
   fields_.resize(columns_.size());
 }
@@ -67,7 +87,6 @@ ColumnReader::ColumnReader(Bytes file, CtrFormat format, const std::vector<std::
 void ColumnReader::name_columns(const std::vector<std::string>& names) {
   const bool has_header = names.empty() && (format_ == CtrFormat::kCommaSeparated ||
                                             format_ == CtrFormat::kTabSeparated);
-  const char separator = separator_of(format_);
   for (const std::string& name : names) columns_.push_back(parse_column(name));
   if (names.empty() && format_ == CtrFormat::kCriteo) columns_ = criteo_columns();
   std::string_view line;
@@ -75,8 +94,10 @@ void ColumnReader::name_columns(const std::vector<std::string>& names) {
   if (!any && (has_header || columns_.empty()))
     input_error(reader_.where(), ": the file is empty: expected ",
                 has_header ? "a header, then a row a line" : "a row a line");
+  if (format_ == CtrFormat::kCommaSeparated || format_ == CtrFormat::kTabSeparated)
+    separator_ = separator_of(line, separator_);
   if (has_header) {
-    read_header(line, separator);
+    read_header(line);
     return;
   }
   first_ = line;
@@ -86,18 +107,19 @@ void ColumnReader::name_columns(const std::vector<std::string>& names) {
     return;
   }
   while (line.ends_with(' ')) line.remove_suffix(1);
-  columns_ = libfm_columns(std::count(line.begin(), line.end(), separator));
+  columns_ = libfm_columns(std::count(line.begin(), line.end(), separator_));
 }
 
-void ColumnReader::read_header(std::string_view line, char separator) {
+void ColumnReader::read_header(std::string_view line) {
   const bool quotes = format_ == CtrFormat::kCommaSeparated;
   for (;;) {
     std::string_view name;
     if (quotes && line.starts_with('"')) {
-      name = quotes_.take(reader_, line, separator);
+      name = quotes_.take(reader_, line, separator_);
     } else {
-      name = line.substr(0, line.find(separator));
+      name = line.substr(0, line.find(separator_));
       line.remove_prefix(name.size());
+      name = trimmed(name);
     }
     if (!is_utf8(name))
       reader_.fail("the name of column ", columns_.size() + 1, ", ", quoted(name),
@@ -114,25 +136,25 @@ std::span<const std::string_view> ColumnReader::next() {
   if (format_ == CtrFormat::kLibfm)
     split_libfm(line);
   else
-    split(line, separator_of(format_));
+    split(line);
   return fields_;
 }
 
-void ColumnReader::split(std::string_view line, char separator) {
+void ColumnReader::split(std::string_view line) {
   const std::string_view whole = line;
   const bool quotes = format_ == CtrFormat::kCommaSeparated;
   const size_t count = fields_.size();
   quotes_.clear();
   for (size_t i = 0; i < count; ++i) {
     if (quotes && line.starts_with('"')) {
-      fields_[i] = quotes_.take(reader_, line, separator);
-      if (line.empty() != (i + 1 == count)) fail_count(whole, separator);
+      fields_[i] = quotes_.take(reader_, line, separator_);
+      if (line.empty() != (i + 1 == count)) fail_count(whole);
       if (!line.empty()) line.remove_prefix(1);
       continue;
     }
-    const size_t cut = line.find(separator);
-    fields_[i] = line.substr(0, cut);
-    if ((cut == std::string_view::npos) != (i + 1 == count)) fail_count(whole, separator);
+    const size_t cut = line.find(separator_);
+    fields_[i] = trimmed(line.substr(0, cut));
+    if ((cut == std::string_view::npos) != (i + 1 == count)) fail_count(whole);
     line.remove_prefix(cut == std::string_view::npos ? line.size() : cut + 1);
   }
 }
@@ -144,7 +166,7 @@ void ColumnReader::split_libfm(std::string_view line) {
     const size_t cut = line.find(' ');
     std::string_view field = line.substr(0, cut);
     if (field.empty() || (cut == std::string_view::npos) != (i + 1 == fields_.size()))
-      fail_count(whole, ' ');
+      fail_count(whole);
     line.remove_prefix(cut == std::string_view::npos ? line.size() : cut + 1);
     if (i == 0) {
       fields_[0] = field == "-1" ? "0" : field;
@@ -157,10 +179,11 @@ void ColumnReader::split_libfm(std::string_view line) {
   }
 }
 
-void ColumnReader::fail_count(std::string_view line, char separator) const {
-  while (separator == ' ' && line.ends_with(' ')) line.remove_suffix(1);
-  reader_.fail("the line has ", 1 + std::count(line.begin(), line.end(), separator),
-               " columns: expected ", fields_.size(), ", separated by ", separator_name(separator));
+void ColumnReader::fail_count(std::string_view line) const {
+  while (separator_ == ' ' && line.ends_with(' ')) line.remove_suffix(1);
+  reader_.fail("the line has ", 1 + std::count(line.begin(), line.end(), separator_),
+               " columns: expected ", fields_.size(), ", separated by ",
+               separator_name(separator_));
 }
 
 }  // namespace mgqe

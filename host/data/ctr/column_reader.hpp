@@ -14,7 +14,8 @@ namespace mgqe {
 
 enum class CtrFormat {
   kCommaSeparated,  // a header, or columns named by the caller; fields may be quoted (RFC 4180)
-  kTabSeparated,    // the same without quotes; RecBole's atomic files are such
+  kTabSeparated,    // the same without quotes; RecBole's atomic files are such. A first line that
+                    // has no such separator, but tabs, commas, semicolons or bars, is read by these
   kLibfm,           // "label index:1 index:1 ...", as many in every line; label 0 or -1, 1
   kCriteo,          // tab-separated label, 13 integers, 26 hexadecimal values, any but the label
                     // empty; no header
@@ -33,8 +34,8 @@ class ColumnReader {
 
   const std::vector<NamedColumn>& columns() const { return columns_; }
 
-  /// The next row's fields, one for each column, valid until the next call; empty at the end. A row
-  /// with more or fewer of them is an InputError.
+  /// The next row's fields, one for each column, without blanks around them, valid until the next
+  /// call; empty at the end. A row with more or fewer of them is an InputError.
   std::span<const std::string_view> next();
 
   /// For messages about the last row, and for how far the file is read.
@@ -42,13 +43,14 @@ class ColumnReader {
 
  private:
   void name_columns(const std::vector<std::string>& names);
-  void read_header(std::string_view line, char separator);
-  void split(std::string_view line, char separator);
+  void read_header(std::string_view line);
+  void split(std::string_view line);
   void split_libfm(std::string_view line);
-  [[noreturn]] void fail_count(std::string_view line, char separator) const;
+  [[noreturn]] void fail_count(std::string_view line) const;
 
   TextReader reader_;
   CtrFormat format_;
+  char separator_;
   std::vector<NamedColumn> columns_;
   std::vector<std::string_view> fields_;  // of the current row
   QuotedFields quotes_;                   // of it

@@ -24,6 +24,7 @@ class CtrCache : public CtrRows {
   const std::string& path() const { return bytes_.name(); }
   const CacheIndex& index() const { return index_; }
   uint64_t fingerprint() const override { return index_.fingerprint; }
+  uint64_t ids_fingerprint() const override { return index_.ids_fingerprint(); }
   int64_t block_rows() const override { return index_.block_rows; }
 
   /// InputError where a block of them is damaged.

@@ -75,6 +75,8 @@ class CtrRows {
 
   /// Of all that decides the rows: equal for equal data.
   virtual uint64_t fingerprint() const = 0;
+  /// Of the rows whose vocabularies gave these their ids: themselves, or others.
+  virtual uint64_t ids_fingerprint() const { return fingerprint(); }
 
  protected:
   CtrShape shape_;

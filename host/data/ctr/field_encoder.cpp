@@ -1,5 +1,6 @@
 #include "host/data/ctr/field_encoder.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -9,6 +10,16 @@
 #include "host/data/text/fields.hpp"
 
 namespace mgqe {
+
+namespace {
+
+/// In small or capital letters.
+bool is_word(std::string_view text, std::string_view word) {
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+  return std::equal(text.begin(), text.end(), word.begin(), word.end(), same);
+}
+
+}  // namespace
 
 void FieldEncoder::know(ByteTable texts, bool only) {
   texts_ = std::move(texts);
@@ -41,9 +52,9 @@ void FieldEncoder::add_number(const TextReader& reader, std::string_view text, R
     if (std::abs(x) > std::numeric_limits<float>::max())
       reader.fail("field ", spec_.name, ": ", quoted(text),
                   " is out of range: dense values are kept as 32-bit floats");
-    to.floats.push_back(missing     ? 0.0f
-                        : spec_.log ? log_of_plus(x, spec_.shift)
-                                    : static_cast<float>(x));
+    to.reals.push_back(missing     ? std::numeric_limits<double>::quiet_NaN()
+                       : spec_.log ? log_of_plus(x, spec_.shift)
+                                   : x);
   } else if (spec_.kind == FieldKind::kQuantileBuckets) {
     to.reals.push_back(missing ? std::numeric_limits<double>::quiet_NaN() : x);
   } else {
@@ -73,10 +84,12 @@ void FieldEncoder::refuse_unseen(const TextReader& reader, std::string_view text
 uint8_t LabelReader::read(const TextReader& reader, std::string_view text) const {
   if (!spec_.threshold && text.size() == 1 && (text[0] == '0' || text[0] == '1'))
     return static_cast<uint8_t>(text[0] - '0');
+  if (!spec_.threshold && is_word(text, "true")) return 1;
+  if (!spec_.threshold && is_word(text, "false")) return 0;
   double x = 0.0;
   if (!read_decimal(text, x))
     reader.fail("label ", spec_.name, ": ", quoted(text), " is not a number: expected ",
-                spec_.threshold ? "one such as 5 or -3.5" : "0 or 1");
+                spec_.threshold ? "one such as 5 or -3.5" : "0 or 1, or true or false");
   if (spec_.threshold) return x > *spec_.threshold ? 1 : 0;
   if (x != 0.0 && x != 1.0)
     reader.fail("label ", spec_.name, ": ", quoted(text), " is neither 0 nor 1: give --label \"",

@@ -24,7 +24,7 @@ bool takes(FieldKind kind, std::string_view option) {
   if (option == "hash") return kind == FieldKind::kCategorical || kind == FieldKind::kBag;
   if (option == "buckets") return kind == FieldKind::kQuantileBuckets;
   if (option == "sep") return kind == FieldKind::kBag;
-  return kind == FieldKind::kDense && (option == "log" || option == "shift");
+  return kind == FieldKind::kDense && (option == "log" || option == "shift" || option == "raw");
 }
 
 template <class Number>
@@ -51,7 +51,7 @@ void set_option(FieldSpec& spec, const std::string& option, const std::string& f
   if (!takes(spec.kind, name))
     input_error(flag, ": a ", name_of(spec.kind), " field has no option \"", option,
                 "\": categorical has min=N and hash=N, bag those and sep=C, log min=N, quantile "
-                "buckets=N, dense log and shift=X");
+                "buckets=N, dense log, shift=X and raw");
   const std::string where = flag + " " + spec.name + ":" + name;
   if (name == "min") spec.min_count = parse_value<int64_t>(value, where, 1, kMost);
   if (name == "hash") spec.hash_rows = parse_value<int64_t>(value, where, 0, kMost);
@@ -59,6 +59,7 @@ void set_option(FieldSpec& spec, const std::string& option, const std::string& f
   if (name == "sep") spec.separator = parse_separator(value, flag);
   if (name == "shift") spec.shift = parse_value<double>(value, where, -1e9, 1e9);
   if (name == "log" || name == "shift") spec.log = true;
+  if (name == "raw") spec.standard = false;
 }
 
 bool is_pattern(const std::string& name) { return name.ends_with('*'); }
@@ -177,6 +178,7 @@ nlohmann::ordered_json to_json(const FieldSpec& spec) {
   if (spec.kind == FieldKind::kBag)
     json["separator"] = static_cast<int>(static_cast<unsigned char>(spec.separator));
   if (spec.log) json["log_of_plus"] = spec.shift;
+  if (spec.kind == FieldKind::kDense && spec.standard) json["standard"] = true;
   if (spec.threshold) json["above"] = *spec.threshold;
   return json;
 }
@@ -194,6 +196,8 @@ FieldSpec field_spec_from_json(const nlohmann::ordered_json& json) {
   spec.separator = static_cast<char>(json.value("separator", static_cast<int>(' ')));
   spec.log = json.contains("log_of_plus");
   spec.shift = json.value("log_of_plus", 1.0);
+  // Caches of before there was such a thing have them raw.
+  spec.standard = spec.kind != FieldKind::kDense || json.value("standard", false);
   if (json.contains("above")) spec.threshold = json.at("above").get<double>();
   return spec;
 }

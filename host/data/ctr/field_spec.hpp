@@ -16,7 +16,7 @@ enum class FieldKind {
   kCategorical,      // one value, one id
   kLogBuckets,       // a number x, one id for each floor(log(|x| + 1)^2), apart by sign
   kQuantileBuckets,  // a number, one id for each of so many equal parts of the training rows
-  kDense,            // a number as it is, or its logarithm
+  kDense,            // a number, or its logarithm, that stays one
   kBag,              // several values, an id each
   kLabel,
   kIgnored,
@@ -38,6 +38,7 @@ struct FieldSpec {
   char separator = ' ';               // of a bag's values
   bool log = false;                   // dense: log(max(x + shift, 1))
   double shift = 1.0;
+  bool standard = true;             // dense: with mean 0 and variance 1 over the training rows
   std::optional<double> threshold;  // label: 1 where the number is above it
 
   bool operator==(const FieldSpec&) const = default;
@@ -56,8 +57,9 @@ struct FieldSpec {
   bool has_ids() const { return single() || kind == FieldKind::kBag; }
 };
 
-/// "NAME[:min=N][:hash=N][:buckets=N][:sep=C][:log][:shift=X]"; a NAME that ends with * stands for
-/// every column that begins so. Of a label: "NAME" or "NAME>NUMBER". InputError names `flag`.
+/// "NAME[:min=N][:hash=N][:buckets=N][:sep=C][:log][:shift=X][:raw]"; a NAME that ends with *
+/// stands for every column that begins so. Of a label: "NAME" or "NAME>NUMBER". InputError names
+/// `flag`.
 FieldSpec parse_field(FieldKind kind, const std::string& text, const std::string& flag);
 
 /// A column and what its header or its format says it is.

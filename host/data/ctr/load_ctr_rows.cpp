@@ -42,10 +42,6 @@ std::unique_ptr<const CtrRows> load_ctr_rows(DataConfig& data) {
   std::unique_ptr<const CtrRows> rows = data.name == kSynthetic    ? make_synthetic(data)
                                         : is_named_rows(data.name) ? named_rows(data.name)
                                                                    : open_cache(data.name);
-  for (const CtrSplit split : {CtrSplit::kTrain, CtrSplit::kValid, CtrSplit::kTest})
-    if (rows->rows(split) == 0)
-      input_error("--data ", data.name, ": has no rows of split ", name_of(split),
-                  ": prepare it with --split, or with --train, --valid and --test");
   if (rows->shape().fields.empty() && rows->shape().bags.empty())
     input_error("--data ", data.name, ": has no field with ids: prepare it with --categorical");
   return rows;

@@ -25,6 +25,7 @@ bool read_decimal(std::string_view text, double& value) {
       return true;
     }
   }
+  if (text.starts_with('+') && text.size() > 1 && text[1] != '-') text.remove_prefix(1);
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && stop == text.data() + text.size() && std::isfinite(value);
 }
@@ -50,8 +51,11 @@ int64_t log_bucket(double x) {
   return x < 0.0 ? -1 - squared_log(-x) : squared_log(x);
 }
 
-float log_of_plus(double x, double shift) {
-  return static_cast<float>(std::log(std::max(x + shift, 1.0)));
+double log_of_plus(double x, double shift) { return std::log(std::max(x + shift, 1.0)); }
+
+double NumberMoments::deviation() const {
+  const double variance = count_ > 0 ? squares_ / static_cast<double>(count_) : 0.0;
+  return variance > 0.0 ? std::sqrt(variance) : 1.0;
 }
 
 void NumberSample::add(int64_t row, double x) {

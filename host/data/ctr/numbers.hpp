@@ -14,7 +14,24 @@ bool read_decimal(std::string_view text, double& value);
 int64_t log_bucket(double x);
 
 /// log(max(x + shift, 1)): never below 0, whatever stands in the file.
-float log_of_plus(double x, double shift);
+double log_of_plus(double x, double shift);
+
+/// Mean and variance of numbers, one after the other (Welford 1962).
+class NumberMoments {
+ public:
+  void add(double x) {
+    const double off = x - mean_;
+    mean_ += off / static_cast<double>(++count_);
+    squares_ += off * (x - mean_);
+  }
+  double mean() const { return mean_; }
+  /// 1 where they are all the same, or none.
+  double deviation() const;
+
+ private:
+  int64_t count_ = 0;
+  double mean_ = 0.0, squares_ = 0.0;  // the latter: of distances from the mean
+};
 
 /// A sample of so many numbers, of each by its row alone: the same whatever the order. All of them
 /// while they are no more than that.

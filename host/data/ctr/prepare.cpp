@@ -21,7 +21,8 @@ struct Field {
   ByteTable texts;
   std::vector<double> bounds;
   FieldVocabulary vocabulary;
-  std::vector<int64_t> counts;  // of numbers, in training
+  std::vector<int64_t> counts;       // of numbers, in training
+  double center = 0.0, scale = 1.0;  // of standard dense values
 
   /// How many numbers values may have.
   int64_t numbers() const {
@@ -37,6 +38,16 @@ void number_buckets(const std::vector<double>& bounds, RawColumn& column) {
     column.numbers[i] = static_cast<uint32_t>(std::isnan(column.reals[i])
                                                   ? static_cast<int64_t>(bounds.size()) + 1
                                                   : quantile_bucket(bounds, column.reals[i]));
+  column.reals.clear();
+}
+
+/// Dense values as they are written: what is missing is 0.
+void center_and_scale(const Field& field, RawColumn& column) {
+  column.floats.resize(column.reals.size());
+  for (size_t i = 0; i < column.reals.size(); ++i) {
+    const double x = (column.reals[i] - field.center) / field.scale;
+    column.floats[i] = std::isnan(x) ? 0.0f : static_cast<float>(x);
+  }
   column.reals.clear();
 }
 
@@ -59,6 +70,7 @@ class Preparation {
     index_.options = prepared_options(options_, reader.fields(), known());
     index_.sources = reader.sources();
     index_.fingerprint = cache_fingerprint(index_.sources, index_.options);
+    if (known_) index_.vocabulary = known_->ids_fingerprint();
     index_.commit = build_commit();
     index_.block_rows = options_.block_rows;
     index_.unlabeled = reader.unlabeled();
@@ -98,8 +110,11 @@ class Preparation {
 
   void take_vocabularies() {
     for (Field& field : fields_) {
+      const CachedField& known = *known_->find(field.spec->name);
+      field.center = known.center;
+      field.scale = known.scale;
       if (!field.spec->has_ids()) continue;
-      const CachedVocabulary cached(*known_, *known_->find(field.spec->name));
+      const CachedVocabulary cached(*known_, known);
       field.bounds = cached.bounds();
       field.vocabulary = cached.vocabulary();
     }
@@ -113,6 +128,7 @@ class Preparation {
     if (std::none_of(fields_.begin(), fields_.end(), is_quantile)) return;
     each_chunk("bounds of buckets", [&](const RawChunk& chunk, int64_t first) {
       for (size_t f = 0; f < fields_.size(); ++f) {
+        if (!is_quantile(fields_[f])) continue;
         const std::vector<double>& reals = chunk.columns[f].reals;
         for (size_t i = 0; i < reals.size(); ++i) {
           const int64_t row = first + static_cast<int64_t>(i);
@@ -129,13 +145,22 @@ class Preparation {
   void count_values() {
     for (Field& field : fields_)
       if (field.spec->has_ids()) field.counts.resize(static_cast<size_t>(field.numbers()));
+    std::vector<NumberMoments> moments(fields_.size());
     each_chunk("count", [&](RawChunk& chunk, int64_t first) {
       trains_.resize(chunk.labels.size());
       for (size_t i = 0; i < trains_.size(); ++i)
         trains_[i] = splits_->of(first + static_cast<int64_t>(i)) == CtrSplit::kTrain;
       for (size_t f = 0; f < fields_.size(); ++f)
-        if (fields_[f].spec->has_ids()) count(fields_[f], chunk.columns[f]);
+        if (fields_[f].spec->has_ids())
+          count(fields_[f], chunk.columns[f]);
+        else
+          measure(chunk.columns[f].reals, moments[f]);
     });
+    for (size_t f = 0; f < fields_.size(); ++f) {
+      if (fields_[f].spec->has_ids() || !fields_[f].spec->standard) continue;
+      fields_[f].center = moments[f].mean();
+      fields_[f].scale = moments[f].deviation();
+    }
     for (Field& field : fields_) {
       if (!field.spec->has_ids()) continue;
       field.vocabulary = field.spec->has_texts()
@@ -153,11 +178,19 @@ class Preparation {
     }
   }
 
+  /// Of training rows, those that are not missing.
+  void measure(const std::vector<double>& reals, NumberMoments& moments) const {
+    for (size_t i = 0; i < trains_.size(); ++i)
+      if (trains_[i] != 0 && !std::isnan(reals[i])) moments.add(reals[i]);
+  }
+
   void write() {
     size_t f = 0;
     for (CachedField& cached : index_.fields) {
       if (!cached.kept()) continue;
       Field& field = fields_[f++];
+      cached.center = field.center;
+      cached.scale = field.scale;
       if (!cached.spec.has_ids()) continue;
       cached.rows = field.vocabulary.rows;
       cached.oov = field.vocabulary.oov;
@@ -180,7 +213,8 @@ class Preparation {
     for (size_t f = 0; f < fields_.size(); ++f) {
       RawColumn& column = chunk.columns[f];
       const Field& field = fields_[f];
-      if (!column.reals.empty()) number_buckets(field.bounds, column);
+      if (field.spec->kind == FieldKind::kQuantileBuckets) number_buckets(field.bounds, column);
+      if (field.spec->kind == FieldKind::kDense) center_and_scale(field, column);
       for (uint32_t& number : column.numbers)
         number = static_cast<uint32_t>(field.vocabulary.id(number));
       if (field.spec->kind == FieldKind::kBag) starts[f] = starts_of(column.lengths);

@@ -15,8 +15,8 @@ struct RawColumn {
   std::vector<uint32_t> numbers;  // of values, as a ByteTable or a hash numbers them; of a bag,
                                   // those of all rows one after the other
   std::vector<uint32_t> lengths;  // of bags: values of each row
-  std::vector<float> floats;      // dense
-  std::vector<double> reals;      // quantile buckets; NaN: missing
+  std::vector<double> reals;      // quantile buckets, dense; NaN: missing
+  std::vector<float> floats;      // dense, as they are written
 };
 
 struct RawChunk {

@@ -48,7 +48,7 @@ std::string prepared_options(const PrepareOptions& options, const std::vector<Fi
                                  {"drop_unlabeled", options.drop_unlabeled},
                                  {"block_rows", options.block_rows}};
   for (const FieldSpec& field : fields) json["fields"].push_back(to_json(field));
-  if (known != nullptr) json["vocabulary"] = fmt::format("{:016x}", known->fingerprint());
+  if (known != nullptr) json["vocabulary"] = fmt::format("{:016x}", known->ids_fingerprint());
   return json.dump();
 }
 

@@ -8,6 +8,7 @@
 #include "host/engine/functors/functors.hpp"
 #include "host/engine/functors/layer_functors.hpp"
 #include "host/engine/functors/quantizer_functors.hpp"
+#include "host/engine/functors/response_functors.hpp"
 
 namespace mgqe {
 
@@ -156,6 +157,34 @@ class Elementwise : public Backend {
                          View<float> decoded, View<float> squared_error) override {
     run(codes.size(), AssignNormalized{queries, rows, codebook, moments, tiers, codes, decoded});
     run(squared_error.size(), SquaredErrors{queries, rows, tiers, decoded, squared_error});
+  }
+  void row_moments(View<const float> queries, const UniqueIds& unique, View<double> sums) override {
+    run(sums.size(), RowMoments{queries, unique, sums});
+  }
+  void response_moments(View<const double> sums, View<const float> keys, View<float> moments,
+                        View<float> running) override {
+    run(keys.rows, ResponseMoments{sums, keys, moments, running});
+  }
+  void scale_keys(View<const float> keys, ResponseScale scale, View<float> scaled,
+                  View<float> offsets) override {
+    run_cells(scaled, ScaleKeys{keys, scale, scaled, offsets});
+  }
+  void response_terms(const SoftmaxKeys& scaled, View<const float> key_gradient,
+                      View<const float> offset_gradient, float temperature,
+                      View<double> terms) override {
+    run(terms.rows, ResponseTerms{scaled, key_gradient, offset_gradient, temperature, terms});
+  }
+  void scale_keys_backward(const SoftmaxKeys& scaled, ResponseScale scale, View<const double> sums,
+                           View<const double> terms, double share,
+                           View<float> key_gradient) override {
+    run_cells(key_gradient, ScaleKeysBackward{scaled, scale, sums, terms, share, key_gradient});
+  }
+  void response_backward(View<const float> queries, const UniqueIds& unique,
+                         const SoftmaxKeys& scaled, View<const double> sums,
+                         View<const double> terms, View<float> map,
+                         View<float> query_gradient) override {
+    run(map.size(), ResponseMap{scaled, sums, terms, map});
+    run_cells(query_gradient, ResponseBackward{queries, unique, map, query_gradient});
   }
 
   // ---- rows between ranks -----------------------------------------------------------------------

@@ -251,6 +251,20 @@ struct PartialDistanceMoments {
   }
 };
 
+/// moments (2): mean and variance of `count` values by their sum and that of their squares; running
+/// (2) moves towards them. Of none both are running's.
+MGQE_HD void set_moments(double count, double sum, double squares, float* moments, float* running) {
+  if (count > 0.0) {
+    const double mean = sum / count, variance = squares / count - mean * mean;
+    moments[0] = static_cast<float>(mean);
+    moments[1] = variance > 0.0 ? static_cast<float>(variance) : 0.0f;
+    for (int s = 0; s < 2; ++s)
+      running[s] = fmaf(1.0f - kDistanceMomentum, moments[s] - running[s], running[s]);
+  } else {
+    for (int s = 0; s < 2; ++s) moments[s] = running[s];
+  }
+}
+
 struct CombineDistanceMoments {
   View<const double> partials;  // (K D, 3)
   View<float> moments;          // (K, 2): mean, variance
@@ -263,16 +277,7 @@ struct CombineDistanceMoments {
       sum += partials.row(i)[1];
       squares += partials.row(i)[2];
     }
-    if (count > 0.0) {
-      const double mean = sum / count, variance = squares / count - mean * mean;
-      moments.row(k)[0] = static_cast<float>(mean);
-      moments.row(k)[1] = variance > 0.0 ? static_cast<float>(variance) : 0.0f;
-      for (int s = 0; s < 2; ++s)
-        running.row(k)[s] = fmaf(1.0f - kDistanceMomentum, moments.row(k)[s] - running.row(k)[s],
-                                 running.row(k)[s]);
-    } else {
-      for (int s = 0; s < 2; ++s) moments.row(k)[s] = running.row(k)[s];
-    }
+    set_moments(count, sum, squares, moments.row(k), running.row(k));
   }
 };
 

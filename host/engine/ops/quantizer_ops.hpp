@@ -20,10 +20,25 @@ struct SoftmaxRows {
   View<const float> gradient;  // (|rows|, d) of the loss by the decoded row, look-ups summed
 };
 
+/// What that softmax compares: score_jk = e_j . keys_jk - offsets_jk.
+struct SoftmaxKeys {
+  View<const float> keys;     // (K, d)
+  View<const float> offsets;  // (K, D)
+};
+
 struct SoftmaxGradients {
   View<float> queries;  // (|rows|, d)
   View<float> keys;     // (K, d)
+  View<float> offsets;  // (K, D)
   View<float> values;   // (K, d) of the value that each code chose
+};
+
+/// Keys whose responses e_j . key_jk are divided by a temperature and, where moments are given,
+/// batch-normalized by index k before: scaled = key / divisor_k, offset = mean_k / divisor_k, where
+/// divisor_k = sqrt(variance_k + kDistanceEpsilon) * temperature; without, mean 0 and temperature.
+struct ResponseScale {
+  View<const float> moments;  // (K, 2): mean, variance; or empty
+  float temperature = 1.0f;
 };
 
 /// Room for a back end that searches first and sums the gradient afterwards.
@@ -90,10 +105,42 @@ class QuantizerOps {
                                  View<const float> moments, const Tiers& tiers, View<uint8_t> codes,
                                  View<float> decoded, View<float> squared_error) = 0;
 
-  /// Backward of a code chosen by argmax of score_k = e . key_k, with the softmax over k < K in its
-  /// place (straight-through): output = sum_k y_k value_k with y one-hot, d y = d softmax(score).
-  virtual void softmax_backward(const SoftmaxRows& rows, View<const float> keys,
+  // ---- a softmax over keys (DPQ-SX) -------------------------------------------------------------
+  /// Backward of a code chosen by argmax of score_k, with the softmax over k < K in its place
+  /// (straight-through): output = sum_k y_k value_k with y one-hot, d y = d softmax(score).
+  virtual void softmax_backward(const SoftmaxRows& rows, const SoftmaxKeys& keys,
                                 View<const float> values, const SoftmaxGradients& gradients) = 0;
+  /// Moments of responses e_j . key_jk come from those of rows alone: sums (d, w + 2) by component
+  /// c, over look-ups: how many there are, the sum of e_c, the sums of e_c times each of the w
+  /// components of its subspace.
+  virtual void row_moments(View<const float> queries, const UniqueIds& unique,
+                           View<double> sums) = 0;
+  /// moments (K, 2) = mean and variance of the responses to keys (K, d) by index k, pooled over
+  /// look-ups and subspaces; running (K, 2) as combine_moments has it. Of no look-ups moments are
+  /// running's.
+  virtual void response_moments(View<const double> sums, View<const float> keys,
+                                View<float> moments, View<float> running) = 0;
+  /// scaled (K, d) and offsets (K, D) of keys (K, d).
+  virtual void scale_keys(View<const float> keys, ResponseScale scale, View<float> scaled,
+                          View<float> offsets) = 0;
+  /// What batch normalization's mean and variance pass back, from the gradients by scaled keys
+  /// (K, d) and by offsets (K, D): terms (K, 2), summed over rows and subspaces: of the gradient by
+  /// the score, and of its product with the score, times temperature^2.
+  virtual void response_terms(const SoftmaxKeys& scaled, View<const float> key_gradient,
+                              View<const float> offset_gradient, float temperature,
+                              View<double> terms) = 0;
+  /// key_gradient (K, d): by scaled keys -> by keys. share: of what the moments pass back, this
+  /// rank's. sums and terms of all ranks, empty without moments.
+  virtual void scale_keys_backward(const SoftmaxKeys& scaled, ResponseScale scale,
+                                   View<const double> sums, View<const double> terms, double share,
+                                   View<float> key_gradient) = 0;
+  /// query_gradient (|unique|, d) by the scores alone -> with what the moments pass back: to a row
+  /// of n look-ups n (v_c + sum_q m_cq e_q) less, where map (d, w + 1), which is written, has v_c
+  /// and m_c.
+  virtual void response_backward(View<const float> queries, const UniqueIds& unique,
+                                 const SoftmaxKeys& scaled, View<const double> sums,
+                                 View<const double> terms, View<float> map,
+                                 View<float> query_gradient) = 0;
 
   /// counts (D, K) += how often each code is chosen in each subspace of codes (m, D), one byte
   /// each; a code of K or more is counted nowhere.

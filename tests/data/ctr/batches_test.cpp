@@ -108,7 +108,7 @@ class SomeRows : public ::testing::Test {
       text += "\n";
     }
     PrepareOptions options = options_for(folder_.write("train.csv", text), folder_.path("rows.ctr"),
-                                         {label("y"), dense("row"), bag("g")});
+                                         {label("y"), dense("row:raw"), bag("g")});
     options.block_rows = 64;
     prepare(options, no_progress);
     cache_.emplace(options.out);

@@ -230,7 +230,7 @@ TEST(PrepareRefusals, NameFileAndLine) {
             "train.csv:3: label y: \"2\" is neither 0 nor 1: give --label \"y>NUMBER\" to count "
             "what is above a number as 1");
   EXPECT_EQ(refused("y,a\nyes,u\n", {label("y")}),
-            "train.csv:2: label y: \"yes\" is not a number: expected 0 or 1");
+            "train.csv:2: label y: \"yes\" is not a number: expected 0 or 1, or true or false");
   EXPECT_EQ(refused("y,a\n,u\n", {label("y")}),
             "train.csv:2: the label, y, is missing: expected one in every row; --drop-unlabeled "
             "leaves such rows out");

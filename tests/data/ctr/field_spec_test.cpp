@@ -19,6 +19,8 @@ TEST(FieldSpec, OptionsOfEveryKind) {
   EXPECT_FALSE(dense("price").log);
   EXPECT_TRUE(dense("price:log").log);
   EXPECT_EQ(dense("price:shift=4").shift, 4.0);
+  EXPECT_TRUE(dense("price:log").standard);
+  EXPECT_FALSE(dense("price:raw").standard);
   EXPECT_TRUE(dense("price:shift=4").log);
   EXPECT_FALSE(label("clicked").threshold);
   EXPECT_EQ(label("rating>3.5").threshold, 3.5);
@@ -76,9 +78,9 @@ TEST(FieldSpec, WhatDoesNotFitTheColumnsIsRefused) {
 }
 
 TEST(FieldSpec, JsonGivesItBack) {
-  for (FieldSpec spec :
-       {categorical("a:min=3"), categorical("a:hash=7"), bag("a:sep=|:min=1"),
-        quantile("a:buckets=5"), dense("a:shift=-2"), label("a>3"), log_buckets("a")}) {
+  for (FieldSpec spec : {categorical("a:min=3"), categorical("a:hash=7"), bag("a:sep=|:min=1"),
+                         quantile("a:buckets=5"), dense("a:shift=-2"), dense("a:raw"), label("a>3"),
+                         log_buckets("a")}) {
     if (spec.min_count == FieldSpec::kUnset) spec.min_count = 1;
     if (spec.hash_rows == FieldSpec::kUnset) spec.hash_rows = 0;
     if (spec.hashed()) spec.min_count = 1;

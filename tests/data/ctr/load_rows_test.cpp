@@ -76,11 +76,6 @@ TEST_F(LoadRows, RefusesWhatIsNone) {
   EXPECT_EQ(refusal([&] { load_rows(text); }),
             "--data " + text + ": is no cache of rows: make one of it by `mgqe prepare --in " +
                 text + " --out CACHE`, and give that");
-  const std::string whole = cache_of(kFour, {label("y")}, SplitRule::Kind::kFiles);
-  EXPECT_EQ(refusal([&] { load_rows(whole); }),
-            "--data " + whole +
-                ": has no rows of split valid: prepare it with --split, or with --train, --valid "
-                "and --test");
 }
 
 }  // namespace

@@ -18,7 +18,10 @@ TEST(Numbers, ReadsWholeNumbersAndOthers) {
   EXPECT_EQ(value("12345678901234"), 12345678901234.0);
   EXPECT_EQ(value("2.5"), 2.5);
   EXPECT_EQ(value("-1e3"), -1000.0);
-  for (const char* wrong : {"", "-", "--1", "1-", "x", "1x", "1,5", "inf", "nan", "+1", " 1"})
+  EXPECT_EQ(value("+1"), 1.0);
+  EXPECT_EQ(value("+2.5"), 2.5);
+  for (const char* wrong :
+       {"", "-", "--1", "1-", "x", "1x", "1,5", "inf", "nan", "+", "+-1", "-+1", " 1"})
     EXPECT_TRUE(std::isnan(value(wrong))) << wrong;
 }
 

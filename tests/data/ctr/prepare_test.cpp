@@ -19,9 +19,9 @@ TEST(Prepare, EveryKindOfField) {
                                         "0,bob,7,,b,y\n"
                                         "1,ann,2,10,,z\n"
                                         "0,cid,,-1,b|c|b,w\n");
-  const CtrCache cache = prepared(options_for(
-      file, folder.path("rows.ctr"),
-      {label("y"), log_buckets("views"), dense("price"), bag("genres:sep=|"), ignored("note")}));
+  const CtrCache cache = prepared(options_for(file, folder.path("rows.ctr"),
+                                              {label("y"), log_buckets("views"), dense("price:raw"),
+                                               bag("genres:sep=|"), ignored("note")}));
   ASSERT_EQ(cache.shape().fields.size(), 2u);
   EXPECT_EQ(cache.shape().fields[0].name, "user");
   EXPECT_EQ(cache.shape().fields[1].name, "views");
@@ -44,6 +44,54 @@ TEST(Prepare, EveryKindOfField) {
   EXPECT_EQ(rows.bags[0].offsets, (Ids{0, 2, 3, 3, 6}));
   EXPECT_EQ(rows.bags[0].ids, (Ids{1, 0, 0, 0, 2, 0}));
   EXPECT_EQ(cache.index().positives[0], 2);
+}
+
+TEST(Prepare, DenseValuesHaveMeanZeroAndVarianceOneOverTrainingRows) {
+  const TemporaryFolder folder;
+  // Seconds since 1970: floats would keep them to 128.
+  PrepareOptions options = options_for(
+      folder.write("train.csv", "y,a,t,same,p\n1,u,1600000001,7,+9\n0,u,1600000003,7,\n1,v,,7,0\n"),
+      folder.path("rows.ctr"), {label("y"), dense("t"), dense("same"), dense("p:log")});
+  options.sources.push_back(
+      {folder.write("test.csv", "y,a,t,same,p\n1,u,1600000006,8,99\n"), CtrSplit::kTest});
+  const CtrCache cache = prepared(options);
+  const double ten = std::log(10.0);  // of p: log 10 and log 1
+  EXPECT_EQ(cache.find("t")->center, 1600000002.0);
+  EXPECT_EQ(cache.find("t")->scale, 1.0);
+  EXPECT_EQ(cache.find("same")->scale, 1.0) << "not divided by 0";
+  EXPECT_EQ(all_rows(cache, CtrSplit::kTrain).dense,
+            (std::vector<float>{-1, 0, 1, 1, 0, 0, 0, 0, -1}))
+      << "what is missing is at the mean";
+  EXPECT_EQ(all_rows(cache, CtrSplit::kTest).dense,
+            (std::vector<float>{4, 1, static_cast<float>((2 * ten - ten / 2) / (ten / 2))}));
+
+  PrepareOptions later =
+      options_for(folder.write("later.csv", "y,a,t,same,p\n0,v,1600000000,7,9\n"),
+                  folder.path("later.ctr"), {});
+  later.sources[0].split = CtrSplit::kTest;
+  later.vocabulary = options.out;
+  const CtrCache by_the_same = prepared(later);
+  EXPECT_EQ(all_rows(by_the_same, CtrSplit::kTest).dense, (std::vector<float>{-2, 0, 1}));
+  EXPECT_EQ(by_the_same.ids_fingerprint(), cache.fingerprint());
+  EXPECT_NE(by_the_same.fingerprint(), cache.fingerprint());
+  EXPECT_EQ(cache.ids_fingerprint(), cache.fingerprint());
+}
+
+TEST(Prepare, SeparatorsThatTheNameDoesNotTellAndBlanks) {
+  const TemporaryFolder folder;
+  const auto texts = [&](const std::string& name, const std::string& text) {
+    const CtrCache cache =
+        prepared(options_for(folder.write(name, text), folder.path("rows.ctr"), {label("y")}));
+    EXPECT_EQ(all_rows(cache, CtrSplit::kTrain).labels, (std::vector<float>{1, 0}));
+    return values_of(cache, "a");
+  };
+  const Words expected = {"x", "<oov>"};
+  EXPECT_EQ(texts("semicolons.csv", "y;a\n1;x\n0;x\n"), expected);
+  EXPECT_EQ(texts("bars.csv", "y|a\n1|x\n0|x\n"), expected);
+  EXPECT_EQ(texts("tabs.csv", "y\ta\n1\tx\n0\tx\n"), expected);
+  EXPECT_EQ(texts("commas.tsv", "y,a\n1,x\n0,x\n"), expected);
+  EXPECT_EQ(texts("blanks.csv", "y , a\n 1,x \n0, x\n"), expected);
+  EXPECT_EQ(texts("words.csv", "y,a\nTrue,x\nfalse,x\n"), expected);
 }
 
 TEST(Prepare, RareValuesAndThoseOfOtherSplitsAreOov) {
@@ -108,7 +156,7 @@ TEST(Prepare, MissingWordAndUnlabeledRows) {
   const TemporaryFolder folder;
   PrepareOptions options =
       options_for(folder.write("train.csv", "y,a,x\n20,NA,NA\nNA,u,3\n15,u,4\n"),
-                  folder.path("rows.ctr"), {label("y>15"), dense("x")});
+                  folder.path("rows.ctr"), {label("y>15"), dense("x:raw")});
   options.missing = "NA";
   EXPECT_NE(
       refusal([&] { prepare(options, no_progress); }).find("train.csv:3: the label, y, is missing"),
@@ -150,7 +198,7 @@ TEST(Prepare, RandomSplitIsEachRowsOwn) {
   constexpr int kRows = 40'000;
   for (int i = 0; i < kRows; ++i) text += "1\tk\t" + std::to_string(i) + "\n";
   folder.write("all.tsv", text);
-  options.fields = {label("y"), dense("row")};
+  options.fields = {label("y"), dense("row:raw")};
   options.split = parse_split_rule("random:0.1,0.2", 5);
   const CtrCache cache = prepared(options);
   std::vector<int> seen(kRows);
@@ -175,8 +223,8 @@ TEST(Prepare, IdsOfEveryWidthComeBack) {
   for (int i = 0; i < kRows; ++i)
     text += std::to_string(i % 2) + ",f" + std::to_string(i % 200) + ",s" +
             std::to_string(i % 5000) + ",m" + std::to_string(i) + "," + std::to_string(i) + "\n";
-  const CtrCache cache = prepared(options_for(folder.write("all.csv", text),
-                                              folder.path("rows.ctr"), {label("y"), dense("x")}));
+  const CtrCache cache = prepared(options_for(
+      folder.write("all.csv", text), folder.path("rows.ctr"), {label("y"), dense("x:raw")}));
   EXPECT_EQ(cache.find("few")->width, 1);
   EXPECT_EQ(cache.find("some")->width, 2);
   EXPECT_EQ(cache.find("many")->width, 4);
