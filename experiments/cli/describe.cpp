@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "host/config/choices.hpp"
+#include "host/data/ctr/ctr_cache.hpp"
 #include "host/data/interactions/split.hpp"
 #include "host/data/relevance/relevance.hpp"
 #include "host/train/metrics.hpp"
@@ -107,6 +108,9 @@ DescribeCommand::DescribeCommand(CLI::App& app)
 }
 
 void DescribeCommand::run() const {
+  if (is_ctr_cache(file_))
+    input_error(file_, " is a cache of rows with many fields: `mgqe inspect ", file_,
+                "` shows what is in it");
   const auto task = choice<TaskKind>(task_, "--task");
   if (task == TaskKind::kCtr)
     input_error(

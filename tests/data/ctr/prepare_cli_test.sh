@@ -60,6 +60,12 @@ verdict $? "a pipe is read"
 verdict $? "further files by a vocabulary"
 "$mgqe" inspect clicks.ctr | grep -qE '^user +categorical' && "$mgqe" inspect --json clicks.ctr | grep -q '"table_rows"'
 verdict $? "inspect shows a cache"
+"$mgqe" describe clicks.ctr >out 2>err
+[ $? = 2 ] && [ "$(wc -l <err)" = 1 ] && grep -qF '`mgqe inspect clicks.ctr` shows what is in it' err
+verdict $? "describe names what does"
+awk 'BEGIN { print "y,id,price"; for (i = 0; i < 400; ++i) print i % 2 "," i "," i % 7 }' >ids.csv
+"$mgqe" prepare --in ids.csv --label y --min-count 2 --out ids.ctr | grep -q "^field id: 100.00% of its training values share the OOV row"
+verdict $? "prepare remarks on a field of rare values"
 "$mgqe" verify clicks.ctr | grep -qE 'rows of 4 fields, [34][0-9]+ train, .* good'
 verdict $? "verify reads it"
 "$mgqe" prepare --in clicks.csv --label clicked --ignore price --overwrite --out json.ctr >/dev/null
