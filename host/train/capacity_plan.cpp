@@ -159,6 +159,7 @@ std::vector<int64_t> rows_by_popularity(const Task& full_task, const Config& con
   }
   std::sort(counted.begin(), counted.end());
   std::vector<int64_t> rows;
+  rows.reserve(counted.size());
   for (const auto& [count, row] : counted) rows.push_back(row);
   return rows;
 }
@@ -319,6 +320,7 @@ CapacityPlan plan_capacity(Backend& backend, const Config& config, const PlanPro
 
   const Measured measured = measure(backend, *task, full, progress);
   std::vector<TierCosts> costs;
+  costs.reserve(planned.size());
   for (const PlannedTables& tables : planned)
     costs.push_back(costs_of(backend, config, measured, tables));
   const std::vector<TierPlan> plans = allocate_tiers(costs, budget - kept);

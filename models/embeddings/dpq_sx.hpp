@@ -9,8 +9,9 @@
 // output y . values. Values therefore get the gradient of the hard one-hot; scores that of the
 // softmax p under the gradient by y, which is value_k . g. The authors' entropy term has weight 0.
 // Their code also batch-normalizes the responses e_j . key_jk by k, over look-ups and subspaces, as
-// it does VQ's distances: distance_bn "tf", which the softmax's gradient goes through. Without it
-// the keys that grow first are chosen ever more often, until few others are.
+// it does VQ's distances: distance_bn "tf", which the softmax's gradient goes through. Few keys are
+// chosen ever more often, as trained here, and neither this nor a temperature of 0.1 has kept click
+// models from that (experiments/results/report.md).
 #pragma once
 
 #include "models/embeddings/embedding.hpp"

@@ -138,6 +138,7 @@ constexpr EmbeddingScheme kMixedDim = {
         [](const EmbeddingConfig& e, int64_t rows, int64_t) {
           const Tiers tiers = make_tiers(e, rows);
           std::vector<StoredTable> tables;
+          tables.reserve(static_cast<size_t>(tiers.count));
           for (int t = 0; t < tiers.count; ++t)
             tables.push_back({tiers.rows(t), e.widths[static_cast<size_t>(t)]});
           return tables;

@@ -43,8 +43,9 @@ int64_t log_bucket(double x) {
   // Most are small counts.
   constexpr int kSmall = 1024;
   static const std::vector<uint8_t> small = [] {
-    std::vector<uint8_t> buckets;
-    for (int i = 0; i < kSmall; ++i) buckets.push_back(static_cast<uint8_t>(squared_log(i)));
+    std::vector<uint8_t> buckets(kSmall);
+    for (size_t i = 0; i < kSmall; ++i)
+      buckets[i] = static_cast<uint8_t>(squared_log(static_cast<double>(i)));
     return buckets;
   }();
   if (x >= 0.0 && x < kSmall && x == static_cast<int>(x)) return small[static_cast<size_t>(x)];

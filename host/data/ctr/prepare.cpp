@@ -90,7 +90,7 @@ class Preparation {
 
  private:
   static std::filesystem::path folder_of(const std::string& out) {
-    const std::filesystem::path folder = std::filesystem::path(out).parent_path();
+    std::filesystem::path folder = std::filesystem::path(out).parent_path();
     if (folder.empty()) return ".";
     ensure_writable_directory(folder);
     return folder;
