@@ -98,6 +98,20 @@ BySeed over_curve(const Points& ours, const Points& rival, size_t seeds, const s
   return ratios;
 }
 
+BySeed loss_ratios(const PointRuns& ours, const PointRuns& full) {
+  BySeed gaps;
+  for (const auto& [seed, run] : ours.runs) {
+    const auto other = full.runs.find(seed);
+    if (other == full.runs.end()) continue;
+    const auto &mine = run.at("train_loss"), &theirs = other->second.at("train_loss");
+    const size_t epochs =
+        std::min({mine.size(), theirs.size(), static_cast<size_t>(full.config.train.epochs)});
+    if (epochs > 0)
+      gaps[seed] = mine.at(epochs - 1).get<double>() / theirs.at(epochs - 1).get<double>();
+  }
+  return gaps;
+}
+
 Verdict all_of(const std::vector<Verdict>& verdicts) {
   for (const Verdict worst : {Verdict::kNotSupported, Verdict::kNotEnoughRuns, Verdict::kCutShort,
                               Verdict::kNotJudged, Verdict::kUndecided})

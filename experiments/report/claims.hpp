@@ -93,6 +93,10 @@ struct SizeRange {
 BySeed over_curve(const Points& ours, const Points& rival, size_t seeds, const std::string& pointer,
                   SizeRange range = {});
 
+/// By seed the training loss of one point over that of another, in the last epoch of the latter's
+/// first length: what every run has, however long some were made.
+BySeed loss_ratios(const PointRuns& ours, const PointRuns& full);
+
 /// "gmf/full-d8 seeds 6–10, gmf/mgqe-D32 seed 7".
 std::string names_of(const std::vector<GridRun>& runs);
 /// "about 3.5 h": on one thread each, one after the other.

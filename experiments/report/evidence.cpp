@@ -122,6 +122,13 @@ size_t PointRuns::cut_short() const {
       runs.begin(), runs.end(), [](const auto& run) { return mgqe::is_cut_short(run.second); }));
 }
 
+size_t PointRuns::to_be_longer() const {
+  const int most = point.candidates.front().train.epochs * point.task.longest;
+  return static_cast<size_t>(std::count_if(runs.begin(), runs.end(), [&](const auto& run) {
+    return mgqe::is_cut_short(run.second) && recorded_config(run.second).train.epochs < most;
+  }));
+}
+
 double PointRuns::percent_of_full(const RunRecord& run) const {
   const RunRecord& size = run.at("size");
   const double full_bits = size.at("full_bits").get<double>() /

@@ -27,8 +27,10 @@ struct PointRuns {
   /// The runs of which longer training is not stored or not allowed, though it could have made them
   /// better (training_length.hpp).
   size_t cut_short() const;
-  /// Whether most of them are.
-  bool is_cut_short() const { return 2 * cut_short() > runs.size(); }
+  /// Those of them that may still be made longer.
+  size_t to_be_longer() const;
+  /// Whether most runs are to be. What has been given the longest training allowed is judged by it.
+  bool is_cut_short() const { return 2 * to_be_longer() > runs.size(); }
   /// Bits by formula against the full table of the task's dimension, whatever d this table has.
   double percent_of_full() const { return percent_of_full(runs.begin()->second); }
   double percent_of_full(const RunRecord& run) const;

@@ -26,9 +26,12 @@ std::string seeds_text(const Check& check) {
   return fmt::format("{} of {}", check.measured ? check.measured->seeds : 0, check.planned);
 }
 
-/// Which way the seeds go that are there.
-std::string verdict_text(const Check& check) {
+/// Which way the seeds go that are there. A bound that is broken by itself, but not among as many
+/// as its claim has, refutes nothing.
+std::string verdict_text(const Check& check, size_t bounds) {
   const Verdict verdict = check.verdict(), so_far = check.so_far();
+  if (verdict == Verdict::kNotSupported && check.verdict(bounds) != Verdict::kNotSupported)
+    return fmt::format("broken by itself, not among {}", bounds);
   if (verdict != Verdict::kNotEnoughRuns || so_far == verdict) return to_text(verdict);
   return fmt::format("{}; so far {}", to_text(verdict), to_text(so_far));
 }
@@ -37,7 +40,7 @@ std::string tally(const Claim& claim) {
   size_t supported = 0, refuted = 0;
   for (const Check& check : claim.checks) {
     supported += check.verdict() == Verdict::kSupported ? 1 : 0;
-    refuted += check.verdict() == Verdict::kNotSupported ? 1 : 0;
+    refuted += check.verdict(claim.checks.size()) == Verdict::kNotSupported ? 1 : 0;
   }
   const size_t open = claim.checks.size() - supported - refuted;
   return fmt::format("{} / {} / {}", supported, refuted, open);
@@ -139,7 +142,7 @@ void add_kept(Document& document, const Evidence& evidence) {
     check.at_least = !relevance;
     rows.push_back({kept.task.title, measures(kept.task).front().name,
                     fmt::format("{:.2f}%", kept.percent), measured_text(check), bound_text(check),
-                    seeds_text(check), verdict_text(check)});
+                    seeds_text(check), verdict_text(check, 1)});
   }
   if (rows.empty()) {
     document.paragraph("No run of it is stored yet.");
@@ -155,8 +158,8 @@ void add_kept(Document& document, const Evidence& evidence) {
 void add_claim(Document& document, const Evidence& evidence, const Claim& claim) {
   std::vector<TableRow> checks;
   for (const Check& check : claim.checks)
-    checks.push_back({check.what, verdict_text(check), measured_text(check), bound_text(check),
-                      seeds_text(check)});
+    checks.push_back({check.what, verdict_text(check, claim.checks.size()), measured_text(check),
+                      bound_text(check), seeds_text(check)});
   const std::vector<GridRun> missing = claim.missing();
   std::string text = "Rule: " + claim.rule + ".";
   if (!claim.note.empty()) text += " " + claim.note;

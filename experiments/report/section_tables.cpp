@@ -58,15 +58,6 @@ const char* study_title(const std::string& study) {
   return "";
 }
 
-/// Of the last epoch, by seed.
-BySeed last_loss(const PointRuns& point) {
-  BySeed last;
-  for (const auto& [seed, run] : point.runs)
-    if (const auto& losses = run.at("train_loss"); !losses.empty())
-      last[seed] = losses.back().get<double>();
-  return last;
-}
-
 void add_study(Document& document, const Evidence& evidence, const GridTask& task,
                const std::string& study) {
   const PointRuns *usual = evidence.usual(task, "mgqe"), *full = evidence.usual(task, "full");
@@ -80,8 +71,7 @@ void add_study(Document& document, const Evidence& evidence, const GridTask& tas
     for (const Measure& measure : measures(task))
       row.push_back(shown(estimate(point.values(measure.pointer)), measure.digits));
     row.push_back(ratio(point, usual, measures(task).front().pointer));
-    row.push_back(full == nullptr ? ""
-                                  : shown(paired_ratio(last_loss(point), last_loss(*full)), 3));
+    row.push_back(full == nullptr ? "" : shown(estimate(loss_ratios(point, *full)), 3));
     rows.push_back(std::move(row));
   }
   // One row varies nothing: it is the usual table alone.
@@ -89,7 +79,7 @@ void add_study(Document& document, const Evidence& evidence, const GridTask& tas
   TableRow header = {study, "embedding", "seeds", "size"};
   for (const Measure& measure : measures(task)) header.push_back(measure.name);
   header.push_back(measures(task).front().name + " / usual");
-  header.push_back("last training loss / full's");
+  header.push_back("training loss / full's");
   document.table(fmt::format("{}: {}", task.title, study_title(study)), header, rows, 2);
 }
 

@@ -93,7 +93,7 @@ TEST_F(Report, HasEverySchemeClaimAndSize) {
                            "private_d",
                            "tail-k",
                            "codebook-rate",
-                           "last training loss / full's",
+                           "training loss / full's",
                            "The three variants of MGQE",
                            "Number of tiers; 1 is DPQ",
                            "GMF on Amazon Video Games",

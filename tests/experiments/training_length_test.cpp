@@ -110,5 +110,23 @@ TEST(TrainingLength, SeedsMayDiffer) {
   EXPECT_EQ(missing[0].config.train.epochs, 40);
 }
 
+/// What is still improving at the longest training allowed is judged by that.
+TEST(TrainingLength, NothingIsCutShortThatMayNotBeLonger) {
+  GridChoice choice = every_task();
+  choice.tasks = find_tasks({"gmf"});
+  for (const int epochs : {20, 40, 80}) {
+    GridPoint point = figure2_points(choice).front();
+    ASSERT_EQ(point.task.longest, 4);
+    point.candidates[0].train.epochs = epochs;
+    std::vector<RunRecord> runs = made_up_runs({point}, {1, 2, 3});
+    for (RunRecord& run : runs) run["best_epoch"] = epochs;
+    const Evidence evidence(runs, choice);
+    const PointRuns* found = evidence.find(point.task, point.series, point.value);
+    EXPECT_EQ(found->cut_short(), 3u);
+    EXPECT_EQ(found->to_be_longer(), epochs < 80 ? 3u : 0u);
+    EXPECT_EQ(found->is_cut_short(), epochs < 80) << epochs;
+  }
+}
+
 }  // namespace
 }  // namespace mgqe::testing

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "host/base/check.hpp"
@@ -45,8 +46,9 @@ void number_buckets(const std::vector<double>& bounds, RawColumn& column) {
 void center_and_scale(const Field& field, RawColumn& column) {
   column.floats.resize(column.reals.size());
   for (size_t i = 0; i < column.reals.size(); ++i) {
+    constexpr double kMost = std::numeric_limits<float>::max();
     const double x = (column.reals[i] - field.center) / field.scale;
-    column.floats[i] = std::isnan(x) ? 0.0f : static_cast<float>(x);
+    column.floats[i] = std::isnan(x) ? 0.0f : static_cast<float>(std::clamp(x, -kMost, kMost));
   }
   column.reals.clear();
 }
