@@ -289,21 +289,33 @@ Claim whole_file(const Evidence& evidence) {
   return claim;
 }
 
+/// Rounds 1 and 2, 3 and 4 ...: which of the two models begins a round changes with it, and that
+/// shows. The geometric mean of two rounds knows nothing of it.
+BySeed both_orders(const BySeed& rounds) {
+  BySeed pairs;
+  for (const auto& [round, ratio] : rounds)
+    if (const auto next = rounds.find(round + 1); round % 2 == 1 && next != rounds.end())
+      pairs[(round + 1) / 2] = std::sqrt(ratio * next->second);
+  return pairs;
+}
+
 Claim as_fast_as_dpq(const Evidence& evidence, const std::vector<StepPair>& steps) {
-  Claim claim{"MGQE trains as fast as DPQ",
-              fmt::format("seconds a training step of mgqe over dpq_vq's at the same D, timed in "
-                          "turn in one process, {} rounds: at most {}",
-                          kStepRounds, kSpeed),
-              {}};
+  Claim claim{
+      "MGQE trains as fast as DPQ",
+      fmt::format("seconds a training step of mgqe over dpq_vq's at the same D, timed in "
+                  "turn in one process, {} rounds, of which two, with either of them first, "
+                  "are one measurement: at most {}",
+                  kStepRounds, kSpeed),
+      {}};
   std::string devices, unmeasured;
   for (const GridTask& task : main_tasks(evidence)) {
     Check check{.what = title_of(task) + ": seconds a step, mgqe / dpq_vq",
                 .bound = kSpeed,
                 .at_least = false,
-                .planned = kStepRounds};
+                .planned = kStepRounds / 2};
     for (const StepPair& pair : steps)
       if (pair.data == task.data && pair.model == task.model) {
-        check.measured = estimate(first(pair.ratios, kStepRounds));
+        check.measured = estimate(both_orders(first(pair.ratios, kStepRounds)));
         if (devices.find(pair.device) == std::string::npos)
           devices += (devices.empty() ? "" : "; ") + pair.device;
       }
