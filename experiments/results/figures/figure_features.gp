@@ -8,18 +8,18 @@ set pointintervalbox 0
 set format y "%g"
 set offsets graph 0.02, graph 0.02, graph 0.05, graph 0.05
 $p0s0 << EOD
-12.5 0.972732 0.00595276
-25 0.979737 0.000578123
-50 0.982834 0.00133413
+12.5 0.972646 0.00120586
+25 0.980062 0.000481041
+50 0.983306 0.000619902
 100 0.984037 0.000431247
 EOD
 $p0s1 << EOD
-14.4491 0.945079 0
-26.7134 0.979715 0
+14.4491 0.964221 0.015004
+26.7134 0.973372 0.0075006
 EOD
 $p0s2 << EOD
-8.33567 0.970195 0.00702007
-14.4491 0.983911 0.00470122
+8.33567 0.968738 0.00326771
+14.4491 0.98358 0.000595608
 EOD
 $p0s3 << EOD
 8.33567 0.983104 0.000495456
@@ -30,20 +30,20 @@ $p0s4 << EOD
 12.5373 0.984083 0.00088569
 EOD
 $p0s5 << EOD
-6.96545 0.914908 0
-11.746 0.939918 0
+6.96545 0.913544 0.00245403
+11.746 0.938811 0.00194688
 EOD
 $p0s6 << EOD
-5.3408 0.951714 0
-7.35761 0.958673 0
+5.3408 0.953793 0.0027052
+7.35761 0.959415 0.00296074
 EOD
 $p0s7 << EOD
-9.49346 0.94857 0
-13.0789 0.956243 0
+9.49346 0.94918 0.00217059
+13.0789 0.956733 0.00358001
 EOD
 $p0s8 << EOD
-10.2264 0.944905 0
-17.4907 0.965195 0
+10.2264 0.958572 0.0145478
+17.4907 0.964365 0.001214
 EOD
 $p0s9 << EOD
 9.31314 0.982286 0.0012676
@@ -62,8 +62,8 @@ $p1s0 << EOD
 100 0.984916 0.00032805
 EOD
 $p1s1 << EOD
-14.4491 0.948668 0.0147187
-26.7134 0.950167 0.0139005
+14.4491 0.956501 0.0148684
+26.7134 0.963294 0.0125008
 EOD
 $p1s2 << EOD
 8.33567 0.967434 0.00224476
@@ -78,16 +78,16 @@ $p1s4 << EOD
 12.5373 0.983813 0.000855594
 EOD
 $p1s5 << EOD
-6.96545 0.898542 0.00179546
+6.96545 0.902666 0.00216675
 11.746 0.93154 0.0014579
 EOD
 $p1s6 << EOD
-5.3408 0.851827 0.24346
-7.35761 0.945381 0.00419151
+5.3408 0.953202 0.00106992
+7.35761 0.957683 0.00196765
 EOD
 $p1s7 << EOD
 9.49346 0.947456 0.00170424
-13.0789 0.957395 0.00518014
+13.0789 0.960006 0.00168994
 EOD
 $p1s8 << EOD
 10.2264 0.945207 0.00376363
@@ -104,18 +104,18 @@ $p1s10 << EOD
 11.9975 0.984188 0.000516658
 EOD
 $p2s0 << EOD
-12.5 0.760436 0.0289697
-25 0.782709 0.0270066
-50 0.792933 0.0148152
+12.5 0.762277 0.00459171
+25 0.784827 0.0033971
+50 0.792045 0.00306332
 100 0.79967 0.00211443
 EOD
 $p2s1 << EOD
-15.3681 0.794422 0
-27.4913 0.796357 0
+15.3681 0.79712 0.00406499
+27.4913 0.797898 0.00168799
 EOD
 $p2s2 << EOD
-9.32092 0.793125 0.0026492
-15.3681 0.797449 0.0302085
+9.32092 0.79508 0.00278372
+15.3681 0.799068 0.00329479
 EOD
 $p2s3 << EOD
 9.32092 0.798525 0.00339129
@@ -126,20 +126,20 @@ $p2s4 << EOD
 12.5288 0.79816 0.00233977
 EOD
 $p2s5 << EOD
-6.93683 0.792933 0.0318349
-10.6288 0.794393 0.0224451
+6.93683 0.793878 0.00266942
+10.6288 0.79468 0.00187931
 EOD
 $p2s6 << EOD
-5.85521 0.793389 0.0286457
-7.32622 0.792501 0.00069883
+5.85521 0.797372 0.00516667
+7.32622 0.795051 0.00290883
 EOD
 $p2s7 << EOD
-10.2151 0.794852 0.0132778
-12.984 0.798489 0.00683583
+10.2151 0.796788 0.00262384
+12.984 0.797221 0.00289713
 EOD
 $p2s8 << EOD
-11.1786 0.797756 0
-18.3786 0.794524 0
+11.1786 0.797345 0.00210303
+18.3786 0.796075 0.00384665
 EOD
 $p2s9 << EOD
 9.77746 0.797476 0.00139031
@@ -178,11 +178,11 @@ $p3s5 << EOD
 10.6288 0.781845 0.00140917
 EOD
 $p3s6 << EOD
-5.85521 0.778936 0.00207689
+5.85521 0.780129 0.001263
 7.32622 0.779455 0.00128614
 EOD
 $p3s7 << EOD
-10.2151 0.780041 0.00163032
+10.2151 0.781002 0.00112159
 12.984 0.779955 0.00147315
 EOD
 $p3s8 << EOD
@@ -212,6 +212,7 @@ set xtics (2,5,10,20,50,100)
 set yrange [0.934363:0.988363]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
   $p0s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
   $p0s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p0s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
@@ -219,9 +220,13 @@ plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p0s3 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (3,1) pt 6 ps 0.75 pointinterval 1 title "lsq", \
   $p0s4 using 1:2:3 with yerrorbars lc rgb '#010207' ps 0 dt 1 lw 1 notitle, \
   $p0s4 using 1:2 with linespoints lc rgb '#010207' lw 1.2 dt (1,3) pt 14 ps 0.75 pointinterval 1 title "lsq_all", \
+  $p0s5 using 1:2:3 with yerrorbars lc rgb '#010204' ps 0 dt 1 lw 1 notitle, \
   $p0s5 using 1:2 with linespoints lc rgb '#010204' lw 1.2 dt (10,3) pt 10 ps 0.75 pointinterval 1 title "multiplexed", \
+  $p0s6 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
   $p0s6 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
+  $p0s7 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p0s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
+  $p0s8 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
   $p0s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
   $p0s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p0s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
@@ -266,9 +271,10 @@ set ylabel "AUC"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.74967:0.80367]
+set yrange [0.755537:0.80367]
 plot $p2s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p2s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
+  $p2s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
   $p2s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
   $p2s2 using 1:2:3 with yerrorbars lc rgb '#010203' ps 0 dt 1 lw 1 notitle, \
   $p2s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
@@ -282,6 +288,7 @@ plot $p2s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p2s6 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (1,2) pt 3 ps 0.75 pointinterval 1 title "quotient_remainder", \
   $p2s7 using 1:2:3 with yerrorbars lc rgb '#010205' ps 0 dt 1 lw 1 notitle, \
   $p2s7 using 1:2 with linespoints lc rgb '#010205' lw 1.2 dt (5,3) pt 1 ps 0.75 pointinterval 1 title "memcom", \
+  $p2s8 using 1:2:3 with yerrorbars lc rgb '#010208' ps 0 dt 1 lw 1 notitle, \
   $p2s8 using 1:2 with linespoints lc rgb '#010208' lw 1.2 dt (8,2,2,2) pt 13 ps 0.75 pointinterval 1 title "mixed_dim", \
   $p2s9 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
   $p2s9 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
