@@ -261,8 +261,7 @@ class EvaluateCommand {
     std::unique_ptr<Task> task;
     agree(ranks, [&] {
       task = make_task(*backend, config);
-      if (task->fingerprint() != artifact.data_fingerprint &&
-          task->ids_fingerprint() != artifact.data_fingerprint)
+      if (!task->has_ids_of(artifact.data_fingerprint))
         input_error(path_, ": was trained on other data than --data ", config.data.name,
                     " gives here: its ids would not match; name the data it was trained on",
                     config.model.task == TaskKind::kCtr

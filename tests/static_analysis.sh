@@ -52,6 +52,7 @@ fi
 
 if [[ $tools == *clang-tidy* ]]; then
   command -v clang-tidy >/dev/null || { echo "clang-tidy is not installed"; exit 77; }
+  mkdir -p build
   cmake -S . -B $build -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DCMAKE_EXPORT_COMPILE_COMMANDS=ON \
     -DMGQE_CUDA=OFF -DMGQE_TESTS=OFF -DCMAKE_BUILD_TYPE=Release >$build.log 2>&1 ||
     { echo "cmake cannot configure $build:"; tail -n 5 $build.log; exit 2; }

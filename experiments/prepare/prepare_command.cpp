@@ -37,9 +37,10 @@ A name that ends with * stands for all columns that begin so. Options of a field
   quantile      buckets=N parts of the training rows, as equal as can be (16)
   dense         a number, with mean 0 and variance 1 over the training rows; raw: as it is
                 log: log(max(x + 1, 1)) before that; shift=X: log(max(x + X, 1))
-An empty field is a value of its own to a categorical field and to buckets, no value to a bag, and the
-mean (0 where raw) to a dense one. Ids of a field are ranks by training frequency, 0 the most frequent; the OOV row of
-rare and unseen values stands among them by its own. Where --out is that cache already, it is left.)";
+An empty field is a value of its own to a categorical field and to buckets, no value to a bag, and
+the mean (0 where raw) to a dense one. Ids of a field are ranks by training frequency, 0 the most
+frequent; the OOV row of rare and unseen values stands among them by its own. Where --out is that
+cache already, it is left.)";
 
 void add_list(CLI::App& command, const char* flag, std::vector<std::string>& fields,
               const char* help) {

@@ -191,7 +191,10 @@ void add_ablations(Document& document, const Evidence& evidence) {
   document.paragraph(
       "Each varies one thing of the usual mgqe table: D = 32 (16 at d = 32), K = 256 / 64, the "
       "most "
-      "popular 10% as head. Ratios are to that table and to the full one, paired by seed.");
+      "popular 10% as head. Ratios are to that table and to the full one, paired by seed; that of "
+      "the "
+      "training loss is of the last epoch of a run of the first length, however long some were "
+      "made.");
   const size_t before = document.blocks.size();
   for (const GridTask& task : evidence.tasks())
     for (const std::string& study : ablation_names()) add_study(document, evidence, task, study);

@@ -51,6 +51,10 @@ class Task {
   virtual uint64_t fingerprint() const = 0;
   /// Of the data that the ids are of: rows that were read by the vocabulary of others have theirs.
   virtual uint64_t ids_fingerprint() const { return fingerprint(); }
+  /// Whether what was trained on the data of that fingerprint knows these ids.
+  bool has_ids_of(uint64_t trained_on) const {
+    return trained_on == fingerprint() || trained_on == ids_fingerprint();
+  }
 
   /// Takes logits and labels of some rows, in their order.
   using TakePredictions =

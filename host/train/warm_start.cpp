@@ -75,7 +75,7 @@ class WarmStart {
     if (full_.backbone != config.model.name || full_.task != name_of(config.model.task))
       refuse("is of --model ", full_.backbone, " --task ", full_.task, ", this run of --model ",
              config.model.name, " --task ", name_of(config.model.task));
-    if (full_.data_fingerprint != task.ids_fingerprint())
+    if (!task.has_ids_of(full_.data_fingerprint))
       refuse(
           "was trained on other data: give the --data that it had, or rows that `mgqe prepare "
           "--vocabulary-of` gave its ids");
@@ -110,8 +110,7 @@ class WarmStart {
     for (const auto& [name, weights] : dense_)
       if (!used_.contains(name) && !name.ends_with(".scale") && weights.size() > 1)  // no setting
         refuse("has weights ", name,
-               ", for which this run has no layer: give the layers that it "
-               "was trained with");
+               ", for which this run has no layer: give the layers that it was trained with");
   }
 
  private:

@@ -244,6 +244,9 @@ refuses "predictions are of rows" "$mgqe" evaluate --artifact planned/model.safe
 "${base[@]}" --data next.cache --model dcn --warm-start from/model.safetensors --epochs 1 --out next >next.out
 grep -q "^start   at the rows" next.out || fail "warm start on later rows: $(cat next.out)"
 "$mgqe" evaluate --artifact next/model.safetensors --data next.cache >/dev/null || fail "evaluate on its own data"
+"${base[@]}" --data next.cache --model dcn --embedding full --epochs 1 --out later >/dev/null
+"${base[@]}" --data next.cache --model dcn --warm-start later/model.safetensors --epochs 1 --out last >/dev/null ||
+  fail "warm start on the rows that the model was trained on, of another's vocabulary"
 refuses "for which this run has no layer" "${train[@]}" --model dcn --cross-layers 1 \
   --warm-start from/model.safetensors --out no
 refuses "has mgqe rows of" "${train[@]}" --model dcn --warm-start dcn/model.safetensors --out no
