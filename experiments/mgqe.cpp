@@ -16,6 +16,7 @@
 #include "experiments/cli/train_checkpoints.hpp"
 #include "experiments/cli/train_seeds.hpp"
 #include "experiments/cli/unknown_words.hpp"
+#include "experiments/cli/unread_options.hpp"
 #include "experiments/prepare/prepare_command.hpp"
 #include "experiments/prepare/summary.hpp"
 #include "experiments/serving/append.hpp"
@@ -188,6 +189,7 @@ class TrainCommand {
 
   void run(Launch& launch, int argc, char** argv) const {
     const std::string command = command_line(argc, argv);
+    if (launch.rank() == 0) warn_of_unread_options();
     run_until_interrupted(command, launch.rank() == 0, [&] {
       if (several_seeds_)
         seeds_.run(config_, {argv, argv + argc}, checkpoints_.resume);
@@ -202,6 +204,14 @@ class TrainCommand {
     for (const auto& [key, value] : given["embedding"].items())
       if (key.ends_with("centroids") || key.ends_with("tiers"))
         input_error("--budget finds centroids and tiers, so --centroids and --tiers exclude it");
+  }
+
+  void warn_of_unread_options() const {
+    const std::vector<std::string> flags = unread_flags(options_.given(), config_);
+    if (!flags.empty())
+      log().warn("{}: nothing of --task {} --model {} --embedding {} reads {}",
+                 fmt::join(flags, ", "), name_of(config_.model.task), config_.model.name,
+                 config_.embedding.scheme, flags.size() == 1 ? "it" : "them");
   }
 
   CLI::App* command_;

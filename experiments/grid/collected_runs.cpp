@@ -33,15 +33,14 @@ fs::path file_of(const RunRecord& record, const std::string& name) {
   return name.substr(0, name.find("-" + scheme + "-seed")) + ".jsonl";
 }
 
-/// What a run measured: two records of one run agree in these, whenever and wherever it was made.
+}  // namespace
+
 bool same_figures(const RunRecord& a, const RunRecord& b) {
   const char* const figures[] = {"seed", "best_epoch", "epochs", "valid", "test", "train_loss"};
   return std::all_of(std::begin(figures), std::end(figures), [&](const char* key) {
     return a.value(key, RunRecord()) == b.value(key, RunRecord());
   });
 }
-
-}  // namespace
 
 std::string line_of(const RunRecord& record) { return record.dump() + "\n"; }
 
@@ -71,6 +70,8 @@ void CollectedRuns::refresh() const {
 }
 
 void CollectedRuns::read(const fs::path& path) const {
+  // What an earlier reading of the file found is replaced by this one.
+  std::erase_if(lines_, [&](const auto& line) { return line.second.path == path; });
   std::ifstream stream(path);
   size_t number = 0;
   for (std::string line; std::getline(stream, line);) {
@@ -79,6 +80,11 @@ void CollectedRuns::read(const fs::path& path) const {
     if (!is_run(record))
       input_error(path.string(), ":", number, ": is not a stored run; remove the line");
     std::string name = recorded_name(record);
+    const auto [other, first] = lines_.try_emplace(name, Line{path, number});
+    if (!first && !same_figures(runs_.at(name), record))
+      input_error(path.string(), ":", number, ": the same run as ", other->second.path.string(),
+                  ":", other->second.number,
+                  ", with other figures; find out why, and remove one of the lines");
     runs_.insert_or_assign(std::move(name), std::move(record));
   }
 }

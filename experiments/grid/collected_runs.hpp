@@ -20,8 +20,8 @@ class CollectedRuns {
   explicit CollectedRuns(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   /// By run_name and the fingerprint of the data, or any data where that is empty; InputError with
-  /// file and line where a line is no stored run. Files that another process has changed are read
-  /// anew.
+  /// file and line where a line is no stored run, or is a run that stands elsewhere with other
+  /// figures. Files that another process has changed are read anew.
   const RunRecord* find(const std::string& name, const std::string& data = "") const;
   /// By recorded_name, those of other numerics versions too.
   const std::map<std::string, RunRecord>& all() const;
@@ -32,13 +32,21 @@ class CollectedRuns {
     uintmax_t bytes;
     bool operator==(const Seen&) const = default;
   };
+  struct Line {
+    std::filesystem::path path;
+    size_t number;
+  };
   void refresh() const;
   void read(const std::filesystem::path& path) const;
 
   std::filesystem::path folder_;
   mutable std::map<std::filesystem::path, Seen> seen_;
   mutable std::map<std::string, RunRecord> runs_;
+  mutable std::map<std::string, Line> lines_;  // where each stands
 };
+
+/// Whether two records of one run agree in what they measured, whenever and wherever each was made.
+bool same_figures(const RunRecord& a, const RunRecord& b);
 
 /// One record on one line.
 std::string line_of(const RunRecord& record);

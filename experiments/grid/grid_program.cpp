@@ -82,7 +82,13 @@ std::string GridProgram::stored_table(const std::vector<GridPoint>& points) cons
   std::vector<nlohmann::ordered_json> results;
   for (const PointRuns& point : runs_of_points(store().all(&others), chosen(points)))
     for (const auto& [seed, run] : point.runs) results.push_back(run);
-  return report_table(results, canonical, /*markdown=*/true);
+  // What stands for a point was trained until it had stopped improving: a row whatever the lengths.
+  const auto of_any_length = [](const Config& config) {
+    Config read = canonical(config);
+    read.train.epochs = Config{}.train.epochs;
+    return read;
+  };
+  return report_table(results, of_any_length, /*markdown=*/true);
 }
 
 void GridProgram::write_report(const GridChoice& choice) const {

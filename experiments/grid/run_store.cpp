@@ -158,10 +158,12 @@ std::vector<RunRecord> RunStore::all(size_t* others) const {
     const fs::path& path = entry.path();
     if (path.extension() != ".json") continue;
     std::ifstream stream(path);
-    RunRecord record = RunRecord::parse(stream, nullptr, /*allow_exceptions=*/false);
+    const RunRecord record = RunRecord::parse(stream, nullptr, /*allow_exceptions=*/false);
     if (!is_run(record)) input_error(path.string(), ": is not a stored run; remove the file");
-    std::string name = recorded_name(record);
-    runs.insert_or_assign(std::move(name), std::move(record));
+    const auto [collected, first] = runs.try_emplace(recorded_name(record), record);
+    if (!first && !same_figures(collected->second, record))
+      input_error(path.string(), ": has other figures than the same run in a .jsonl file of ",
+                  folder_.string(), "; find out why, and remove one of them");
   }
   std::vector<RunRecord> records;
   for (auto& [name, record] : runs) {

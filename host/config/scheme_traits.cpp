@@ -279,10 +279,10 @@ bool SchemeTraits::reads(std::string_view key) const {
 
 const std::vector<const SchemeTraits*>& scheme_traits() { return registry(); }
 
-const SchemeTraits& traits_of_scheme(std::string_view name) {
+const SchemeTraits& traits_of_scheme(std::string_view name, const char* flag) {
   std::vector<const char*> names;
   for (const SchemeTraits* traits : registry()) names.push_back(traits->name);
-  return *registry()[static_cast<size_t>(position_of("--embedding", std::string(name), names))];
+  return *registry()[static_cast<size_t>(position_of(flag, std::string(name), names))];
 }
 
 std::string schemes_that(bool (*able)(const SchemeTraits&)) {

@@ -41,8 +41,8 @@ struct SchemeTraits {
 
 /// In the order in which they are listed for people.
 const std::vector<const SchemeTraits*>& scheme_traits();
-/// InputError that lists the known ones, with the flag.
-const SchemeTraits& traits_of_scheme(std::string_view name);
+/// InputError that lists the known ones, behind what the name was given to.
+const SchemeTraits& traits_of_scheme(std::string_view name, const char* flag = "--embedding");
 /// "full, dpq_vq or mgqe": the schemes that an option is for.
 std::string schemes_that(bool (*able)(const SchemeTraits&));
 

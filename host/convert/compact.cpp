@@ -230,6 +230,7 @@ Compacted compact_rows(Backend& backend, const std::string& file, Artifact& arti
     table = reorder_rows(table, order);
   }
   artifact.data_fingerprint = fingerprint;
+  if (!same_rows) artifact.fields = nullptr;  // which say where rows lay
   ids = in_order(std::move(ids), order);
   if (!same_rows || report.moved > 0)
     add_edit(artifact, "compact",

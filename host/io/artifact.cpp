@@ -91,18 +91,22 @@ StringMap describe(const Artifact& artifact, const std::map<std::string, StoredI
   for (const auto& [entity, stored] : ids)
     entities[entity] = {{"rows", stored.column().rows},
                         {"ids", id_kind_name(stored.column().kind)}};
-  return {{"format", kArtifactFormat},
-          {"version", std::to_string(kArtifactVersion)},
-          {"backbone", artifact.model.backbone},
-          {"task", artifact.model.task},
-          {"tables", tables.dump()},
-          {"entities", entities.dump(-1, ' ', false, json::error_handler_t::replace)},
-          {"config", artifact.config.dump(-1, ' ', false, json::error_handler_t::replace)},
-          {"seed", std::to_string(artifact.seed)},
-          {"best_epoch", std::to_string(artifact.best_epoch)},
-          {"data_fingerprint", std::to_string(artifact.data_fingerprint)},
-          {"commit", artifact.commit},
-          {"device", artifact.device}};
+  StringMap text = {
+      {"format", kArtifactFormat},
+      {"version", std::to_string(kArtifactVersion)},
+      {"backbone", artifact.model.backbone},
+      {"task", artifact.model.task},
+      {"tables", tables.dump()},
+      {"entities", entities.dump(-1, ' ', false, json::error_handler_t::replace)},
+      {"config", artifact.config.dump(-1, ' ', false, json::error_handler_t::replace)},
+      {"seed", std::to_string(artifact.seed)},
+      {"best_epoch", std::to_string(artifact.best_epoch)},
+      {"data_fingerprint", std::to_string(artifact.data_fingerprint)},
+      {"commit", artifact.commit},
+      {"device", artifact.device}};
+  if (!artifact.fields.is_null())
+    text["fields"] = artifact.fields.dump(-1, ' ', false, json::error_handler_t::replace);
+  return text;
 }
 
 /// Tables and ids, each on a boundary; the many small weights of a backbone lie close together.
@@ -173,6 +177,7 @@ Artifact read_artifact(const Bytes& bytes, SizeReport* size) {
   artifact.model.backbone = description.backbone;
   artifact.model.task = description.task;
   artifact.config = std::move(description.config);
+  artifact.fields = std::move(description.fields);
   artifact.seed = description.seed;
   artifact.best_epoch = description.best_epoch;
   artifact.data_fingerprint = description.data_fingerprint;

@@ -41,6 +41,7 @@ struct Artifact {
   PackedModel model;
   std::map<std::string, OriginalIds> ids;  // by entity, as many as its tables have rows
   nlohmann::json config;
+  nlohmann::json fields;  // of a model of many features, where the rows of each lie; else null
   uint64_t seed = 0;
   int best_epoch = 0;
   uint64_t data_fingerprint = 0;

@@ -46,6 +46,7 @@ class Parser {
     for (const auto& [table, description] : tables.items())
       result_.tables[table] = parse_table(table, description);
     parse_entities();
+    parse_fields();
     for (const auto& [array, info] : header_.tensors)
       if (!claimed_.contains(array)) take_other(array, info);
     return std::move(result_);
@@ -203,6 +204,43 @@ class Parser {
     }
     for (const auto& [entity, ids] : result_.entities)
       for (const ArraySpec& spec : id_array_specs(entity, ids)) claim("", spec, "ids");
+  }
+
+  void parse_fields() {
+    if (!header_.metadata.contains("fields")) return;
+    result_.fields = json_of("fields");
+    const json& fields = result_.fields;
+    if (!fields.is_object() || !fields.contains("features") || !fields["features"].is_array() ||
+        !fields.contains("dense") || !fields["dense"].is_array())
+      refuse("metadata fields lacks a list \"features\" or \"dense\"");
+    for (const json& name : fields["dense"])
+      if (!name.is_string()) refuse("metadata fields: \"dense\" has what is no name");
+    for (const json& feature : fields["features"]) check_feature(feature);
+  }
+
+  /// Each of its ids must have a row.
+  void check_feature(const json& feature) const {
+    for (const char* key : {"name", "table"})
+      if (!feature.is_object() || !feature.contains(key) || !feature[key].is_string())
+        refuse("metadata fields: a feature has no ", key);
+    const std::string what = "feature " + feature["name"].get<std::string>();
+    const auto table = result_.tables.find(feature["table"].get<std::string>());
+    if (table == result_.tables.end()) refuse(what, " lies in a table that is not there");
+    boolean(what, feature, "bag");
+    const int64_t ids = integer(what, feature, "ids"), rows = table->second.rows;
+    int64_t begin = 0;
+    if (!feature.contains("runs") || !feature["runs"].is_array()) refuse(what, " has no runs");
+    for (const json& run : feature["runs"]) {
+      if (!run.is_array() || run.size() != 2 || !run[0].is_number_integer() ||
+          !run[1].is_number_integer())
+        refuse(what, " has a run that is not [end, shift]");
+      const auto end = run[0].get<int64_t>(), shift = run[1].get<int64_t>();
+      if (end < begin || end > ids) refuse(what, " has runs that do not follow each other");
+      if (end > begin && (shift < -begin || shift > rows - end))
+        refuse(what, " has ids whose rows are not in table ", table->first);
+      begin = end;
+    }
+    if (begin != ids) refuse(what, " has ", ids, " ids, and rows for ", begin);
   }
 
   EntityDescription parse_entity(const std::string& entity, const json& stored) const {

@@ -40,6 +40,7 @@ struct ArtifactDescription {
   std::string backbone;
   std::string task;
   nlohmann::json config;
+  nlohmann::json fields;  // FORMAT.md, "Rows of many fields"; null where there are none
   uint64_t seed = 0;
   int best_epoch = 0;
   uint64_t data_fingerprint = 0;

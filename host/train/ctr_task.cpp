@@ -121,6 +121,24 @@ class CtrTask final : public Task {
     }
     return ids;
   }
+  nlohmann::json fields() const override {
+    const CtrShape& shape = rows_->shape();
+    std::vector<nlohmann::json> fields(static_cast<size_t>(layout_->features));
+    for (const FeatureGroup& group : layout_->groups)
+      for (int64_t k = 0; k < group.count(); ++k) {
+        const size_t place = static_cast<size_t>(group.place(k)), singles = shape.fields.size();
+        const CtrField& field = place < singles ? shape.fields[place] : shape.bags[place - singles];
+        nlohmann::json runs = nlohmann::json::array();
+        for (size_t t = 0; t < group.runs(k).ends.size(); ++t)
+          runs.push_back({group.runs(k).ends[t], group.runs(k).shifts[t]});
+        fields[place] = {{"name", field.name},
+                         {"table", group.table()},
+                         {"ids", field.rows},
+                         {"bag", k >= group.singles()},
+                         {"runs", runs}};
+      }
+    return {{"features", fields}, {"dense", shape.dense}};
+  }
   uint64_t fingerprint() const override { return rows_->fingerprint(); }
   uint64_t ids_fingerprint() const override { return rows_->ids_fingerprint(); }
 

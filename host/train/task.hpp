@@ -48,6 +48,8 @@ class Task {
   virtual std::string reading() const = 0;
   virtual nlohmann::ordered_json data() const = 0;
   virtual std::map<std::string, OriginalIds> ids() const = 0;
+  /// Artifact::fields: where the rows of many features lie; null where a table is of one.
+  virtual nlohmann::json fields() const { return nullptr; }
   virtual uint64_t fingerprint() const = 0;
   /// Of the data that the ids are of: rows that were read by the vocabulary of others have theirs.
   virtual uint64_t ids_fingerprint() const { return fingerprint(); }

@@ -336,6 +336,7 @@ Artifact Trainer::make_artifact() const {
   artifact.model = collect(ranks_, state_.best.model);
   artifact.ids = task_.ids();
   artifact.config = mgqe::to_json(config_);
+  artifact.fields = task_.fields();
   artifact.seed = config_.run.seed;
   artifact.best_epoch = state_.best.epoch;
   artifact.data_fingerprint = task_.fingerprint();

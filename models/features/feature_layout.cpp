@@ -148,8 +148,10 @@ std::map<std::string, EmbeddingConfig> field_embeddings(const EmbeddingConfig& e
     own.embedding = embedding;
     own.embedding.field_sizes.clear();
     own.embedding.budget.clear();
-    const std::string scheme = sizes.value("scheme", embedding.scheme);
-    const SchemeTraits& traits = traits_of_scheme(scheme);
+    const nlohmann::json named = sizes.value("scheme", nlohmann::json(embedding.scheme));
+    const std::string scheme = named.is_string() ? named.get<std::string>() : named.dump();
+    const std::string whose = flag + ": field " + name + ": scheme";
+    const SchemeTraits& traits = traits_of_scheme(scheme, whose.c_str());
     if (traits.one_table)
       input_error(flag, ": field ", name, ": ", scheme, " is one table of many fields");
     for (const auto& [key, value] : sizes.items())

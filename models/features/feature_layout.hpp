@@ -48,6 +48,13 @@ class FeatureGroup {
   /// Look-ups of a row of a batch: of a bag at most --bag-length.
   int64_t most_lookups() const { return singles() + bags() * embedding_.bag_length; }
   int64_t rows() const { return rows_; }
+  /// From ids to rows, a run of ids a tier: those below ends[t] and not below ends[t - 1] are
+  /// the rows shifts[t] behind.
+  struct Runs {
+    std::vector<int32_t> ends, shifts;
+  };
+  /// Of the k-th feature.
+  const Runs& runs(int64_t k) const { return runs_[static_cast<size_t>(k)]; }
   /// How often training has each id of the k-th feature.
   const std::vector<int64_t>& counts(int64_t k) const { return counts_[static_cast<size_t>(k)]; }
 
@@ -60,11 +67,6 @@ class FeatureGroup {
   }
 
  private:
-  struct Runs {
-    std::vector<int32_t> ends;    // by tier, the first id behind it
-    std::vector<int32_t> shifts;  // from id to row
-  };
-
   std::string table_;
   std::vector<int> features_;
   EmbeddingConfig embedding_;

@@ -137,5 +137,23 @@ TEST(TextReader, DamagedGzipIsRefused) {
   EXPECT_NE(message.find("damaged gzip data"), std::string::npos) << message;
 }
 
+TEST(TextReader, WhatFollowsGzipDataIsReadOrRefused) {
+  const TemporaryFolder folder;
+  const std::string whole = bytes_of(folder.write_gzip("whole.gz", many_lines()));
+  const size_t lines = read_lines(folder.path("whole.gz")).size();
+  const auto count = [&](const std::string& behind) {
+    return read_lines(folder.write("more.gz", whole + behind)).size();
+  };
+  EXPECT_EQ(count(std::string(512, '\0')), lines) << "padded to a block, as tapes and tar do";
+  EXPECT_EQ(count(whole), 2 * lines) << "two files joined";
+  for (const std::string& behind :
+       {std::string("1 10\n"), std::string("\x1f"), std::string("\0\x1f\x8b", 3)}) {
+    const std::string message = refusal([&] { count(behind); });
+    EXPECT_NE(message.find("damaged gzip data (what follows its end is no gzip data)"),
+              std::string::npos)
+        << message;
+  }
+}
+
 }  // namespace
 }  // namespace mgqe

@@ -371,6 +371,48 @@ TEST_F(Store, CollectingRefusesOtherFiguresOfTheSameRun) {
   EXPECT_THROW(store.find(config), InputError);
 }
 
+TEST_F(Store, RefusesTwoCopiesOfARunThatDiffer) {
+  const RunStore store(folder_);
+  const Config config = some_config();
+  const auto record = [&](double full) {
+    return make_record(made_up_result(config, {0.65, full}), config);
+  };
+  const auto expect_refused = [&](const std::string& what) {
+    try {
+      size_t others = 0;
+      RunStore(folder_).all(&others);
+      ADD_FAILURE() << what;
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find(what), std::string::npos) << error.what();
+    }
+  };
+  const auto write = [&](const char* name, const RunRecord& run) {
+    std::ofstream(folder_ / name) << line_of(run);
+  };
+  write("a.jsonl", record(0.08));
+  write("b.jsonl", record(0.08));  // the same, as where two stores were joined
+  size_t others = 0;
+  EXPECT_EQ(RunStore(folder_).all(&others).size(), 1u);
+  write("b.jsonl", record(0.09));
+  expect_refused("b.jsonl:1: the same run as " + (folder_ / "a.jsonl").string() + ":1");
+  fs::remove(folder_ / "b.jsonl");
+  store.put(config, record(0.09), store.make_work_folder(config));
+  expect_refused("other figures than the same run in a .jsonl file");
+}
+
+TEST_F(Store, ReadsAFileAnewInWhichARunWasReplaced) {
+  const Config config = some_config();
+  const auto write = [&](double full) {
+    std::ofstream(folder_ / "a.jsonl")
+        << line_of(make_record(made_up_result(config, {0.65, full}), config));
+  };
+  write(0.08);
+  const RunStore store(folder_);
+  ASSERT_TRUE(store.find(config));
+  write(0.0901);
+  EXPECT_EQ(store.find(config)->at("test").at("full").at("hr@10"), 0.0901);
+}
+
 /// The store of this project: every line is of this numerics version, stands once, and is found by
 /// the configuration it says.
 TEST(ProjectStore, IsWhole) {

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "host/io/safetensors.hpp"
 #include "tests/support/io_testing.hpp"
@@ -206,6 +207,41 @@ TEST(Artifact, RefusesWhatIsNotVersionThree) {
                   "table item has 9 rows, but 8 original ids");
   EXPECT_CONTAINS(refusal_after([](SafetensorsFile& f) { f.arrays.erase("ids.item.order"); }),
                   "array ids.item.order is missing");
+}
+
+/// Of the table "item" of 9 rows: 5 ids at its beginning, 1 at its end.
+constexpr const char* kFields = R"({"dense": ["price"], "features": [
+  {"name": "page", "table": "item", "ids": 6, "bag": false, "runs": [[5, 0], [6, 3]]}]})";
+
+TEST(Artifact, FieldsRoundTrip) {
+  const ScratchFolder folder;
+  Artifact artifact = small_artifact();
+  EXPECT_TRUE(artifact.fields.is_null());
+  artifact.fields = nlohmann::json::parse(kFields);
+  write_artifact(folder / "x", artifact);
+  EXPECT_EQ(read_artifact(folder / "x").fields, artifact.fields);
+}
+
+TEST(Artifact, RefusesFieldsWhoseRowsAreNotThere) {
+  const auto with = [](const std::string& from, const std::string& to) {
+    std::string fields = kFields;
+    const size_t at = fields.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return refusal_with_metadata("fields", fields.replace(at, from.size(), to));
+  };
+  EXPECT_CONTAINS(refusal_with_metadata("fields", "[]"), "lacks a list \"features\" or \"dense\"");
+  EXPECT_CONTAINS(refusal_with_metadata("fields", "{"), "fields is not JSON");
+  EXPECT_CONTAINS(with("\"price\"", "7"), "\"dense\" has what is no name");
+  EXPECT_CONTAINS(with("\"name\"", "\"title\""), "a feature has no name");
+  EXPECT_CONTAINS(with("\"item\"", "\"pages\""), "feature page lies in a table that is not there");
+  EXPECT_CONTAINS(with("false", "0"), "feature page lacks a true or false \"bag\"");
+  EXPECT_CONTAINS(with("\"runs\"", "\"rows\""), "feature page has no runs");
+  EXPECT_CONTAINS(with("[6, 3]", "[6]"), "feature page has a run that is not [end, shift]");
+  EXPECT_CONTAINS(with("[6, 3]", "[4, 3]"), "has runs that do not follow each other");
+  EXPECT_CONTAINS(with("[6, 3]", "[7, 2]"), "has runs that do not follow each other");
+  EXPECT_CONTAINS(with("[6, 3]", "[6, 4]"), "has ids whose rows are not in table item");
+  EXPECT_CONTAINS(with("[5, 0]", "[5, -1]"), "has ids whose rows are not in table item");
+  EXPECT_CONTAINS(with(", [6, 3]", ""), "feature page has 6 ids, and rows for 5");
 }
 
 TEST(Artifact, RefusesMisalignedArrays) {

@@ -161,6 +161,8 @@ TEST(FeatureLayout, RefusesSizesOfFieldsThatMakeNoSense) {
   expect("user:bits=2", "field user: mgqe has no bits");
   expect("user:centroids=64,centroids=2", "field user has centroids twice");
   expect("user:scheme=multiplexed", "one table of many fields");
+  expect("user:scheme=mqge", "field user: scheme mqge is unknown: choose full, ");
+  expect("user:scheme=3", "field user: scheme 3 is unknown");
   EXPECT_EQ(refused("user:scheme=low_rank,rank=4"), "accepted");
 }
 

@@ -45,7 +45,26 @@ assert json.load(open(sys.argv[2])) == result["test"], result["test"]
 assert result["data"]["fields"]["hour"] == 25, result["data"]  # and the row of what is unseen
 assert result["data"]["dense"] == ["price"]
 P
-  "$mgqe" inspect $model/model.safetensors | grep -q small_fields || fail "inspect"
+  "$mgqe" inspect $model/model.safetensors >inspected.out
+  grep -qE "^user +one +fields +[0-9]+ +0–[0-9]+ in rows 0–[0-9]+, [0-9]+–[0-9]+ in rows " inspected.out ||
+    fail "inspect does not say where the ids of a field lie: $(cat inspected.out)"
+  "$mgqe" inspect --json $model/model.safetensors >inspected.json
+  python3 - clicks.cache inspected.json <<'P'
+import json, sys
+artifact = json.load(open(sys.argv[2]))
+features = artifact["fields"]["features"]
+assert [f["name"] for f in features] == ["user", "ad", "hour"], features
+assert artifact["fields"]["dense"] == ["price"], artifact["fields"]
+rows = {}  # each row of a table is one id of one feature
+for f in features:
+    begin = 0
+    for end, shift in f["runs"]:
+        rows.setdefault(f["table"], []).extend(range(begin + shift, end + shift))
+        begin = end
+    assert begin == f["ids"], f
+for table, of_it in rows.items():
+    assert sorted(of_it) == list(range(artifact["tables"][table]["rows"])), table
+P
 done
 "$mgqe" report dcn dlrm | grep -q dlrm || fail "report"
 # A run that was stopped goes on.
@@ -104,6 +123,12 @@ for one, other in zip(lines, again, strict=True):
 P
 refuses "--lr-patience 0" "${base[@]}" --data clicks.cache --model dcn --lr-patience 0 --epochs 1 --out no
 refuses "--lr-decay 2" "${base[@]}" --data clicks.cache --model dcn --lr-decay 2 --epochs 1 --out no
+
+# What it does not read is said, and stops nothing.
+"${train[@]}" --model dcn --negatives 9 --dropout 0.5 --rank 4 --out unread >/dev/null 2>err
+grep -qF -- "--rank, --dropout, --negatives: nothing of --task ctr --model dcn --embedding mgqe reads them" err ||
+  fail "options that mean nothing: $(cat err)"
+[ "$(wc -l <err)" = 1 ] || fail "more than a line: $(cat err)"
 
 # Each field its own table.
 "${train[@]}" --model dcn --codebook field --full-rows 30 --out field >field.out

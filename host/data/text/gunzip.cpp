@@ -43,7 +43,10 @@ Gunzip::Outcome Gunzip::read(char* to, size_t room, size_t& count) {
       // Fed bytes and the rest are one span: what zlib has not taken begins at its next_in.
       const std::span<const uint8_t> left(stream_.next_in, stream_.avail_in + rest_.size());
       if (!is_gzip(left)) {
-        last_ = Outcome::kEnd;
+        const bool padding =
+            std::all_of(left.begin(), left.end(), [](uint8_t c) { return c == 0; });
+        last_ = padding ? Outcome::kEnd : Outcome::kDamaged;
+        damage_ = "what follows its end is no gzip data";
         break;
       }
       inflateReset(&stream_);

@@ -12,8 +12,8 @@ namespace mgqe {
 /// Whether the bytes begin as gzip data does.
 bool is_gzip(std::span<const uint8_t> bytes);
 
-/// Unpacks one gzip member after another; bytes behind the last that begin no other are left out,
-/// as gzip itself does.
+/// Unpacks one gzip member after another. Zeros behind the last are left out, as gzip itself does;
+/// other bytes there are damage: what they held would be missing without a word.
 class Gunzip {
  public:
   explicit Gunzip(std::span<const uint8_t> packed);

@@ -122,6 +122,36 @@ std::string entity_table(const ArtifactDescription& artifact) {
                       {Align::kLeft, Align::kRight, Align::kLeft, Align::kLeft});
 }
 
+/// "0–341 in rows 12–353, 342–999 in rows 4,011–4,668": where the ids of a feature lie.
+std::string runs_text(const nlohmann::json& feature) {
+  std::vector<std::string> runs;
+  int64_t begin = 0;
+  for (const nlohmann::json& run : feature["runs"]) {
+    const auto end = run[0].get<int64_t>(), shift = run[1].get<int64_t>();
+    if (end > begin)
+      runs.push_back(fmt::format("{}–{} in rows {}–{}", grouped(begin), grouped(end - 1),
+                                 grouped(begin + shift), grouped(end - 1 + shift)));
+    begin = end;
+  }
+  return fmt::format("{}", fmt::join(runs, ", "));
+}
+
+/// Of a model of many features; else empty.
+std::string field_table(const nlohmann::json& fields) {
+  if (fields.is_null()) return "";
+  std::vector<TableRow> rows;
+  for (const nlohmann::json& feature : fields["features"])
+    rows.push_back({feature["name"].get<std::string>(),
+                    feature["bag"].get<bool>() ? "several" : "one",
+                    feature["table"].get<std::string>(), grouped(feature["ids"].get<int64_t>()),
+                    runs_text(feature)});
+  for (const nlohmann::json& name : fields["dense"])
+    rows.push_back({name.get<std::string>(), "a number", "-", "-", ""});
+  return format_table({"feature", "a row has", "table", "ids", "where they lie"}, rows,
+                      {Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kLeft}) +
+         "\n";
+}
+
 /// What the version says of where arrays lie.
 std::string alignment_text(const ArtifactDescription& artifact, const SafetensorsHeader& header) {
   if (artifact.version < 3) return "arrays start on their element size";
@@ -154,11 +184,11 @@ std::string inspect_artifact(const Bytes& file, const SafetensorsHeader& header)
       "{}: {} version {}, {}\n"
       "backbone {}, task {}, best epoch {}, seed {}, device {}, commit {}, data fingerprint "
       "{:016x}\n\n"
-      "{}\n{}\n{}\n{}\n{}",
+      "{}\n{}{}\n{}\n{}\n{}",
       file.name(), kArtifactFormat, description.version, alignment_text(description, header),
       artifact.model.backbone, artifact.model.task, artifact.best_epoch, artifact.seed,
       artifact.device, artifact.commit, artifact.data_fingerprint, scheme_table(artifact.model),
-      entity_table(description), size_table(size), part_table(header),
+      field_table(artifact.fields), entity_table(description), size_table(size), part_table(header),
       config_text(artifact.config));
 }
 
@@ -238,6 +268,7 @@ ordered_json inspect_json(const fs::path& path) {
     for (const auto& [entity, ids] : description.entities)
       json["entities"][entity] = {
           {"rows", ids.rows}, {"ids", id_kind_name(ids.ids)}, {"ordered", ids.ordered}};
+    if (!artifact.fields.is_null()) json["fields"] = artifact.fields;
     json["size"] = to_json(size);
     json["config"] = artifact.config;
   } else {

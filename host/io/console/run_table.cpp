@@ -89,12 +89,21 @@ const TaskColumns& columns_of(const Json& result) {
   return test.contains("rmse") ? kRelevance : test.contains("auc") ? kCtr : kRanking;
 }
 
+/// "20", or "20 to 80" of runs that were not all trained as long.
+std::string epochs_of(const std::vector<Json>& runs) {
+  int least = config_of(runs.front()).train.epochs, most = least;
+  for (const Json& run : runs) {
+    const int epochs = config_of(run).train.epochs;
+    least = std::min(least, epochs), most = std::max(most, epochs);
+  }
+  return least == most ? std::to_string(least) : fmt::format("{} to {}", least, most);
+}
+
 TableRow make_row(const std::vector<Json>& runs, const TaskColumns& columns) {
   const Config config = config_of(runs.front());
   const Json& size = runs.front().at("size");
   TableRow row = {runs.front().at("data").at("name").get<std::string>(), model_label(config),
-                  scheme_label(config.embedding), std::to_string(config.train.epochs),
-                  std::to_string(runs.size())};
+                  scheme_label(config.embedding), epochs_of(runs), std::to_string(runs.size())};
   for (const char* pointer : columns.pointers)
     row.push_back(with_interval(collect(runs, pointer), columns.digits));
   row.push_back(fmt::format("{:.2f}%", size.at("percent_of_full").get<double>()));

@@ -25,7 +25,8 @@ std::vector<nlohmann::ordered_json> read_results(const std::vector<std::string>&
 using WhatIsRead = std::function<Config(const Config&)>;
 
 /// A row for each configuration; runs that differ by seed alone are averaged, with the half width
-/// of the 95% interval of the mean and the count of seeds.
+/// of the 95% interval of the mean and the count of seeds. Where `what_is_read` leaves the epochs
+/// out, runs of several lengths share a row, which says from how many to how many.
 std::string report_table(const std::vector<nlohmann::ordered_json>& results,
                          const WhatIsRead& what_is_read, bool markdown);
 
