@@ -62,23 +62,14 @@ Evaluator::Evaluator(Backend& backend, const Dataset& dataset, const EvaluatorOp
     : backend_(backend), dataset_(dataset), options_(options) {}
 
 RankBatch Evaluator::Chunk::batch() const {
-  return {users,
-          positives,
-          candidates,
-          {excluded_offsets.view(), excluded_items.view()},
-          {{history_offsets.view(), longest},
-           history_items.view(),
-           history_positions.view(),
-           history_last.view()},
-          kCutoff};
+  return {users,     positives, candidates, {excluded_offsets.view(), excluded_items.view()},
+          histories, kCutoff};
 }
 
 const Evaluator::Targets& Evaluator::targets(Split split, const Ranker& ranker) {
   auto& made = split == Split::kValid ? valid_ : test_;
-  const int64_t chunk_users = ranker.max_users();
-  const bool together = ranker.together();
-  if (!made || made->chunk_users != chunk_users || made->together != together)
-    made = make_targets(split, chunk_users, together);
+  if (!made || made->chunk_users != ranker.max_users() || made->together != ranker.together())
+    made = make_targets(split, ranker);
   return *made;
 }
 
@@ -134,30 +125,36 @@ std::vector<int32_t> Evaluator::choose_candidates(Split split,
   return candidates;
 }
 
-Evaluator::Targets Evaluator::make_targets(Split split, int64_t chunk_users, bool together) const {
+Evaluator::Targets Evaluator::make_targets(Split split, const Ranker& ranker) const {
   const std::vector<int32_t> users = choose_users(split);
   MGQE_CHECK(!users.empty(), "no user has a held-out item in this split");
   Targets targets;
-  targets.chunk_users = chunk_users;
-  targets.together = together;
+  targets.chunk_users = ranker.max_users();
+  targets.together = ranker.together();
   for (const int32_t user : users) {
     targets.positives.push_back(held_out(split, user));
     targets.judged_sampled.push_back(has_candidates(user));
     targets.judged_full.push_back(competitors(dataset_, split, user) > 0);
   }
   const Communicator& ranks = backend_.communicator();
-  for (size_t first = 0; first < users.size(); first += static_cast<size_t>(chunk_users)) {
-    const auto number = static_cast<int64_t>(first) / chunk_users;
-    if (!together && number % ranks.size() != ranks.rank()) continue;
-    const size_t last = std::min(users.size(), first + static_cast<size_t>(chunk_users));
-    targets.chunks.push_back(make_chunk(split, {users.begin() + static_cast<int64_t>(first),
-                                                users.begin() + static_cast<int64_t>(last)}));
-    targets.chunks.back().first = static_cast<int64_t>(first);
+  const auto count = static_cast<int64_t>(users.size()), at_a_time = ranker.max_histories();
+  int64_t size = ranker.max_users();
+  if (!ranker.together()) {  // no fewer chunks than ranks, where there are users enough
+    const int64_t share = (count + ranks.size() - 1) / ranks.size();
+    size = std::min(size, (share + at_a_time - 1) / at_a_time * at_a_time);
+  }
+  for (int64_t first = 0; first < count; first += size) {
+    if (!ranker.together() && first / size % ranks.size() != ranks.rank()) continue;
+    const int64_t last = std::min(count, first + size);
+    targets.chunks.push_back(
+        make_chunk(split, {users.begin() + first, users.begin() + last}, at_a_time));
+    targets.chunks.back().first = first;
   }
   return targets;
 }
 
-Evaluator::Chunk Evaluator::make_chunk(Split split, const std::vector<int32_t>& users) const {
+Evaluator::Chunk Evaluator::make_chunk(Split split, const std::vector<int32_t>& users,
+                                       int64_t at_a_time) const {
   std::vector<int64_t> offsets = {0};
   std::vector<int32_t> excluded, positives;
   for (const int32_t user : users) {
@@ -176,12 +173,18 @@ Evaluator::Chunk Evaluator::make_chunk(Split split, const std::vector<int32_t>& 
   chunk.excluded_items = Tensor<int32_t>(backend_, excluded);
   chunk.candidates =
       Tensor<int32_t>(backend_, candidates, static_cast<int64_t>(candidates.size() / users.size()));
-  if (options_.max_length > 0) add_histories(split, users, chunk);
+  if (options_.max_length == 0) return chunk;
+  std::span<const int32_t> left = users;
+  while (!left.empty()) {
+    const size_t part = std::min(left.size(), static_cast<size_t>(at_a_time));
+    add_histories(split, left.first(part), chunk);
+    left = left.subspan(part);
+  }
   return chunk;
 }
 
 /// What each user did before the held-out item, the validation item included at test.
-void Evaluator::add_histories(Split split, const std::vector<int32_t>& users, Chunk& chunk) const {
+void Evaluator::add_histories(Split split, std::span<const int32_t> users, Chunk& chunk) const {
   HistoryTokens tokens(options_.max_length);
   for (const int32_t user : users) {
     std::vector<int32_t> actions(
@@ -192,11 +195,13 @@ void Evaluator::add_histories(Split split, const std::vector<int32_t>& users, Ch
     MGQE_CHECK(!actions.empty(), "user ", user, " has nothing to read");
     tokens.add(actions);
   }
-  chunk.longest = tokens.longest;
-  chunk.history_offsets = Tensor<int32_t>(backend_, tokens.offsets);
-  chunk.history_items = Tensor<int32_t>(backend_, tokens.items);
-  chunk.history_positions = Tensor<int32_t>(backend_, tokens.positions);
-  chunk.history_last = Tensor<int32_t>(backend_, tokens.last);
+  const auto keep = [&](const std::vector<int32_t>& values) -> View<const int32_t> {
+    return chunk.history_arrays.emplace_back(backend_, values).view();
+  };
+  chunk.histories.push_back({{keep(tokens.offsets), tokens.longest},
+                             keep(tokens.items),
+                             keep(tokens.positions),
+                             keep(tokens.last)});
 }
 
 Evaluation Evaluator::evaluate(Ranker& ranker, Split split) {

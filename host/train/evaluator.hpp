@@ -39,10 +39,8 @@ class Evaluator {
     Tensor<int32_t> excluded_items;
     Tensor<int32_t> candidates;  // (M, C), -1 where a user has fewer
 
-    Tensor<int32_t> history_offsets;                   // (M + 1)
-    Tensor<int32_t> history_items, history_positions;  // (T)
-    Tensor<int32_t> history_last;                      // (M)
-    int64_t longest = 0;
+    std::vector<Tensor<int32_t>> history_arrays;  // what the views of histories are of
+    std::vector<UserHistories> histories;
     int64_t first = 0;  // number of the first user among the split's
 
     RankBatch batch() const;
@@ -56,9 +54,9 @@ class Evaluator {
     std::vector<Chunk> chunks;  // of this rank: the ranks take turns, or together go through all
   };
   const Targets& targets(Split split, const Ranker& ranker);
-  Targets make_targets(Split split, int64_t chunk_users, bool together) const;
-  Chunk make_chunk(Split split, const std::vector<int32_t>& users) const;
-  void add_histories(Split split, const std::vector<int32_t>& users, Chunk& chunk) const;
+  Targets make_targets(Split split, const Ranker& ranker) const;
+  Chunk make_chunk(Split split, const std::vector<int32_t>& users, int64_t at_a_time) const;
+  void add_histories(Split split, std::span<const int32_t> users, Chunk& chunk) const;
   std::vector<int32_t> choose_users(Split split) const;
   bool has_candidates(int32_t user) const;
   std::vector<int32_t> choose_candidates(Split split, const std::vector<int32_t>& users) const;

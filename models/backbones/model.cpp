@@ -192,6 +192,7 @@ class UploadedRanker final : public Ranker {
   UploadedRanker(Backend& backend, const PackedModel& model)
       : model_(upload_whole(backend, model)), ranker_(make_ranker(backend, model_)) {}
   int64_t max_users() const override { return ranker_->max_users(); }
+  int64_t max_histories() const override { return ranker_->max_histories(); }
   bool together() const override { return ranker_->together(); }
   void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override {
     ranker_->rank(batch, sampled, full);

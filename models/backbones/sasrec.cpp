@@ -31,12 +31,13 @@ SasrecShape shape_of(const Config& config) {
 }
 
 int64_t ranker_bytes(const ScorerPlan& plan) {
-  // The positives' rows and scores; of each token its row, number and activations.
-  const int64_t dim = plan.config.embedding.dim;
-  const int64_t users = SasrecRanker::kMaxUsers, tokens = users * plan.config.model.max_length;
+  // Vectors of users and of their positives, and scores; of each token its row, number and
+  // activations.
+  const int64_t dim = plan.config.embedding.dim, users = SasrecRanker::kMaxUsers;
+  const int64_t tokens = SasrecRanker::kMaxHistories * plan.config.model.max_length;
   const int64_t activations = SasrecActivations::floats_of_token(dim, plan.config.model.heads);
   return plan.scan_readers(users, std::max(users, tokens)) +
-         (users * (dim + 1) + tokens * (dim + activations)) * int64_t{sizeof(float)} +
+         (users * (2 * dim + 1) + tokens * (dim + activations)) * int64_t{sizeof(float)} +
          tokens * int64_t{sizeof(int32_t)};
 }
 

@@ -69,14 +69,23 @@ View<const float> SasrecUsers::encode(const UserHistories& histories) {
 }
 
 SasrecRanker::SasrecRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items)
-    : together_(any_sharded(model)),
-      users_(backend, model.dense, packed_dim(model, "item", ""), kMaxUsers),
+    : backend_(backend),
+      together_(any_sharded(model)),
+      users_(backend, model.dense, packed_dim(model, "item", ""), kMaxHistories),
       items_(backend, packed_table(model, "item"), {kMaxUsers, users_.max_tokens()}, together_,
-             chunk_items) {}
+             chunk_items),
+      vectors_(backend, kMaxUsers, items_.dim()) {}
 
 void SasrecRanker::rank(const RankBatch& batch, RankCounts sampled, RankCounts full) {
-  items_.fetch(batch.histories.items, users_.rows(batch.histories.items.size()));
-  items_.rank(users_.encode(batch.histories), batch, sampled, full);
+  int64_t users = 0;
+  for (const UserHistories& part : batch.histories) {
+    items_.fetch(part.items, users_.rows(part.items.size()));
+    const View<const float> encoded = users_.encode(part);
+    backend_.copy_values(encoded, vectors_.view().slice(users, encoded.rows));
+    users += encoded.rows;
+  }
+  MGQE_CHECK(users == batch.users.size(), users, " histories of ", batch.users.size(), " users");
+  items_.rank(vectors_.view().slice(0, users), batch, sampled, full);
 }
 
 std::unique_ptr<ItemScorer> make_sasrec_item_scorer(Backend& backend, const RowSources& model) {

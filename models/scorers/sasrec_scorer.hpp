@@ -33,15 +33,19 @@ class SasrecRanker final : public Ranker {
  public:
   SasrecRanker(Backend& backend, const DevicePackedModel& model, int64_t chunk_items = kItemChunk);
 
-  static constexpr int64_t kMaxUsers = 128;
+  static constexpr int64_t kMaxUsers = 1024;     // for whom the catalogue is decoded once
+  static constexpr int64_t kMaxHistories = 128;  // whose tokens' activations are held
   int64_t max_users() const override { return kMaxUsers; }
+  int64_t max_histories() const override { return kMaxHistories; }
   bool together() const override { return together_; }
   void rank(const RankBatch& batch, RankCounts sampled, RankCounts full) override;
 
  private:
+  Backend& backend_;
   bool together_;
   SasrecUsers users_;
-  ItemScan items_;  // fetches as many rows as histories have tokens
+  ItemScan items_;         // fetches as many rows as histories have tokens
+  Tensor<float> vectors_;  // (max users, d)
 };
 
 std::unique_ptr<ItemScorer> make_sasrec_item_scorer(Backend& backend, const RowSources& model);

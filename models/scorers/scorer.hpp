@@ -10,12 +10,12 @@
 
 namespace mgqe {
 
-/// What users read before they are asked to rank; only sequence backbones look at it.
+/// What some users read before they are asked to rank; only sequence backbones look at it.
 struct UserHistories {
-  Sequences sequences;            // of M users
+  Sequences sequences;            // of those users
   View<const int32_t> items;      // (T) in time order, the latest max_length of each user
   View<const int32_t> positions;  // (T) as SequenceTokens counts them
-  View<const int32_t> last;       // (M) each user's last token; everyone has one
+  View<const int32_t> last;       // each user's last token; everyone has one
 };
 
 /// M users, what each should have ranked first, and against what.
@@ -24,7 +24,8 @@ struct RankBatch {
   View<const int32_t> positives;   // (M)
   View<const int32_t> candidates;  // (M, C); -1 stands for none
   Histories excluded;              // what the full catalogue is ranked without
-  UserHistories histories;
+  /// Of the users in their order, Ranker::max_histories() of them in each part but the last.
+  std::span<const UserHistories> histories;
   int32_t enough = kEveryItem;  // of RankCounts, for the full catalogue
 };
 
@@ -33,6 +34,8 @@ class Ranker {
   virtual ~Ranker() = default;
   /// Users it can take in one batch; bounds its scratch memory.
   virtual int64_t max_users() const = 0;
+  /// Those whose histories it reads at a time, where it reads any.
+  virtual int64_t max_histories() const { return max_users(); }
   /// Whether a table is sharded over ranks. Then all ranks rank the same batches in the same order,
   /// and counts are of each rank's items, to be summed; else each ranks users of its own.
   virtual bool together() const = 0;

@@ -223,7 +223,14 @@ class SasrecTest : public OnEveryBackend {
   Counts rank(const PackedModel& model, const std::vector<History>& histories,
               const std::vector<int32_t>& positives, const std::vector<int32_t>& candidates) {
     const auto count = static_cast<int64_t>(histories.size());
-    const Batch batch = upload(histories);
+    const auto ranker = make_ranker(backend(), model);
+    std::vector<Batch> batches;
+    std::vector<UserHistories> parts;
+    for (int64_t first = 0; first < count; first += ranker->max_histories()) {
+      const int64_t last = std::min(count, first + ranker->max_histories());
+      batches.push_back(upload({histories.begin() + first, histories.begin() + last}));
+      parts.push_back(batches.back().histories());
+    }
     std::vector<int32_t> users(histories.size());
     std::iota(users.begin(), users.end(), 0);
     const Tensor<int32_t> u = tensor(users), p = tensor(positives), none = tensor<int32_t>({}),
@@ -231,9 +238,8 @@ class SasrecTest : public OnEveryBackend {
     const Tensor<int64_t> o = tensor(std::vector<int64_t>(histories.size() + 1, 0));
     Tensor<int32_t> sg = poisoned<int32_t>(count), st = poisoned<int32_t>(count),
                     fg = poisoned<int32_t>(count), ft = poisoned<int32_t>(count);
-    const auto ranker = make_ranker(backend(), model);
     EXPECT_GE(ranker->max_users(), count);
-    ranker->rank({u, p, c, {o.view(), none.view()}, batch.histories()}, {sg, st}, {fg, ft});
+    ranker->rank({u, p, c, {o.view(), none.view()}, parts}, {sg, st}, {fg, ft});
     return {sg.to_host(), st.to_host(), fg.to_host(), ft.to_host()};
   }
 };
@@ -303,6 +309,22 @@ TEST_P(SasrecTest, RanksAsNaiveScoresDo) {
     bounds(all, counts.full_greater[m], counts.full_ties[m]);
   }
   EXPECT_LT(undecided, 8) << "the comparison says little";
+}
+
+TEST_P(SasrecTest, UsersWhoseHistoriesAreReadInPartsCountAsTheyDoAlone) {
+  constexpr int kUsers = 140, kAlone = 128;  // the last of one part, and some of the next
+  const PackedModel model = random_model(3);
+  std::vector<History> histories = ragged(kUsers, 14);
+  Random random(15);
+  auto positives = random.integers<int32_t>(kUsers, 0, kItems - 1);
+  const Counts all = rank(model, histories, positives, std::vector<int32_t>(kUsers, -1));
+  histories.erase(histories.begin(), histories.begin() + kAlone);
+  positives.erase(positives.begin(), positives.begin() + kAlone);
+  const Counts last = rank(model, histories, positives, std::vector<int32_t>(kUsers - kAlone, -1));
+  for (size_t m = 0; m < histories.size(); ++m) {
+    EXPECT_EQ(all.full_greater[kAlone + m], last.full_greater[m]) << "user " << m;
+    EXPECT_EQ(all.full_ties[kAlone + m], last.full_ties[m]) << "user " << m;
+  }
 }
 
 TEST_P(SasrecTest, LaterActionsLeaveEarlierHiddenVectorsAsTheyAre) {

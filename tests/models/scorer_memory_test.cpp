@@ -60,11 +60,13 @@ constexpr int64_t kHiddenLayers = kMlpDim + kMlpDim / 2 + kMlpDim / 4;  // h_1, 
 class ScorerMemory : public ::testing::Test {
  protected:
   /// floats: held by a ranker of the backbone.
-  void expect_ranker(const std::string& backbone, const std::function<int64_t(int64_t)>& floats) {
+  void expect_ranker(const std::string& backbone,
+                     const std::function<int64_t(int64_t users, int64_t histories)>& floats) {
     const PackedModel model = packed(backbone, TaskKind::kRanking);
     CountingBackend backend;
     const auto ranker = make_ranker(backend, model);
-    EXPECT_EQ(backend.held_bytes(), floats(ranker->max_users()) * int64_t{sizeof(float)});
+    EXPECT_EQ(backend.held_bytes(),
+              floats(ranker->max_users(), ranker->max_histories()) * int64_t{sizeof(float)});
 
     const std::vector<int32_t> two = {3, 7};
     const Tensor<int32_t> ids(backend, std::span(two)), none(backend, 0);
@@ -73,13 +75,11 @@ class ScorerMemory : public ::testing::Test {
     const Tensor<int32_t> items(backend, 8), places(backend, 8);
     const Tensor<int64_t> offsets(backend, 3);
     Tensor<int32_t> greater(backend, 2), ties(backend, 2);
+    const UserHistories histories[] = {
+        {{tokens.view(), 4}, items.view(), places.view(), last.view()}};
     const int64_t before = backend.allocations();
-    ranker->rank({ids,
-                  ids,
-                  candidates,
-                  {offsets.view(), none.view()},
-                  {{tokens.view(), 4}, items.view(), places.view(), last.view()}},
-                 {greater, ties}, {greater, ties});
+    ranker->rank({ids, ids, candidates, {offsets.view(), none.view()}, histories}, {greater, ties},
+                 {greater, ties});
     EXPECT_EQ(backend.allocations(), before) << "by a call";
   }
   void expect_pair_scorer(const std::string& backbone, int64_t floats) {
@@ -97,7 +97,7 @@ class ScorerMemory : public ::testing::Test {
 };
 
 TEST_F(ScorerMemory, GmfRanksFromItsTables) {
-  expect_ranker("gmf", [](int64_t users) {
+  expect_ranker("gmf", [](int64_t users, int64_t) {
     const int64_t weights = kDim + 1;
     return (kUsers + kItems) * kDim + weights +
            users * (2 * kDim + 1);  // and positives' rows, scores
@@ -105,7 +105,7 @@ TEST_F(ScorerMemory, GmfRanksFromItsTables) {
 }
 
 TEST_F(ScorerMemory, NeumfRanksFromTablesWeightsAndOneChunk) {
-  expect_ranker("neumf", [](int64_t users) {
+  expect_ranker("neumf", [](int64_t users, int64_t) {
     const int64_t tables = (kUsers + kItems) * (kDim + kMlpDim),
                   weights = kDim + 1 + kTower + kOutput;
     // Rows of both tables, projected, hidden layers; scores of the perceptron and of both halves.
@@ -115,13 +115,13 @@ TEST_F(ScorerMemory, NeumfRanksFromTablesWeightsAndOneChunk) {
 }
 
 TEST_F(ScorerMemory, SasrecRanksFromItemsWeightsAndOneBlocksScratch) {
-  expect_ranker("sasrec", [](int64_t users) {
+  expect_ranker("sasrec", [](int64_t users, int64_t histories) {
     const int64_t norm = 2 * kDim, linear = kDim * kDim + kDim;
     const int64_t weights = kMaxLength * kDim + kBlocks * (2 * norm + 5 * linear) + norm;
     // A token: its row and number, input, h and nine arrays of one block; the attention's sums;
     // three norms' statistics.
-    const int64_t scratch = users * kMaxLength * (kDim + 1 + 11 * kDim + kHeads + 3 * 2);
-    return kItems * kDim + users * (kDim + 1) + weights + scratch;
+    const int64_t scratch = histories * kMaxLength * (kDim + 1 + 11 * kDim + kHeads + 3 * 2);
+    return kItems * kDim + users * (2 * kDim + 1) + weights + scratch;
   });
 }
 

@@ -62,7 +62,8 @@ std::vector<std::pair<int32_t, int32_t>> counts_of(Ranker& ranker, Backend& back
     const Tensor<int64_t> offsets(backend, m + 1);
     Tensor<int32_t> sampled_greater(backend, m), sampled_ties(backend, m), greater(backend, m),
         ties(backend, m);
-    ranker.rank({users, items, candidates, {offsets.view(), none.view()}, tokens.histories()},
+    const UserHistories histories[] = {tokens.histories()};
+    ranker.rank({users, items, candidates, {offsets.view(), none.view()}, histories},
                 {sampled_greater, sampled_ties}, {greater, ties});
     for (int64_t i = 0; i < m; ++i) counts.emplace_back(greater.view()[i], ties.view()[i]);
   }
