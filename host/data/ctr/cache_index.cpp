@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/check.hpp"
-#include "host/data/ctr/byte_table.hpp"
 #include "host/data/hasher.hpp"
+#include "host/data/text/byte_table.hpp"
 
 namespace mgqe {
 

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "host/data/ctr/byte_table.hpp"
 #include "host/data/ctr/ctr_cache.hpp"
 #include "host/data/ctr/vocabulary.hpp"
+#include "host/data/text/byte_table.hpp"
 
 namespace mgqe {
 

@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "host/base/philox.hpp"
-#include "host/data/ctr/byte_table.hpp"
 #include "host/data/ctr/field_spec.hpp"
 #include "host/data/ctr/raw_rows.hpp"
+#include "host/data/text/byte_table.hpp"
 #include "host/data/text/text_reader.hpp"
 
 namespace mgqe {

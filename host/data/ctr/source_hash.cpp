@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "host/data/ctr/byte_table.hpp"
+#include "host/data/text/byte_table.hpp"
 
 namespace mgqe {
 

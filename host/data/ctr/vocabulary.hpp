@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "host/data/ctr/byte_table.hpp"
+#include "host/data/text/byte_table.hpp"
 
 namespace mgqe {
 

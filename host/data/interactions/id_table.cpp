@@ -33,63 +33,49 @@ std::vector<int64_t> compact_ids(std::vector<int32_t>& values) {
   return distinct;
 }
 
-int32_t KeyTable::number(const TextReader& reader, std::string_view key) {
-  const auto next = static_cast<int32_t>(size());
-  int64_t value = 0;
-  bool added = false;
-  int32_t number = 0;
-  if (canonical_integer(key, value)) {
-    const auto [entry, inserted] = integers_.try_emplace(value, next);
-    added = inserted;
-    number = entry->second;
-  } else if (const auto found = strings_.find(key); found != strings_.end()) {
-    number = found->second;
-  } else {
+void KeyTable::check_new(const TextReader& reader, std::string_view key) {
+  if (int64_t value = 0; !canonical_integer(key, value)) {
     if (is_missing_value(key))
       reader.fail(what_, " ", quoted(key),
                   " is how programs write a value that is missing: remove the line, or rename the ",
                   what_, " if that is its name");
-    strings_.emplace(key, next);
-    added = true;
-    number = next;
+    integers_ = false;
   }
-  if (added && size() > limit_)
+  if (size() > limit_)
     reader.fail(what_, " ", quoted(key), " is one more than the ", limit_,
                 " distinct ids that are supported");
-  return number;
 }
 
-namespace {
-
-template <class Key>
-std::vector<Key> sort_keys(std::vector<std::pair<Key, int32_t>> keys,
-                           std::vector<int32_t>& column) {
+template <class Key, class ValueOf>
+std::vector<Key> KeyTable::sort_keys(std::vector<int32_t>& column, const ValueOf& value_of) const {
+  std::vector<std::pair<decltype(value_of({})), uint32_t>> keys;
+  keys.reserve(static_cast<size_t>(size()));
+  for (uint32_t number = 0; number < static_cast<uint32_t>(size()); ++number)
+    keys.emplace_back(value_of(keys_.key(number)), number);
   std::sort(keys.begin(), keys.end());
   std::vector<int32_t> dense(keys.size());
   std::vector<Key> sorted;
   sorted.reserve(keys.size());
-  for (auto& [key, number] : keys) {
+  for (const auto& [key, number] : keys) {
     dense[number] = static_cast<int32_t>(sorted.size());
-    sorted.push_back(std::move(key));
+    sorted.emplace_back(key);
   }
-  for (int32_t& number : column) number = dense[number];
+  for (int32_t& number : column) number = dense[static_cast<size_t>(number)];
   return sorted;
 }
 
-}  // namespace
-
 DataIds KeyTable::finish(std::vector<int32_t>& column) {
   DataIds ids;
-  if (all_integers()) {
-    ids.integers = sort_keys<int64_t>(
-        {std::move_iterator(integers_.begin()), std::move_iterator(integers_.end())}, column);
-  } else {
-    std::vector<std::pair<std::string, int32_t>> keys(strings_.begin(), strings_.end());
-    for (const auto& [value, number] : integers_) keys.emplace_back(std::to_string(value), number);
-    ids.strings = sort_keys<std::string>(std::move(keys), column);
-  }
-  integers_.clear();
-  strings_.clear();
+  if (integers_)
+    ids.integers = sort_keys<int64_t>(column, [](std::string_view text) {
+      int64_t value = 0;
+      canonical_integer(text, value);
+      return value;
+    });
+  else
+    ids.strings = sort_keys<std::string>(column, [](std::string_view text) { return text; });
+  keys_ = {};
+  integers_ = true;
   return ids;
 }
 

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "host/data/dataset.hpp"
+#include "host/data/text/byte_table.hpp"
 #include "host/data/text/fields.hpp"
 #include "host/data/text/text_reader.hpp"
 
@@ -25,23 +24,29 @@ class KeyTable {
 
   /// The number of `key`, a new one where it was never seen. One key too many is an InputError at
   /// the reader's line.
-  int32_t number(const TextReader& reader, std::string_view key);
+  int32_t number(const TextReader& reader, std::string_view key) {
+    const int64_t before = size();
+    const uint32_t number = keys_.number(key);
+    if (size() > before) check_new(reader, key);
+    return static_cast<int32_t>(number);
+  }
 
-  int64_t size() const { return static_cast<int64_t>(integers_.size() + strings_.size()); }
-  bool all_integers() const { return strings_.empty(); }
+  int64_t size() const { return keys_.size(); }
+  bool all_integers() const { return integers_; }
 
   /// Moves the keys out in ascending order and replaces the numbers in `column` by dense ids.
   DataIds finish(std::vector<int32_t>& column);
 
  private:
-  struct Hash : std::hash<std::string_view> {
-    using is_transparent = void;
-  };
+  void check_new(const TextReader& reader, std::string_view key);
+  /// Of each key in the order of numbers, by `value_of(text)`.
+  template <class Key, class ValueOf>
+  std::vector<Key> sort_keys(std::vector<int32_t>& column, const ValueOf& value_of) const;
 
   const char* what_;
   int64_t limit_;
-  std::unordered_map<int64_t, int32_t> integers_;
-  std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> strings_;
+  ByteTable keys_;
+  bool integers_ = true;
 };
 
 }  // namespace mgqe

@@ -20,12 +20,35 @@ std::string_view take_word(std::string_view& line) {
   return word;
 }
 
+/// Takes an id's digits off the front, at most as many as kMaxId has.
+bool take_id(const char*& at, const char* end, int32_t& id) {
+  constexpr int kDigits = 10;
+  int64_t value = 0;
+  const char* const first = at;
+  for (; at != end && *at >= '0' && *at <= '9' && at - first < kDigits; ++at)
+    value = 10 * value + (*at - '0');
+  id = static_cast<int32_t>(value);
+  return value >= 1 && value <= kMaxId;
+}
+
+/// "user item", and nothing else: what nearly every line is. Others are looked at with care.
+bool take_pair(std::string_view line, int32_t& user, int32_t& item) {
+  const char *at = line.data(), *const end = at + line.size();
+  if (!take_id(at, end, user) || at == end || *at++ != ' ') return false;
+  return take_id(at, end, item) && at == end;
+}
+
 }  // namespace
 
 Actions read_sasrec_text(const Bytes& file) {
   Actions actions;
   TextReader reader(file, BlankLines::kSkipped);
   for (std::string_view line; reader.next(line);) {
+    if (int32_t user = 0, item = 0; take_pair(line, user, item)) {
+      actions.users.push_back(user);
+      actions.items.push_back(item);
+      continue;
+    }
     actions.users.push_back(parse_id(reader, take_word(line), "user"));
     actions.items.push_back(parse_id(reader, take_word(line), "item"));
     if (const std::string_view rest = take_word(line); !rest.empty())

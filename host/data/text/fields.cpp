@@ -74,6 +74,10 @@ double parse_number(const TextReader& reader, std::string_view field, const char
 }
 
 bool is_number(std::string_view field) {
+  constexpr size_t kExact = 15;  // digits, which a double holds; nearly all ratings are such
+  if (!field.empty() && field.size() <= kExact &&
+      std::all_of(field.begin(), field.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    return true;
   double value = 0.0;
   return to_number(field, value);
 }

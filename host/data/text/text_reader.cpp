@@ -11,6 +11,7 @@ constexpr size_t kChunk = size_t{1} << 18;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 bool is_blank(std::string_view line) {
+  if (!line.empty() && line.front() != ' ' && line.front() != '\t') return false;
   return line.find_first_not_of(" \t") == std::string_view::npos;
 }
 

@@ -1,4 +1,4 @@
-#include "host/data/ctr/byte_table.hpp"
+#include "host/data/text/byte_table.hpp"
 
 #include <map>
 #include <random>
