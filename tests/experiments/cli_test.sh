@@ -158,11 +158,11 @@ PY
   verdict $? "train, evaluate and inspect agree with --embedding $scheme"
 done
 codes="--subspaces 4 --centroids 16,4"  # below the bytes of full tables, so that nothing is warned of
-pairs="--task relevance --data relevance-synthetic --synthetic-pair-items 120 --synthetic-pairs 1500 --dim 8 $codes"
+pairs="--task relevance --data relevance-synthetic --synthetic-pair-items 120 --synthetic-pairs 1500 --dim 8"
 for run in "gmf --data synthetic $tiny $codes" \
   "neumf --data synthetic $tiny $codes --pretrain-epochs 1 --mlp-dim 12" \
   "sasrec --data synthetic $tiny $codes --max-length 6 --heads 2" \
-  "gmf $pairs" "neumf $pairs --embedding full --mlp-dim 12"; do
+  "gmf $pairs $codes" "neumf $pairs --embedding full --mlp-dim 12"; do
   rm -rf "$work/backbone"
   # shellcheck disable=SC2086
   "$mgqe" train --device cpu --epochs 2 --model $run --out "$work/backbone" >"$work/stdout" 2>"$work/stderr" &&

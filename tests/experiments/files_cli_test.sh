@@ -152,7 +152,7 @@ echo '{"embedding": {"dim": 8.9}, "train": {"epochs": 1.9}}' >config.json
 # shellcheck disable=SC2086
 refuse "fractions where counts belong" "config.json: embedding.dim has the wrong type: 8.9" train $synthetic --config config.json --out o
 refuse "more tables than memory holds" "not enough memory: .* GiB of user rows" train --data synthetic --synthetic-items 100000000 --synthetic-users 100000000 --dim 1024 --embedding full --device cpu --out o
-refuse "more actions than memory holds" "not enough memory: 100000000 users with 100000 actions" train --data synthetic --synthetic-users 100000000 --synthetic-actions 100000 --dim 1 --subspaces 1 --embedding hashed --buckets 2 --device cpu --out o
+refuse "more actions than memory holds" "not enough memory: 100000000 users with 100000 actions" train --data synthetic --synthetic-users 100000000 --synthetic-actions 100000 --dim 1 --embedding hashed --buckets 2 --device cpu --out o
 # shellcheck disable=SC2086
 RANK=0 WORLD_SIZE=2 "$mgqe" train $synthetic $tiny --out launched >/dev/null 2>stderr && grep -q "WORLD_SIZE=2 are set.*trains alone" stderr
 verdict $? "another launcher's ranks are warned of"
