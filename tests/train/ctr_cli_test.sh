@@ -126,7 +126,7 @@ refuses "--lr-decay 2" "${base[@]}" --data clicks.cache --model dcn --lr-decay 2
 
 # What it does not read is said, and stops nothing.
 "${train[@]}" --model dcn --negatives 9 --dropout 0.5 --rank 4 --out unread >/dev/null 2>err
-grep -qF -- "--rank, --dropout, --negatives: nothing of --task ctr --model dcn --embedding mgqe reads them" err ||
+grep -qF -- "--dropout, --rank, --negatives: nothing of --task ctr --model dcn --embedding mgqe reads them" err ||
   fail "options that mean nothing: $(cat err)"
 [ "$(wc -l <err)" = 1 ] || fail "more than a line: $(cat err)"
 

@@ -1,5 +1,6 @@
 // A run that was stopped and goes on ends as one that was never stopped: to the bit, wherever it
 // was stopped, times aside.
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <sstream>
@@ -7,6 +8,7 @@
 #include "host/train/trainer.hpp"
 #include "tests/support/io_testing.hpp"
 #include "tests/support/run_testing.hpp"
+#include "tests/support/scale.hpp"
 #include "tests/support/step_testing.hpp"
 #include "tests/support/testing.hpp"
 
@@ -35,6 +37,7 @@ class ResumedLoop : public OnEveryBackend {
 };
 
 TEST_P(ResumedLoop, GoesOnToTheBitFromAnyStep) {
+  size_t kind = 0;
   for (auto& [name, config] : many_kinds_of_runs("")) {
     config.train.epochs = 4;
     if (config.model.pretrain_epochs > 0) config.model.pretrain_epochs = 2;
@@ -42,7 +45,11 @@ TEST_P(ResumedLoop, GoesOnToTheBitFromAnyStep) {
     const int64_t epoch = TrainingLoop(backend(), *task, config).steps_per_epoch();
     // In the first epoch, at its end, after the first step of the second, at the end of it, which
     // is the last of NeuMF's pre-training, and in the epoch after it.
-    for (const int64_t steps : {epoch / 2, epoch, epoch + 1, 2 * epoch, 2 * epoch + 1}) {
+    std::vector<int64_t> stops = {epoch / 2, epoch, epoch + 1, 2 * epoch, 2 * epoch + 1};
+    // Where steps are dear, each kind of run at one of them.
+    std::rotate(stops.begin(), stops.begin() + kind++ % stops.size(), stops.end());
+    stops.resize(static_cast<size_t>(scaled(static_cast<int64_t>(stops.size()), 1)));
+    for (const int64_t steps : stops) {
       TrainingLoop whole(backend(), *task, config), resumed(backend(), *task, config);
       train(whole, steps);
       resumed.restore(whole.position(), whole.checkpoint_arrays());
