@@ -52,6 +52,21 @@ TEST(MeanInterval, IsStudentsT) {
   EXPECT_NEAR(half_width(20), 2.0227 * std::sqrt(40.0 / 39.0 / 40.0), 2e-3);  // 39 degrees
 }
 
+TEST(RunTable, RunsOfSeveralLengthsShareARowWhereEpochsAreNotRead) {
+  Json longer = ranking(2, 0.7);
+  longer["config"]["train"]["epochs"] = 28;
+  const std::vector<Json> runs = {ranking(1, 0.5), longer};
+  EXPECT_CONTAINS(table(runs), " 7      1 ");
+  const std::string together = report_table(
+      runs,
+      [](Config config) {
+        config.train.epochs = 0;
+        return config;
+      },
+      /*markdown=*/false);
+  EXPECT_CONTAINS(together, " 7 to 28      2 ");
+}
+
 TEST(RunTable, AveragesSeedsAndSetsTasksApart) {
   Config rated, clicks;
   rated.model.task = TaskKind::kRelevance;
