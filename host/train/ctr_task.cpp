@@ -126,8 +126,8 @@ class CtrTask final : public Task {
     std::vector<nlohmann::json> fields(static_cast<size_t>(layout_->features));
     for (const FeatureGroup& group : layout_->groups)
       for (int64_t k = 0; k < group.count(); ++k) {
-        const size_t place = static_cast<size_t>(group.place(k)), singles = shape.fields.size();
-        const CtrField& field = place < singles ? shape.fields[place] : shape.bags[place - singles];
+        const auto place = static_cast<size_t>(group.place(k));
+        const CtrField& field = shape.with_ids(place);
         nlohmann::json runs = nlohmann::json::array();
         for (size_t t = 0; t < group.runs(k).ends.size(); ++t)
           runs.push_back({group.runs(k).ends[t], group.runs(k).shifts[t]});

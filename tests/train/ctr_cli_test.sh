@@ -49,9 +49,9 @@ P
   grep -qE "^user +one +fields +[0-9]+ +0–[0-9]+ in rows 0–[0-9]+, [0-9]+–[0-9]+ in rows " inspected.out ||
     fail "inspect does not say where the ids of a field lie: $(cat inspected.out)"
   "$mgqe" inspect --json $model/model.safetensors >inspected.json
-  python3 - clicks.cache inspected.json <<'P'
-import json, sys
-artifact = json.load(open(sys.argv[2]))
+  python3 - <<'P'
+import json
+artifact = json.load(open("inspected.json"))
 features = artifact["fields"]["features"]
 assert [f["name"] for f in features] == ["user", "ad", "hour"], features
 assert artifact["fields"]["dense"] == ["price"], artifact["fields"]
