@@ -1,4 +1,11 @@
 # The CUDA back end, where a CUDA compiler is found; or on a simulated device.
+
+# mgqe_tell_core(DEFINITION...): to those files of mgqe::core that know which back ends there are. Others
+# are compiled the same with and without CUDA, so that ccache has them for both.
+function(mgqe_tell_core)
+  set_property(SOURCE host/engine/backend.cpp host/comm/launch.cpp DIRECTORY ${PROJECT_SOURCE_DIR}
+    APPEND PROPERTY COMPILE_DEFINITIONS ${ARGN})
+endfunction()
 if(MGQE_CUDA STREQUAL "simulated")
   include(tests/simulator/simulator.cmake)
   return()
@@ -72,8 +79,8 @@ target_compile_options(mgqe_cuda PRIVATE
     $<$<BOOL:${MGQE_WERROR}>:-Werror=all-warnings>>)
 if(MGQE_NCCL)
   target_link_libraries(mgqe_cuda PRIVATE NCCL::NCCL)
-  target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_NCCL=1)
+  mgqe_tell_core(MGQE_WITH_NCCL=1)
 endif()
-target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_CUDA=1)
+mgqe_tell_core(MGQE_WITH_CUDA=1)
 target_link_libraries(mgqe_core PRIVATE mgqe_cuda)
 message(STATUS "CUDA back end: on, architectures ${CMAKE_CUDA_ARCHITECTURES}; NCCL: ${MGQE_NCCL}")

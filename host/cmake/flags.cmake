@@ -9,9 +9,9 @@ target_compile_options(mgqe_flags INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(mgqe_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)  # ccache
 endif()
-if(MGQE_SANITIZE)
+if(MGQE_SANITIZE)  # but for targets with MGQE_UNSANITIZED, which are linked with what others want
   target_compile_options(mgqe_flags INTERFACE
-    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${MGQE_SANITIZE}>)
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<NOT:$<BOOL:$<TARGET_PROPERTY:MGQE_UNSANITIZED>>>>:-fsanitize=${MGQE_SANITIZE}>)
   target_link_options(mgqe_flags INTERFACE -fsanitize=${MGQE_SANITIZE})
 endif()
 if(MGQE_SANITIZE MATCHES "undefined")

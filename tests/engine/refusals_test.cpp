@@ -11,7 +11,7 @@ namespace {
 class Refusals : public OnEveryBackend {};
 
 TEST_P(Refusals, AnArrayThatFindsNoRoom) {
-#ifdef __SANITIZE_ADDRESS__
+#if MGQE_WITH_ASAN
   GTEST_SKIP() << "AddressSanitizer ends the process itself";
 #endif
   constexpr int64_t kTooMany = int64_t{1} << 52;  // floats, as no machine has them

@@ -57,10 +57,13 @@ refused "mgqe is linked with what is not found here: ZLIB hwy$" \
   -DCMAKE_DISABLE_FIND_PACKAGE_ZLIB=ON -DCMAKE_DISABLE_FIND_PACKAGE_hwy=ON
 refused "mgqe has no component gpu here" -DMGQE_COMPONENTS=gpu
 
-# ---- as a part of the other project
+# ---- as a part of the other project: with this build's flags, where ccache has those objects, else without
+# optimisation, which compiles fastest
+flags=(-DCMAKE_CXX_FLAGS=-O0)
+! command -v ccache >/dev/null || flags=(-DCMAKE_BUILD_TYPE="$(cached CMAKE_BUILD_TYPE)")
 { cmake -S "$consumer" -B "$work/whole" -DMGQE_SOURCE="$source" -DMGQE_BINARY="$part" \
   -DMGQE_CUDA=OFF -DMGQE_CCACHE=ON -DMGQE_WERROR="$(cached MGQE_WERROR)" \
-  -DCMAKE_CXX_FLAGS=-O0 && cmake --build "$work/whole" -j 2; } >"$work/log" 2>&1 ||
+  "${flags[@]}" && cmake --build "$work/whole" -j 2; } >"$work/log" 2>&1 ||
   fail "the consumer with mgqe as a part" "$work/log"
 uses "$work/whole"
 [ ! -e "$part/libmgqe_train.a" ] || fail "the part builds what the consumer does not need"

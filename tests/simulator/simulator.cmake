@@ -48,6 +48,6 @@ if(MPI_CXX_FOUND)
   target_link_libraries(mgqe_cuda PRIVATE MPI::MPI_CXX)
 endif()
 
-target_compile_definitions(mgqe_core PRIVATE MGQE_WITH_CUDA=1 MGQE_WITH_NCCL=1)
+mgqe_tell_core(MGQE_WITH_CUDA=1 MGQE_WITH_NCCL=1)
 target_link_libraries(mgqe_core PRIVATE mgqe_cuda)
 message(STATUS "CUDA back end: on a simulated device")

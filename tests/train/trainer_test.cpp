@@ -48,9 +48,15 @@ TEST_P(Training, SameSeedIsBitwiseTheSameRun) {
     for (const char* key : {"test", "valid", "train_loss", "quantizer", "best_epoch"})
       EXPECT_EQ(first[key], second[key]) << name << " " << key;
     EXPECT_EQ(checkpoint, bytes_of(last_checkpoint(out("a")))) << name;
-    config.run.seed = 2;
-    EXPECT_NE(train(config)["train_loss"], first["train_loss"]) << name;
   }
+}
+
+TEST_P(Training, AnotherSeedIsAnotherRun) {
+  Config config = small_config("mgqe", out("a"));
+  config.train.epochs = 1;
+  const auto first = train(config);
+  config.run.seed = 2;
+  EXPECT_NE(train(config)["train_loss"], first["train_loss"]);
 }
 
 TEST_P(Training, ArtifactEvaluatesToTheTrainersFigures) {
@@ -136,6 +142,7 @@ TEST_P(Training, EveryOptimizerLearns) {
          {Optimizer::kSparseAdam, Optimizer::kAdam, Optimizer::kRowwiseAdagrad, Optimizer::kSgd}) {
       const std::string name = std::string(scheme) + " " + name_of(optimizer);
       Config config = small_config(scheme, out("a"));
+      config.data.synthetic_users = scaled(config.data.synthetic_users, 120);
       config.train.optimizer = optimizer;
       if (name.ends_with("adagrad")) config.train.table_lr = 0.05;
       if (name.ends_with("sgd")) {  // the gradient of a mean over 128 pairs, of small factors
