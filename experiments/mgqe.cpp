@@ -107,6 +107,16 @@ void warn_of_other_launchers(const Launch& launch) {
         size);
 }
 
+void warn_of_full_fields(const Config& config, const Task& task) {
+  const auto layout = task.catalogue().layout;
+  if (layout == nullptr || config.embedding.scheme == "full") return;
+  for (const FeatureGroup& group : layout->groups)
+    if (group.embedding().scheme != "full") return;
+  log().warn(
+      "--embedding {}: no field has more than --full-rows {} rows, so that all tables are full",
+      config.embedding.scheme, config.embedding.full_rows);
+}
+
 /// With the sizes that --budget gives, which are printed.
 Config planned(Backend& backend, const Config& config) {
   const Interruption interruption;
@@ -114,13 +124,16 @@ Config planned(Backend& backend, const Config& config) {
   const auto progress = [&](const std::string& task, int64_t step, int64_t steps) {
     if (const int signal = interruption.signal(); signal != 0)
       throw Interrupted(signal, "the budget was not planned yet, and nothing is kept");
-    if (!bar) bar.emplace(task, steps);
+    if (!bar) {
+      const int epochs = config.embedding.budget_warmup;
+      fmt::print(
+          "plan    full tables are trained for {} epoch{}, and one more measures their rows\n",
+          epochs, epochs == 1 ? "" : "s");
+      std::fflush(stdout);
+      bar.emplace(task, steps);
+    }
     bar->update(step);
   };
-  const int epochs = config.embedding.budget_warmup;
-  fmt::print("plan    full tables are trained for {} epoch{}, and one more measures their rows\n",
-             epochs, epochs == 1 ? "" : "s");
-  std::fflush(stdout);
   const CapacityPlan plan = plan_capacity(backend, config, progress);
   bar.reset();
   fmt::print("{}", plan.text);
@@ -154,6 +167,7 @@ void train(Launch& launch, Config config, const CheckpointOptions& checkpoints,
       require_memory(*backend, plan_memory(ranks.size(), config, made));
     });
   agree(ranks, [&] { task = make_task(*backend, config); });
+  if (launch.rank() == 0) warn_of_full_fields(config, *task);
   check_same(ranks, "configuration", shared_config(config));
   check_same(ranks, "data set", fmt::format("{:016x}", task->fingerprint()));
   agree(ranks,
@@ -249,11 +263,8 @@ class EvaluateCommand {
     std::unique_ptr<Backend> backend;
     agree(launch.ranks(), [&] {
       artifact = read_artifact(path_);
-      if (!predictions_.empty()) {
-        require_output_file("--predictions", predictions_, {path_});
-        if (launch.size() > 1)
-          input_error("--predictions are written by one process: start no ranks");
-      }
+      if (!predictions_.empty() && launch.size() > 1)
+        input_error("--predictions are written by one process: start no ranks");
       if (const std::string defect = untrained_defect(artifact.model.task, artifact.config);
           !defect.empty())
         input_error(path_, " cannot be evaluated: ", defect);
@@ -264,6 +275,7 @@ class EvaluateCommand {
       resolve(config);
       validate(config);
       validate_backbone(config);
+      if (!predictions_.empty()) require_predictions_file(config.data.name);
       backend = make_backend(launch.device(config.run.device));
     });
     launch.join(*backend);
@@ -277,6 +289,9 @@ class EvaluateCommand {
                     config.model.task == TaskKind::kCtr
                         ? ", or rows that `mgqe prepare --vocabulary-of` gave its ids"
                         : "");
+      if (!task->has_features_of(artifact.fields))
+        input_error(path_, ": was trained on other fields, or in another order, than --data ",
+                    config.data.name, " has: prepare it anew by `mgqe prepare --overwrite`");
     });
     agree(ranks, [&] {
       require_memory(*backend, plan_evaluation(ranks.size(), config, task->catalogue()));
@@ -287,6 +302,14 @@ class EvaluateCommand {
   }
 
  private:
+  /// It is none of the files that are read, or that the cache of rows was made of.
+  void require_predictions_file(const std::string& data) const {
+    std::vector<std::string> read = {path_, data};
+    if (is_ctr_cache(data))
+      for (const CachedSource& source : CtrCache(data).index().sources) read.push_back(source.path);
+    require_output_file("--predictions", predictions_, read);
+  }
+
   void write_predictions(Task& task, const PackedModel& model) const {
     AtomicFile file(predictions_);
     std::string lines = "label,probability\n";

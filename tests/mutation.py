@@ -132,8 +132,8 @@ def main():
     programs = sorted({PROGRAMS[room_of(path)][0] for _, path, *_ in chosen})
     return try_mutants(
         args, chosen, EQUIVALENT,
-        lambda: MutatedTree(args.folder, args.jobs, "release",
-                            ["-DCMAKE_BUILD_TYPE=Release", "-DMGQE_CUDA=OFF", "-DMGQE_TESTS=ON"], programs),
+        lambda: MutatedTree(args.folder, args.jobs, "ci", [
+            "-DCMAKE_BUILD_TYPE=Release", "-DMGQE_CUDA=OFF", "-DMGQE_TESTS=ON", "-DMGQE_WERROR=ON"], programs),
         lambda tree, path: seen(tree, room_of(path)))
 
 

@@ -69,12 +69,12 @@ PrepareCommand::PrepareCommand(CLI::App& app)
   add_list(command, "--dense", dense_, "numbers that stay numbers, standardized");
   add_list(command, "--bag", bag_, "columns of several values");
   add_list(command, "--ignore", ignore_, "columns that are left out");
-  command.add_option("--min-count", given_.defaults.min_count, "of fields that set no min")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  command.add_option("--hash", given_.defaults.hash_rows, "of fields that set no hash; 0: none")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+  defaults_options_ = {
+      command.add_option("--min-count", given_.defaults.min_count, "of fields that set no min")
+          ->capture_default_str(),
+      command
+          .add_option("--hash", given_.defaults.hash_rows, "of fields that set no hash; 0: none")
+          ->capture_default_str()};
   command.add_option("--missing", given_.missing, "a word that stands for a missing value, as NA");
   command.add_flag("--drop-unlabeled", given_.drop_unlabeled, "leave out rows without a label");
   split_option_ =
@@ -103,13 +103,19 @@ void PrepareCommand::add_fields(PrepareOptions& options) const {
   add(FieldKind::kBag, "--bag", bag_);
   add(FieldKind::kIgnored, "--ignore", ignore_);
   constexpr int64_t kMostRows = 2'000'000'000;
-  if (options.defaults.hash_rows > kMostRows)
+  if (options.defaults.min_count < 1)
+    input_error("--min-count ", options.defaults.min_count, " is out of range: 1 or more");
+  if (options.defaults.hash_rows < 0 || options.defaults.hash_rows > kMostRows)
     input_error("--hash ", options.defaults.hash_rows, " is out of range: 0 to ", kMostRows);
   options.defaults.ignore_unnamed = !categorical_.empty();
   if (!options.vocabulary.empty() && !options.fields.empty())
     input_error("--vocabulary-of ", options.vocabulary,
                 " says what fields are: --label, --categorical, --log, --quantile, --dense, --bag "
                 "and --ignore cannot be given too");
+  for (const CLI::Option* option : defaults_options_)
+    if (!options.vocabulary.empty() && option->count() > 0)
+      input_error("--vocabulary-of ", options.vocabulary,
+                  " says what ids are: ", option->get_name(), " cannot be given too");
   if (options.refuse_unseen && options.vocabulary.empty())
     input_error("--refuse-unseen is about --vocabulary-of, which is not given");
 }

@@ -32,6 +32,7 @@ class PrepareCommand {
   uint64_t seed_ = 1;
   bool overwrite_ = false, as_json_ = false;
   CLI::Option* split_option_ = nullptr;
+  std::vector<const CLI::Option*> defaults_options_;  // of fields that do not say
 };
 
 }  // namespace mgqe

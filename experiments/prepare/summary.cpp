@@ -36,7 +36,7 @@ std::string remark_on(const CachedField& field) {
   const bool categorical = field.spec.kind == FieldKind::kCategorical && !field.spec.hashed();
   if (!categorical || field.values[0] == 0) return "";
   const double rare = share(field.oov_values[0], field.values[0]);
-  const double different = share(field.rows, field.values[0]);
+  const double different = share(field.rows - (field.oov >= 0 ? 1 : 0), field.values[0]);
   if (std::max(rare, different) <= kMost) return "";
   return fmt::format(
       "field {}: {:.2f}% of its training values {}; numbers are for --log, --quantile or --dense, "
@@ -74,7 +74,12 @@ std::string cache_summary(const CacheIndex& index) {
   text += "\n" + format_table({"split", "rows", "positives"}, splits, {Align::kLeft});
   if (index.unlabeled > 0)
     text += fmt::format("{} rows without a label were left out\n", grouped(index.unlabeled));
-  for (const CachedField& field : index.fields) text += remark_on(field);
+  if (index.vocabulary == 0)  // else rows of tables are those of other training values
+    for (const CachedField& field : index.fields) text += remark_on(field);
+  const int64_t train = index.rows[0], positives = index.positives[0];
+  if (train > 0 && (positives == 0 || positives == train))
+    text += fmt::format("every training row has label {}: a model has nothing to tell apart\n",
+                        positives == 0 ? 0 : 1);
   return text;
 }
 

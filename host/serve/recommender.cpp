@@ -100,6 +100,8 @@ bool is_ranking(const ArtifactView& artifact) {
   return artifact.task() == name_of(TaskKind::kRanking);
 }
 
+bool is_ctr(const ArtifactView& artifact) { return artifact.task() == name_of(TaskKind::kCtr); }
+
 bool is_relevance(const ArtifactView& artifact) {
   return artifact.task() == name_of(TaskKind::kRelevance);
 }
@@ -285,6 +287,10 @@ void Recommender::rank_shortlists(std::span<const Question> questions, View<floa
 
 void Recommender::similar(std::span<const int32_t> items, Likeness by, const TopKOptions& options,
                           TopKResult result) const {
+  if (is_ctr(artifact_))
+    input_error(artifact_.name(),
+                " is of the task ctr: its rows are values of many fields, not items; "
+                "`mgqe evaluate --predictions` scores rows of a cache");
   const RowReader& rows = reader(item_table_);
   for (const int32_t item : items)
     if (item < 0 || item >= rows.rows())

@@ -11,6 +11,7 @@
 
 #include "host/io/checkpoint.hpp"
 #include "host/train/training_loop.hpp"
+#include "host/train/warm_start.hpp"
 #include "models/embeddings/nested_codebook.hpp"
 #include "models/features/placement.hpp"
 #include "models/features/table_group.hpp"
@@ -301,6 +302,7 @@ CapacityPlan plan_capacity(Backend& backend, const Config& config, const PlanPro
                 ": one table is planned, so give --codebook shared");
   Config full = full_config(config);
   const std::unique_ptr<Task> task = make_task(backend, full);
+  check_warm_start(config, *task);  // which begins after the plan
   require_memory(backend, plan_memory(1, full, task->catalogue()));
   const std::vector<PlannedTables> planned = planned_tables(*task, config);
   int64_t planned_bytes = 0, least = 0;  // in full; with the fewest centroids
@@ -316,7 +318,10 @@ CapacityPlan plan_capacity(Backend& backend, const Config& config, const PlanPro
     input_error("--budget ", config.embedding.budget, " is ", budget, " bytes: the least is ",
                 kept + least, ", of codes of ", kTierCentroids.back(),
                 " centroids and their codebooks",
-                kept > 0 ? detail::concat(", ", kept, " of tables that stay full") : "");
+                kept > 0 ? detail::concat(", ", kept, " of tables that stay full") : "",
+                kept > 0 && task->catalogue().layout != nullptr
+                    ? "; --full-rows 0 cuts those of small fields too"
+                    : "");
 
   const Measured measured = measure(backend, *task, full, progress);
   std::vector<TierCosts> costs;

@@ -82,12 +82,17 @@ class CtrTask final : public Task {
   std::string description() const override {
     const CtrShape& shape = rows_->shape();
     return fmt::format(
-        "{}: {} fields{} of {} values together{}, {} training, {} validation and {} test rows",
-        ctr_rows_name(config_.data), shape.fields.size(),
-        shape.bags.empty() ? "" : fmt::format(" and {} of several values a row", shape.bags.size()),
-        shape.table_rows(),
-        shape.dense.empty() ? "" : fmt::format(" and {} numbers", shape.dense.size()),
-        rows_->rows(CtrSplit::kTrain), rows_->rows(CtrSplit::kValid), rows_->rows(CtrSplit::kTest));
+               "{}: {} fields{} of {} values together{}, {} training, {} validation and {} test "
+               "rows",
+               ctr_rows_name(config_.data), shape.fields.size(),
+               shape.bags.empty()
+                   ? ""
+                   : fmt::format(" and {} of several values a row", shape.bags.size()),
+               shape.table_rows(),
+               shape.dense.empty() ? "" : fmt::format(" and {} numbers", shape.dense.size()),
+               rows_->rows(CtrSplit::kTrain), rows_->rows(CtrSplit::kValid),
+               rows_->rows(CtrSplit::kTest)) +
+           cut_bags();
   }
   /// Which fields share a table, and which are full.
   std::string reading() const override {
@@ -149,6 +154,17 @@ class CtrTask final : public Task {
   }
 
  private:
+  /// Bags that have rows of more values than are read.
+  std::string cut_bags() const {
+    const int most = config_.embedding.bag_length;
+    std::string text;
+    for (const CtrField& bag : rows_->shape().bags)
+      if (bag.longest > most)
+        text +=
+            fmt::format("; rows have up to {} values of {}, and --bag-length {} reads the first",
+                        bag.longest, bag.name, most);
+    return text;
+  }
   void require_rows(CtrSplit split) const {
     if (rows_->rows(split) == 0)
       input_error("--data ", config_.data.name, ": has no rows of split ", name_of(split),

@@ -118,6 +118,17 @@ EvaluationResult Task::evaluate(const PackedModel& model, Split split) {
   return evaluate(upload(backend_, share), split);
 }
 
+bool Task::has_features_of(const nlohmann::json& trained_on) const {
+  if (trained_on.is_null()) return true;
+  const nlohmann::json here = fields();
+  if (here.is_null() || trained_on.at("dense") != here.at("dense")) return false;
+  const auto same = [](const nlohmann::json& a, const nlohmann::json& b) {
+    return a.at("name") == b.at("name") && a.at("ids") == b.at("ids") && a.at("bag") == b.at("bag");
+  };
+  const nlohmann::json &theirs = trained_on.at("features"), &ours = here.at("features");
+  return std::equal(theirs.begin(), theirs.end(), ours.begin(), ours.end(), same);
+}
+
 void Task::predict(const PackedModel&, Split, const TakePredictions&) {
   input_error("--task ", name_of(config_.model.task),
               " has no labels to predict: predictions are of rows, --task ctr");

@@ -58,6 +58,9 @@ class Task {
     return trained_on == fingerprint() || trained_on == ids_fingerprint();
   }
 
+  /// Whether what was trained with those fields() reads these features, by name, at their places.
+  bool has_features_of(const nlohmann::json& trained_on) const;
+
   /// Takes logits and labels of some rows, in their order.
   using TakePredictions =
       std::function<void(std::span<const float> logits, std::span<const float> labels)>;

@@ -64,6 +64,33 @@ ArtifactDescription describe(const Config& config, const MappedArrays& file) {
   return describe_artifact(config.train.warm_start, file.header());
 }
 
+template <class... Parts>
+[[noreturn]] void refuse_artifact(const Config& config, const Parts&... parts) {
+  input_error("--warm-start ", config.train.warm_start, " ", parts...);
+}
+
+/// The artifact is of full tables of the run's model and data.
+void require_like(const Config& config, const Task& task, const ArtifactDescription& full) {
+  if (full.backbone != config.model.name || full.task != name_of(config.model.task))
+    refuse_artifact(config, "is of --model ", full.backbone, " --task ", full.task,
+                    ", this run of --model ", config.model.name, " --task ",
+                    name_of(config.model.task));
+  if (!task.has_ids_of(full.data_fingerprint))
+    refuse_artifact(
+        config,
+        "was trained on other data: give the --data that it had, or rows that `mgqe prepare "
+        "--vocabulary-of` gave its ids");
+  if (!task.has_features_of(full.fields))
+    refuse_artifact(
+        config,
+        "was trained on other fields, or in another order, than --data has: prepare the rows "
+        "anew by `mgqe prepare --overwrite`");
+  for (const auto& [name, table] : full.tables)
+    if (table.scheme != "full")
+      refuse_artifact(config, "has ", table.scheme, " rows of ", name,
+                      ": a run begins at full ones (--embedding full)");
+}
+
 class WarmStart {
  public:
   WarmStart(Backend& backend, const Config& config, const Task& task)
@@ -72,17 +99,7 @@ class WarmStart {
         file_(map_arrays(config)),
         full_(describe(config, file_)) {
     verify_safetensors(file_.bytes());
-    if (full_.backbone != config.model.name || full_.task != name_of(config.model.task))
-      refuse("is of --model ", full_.backbone, " --task ", full_.task, ", this run of --model ",
-             config.model.name, " --task ", name_of(config.model.task));
-    if (!task.has_ids_of(full_.data_fingerprint))
-      refuse(
-          "was trained on other data: give the --data that it had, or rows that `mgqe prepare "
-          "--vocabulary-of` gave its ids");
-    for (const auto& [name, table] : full_.tables)
-      if (table.scheme != "full")
-        refuse("has ", table.scheme, " rows of ", name,
-               ": a run begins at full ones (--embedding full)");
+    require_like(config, task, full_);
     const Catalogue catalogue = task.catalogue();
     Config theirs;
     update_from_json(theirs, full_.config, config.train.warm_start);
@@ -116,7 +133,7 @@ class WarmStart {
  private:
   template <class... Parts>
   [[noreturn]] void refuse(const Parts&... parts) const {
-    input_error("--warm-start ", config_.train.warm_start, " ", parts...);
+    refuse_artifact(config_, parts...);
   }
 
   /// What an optimizer or a search keeps of an array of weights.
@@ -304,6 +321,11 @@ void check_warm_start(const Config& config, bool resume) {
     input_error("--warm-start ", config.train.warm_start,
                 ": no such file: give the model.safetensors of a finished run");
   describe(config, map_arrays(config));
+}
+
+void check_warm_start(const Config& config, const Task& task) {
+  if (!config.train.warm_start.empty())
+    require_like(config, task, describe(config, map_arrays(config)));
 }
 
 void warm_start(Backend& backend, const Config& config, const Task& task, Model& model) {

@@ -13,6 +13,9 @@ namespace mgqe {
 /// not those of a run that goes on from a checkpoint.
 void check_warm_start(const Config& config, bool resume = false);
 
+/// Refuses an artifact of another model or of other data, by its header alone.
+void check_warm_start(const Config& config, const Task& task);
+
 /// Sets every row of the model to that of the same id in the artifact that config.train.warm_start
 /// names, and its other weights to those of the same name. Codebooks are made of the rows by
 /// k-means, from rows drawn by the seed; steps of lsq are those that Esser et al. (2020) begin

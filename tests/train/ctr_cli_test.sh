@@ -232,6 +232,8 @@ fi
 "$mgqe" evaluate --artifact tags/model.safetensors --data tags.cache >test.json &&
   python3 -c 'import json; assert json.load(open("test.json")) == json.load(open("tags/result.json"))["test"]' ||
   fail "evaluate on a field of several values"
+"${base[@]}" --model dcn --data tags.cache --epochs 1 --bag-length 1 --out short >out
+grep -qE "rows have up to [2-9] values of tags, and --bag-length 1 reads the first" out || fail "no word of bags cut off"
 refuses "--bag-length 0" "${base[@]}" --model dcn --data tags.cache --bag-length 0 --out no
 # Of other data than it was trained on.
 "$mgqe" prepare --in clicks.csv --label click --dense price --seed 2 --out other.cache >/dev/null
@@ -260,6 +262,22 @@ told = json.load(open("later.json"))
 assert told["rows"] == 501 and abs(told["logloss"] - loss) < 1e-6, (told, loss)
 assert abs(told["auc"] - auc) < 1e-9, (told, auc)
 P
+# The same rows with their columns turned round.
+python3 -c '
+import csv
+rows = list(csv.reader(open("later.csv")))
+csv.writer(open("turned.csv", "w"), lineterminator="\n").writerows(row[::-1] for row in rows)'
+"$mgqe" prepare --test turned.csv --vocabulary-of clicks.cache --out turned.cache >/dev/null
+"$mgqe" evaluate --artifact dcn/model.safetensors --data turned.cache --predictions turned.predicted >turned.json
+cmp -s turned.json later.json && cmp -s turned.predicted later.predicted || fail "columns in another order"
+# What is read is not written over: the cache, what it was made of, the model.
+for read in later.cache later.csv dcn/model.safetensors; do
+  before=$(md5sum <$read)
+  refuses "is the file that is read" "$mgqe" evaluate --artifact dcn/model.safetensors --data later.cache \
+    --predictions $read
+  [ "$(md5sum <$read)" = "$before" ] || fail "$read was written over"
+done
+refuses "its rows are values of many fields, not items" "$mgqe" similar --artifact dcn/model.safetensors --item 1
 refuses "has no rows of split train" "${base[@]}" --data later.cache --model dcn --out no
 refuses "predictions are of rows" "$mgqe" evaluate --artifact planned/model.safetensors --predictions no.csv
 [ ! -e no.csv ] || fail "predictions of nothing were written"
@@ -278,6 +296,16 @@ refuses "has mgqe rows of" "${train[@]}" --model dcn --warm-start dcn/model.safe
 # Tables that would be smaller in full.
 "${base[@]}" --data clicks.cache --model dcn --embedding hashed --buckets 5000 --epochs 1 --out wide >/dev/null 2>err
 grep -q "take more than full ones" err || fail "no word of tables above 100%: $(cat err)"
+# What a budget cannot begin with is refused before its warm-up, in one line.
+for budget in abc 0 -5% 100; do
+  refuses "budget" "$mgqe" train "${users[@]}" --budget=$budget --budget-warmup 5000 --out no
+  [ ! -s out ] || fail "said before --budget $budget was refused: $(cat out)"
+done
+refuses "is of --model dcn" "$mgqe" train "${users[@]}" --budget 9000 \
+  --budget-warmup 5000 --warm-start dcn/model.safetensors --out no
+# Where every field is small nothing is quantized.
+"${base[@]}" --data clicks.cache --model dcn --embedding mgqe --full-rows 100000 --epochs 1 --out small >/dev/null 2>err
+grep -q "no field has more than --full-rows 100000 rows" err || fail "no word of tables that are full: $(cat err)"
 # A signal while a budget is planned.
 "$mgqe" train "${users[@]}" --budget 9000 --budget-warmup 5000 --out warm >warm.out 2>err &
 pid=$!

@@ -69,6 +69,7 @@ ordered_json field_json(const CachedField& field) {
   json["oov_values"] = splits_json(field.oov_values);
   json["trained_values"] = field.trained_values;
   json["top_values"] = field.top_values;
+  if (field.spec.kind == FieldKind::kBag) json["longest"] = field.longest;
   each_section(field, [&](const char* name, const CacheSection& section) {
     if (section.bytes > 0) json["sections"][name] = section_json(section);
   });
@@ -97,6 +98,7 @@ CachedField field_of(const ordered_json& json) {
   read_splits(json.at("oov_values"), field.oov_values);
   field.trained_values = json.at("trained_values").get<int64_t>();
   field.top_values = json.at("top_values").get<int64_t>();
+  field.longest = json.value("longest", int64_t{0});
   each_section(field, [&](const char* name, CacheSection& section) {
     if (json.at("sections").contains(name)) section = section_of(json["sections"][name]);
   });

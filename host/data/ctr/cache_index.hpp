@@ -58,6 +58,7 @@ struct CachedField {
   int64_t oov_values[kCtrSplits] = {};  // of those, the OOV row's
   int64_t trained_values = 0;           // values that counts are of, and of those id 0's
   int64_t top_values = 0;
+  int64_t longest = 0;               // bags: values of a row at most; 0: an older cache
   double center = 0.0, scale = 1.0;  // dense: (x - center) / scale is what blocks have
   CacheSection texts, ends;  // of the kept texts, in the order of ids without the OOV row; u64 ends
   CacheSection counts;       // i64 (rows), in training

@@ -84,7 +84,8 @@ void CtrCache::lay_out() {
     } else {
       const bool bag = field.spec.kind == FieldKind::kBag;
       (bag ? bags_ : ids_).push_back(column);
-      (bag ? shape_.bags : shape_.fields).push_back({field.spec.name, field.rows, field.oov});
+      (bag ? shape_.bags : shape_.fields)
+          .push_back({field.spec.name, field.rows, field.oov, field.longest});
       start += bag ? 1 : 0;
     }
     ++start;

@@ -17,8 +17,9 @@ const char* name_of(CtrSplit split);
 /// popularity are ranges.
 struct CtrField {
   std::string name;
-  int64_t rows = 0;  // ids are 0 .. rows - 1
-  int64_t oov = -1;  // the row of rare and unseen values; -1: the field has none
+  int64_t rows = 0;     // ids are 0 .. rows - 1
+  int64_t oov = -1;     // the row of rare and unseen values; -1: the field has none
+  int64_t longest = 0;  // bags: values of a row at most, where it is known
 };
 
 struct CtrShape {

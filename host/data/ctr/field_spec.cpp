@@ -130,21 +130,39 @@ NamedColumn parse_column(std::string_view text) {
   return {std::string(text), std::nullopt};
 }
 
+namespace {
+
+/// What a refusal adds where a file's first line seems to be values rather than names.
+std::string hint_of_values(const std::vector<NamedColumn>& columns) {
+  const auto is_value = [](const NamedColumn& column) {
+    double number = 0.0;
+    const char* const end = column.name.data() + column.name.size();
+    const auto [rest, error] = std::from_chars(column.name.data(), end, number);
+    return column.name.empty() || (error == std::errc() && rest == end);
+  };
+  if (std::none_of(columns.begin(), columns.end(), is_value)) return "";
+  return "; a file without a header needs --columns, or --format criteo or libfm";
+}
+
+}  // namespace
+
 std::vector<FieldSpec> resolve_fields(const std::vector<NamedColumn>& columns,
                                       const std::vector<FieldSpec>& given,
                                       const FieldDefaults& defaults, const std::string& where) {
   for (const FieldSpec& spec : given)
     if (std::none_of(columns.begin(), columns.end(),
                      [&](const NamedColumn& column) { return matches(spec, column.name); }))
-      input_error(where, ": there is no field ", spec.name, ": the columns are ",
-                  names_of(columns));
+      input_error(where, ": there is no field ", spec.name, ": the columns are ", names_of(columns),
+                  hint_of_values(columns));
   std::vector<FieldSpec> fields;
   for (const NamedColumn& column : columns) {
     if (column.name.empty())
-      input_error(where, ": column ", fields.size() + 1, " has no name: every column needs one");
+      input_error(where, ": column ", fields.size() + 1, " has no name: every column needs one",
+                  hint_of_values(columns));
     for (const FieldSpec& before : fields)
       if (before.name == column.name)
-        input_error(where, ": two columns are named ", column.name, ": names must differ");
+        input_error(where, ": two columns are named ", column.name, ": names must differ",
+                    hint_of_values(columns));
     FieldSpec spec;
     if (const FieldSpec* found = find_given(given, column.name, where))
       spec = *found;

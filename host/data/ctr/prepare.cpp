@@ -243,6 +243,7 @@ class Preparation {
         const size_t begin = begins.empty() ? row : begins[row];
         const size_t count = begins.empty() ? 1 : column.lengths[row];
         cached.values[split] += static_cast<int64_t>(count);
+        if (!begins.empty()) cached.longest = std::max(cached.longest, static_cast<int64_t>(count));
         for (size_t v = begin; v < begin + count; ++v)
           cached.oov_values[split] += static_cast<int64_t>(column.numbers[v]) == cached.oov;
       }

@@ -1,6 +1,7 @@
 #include "host/data/ctr/read_sources.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -17,6 +18,14 @@ int64_t size_of(const std::string& path) {
   std::error_code missing_is_said_later;
   const auto size = std::filesystem::file_size(path, missing_is_said_later);
   return missing_is_said_later ? 0 : static_cast<int64_t>(size);
+}
+
+std::vector<FieldSpec> in_order(const std::vector<FieldSpec>& columns,
+                                const std::vector<size_t>& order) {
+  std::vector<FieldSpec> fields;
+  fields.reserve(order.size());
+  for (const size_t c : order) fields.push_back(columns[c]);
+  return fields;
 }
 
 ColumnReader open_source(const PrepareOptions& options, const Bytes& file) {
@@ -36,6 +45,23 @@ std::vector<FieldSpec> prepared_fields(const PrepareOptions& options, const CtrC
   std::vector<FieldSpec> fields =
       resolve_fields(first.columns(), given, defaults, first.text().where());
   return fields;
+}
+
+std::vector<size_t> order_of_fields(const std::vector<FieldSpec>& columns, const CtrCache* known) {
+  std::vector<size_t> order(columns.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (known == nullptr) return order;
+  const std::vector<CachedField>& fields = known->index().fields;
+  const auto place = [&](size_t column) {
+    const auto same = [&](const CachedField& field) {
+      return field.spec.name == columns[column].name;
+    };
+    const auto found = std::find_if(fields.begin(), fields.end(), same);
+    return columns[column].kind == FieldKind::kIgnored ? fields.end() : found;
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return place(a) < place(b); });
+  return order;
 }
 
 std::string prepared_options(const PrepareOptions& options, const std::vector<FieldSpec>& fields,
@@ -60,11 +86,14 @@ SourceReader::SourceReader(const PrepareOptions& options, const CtrCache* known,
 
 void SourceReader::begin(const ColumnReader& first, const CtrCache* known) {
   columns_ = first.columns();
-  fields_ = prepared_fields(options_, known, first);
-  for (size_t c = 0; c < fields_.size(); ++c) {
-    const FieldSpec& spec = fields_[c];
+  const std::vector<FieldSpec> columns = prepared_fields(options_, known, first);
+  const std::vector<size_t> order = order_of_fields(columns, known);
+  fields_ = in_order(columns, order);
+  for (const size_t c : order) {
+    const FieldSpec& spec = columns[c];
     if (spec.kind == FieldKind::kLabel) {
       label_ = c;
+      label_name_ = spec.name;
       label_reader_.emplace(spec);
     } else if (spec.kind != FieldKind::kIgnored) {
       kept_.push_back(c);
@@ -120,7 +149,7 @@ bool SourceReader::add_row(const ColumnReader& reader, std::span<const std::stri
   const std::string_view label = present(row[label_]);
   if (label.empty()) {
     if (!options_.drop_unlabeled)
-      reader.text().fail("the label, ", fields_[label_].name,
+      reader.text().fail("the label, ", label_name_,
                          ", is missing: expected one in every row; --drop-unlabeled leaves such "
                          "rows out");
     ++unlabeled_;
@@ -139,7 +168,8 @@ uint64_t prepared_fingerprint(const PrepareOptions& options, const PrepareProgre
   const CtrCache* const cache = known ? &*known : nullptr;
   MGQE_CHECK(!options.sources.empty());
   const ColumnReader first = open_source(options, Bytes::map(options.sources.front().path));
-  const std::vector<FieldSpec> fields = prepared_fields(options, cache, first);
+  const std::vector<FieldSpec> columns = prepared_fields(options, cache, first);
+  const std::vector<FieldSpec> fields = in_order(columns, order_of_fields(columns, cache));
   std::vector<CachedSource> sources;
   for (const CtrSource& source : options.sources) {
     progress("compare", static_cast<int64_t>(sources.size()),

@@ -11,11 +11,16 @@
 
 namespace mgqe {
 
-/// A spec for each column of the files. `known`: the cache of options.vocabulary, or null.
+/// A spec for each column of the files, in their order. `known`: the cache of options.vocabulary, or
+/// null.
 std::vector<FieldSpec> prepared_fields(const PrepareOptions& options, const CtrCache* known,
                                        const ColumnReader& first);
 
-/// CacheIndex::options.
+/// Columns in the order of a cache's fields: that of the files; by a vocabulary that of its fields, as
+/// what was trained knows them by their places, and then those that are ignored.
+std::vector<size_t> order_of_fields(const std::vector<FieldSpec>& columns, const CtrCache* known);
+
+/// CacheIndex::options. `fields`: in the order of the cache.
 std::string prepared_options(const PrepareOptions& options, const std::vector<FieldSpec>& fields,
                              const CtrCache* known);
 
@@ -26,8 +31,9 @@ class SourceReader {
 
   void read(RawRows& rows);
 
+  /// In the order of the cache.
   const std::vector<FieldSpec>& fields() const { return fields_; }
-  /// Of the columns that a cache keeps, in their order.
+  /// Of the fields that a cache keeps, in their order.
   std::vector<FieldEncoder>& encoders() { return encoders_; }
   const std::vector<CachedSource>& sources() const { return sources_; }
   const std::vector<RowSplits::FileRows>& file_rows() const { return file_rows_; }
@@ -47,6 +53,7 @@ class SourceReader {
   const PrepareProgress& progress_;
   std::vector<NamedColumn> columns_;
   std::vector<FieldSpec> fields_;
+  std::string label_name_;
   std::vector<FieldEncoder> encoders_;
   std::vector<size_t> kept_;  // the column of each encoder
   size_t label_ = 0;

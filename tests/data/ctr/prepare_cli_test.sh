@@ -66,6 +66,15 @@ verdict $? "describe names what does"
 awk 'BEGIN { print "y,id,price"; for (i = 0; i < 400; ++i) print i % 2 "," i "," i % 7 }' >ids.csv
 "$mgqe" prepare --in ids.csv --label y --min-count 2 --out ids.ctr | grep -q "^field id: 100.00% of its training values share the OOV row"
 verdict $? "prepare remarks on a field of rare values"
+"$mgqe" prepare --in ids.csv --label y --out all.ctr | grep -q "^field id: 100.00% of its training values are different ones"
+verdict $? "and on one of different values"
+awk 'BEGIN { print "y,id"; for (i = 0; i < 3; ++i) print "1," i }' >seven.csv
+"$mgqe" prepare --test seven.csv --vocabulary-of all.ctr --out seven.ctr 2>&1 | grep -q "training values"
+[ $? = 1 ]
+verdict $? "but not by another's vocabulary"
+awk 'BEGIN { print "y,id"; for (i = 0; i < 40; ++i) print "1," i % 4 }' >ones.csv
+"$mgqe" prepare --in ones.csv --label y --out ones.ctr | grep -q "^every training row has label 1"
+verdict $? "prepare remarks on labels that are all the same"
 "$mgqe" verify clicks.ctr | grep -qE 'rows of 4 fields, [34][0-9]+ train, .* good'
 verdict $? "verify reads it"
 "$mgqe" prepare --in clicks.csv --label clicked --ignore price --overwrite --out json.ctr >/dev/null
@@ -86,6 +95,18 @@ refuse "no training files" "--train is missing" --test few.csv --label clicked -
 refuse "a wrong split" "--split half is no rule" --in clicks.csv --label clicked --split half --out no.ctr
 refuse "an empty split" "the valid split would be empty" --in few.csv --label clicked --split last:1/1000,0.1 --out no.ctr
 refuse "a flag that means nothing" "--refuse-unseen is about" --in clicks.csv --label clicked --refuse-unseen --out no.ctr
+refuse "no count" "--min-count 0 is out of range: 1 or more" --in clicks.csv --label clicked --min-count 0 --out no.ctr
+refuse "a hash below 0" "--hash -1 is out of range: 0 to" --in clicks.csv --label clicked --hash -1 --out no.ctr
+for flag in --min-count --hash; do
+  refuse "$flag beside a vocabulary" "says what ids are: $flag cannot be given too" \
+    --test few.csv --vocabulary-of clicks.ctr $flag 5 --out no.ctr
+done
+printf '1,2,2\n0,3,4\n' >bare.csv
+refuse "values in the place of names" "two columns are named 2.*a file without a header needs --columns" \
+  --in bare.csv --label y --out no.ctr
+printf '1,u2,i2\n0,u3,i4\n' >bare.csv
+refuse "values in the place of a label's name" "there is no field y: .*a file without a header needs --columns" \
+  --in bare.csv --label y --out no.ctr
 head -c 500 clicks.ctr >cut.ctr
 refuse "a cut vocabulary" "cut.ctr: the cache is cut off" --test few.csv --vocabulary-of cut.ctr --out no.ctr
 

@@ -258,14 +258,19 @@ TEST(Prepare, FurtherFilesByAVocabulary) {
   more.vocabulary = first.out;
   const CtrCache got = prepared(more);
   const CtrBatch train = all_rows(cache, CtrSplit::kTrain), test = all_rows(got, CtrSplit::kTest);
-  // Fields stand in the order of the new file's columns: g (bag); x, h, a.
+  // Fields stand in the order of the vocabulary's, by which models know them: a, h, x; g (bag).
+  ASSERT_EQ(got.shape().fields.size(), cache.shape().fields.size());
+  for (size_t f = 0; f < got.shape().fields.size(); ++f)
+    EXPECT_EQ(got.shape().fields[f].name, cache.shape().fields[f].name);
   EXPECT_EQ(values_of(got, "a"), values_of(cache, "a"));
-  EXPECT_EQ(ids_of(test, 0)[0], ids_of(train, 2)[3]) << "3.5 beside 4";
-  EXPECT_EQ(ids_of(test, 0)[1], ids_of(train, 2)[0]) << "-9 beside 1";
+  EXPECT_EQ(ids_of(test, 0), (Ids{2, 3})) << "w, and the OOV row";
   EXPECT_EQ(ids_of(test, 1), (Ids{ids_of(train, 1)[1], ids_of(train, 1)[0]}));
-  EXPECT_EQ(ids_of(test, 2), (Ids{2, 3})) << "w, and the OOV row";
+  EXPECT_EQ(ids_of(test, 2)[0], ids_of(train, 2)[3]) << "3.5 beside 4";
+  EXPECT_EQ(ids_of(test, 2)[1], ids_of(train, 2)[0]) << "-9 beside 1";
   EXPECT_EQ(test.bags[0].ids, (Ids{1, 0, 2})) << "l, k, and the OOV row";
   EXPECT_EQ(got.find("a")->oov_values[2], 1);
+
+  EXPECT_EQ(prepared_fingerprint(more, no_progress), got.fingerprint());
 
   more.refuse_unseen = true;
   EXPECT_NE(refusal([&] {
