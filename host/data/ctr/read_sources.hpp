@@ -11,13 +11,13 @@
 
 namespace mgqe {
 
-/// A spec for each column of the files, in their order. `known`: the cache of options.vocabulary, or
-/// null.
+/// A spec for each column of the files, in their order. `known`: the cache of options.vocabulary,
+/// or null.
 std::vector<FieldSpec> prepared_fields(const PrepareOptions& options, const CtrCache* known,
                                        const ColumnReader& first);
 
-/// Columns in the order of a cache's fields: that of the files; by a vocabulary that of its fields, as
-/// what was trained knows them by their places, and then those that are ignored.
+/// Columns in the order of a cache's fields: that of the files; by a vocabulary that of its fields,
+/// as what was trained knows them by their places, and then those that are ignored.
 std::vector<size_t> order_of_fields(const std::vector<FieldSpec>& columns, const CtrCache* known);
 
 /// CacheIndex::options. `fields`: in the order of the cache.
