@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # The main job in one command: builds, trains a full table and a multi-granular quantized one on
-# MovieLens-1M (or, where it cannot be had, on synthetic data), and ends with both in one table.
-# usage: experiments/scripts/quickstart.sh [EPOCHS]      (default 8; three to ten minutes on two cores)
+# MovieLens-1M (or, where it cannot be had, on synthetic data), and ends with both in one table. With
+# --flights instead a click model over many columns: which flights from New York come late.
+# usage: experiments/scripts/quickstart.sh [--flights] [EPOCHS]   (default 8; three to ten minutes on two cores)
 set -eu
 cd "$(dirname "$0")/../.."
+data=ml-1m
+if [ "${1:-}" = --flights ]; then
+  data=flights
+  shift
+fi
 epochs=${1:-8}
 case $epochs in '' | *[!0-9]* | 0) echo "quickstart: EPOCHS must be a positive number, not '$epochs'" >&2; exit 2 ;; esac
 
@@ -29,8 +35,10 @@ has_ml1m() {
   done
   return 1
 }
-data=ml-1m
-if ! has_ml1m; then
+has_flights() { [ -f "${MGQE_DATA_DIR:-data}/flights/flights.csv" ] || [ -f "${MGQE_DATA_DIR:-data}/flights/flights.csv.gz" ]; }
+if [ $data = flights ]; then
+  has_flights || experiments/scripts/fetch_data.sh --flights "${MGQE_DATA_DIR:-data}"
+elif ! has_ml1m; then
   echo "== fetching MovieLens-1M"
   if ! experiments/scripts/fetch_data.sh "${MGQE_DATA_DIR:-data}"; then
     echo "MovieLens-1M cannot be had now: going on with synthetic data of its shape"
@@ -45,10 +53,17 @@ run() {
   echo "== $*"
   "$@"
 }
-run build/release/mgqe train --data $data --model gmf --embedding full --dim 64 \
-  --epochs "$epochs" --seed 1 --out runs/quickstart/full
-run build/release/mgqe train --data $data --model gmf --embedding mgqe --dim 64 --subspaces 32 \
-  --centroids 256,64 --tiers 0.1 --epochs "$epochs" --seed 1 --out runs/quickstart/mgqe
+if [ $data = flights ]; then
+  run build/release/mgqe train --task ctr --data flights --model dcn --hidden 64,32 --embedding full --dim 16 \
+    --epochs "$epochs" --seed 1 --out runs/quickstart/full
+  run build/release/mgqe train --task ctr --data flights --model dcn --hidden 64,32 --embedding mgqe --dim 16 --subspaces 4 \
+    --centroids 256,64 --tiers 0.1 --epochs "$epochs" --seed 1 --out runs/quickstart/mgqe
+else
+  run build/release/mgqe train --data $data --model gmf --embedding full --dim 64 \
+    --epochs "$epochs" --seed 1 --out runs/quickstart/full
+  run build/release/mgqe train --data $data --model gmf --embedding mgqe --dim 64 --subspaces 32 \
+    --centroids 256,64 --tiers 0.1 --epochs "$epochs" --seed 1 --out runs/quickstart/mgqe
+fi
 
 echo
 echo "== the full table and the quantized one that replaces it"
