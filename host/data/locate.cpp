@@ -31,7 +31,7 @@ std::optional<fs::path> find_ml_1m(const fs::path& folder) {
 
 fs::path find_video(const fs::path& folder) {
   for (const char* file : {"video.txt.gz", "video.txt"}) {
-    const fs::path path = folder / "video" / file;
+    fs::path path = folder / "video" / file;
     std::error_code unreadable_is_missing;
     if (fs::exists(path, unreadable_is_missing)) return path;
   }

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "host/base/check.hpp"
 #include "host/packed/packed_scheme.hpp"
 
@@ -114,7 +116,7 @@ std::vector<PlacedArray> lay_out(const PackedModel& model, const ArrayMap& ids) 
   std::vector<PlacedArray> placed;
   for (const auto& [table_name, table] : model.tables)
     for (const auto& [name, array] : table.arrays)
-      placed.push_back({table_name + "." + name, &array, kArtifactAlignment});
+      placed.push_back({fmt::format("{}.{}", table_name, name), &array, kArtifactAlignment});
   for (const auto& [name, array] : ids) placed.push_back({name, &array, kArtifactAlignment});
   std::vector<PlacedArray> dense;
   for (const auto& [name, array] : model.dense)

@@ -129,6 +129,7 @@ ArrayMap assemble(std::vector<ArrayMap> by_rank, const CheckpointArrays& arrays)
     }
     // All of them first: a manifest may say of any size what files do not bear out.
     std::vector<const HostArray*> parts;
+    parts.reserve(static_cast<size_t>(world_size));
     for (int rank = 0; rank < world_size; ++rank)
       parts.push_back(
           &stored_array(by_rank[static_cast<size_t>(rank)], rank, world_size, name, array));
@@ -374,6 +375,7 @@ Checkpoint read_undamaged(CheckpointManifest manifest, const Read& read_arrays,
 Checkpoint read_checkpoint(const fs::path& checkpoint, CheckpointManifest manifest) {
   const auto whole = [&] {
     std::vector<ArrayMap> by_rank;
+    by_rank.reserve(static_cast<size_t>(manifest.world_size));
     for (int rank = 0; rank < manifest.world_size; ++rank)
       by_rank.push_back(read_shard(checkpoint, manifest, rank));
     return assemble(std::move(by_rank), manifest.arrays);

@@ -69,6 +69,7 @@ class Coded : public PackedScheme {
 
   std::vector<ArraySpec> expected_arrays(const PackedTable& table) const override {
     std::vector<ArraySpec> specs;
+    specs.reserve(static_cast<size_t>(codebooks(table)) + table.tiers.size());
     for (int i = 0; i < codebooks(table); ++i)
       specs.push_back({table.codebook_name(i),
                        table.codebook_type,

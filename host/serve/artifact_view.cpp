@@ -17,6 +17,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
+template <class Map>
+std::vector<std::string> names_of(const Map& map) {
+  std::vector<std::string> names;
+  names.reserve(map.size());
+  for (const auto& [name, entry] : map) names.push_back(name);
+  return names;
+}
+
 /// The entry of that name; InputError listing the names there are.
 template <class Map>
 const typename Map::mapped_type& entry_of(const Map& map, const std::string& name,
@@ -24,17 +32,9 @@ const typename Map::mapped_type& entry_of(const Map& map, const std::string& nam
                                           const char* several) {
   const auto found = map.find(name);
   if (found != map.end()) return found->second;
-  std::vector<std::string> names;
-  for (const auto& [known, entry] : map) names.push_back(known);
+  const std::vector<std::string> names = names_of(map);
   input_error(where, " has no ", what, " \"", name, "\"; its ", several, " are ",
               names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
-}
-
-template <class Map>
-std::vector<std::string> names_of(const Map& map) {
-  std::vector<std::string> names;
-  for (const auto& [name, entry] : map) names.push_back(name);
-  return names;
 }
 
 }  // namespace
@@ -166,7 +166,7 @@ void ArtifactView::verify() const {
     refuse("table " + table,
            find_scheme(view.form().scheme)->values_defect(view.form(), view.arrays()));
     for (const auto& [array, values] : view.arrays())
-      refuse("array " + table + "." + array, finite_defect(values));
+      refuse(fmt::format("array {}.{}", table, array), finite_defect(values));
   }
   for (const auto& [array, values] : state_->dense) refuse("array " + array, finite_defect(values));
   for (const auto& [entity, ids] : state_->ids) refuse("ids of " + entity, ids.defect());

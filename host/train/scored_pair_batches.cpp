@@ -6,6 +6,7 @@ namespace {
 
 std::vector<float> scaled_targets(const std::vector<float>& scores) {
   std::vector<float> targets;
+  targets.reserve(scores.size());
   for (const float score : scores) targets.push_back(score / kRelevanceScale);
   return targets;
 }

@@ -30,11 +30,10 @@ uint64_t dense_key(const Config& config, uint64_t n) {
 std::vector<TableSpec> tables(const Config& config) {
   const int64_t dim = config.embedding.dim, mlp = mlp_dim(config);
   const char* mlp_flag = config.model.mlp_dim > 0 ? "--mlp-dim" : "--dim";
-  const std::vector<TableSpec> items = {
-      {"gmf.item", Entity::kItem, dim, "--dim", RandomStream::kItemTable,
-       RandomStream::kItemCodebook},
-      {"mlp.item", Entity::kItem, mlp, mlp_flag, RandomStream::kMlpItemTable,
-       RandomStream::kMlpItemCodebook}};
+  std::vector<TableSpec> items = {{"gmf.item", Entity::kItem, dim, "--dim",
+                                   RandomStream::kItemTable, RandomStream::kItemCodebook},
+                                  {"mlp.item", Entity::kItem, mlp, mlp_flag,
+                                   RandomStream::kMlpItemTable, RandomStream::kMlpItemCodebook}};
   if (config.model.task == TaskKind::kRelevance) return items;
   std::vector<TableSpec> both = {{"gmf.user", Entity::kUser, dim, "--dim", RandomStream::kUserTable,
                                   RandomStream::kUserCodebook},

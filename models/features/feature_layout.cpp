@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "host/config/scheme_traits.hpp"
@@ -150,7 +151,7 @@ std::map<std::string, EmbeddingConfig> field_embeddings(const EmbeddingConfig& e
     own.embedding.budget.clear();
     const nlohmann::json named = sizes.value("scheme", nlohmann::json(embedding.scheme));
     const std::string scheme = named.is_string() ? named.get<std::string>() : named.dump();
-    const std::string whose = flag + ": field " + name + ": scheme";
+    const std::string whose = fmt::format("{}: field {}: scheme", flag, name);
     const SchemeTraits& traits = traits_of_scheme(scheme, whose.c_str());
     if (traits.one_table)
       input_error(flag, ": field ", name, ": ", scheme, " is one table of many fields");
@@ -166,7 +167,7 @@ std::map<std::string, EmbeddingConfig> field_embeddings(const EmbeddingConfig& e
     }
     if (!traits.reads("codebook_type")) own.embedding.codebook_type = CodebookType::kF32;
     if (!traits.reads("variant")) own.embedding.variant = Variant::kSharedK;
-    update_from_json(own, {{"embedding", sizes}}, flag + ": field " + name);
+    update_from_json(own, {{"embedding", sizes}}, fmt::format("{}: field {}", flag, name));
     try {
       resolve(own);
       validate(own);

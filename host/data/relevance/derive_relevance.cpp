@@ -183,6 +183,7 @@ ScoredPairs derive_relevance(const Dataset& dataset, int64_t count, uint64_t see
   const int64_t popular = std::min<int64_t>(
       count - co_owned, std::llround(static_cast<double>(pairs.size()) * per_co_owned));
   std::vector<uint64_t> taken;
+  taken.reserve(pairs.size());
   for (const CountedPair& chosen : pairs) taken.push_back(chosen.pair);
   std::sort(taken.begin(), taken.end());
   const std::vector<CountedPair> drawn = draw_popular(ownership, popular, taken, key(1), key(0));

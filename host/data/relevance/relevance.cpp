@@ -72,7 +72,7 @@ std::filesystem::path locate(const std::string& name) {
     return !std::filesystem::exists(path, unreadable_is_missing);
   };
   if (name == "steam") {
-    const std::filesystem::path path = data_folder() / "relevance" / "steam.tsv.gz";
+    std::filesystem::path path = data_folder() / "relevance" / "steam.tsv.gz";
     if (missing(path))
       input_error(path.string(),
                   ": steam is not there: set MGQE_DATA_DIR to the folder that holds "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <mutex>
@@ -44,7 +45,7 @@ std::string format_rate(double rate) {
 
 std::string format_duration(double seconds) {
   if (!(seconds >= 0)) return "--:--";
-  const auto total = static_cast<int64_t>(std::min(seconds, 1e9) + 0.5);
+  const auto total = static_cast<int64_t>(std::llround(std::min(seconds, 1e9)));
   const int64_t minutes = total / 60, hours = total / 3600;
   if (hours >= 100) return fmt::format("{}d {:02}h", hours / 24, hours % 24);
   if (hours > 0) return fmt::format("{}:{:02}:{:02}", hours, minutes % 60, total % 60);
@@ -84,8 +85,8 @@ std::string progress_line(const ProgressState& state, int columns) {
     const int bar = width - static_cast<int>(left.size() + right.size()) - 2;
     if (bar < kShortestBar) continue;
     const auto filled = static_cast<size_t>(fraction * bar);
-    return left + '[' + std::string(filled, '#') +
-           std::string(static_cast<size_t>(bar) - filled, '.') + ']' + right;
+    return fmt::format("{}[{}{}]{}", left, std::string(filled, '#'),
+                       std::string(static_cast<size_t>(bar) - filled, '.'), right);
   }
   return fmt::format("{}%", percent).substr(0, static_cast<size_t>(width));
 }

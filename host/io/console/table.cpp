@@ -77,6 +77,7 @@ std::string format_markdown_table(const TableRow& header, const std::vector<Tabl
                                   const std::vector<Align>& alignments) {
   const TableRow safe_header = escape_bars(header);
   std::vector<TableRow> safe_rows;
+  safe_rows.reserve(rows.size());
   for (const TableRow& row : rows) safe_rows.push_back(escape_bars(row));
   std::vector<size_t> widths = column_widths(safe_header, safe_rows);
   TableRow rule;

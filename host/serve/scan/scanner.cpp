@@ -49,7 +49,7 @@ void Scanner::enter(int tier) {
   tier_ = tier;
   subspaces_ = group_.table.tiers[tier].subspaces;
   entries_ = table_entries(group_.table.tiers[tier].bits);
-  pending_codes_.resize(static_cast<size_t>(kScoredTogether * subspaces_));
+  pending_codes_.resize(static_cast<size_t>(kScoredTogether) * static_cast<size_t>(subspaces_));
   lane_codes_.resize(static_cast<size_t>(subspaces_));
   for (QueryTables& query : of_query_) query = {};
   planes_.reset();
@@ -169,7 +169,7 @@ int Scanner::sum_groups(int64_t m, int count) {
   statistics_.tiles += count;
   statistics_.early_exits += count - left;
   if (left == 0) return 0;
-  std::memset(hits.sums, 0, static_cast<size_t>(left * kTileRows));
+  std::memset(hits.sums, 0, static_cast<size_t>(left) * static_cast<size_t>(kTileRows));
   return group_.kernels.add({planes_->codes(), tables(m).fine, subspaces_, entries_}, left, hits);
 }
 
