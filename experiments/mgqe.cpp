@@ -306,7 +306,7 @@ class EvaluateCommand {
   void require_predictions_file(const std::string& data) const {
     std::vector<std::string> read = {path_, data};
     if (is_ctr_cache(data))
-      for (const CachedSource& source : CtrCache(data).index().sources) read.push_back(source.path);
+      for (const CachedSource& source : CtrCache(data).index().sources) read.push_back(source.file);
     require_output_file("--predictions", predictions_, read);
   }
 
