@@ -305,8 +305,10 @@ class EvaluateCommand {
   /// It is none of the files that are read, or that the cache of rows was made of.
   void require_predictions_file(const std::string& data) const {
     std::vector<std::string> read = {path_, data};
-    if (is_ctr_cache(data))
-      for (const CachedSource& source : CtrCache(data).index().sources) read.push_back(source.file);
+    if (is_ctr_cache(data)) {
+      const CtrCache cache(data);
+      for (const CachedSource& source : cache.index().sources) read.push_back(source.file);
+    }
     require_output_file("--predictions", predictions_, read);
   }
 
