@@ -103,7 +103,7 @@ for flag in --min-count --hash; do
 done
 printf '1,2,2\n0,3,4\n' >bare.csv
 refuse "values in the place of names" "two columns are named 2.*a file without a header needs --columns" \
-  --in bare.csv --label y --out no.ctr
+  --in bare.csv --label 1 --out no.ctr
 printf '1,u2,i2\n0,u3,i4\n' >bare.csv
 refuse "values in the place of a label's name" "there is no field y: .*a file without a header needs --columns" \
   --in bare.csv --label y --out no.ctr
