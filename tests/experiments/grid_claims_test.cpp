@@ -319,6 +319,31 @@ TEST(PaperClaims, ConvergenceIsJudgedByTheLastEpoch) {
       << "no maximum over epochs";
 }
 
+TEST(PaperClaims, TrainingLossOfRelevanceIsJudgedWhereBothRunsHaveIt) {
+  using Spoil = std::function<void(RunRecord & losses)>;
+  const auto verdict = [](const char* task, const char* series, const char* words,
+                          const Spoil& spoil) {
+    const auto change = [&](const GridPoint& point, RunRecord& run) {
+      if (point.series == series) spoil(run["train_loss"]);
+    };
+    return Verdicts(plausible_quality, seeds_to(10), change, {task})[words];
+  };
+  const Spoil last = [](RunRecord& losses) { losses[3] = losses[3].get<double>() * 1.05; };
+  const Spoil beyond = [](RunRecord& losses) { losses.push_back(9.0); };
+  for (const char* task : {"relevance", "relevance-synthetic"}) {
+    EXPECT_EQ(verdict(task, "mgqe", "converges", last), Verdict::kNotSupported) << task;
+    EXPECT_EQ(verdict(task, "mgqe", "converges", beyond), Verdict::kSupported) << task;
+  }
+  EXPECT_EQ(verdict("relevance", "mgqe_f16", "16-bit", last), Verdict::kNotSupported);
+  EXPECT_EQ(verdict("relevance", "mgqe_f16", "16-bit", beyond), Verdict::kSupported);
+  const Verdicts any(plausible_quality, seeds_to(1), {}, kGmf);
+  for (const char* words : {"converges", "16-bit"})
+    EXPECT_NE(any.claim(words).rule.find("the last epoch that both runs of a seed have, and at "
+                                         "most the last of the first length (GMF and NeuMF 20"),
+              std::string::npos)
+        << any.claim(words).rule;
+}
+
 TEST(PaperClaims, ARivalThatWasCutShortIsNotBeaten) {
   const auto cut = [](const std::string& scheme, size_t from) {
     return [=](const GridPoint& point, RunRecord& run) {
