@@ -5,7 +5,6 @@
 
 #include "experiments/report/bootstrap.hpp"
 #include "experiments/report/sections.hpp"
-#include "host/train/user_hits.hpp"
 
 namespace mgqe {
 namespace {
@@ -214,7 +213,7 @@ void add_user_intervals(Document& document, const Evidence& evidence) {
     HitsBySeed over, under;
     for (const auto& [hits, point] : {std::pair(&over, mgqe), std::pair(&under, full)})
       for (const auto& [seed, run] : point->runs)
-        if (run.contains("user_hits")) (*hits)[seed] = hits_of_json(run.at("user_hits"));
+        if (run.contains("user_hits")) (*hits)[seed] = hits_of_run(run);
     const auto by_users = ratio_over_users(over, under);
     if (!by_users) continue;
     BySeed ours = mgqe->values("/test/full/hr@10"), theirs = full->values("/test/full/hr@10");

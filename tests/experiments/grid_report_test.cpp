@@ -196,6 +196,8 @@ TEST_F(Report, TellsOfCodebooksCutsAndUsers) {
   write(runs);
   for (const char* text : {"Use of the codebooks", "123.4", "50.0%", "item, tier 1",
                            "20 of 20 (3 cut short)", "over seeds and users", "Cut short, so to be"})
+      run["test"]["full"]["hr@10"] = 0.5;
+      run["test"]["full"]["users"] = 40;
     EXPECT_TRUE(both_have(text)) << text;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <set>
 
 #include "host/base/check.hpp"
@@ -217,7 +218,13 @@ TEST_P(Evaluations, NoFigureCountsAUserWithNothingToBeRankedAgainst) {
   const auto users_of = [](const std::vector<int32_t>& held_out) {
     return std::count_if(held_out.begin(), held_out.end(), [](int32_t item) { return item >= 0; });
   };
-  const auto test = evaluate(data, Split::kTest, 5), valid = evaluate(data, Split::kValid, 5);
+  const auto test = evaluate(data, Split::kTest, 5);
+  const std::vector<double> hits = hits_;
+  const auto valid = evaluate(data, Split::kValid, 5);
+  EXPECT_EQ(test.at("full").at("users"), hits.size());
+  EXPECT_NEAR(test.at("full").at("hr@10").get<double>(),
+              std::accumulate(hits.begin(), hits.end(), 0.0) / static_cast<double>(hits.size()),
+              1e-12);
   EXPECT_EQ(test.at("full").at("users"), users_of(data.test_item) - 1);
   EXPECT_EQ(test.at("sampled").at("users"), users_of(data.test_item) - 1);
   EXPECT_EQ(valid.at("full").at("users"), users_of(data.valid_item));
