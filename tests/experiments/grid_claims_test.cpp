@@ -377,10 +377,41 @@ TEST(PaperClaims, ACollapsedSoftmaxIsNotCompared) {
   EXPECT_EQ(collapsed["collapses as trained here"], Verdict::kNotJudged);
   EXPECT_EQ(Verdicts(plausible_quality, seeds_to(10), use(60), kGmf)["is worse"],
             Verdict::kSupported);
+  const auto one_run = [](const GridPoint& point, RunRecord& run) {
+    if (point.candidates.front().embedding.scheme == "dpq_sx")
+      add_use(run, run["seed"].get<uint64_t>() == 3 ? 2.5 : 60.0);
+  };
+  const Verdicts some(plausible_quality, seeds_to(10), one_run, kGmf);
+  EXPECT_EQ(some["collapses as trained here"], Verdict::kNotJudged);
+  EXPECT_NE(some.claim("collapses").note.find("In 1 of 10 runs"), std::string::npos);
+  const auto first_tier = [](const GridPoint& point, RunRecord& run) {
+    if (point.candidates.front().embedding.scheme != "dpq_sx") return;
+    add_use(run, 2.5);
+    RunRecord tail = run["quantizer"]["item"][0];
+    tail["perplexity"] = 60.0;
+    run["quantizer"]["item"].push_back(tail);
+  };
+  EXPECT_EQ(Verdicts(plausible_quality, seeds_to(10), first_tier, kGmf)["collapses"],
+            Verdict::kNotJudged)
+      << "one tier of two";
   const Verdicts silent(
       plausible_quality, seeds_to(10),
       [](const GridPoint&, RunRecord& run) { run.erase("quantizer"); }, kGmf);
   EXPECT_EQ(silent["is worse"], Verdict::kNotEnoughRuns);
+}
+
+TEST(PaperClaims, SeedsBeyondThePlanDecideNothing) {
+  const auto spoil = [](const GridPoint& point, RunRecord& run) {
+    if (point.series != "mgqe" || run["seed"].get<uint64_t>() <= 10) return;
+    for (auto& protocol : run["test"]) protocol["hr@10"] = 0.5 * protocol["hr@10"].get<double>();
+    for (auto& loss : run["train_loss"]) loss = 2.0 * loss.get<double>();
+  };
+  const Verdicts verdicts(plausible_quality, seeds_to(12), spoil, kGmf);
+  for (const char* words : {"MGQE is on par with the full", "best at equal size", "converges"}) {
+    EXPECT_EQ(verdicts[words], Verdict::kSupported) << words;
+    for (const Check& check : verdicts.claim(words).checks)
+      EXPECT_EQ(check.measured->seeds, 10u) << check.what;
+  }
 }
 
 TEST(PaperClaims, OnNoRunAtAll) {
