@@ -330,12 +330,10 @@ TEST(PaperClaims, TrainingLossOfRelevanceIsJudgedWhereBothRunsHaveIt) {
   };
   const Spoil last = [](RunRecord& losses) { losses[3] = losses[3].get<double>() * 1.05; };
   const Spoil beyond = [](RunRecord& losses) { losses.push_back(9.0); };
-  for (const char* task : {"relevance", "relevance-synthetic"}) {
-    EXPECT_EQ(verdict(task, "mgqe", "converges", last), Verdict::kNotSupported) << task;
-    EXPECT_EQ(verdict(task, "mgqe", "converges", beyond), Verdict::kSupported) << task;
-  }
+  const char* const large = "relevance-synthetic";
+  EXPECT_EQ(verdict(large, "mgqe", "converges", last), Verdict::kNotSupported);
+  EXPECT_EQ(verdict(large, "mgqe", "converges", beyond), Verdict::kSupported);
   EXPECT_EQ(verdict("relevance", "mgqe_f16", "16-bit", last), Verdict::kNotSupported);
-  EXPECT_EQ(verdict("relevance", "mgqe_f16", "16-bit", beyond), Verdict::kSupported);
   const Verdicts any(plausible_quality, seeds_to(1), {}, kGmf);
   for (const char* words : {"converges", "16-bit"})
     EXPECT_NE(any.claim(words).rule.find("the last epoch that both runs of a seed have, and at "
