@@ -21,8 +21,8 @@ struct GridPoint {
   std::string name() const;
 };
 
-/// How many seeds (1 to this) were set for a point before any was run; a bound is judged when all
-/// of them are there, no sooner and by no more. 0: no bound rests on the point.
+/// How many seeds (1 to this) are planned for a point; a bound is judged when all of them are
+/// there, no sooner and by no more. 0: no bound rests on the point.
 size_t planned_seeds(const GridPoint& point);
 
 struct GridChoice {

@@ -1,12 +1,16 @@
 #include "experiments/report/bootstrap.hpp"
 
 #include <cmath>
+#include <numeric>
 #include <random>
 
 #include "host/base/check.hpp"
+#include "host/train/user_hits.hpp"
 
 namespace mgqe {
 namespace {
+
+constexpr double kRounding = 1e-6;  // of a stored figure below 1, which has six digits
 
 /// One seed's hits on both sides, user by user.
 struct Pair {
@@ -24,6 +28,20 @@ double ratio(const Pair& pair, const std::vector<int>& times) {
 }
 
 }  // namespace
+
+std::vector<double> hits_of_run(const RunRecord& run) {
+  std::vector<double> hits = hits_of_json(run.at("user_hits"));
+  const RunRecord& full = run.at("test").at("full");
+  const double mean =
+      std::accumulate(hits.begin(), hits.end(), 0.0) / static_cast<double>(hits.size());
+  const bool agrees = full.at("users") == hits.size() && full.at("hr@10").is_number() &&
+                      std::abs(mean - full.at("hr@10").get<double>()) <= kRounding;
+  if (!agrees)
+    input_error(recorded_name(run), ": the hits of ", hits.size(), " users have a mean of ", mean,
+                ", and hr@10 is ", full.at("hr@10").dump(), " of ", full.at("users").dump(),
+                " users; remove the run");
+  return hits;
+}
 
 std::optional<Estimate> ratio_over_users(const HitsBySeed& numerator, const HitsBySeed& denominator,
                                          int draws) {

@@ -7,12 +7,17 @@
 #include <optional>
 #include <vector>
 
+#include "experiments/grid/run_store.hpp"
 #include "experiments/report/statistics.hpp"
 
 namespace mgqe {
 
 /// Of each seed the hits within 10 of every user who was judged, in one order for all seeds.
 using HitsBySeed = std::map<uint64_t, std::vector<double>>;
+
+/// The hits of a stored run's users; InputError that names the run where their number or mean is
+/// not that of its full-ranking HR@10 on test.
+std::vector<double> hits_of_run(const RunRecord& run);
 
 /// The mean over seeds of (mean hit of the numerator / that of the denominator), seeds paired, with
 /// a 95% interval for other seeds and other users. Both are drawn anew `draws` times: the same

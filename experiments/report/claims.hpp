@@ -26,7 +26,7 @@ struct Check {
   std::optional<Estimate> measured{};
   double bound = 0.0;
   bool at_least = true;  // else at most
-  /// Seeds set in advance; 0: the same for every seed, so one run decides.
+  /// Seeds that were planned; 0: the same for every seed, so one run decides.
   size_t planned = 0;
   int digits = 3;
   /// Runs were cut short (PointRuns::is_cut_short) whose further training could raise, or lower,
@@ -99,7 +99,8 @@ BySeed loss_ratios(const PointRuns& ours, const PointRuns& full);
 
 /// "gmf/full-d8 seeds 6–10, gmf/mgqe-D32 seed 7".
 std::string names_of(const std::vector<GridRun>& runs);
-/// "about 3.5 h": on one thread each, one after the other.
+/// "about 3.5 h": on one thread each, one after the other. Of missing runs it is the least: those
+/// that are made longer may turn out to need a further length.
 std::string time_of(const std::vector<GridRun>& runs, const RunCosts& costs);
 
 }  // namespace mgqe

@@ -42,7 +42,7 @@ void add_coverage(std::vector<TableRow>& rows, const Evidence& evidence,
   for (const std::string& series : order) {
     const auto& [text, missing] = covered.at(series);
     rows.push_back({task.name, series, text, std::to_string(missing.size()),
-                    missing.empty() ? "" : time_of(missing, evidence.costs())});
+                    missing.empty() ? "" : "at least " + time_of(missing, evidence.costs())});
   }
 }
 
@@ -93,12 +93,12 @@ void add_method(Document& document, const Evidence& evidence) {
 void add_missing(Document& document, const Evidence& evidence, size_t seeds) {
   document.heading("What is there, and what is missing");
   document.paragraph(fmt::format(
-      "Seeds stored of each point, of those planned before any was run; points that no bound rests "
-      "on have none planned. Of ablations, {} each. Times are of one thread on CPUs like those "
-      "that "
-      "made the stored runs, one run after the other. `build/release/figure2 --list` names the "
-      "runs "
-      "one by one; the same command without `--list` makes them.",
+      "Seeds stored of each point, of those planned; points that no bound rests on have none "
+      "planned. Of ablations, {} each. Times are of one thread on CPUs like those that made the "
+      "stored runs, one run after the other, and at least what it takes: a run that has not "
+      "stopped improving is missing in its next length, and may need a further one. "
+      "`build/release/figure2 --list` names the runs one by one; the same command without `--list` "
+      "makes them.",
       seeds));
   std::vector<TableRow> figures, ablations;
   for (const GridTask& task : evidence.tasks()) {

@@ -228,7 +228,8 @@ Evaluation Evaluator::evaluate(Ranker& ranker, Split split) {
                         summarize(greater, ties, all.positives, all.judged_full, dataset_.items),
                         {}};
   for (size_t m = 0; m < greater.size(); ++m)
-    evaluation.full_hits.push_back(expected_hit(greater[m], ties[m], kCutoff));
+    if (all.judged_full[m])
+      evaluation.full_hits.push_back(expected_hit(greater[m], ties[m], kCutoff));
   return evaluation;
 }
 

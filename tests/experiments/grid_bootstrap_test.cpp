@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "experiments/report/bootstrap.hpp"
+#include "host/base/check.hpp"
+#include "host/train/user_hits.hpp"
+#include "tests/support/grid_testing.hpp"
 
 namespace mgqe {
 namespace {
@@ -98,6 +101,30 @@ TEST(Bootstrap, PairsSeedsAndUsers) {
   EXPECT_FALSE(ratio_over_users(over, {}));
   EXPECT_EQ(ratio_over_users({{1, {1.0, 0.0}}}, {{1, {1.0, 1.0}}})->half_width, 0.0);
   EXPECT_ANY_THROW(ratio_over_users({{1, {1.0, 0.0}}}, {{1, {1.0}}}));
+}
+
+TEST(Bootstrap, RefusesARunWhoseHitsAreNotThoseOfItsFigure) {
+  Config config = default_config("gmf");
+  config.data.name = "ml-1m";
+  resolve(config);
+  const auto run = [&](const std::vector<double>& hits, const RunRecord& figure, int users) {
+    RunRecord result = testing::made_up_result(config, {});
+    result["user_hits"] = hits_to_json(hits);
+    result["test"]["full"]["hr@10"] = figure;
+    result["test"]["full"]["users"] = users;
+    return make_record(result, config);
+  };
+  const std::vector<double> hits = {1.0, 0.0, 1.0 / 3.0};
+  EXPECT_EQ(hits_of_run(run(hits, 4.0 / 9.0, 3)).size(), 3u) << "but for six digits";
+  for (const auto& [figure, users] : {std::pair(RunRecord(0.4445), 3), {4.0 / 9.0, 4}, {{}, 3}})
+    try {
+      hits_of_run(run(hits, figure, users));
+      ADD_FAILURE() << figure << " of " << users;
+    } catch (const InputError& error) {
+      const std::string message = error.what();
+      EXPECT_NE(message.find("ml-1m-gmf-mgqe-seed1-"), std::string::npos) << message;
+      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    }
 }
 
 }  // namespace

@@ -400,6 +400,27 @@ TEST_F(Store, RefusesTwoCopiesOfARunThatDiffer) {
   expect_refused("other figures than the same run in a .jsonl file");
 }
 
+TEST_F(Store, TwoCopiesDifferByAnyFigure) {
+  const Config config = some_config();
+  const RunRecord record = make_record(made_up_result(config, {0.65, 0.08}), config);
+  const auto changed = [&](const char* pointer, const RunRecord& value) {
+    RunRecord other = record;
+    other[RunRecord::json_pointer(pointer)] = value;
+    return other;
+  };
+  for (const RunRecord& other :
+       {changed("/valid/full/hr@10", 0.09), changed("/test/sampled/ndcg@10", 0.09),
+        changed("/train_loss/0", 0.7), changed("/best_epoch", 4), changed("/epochs", 5)}) {
+    EXPECT_FALSE(same_figures(record, other)) << other;
+    std::ofstream(folder_ / "a.jsonl") << line_of(record) << line_of(other);
+    EXPECT_THROW(CollectedRuns(folder_).all(), InputError) << other;
+  }
+  const RunRecord slower = changed("/seconds/train", 99.0);
+  EXPECT_TRUE(same_figures(record, slower));
+  std::ofstream(folder_ / "a.jsonl") << line_of(record) << line_of(slower);
+  EXPECT_EQ(CollectedRuns(folder_).all().size(), 1u);
+}
+
 TEST_F(Store, ReadsAFileAnewInWhichARunWasReplaced) {
   const Config config = some_config();
   const auto write = [&](double full) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <set>
 
 #include "host/base/check.hpp"
@@ -217,11 +218,34 @@ TEST_P(Evaluations, NoFigureCountsAUserWithNothingToBeRankedAgainst) {
   const auto users_of = [](const std::vector<int32_t>& held_out) {
     return std::count_if(held_out.begin(), held_out.end(), [](int32_t item) { return item >= 0; });
   };
-  const auto test = evaluate(data, Split::kTest, 5), valid = evaluate(data, Split::kValid, 5);
+  const auto test = evaluate(data, Split::kTest, 5);
+  const std::vector<double> hits = hits_;
+  const auto valid = evaluate(data, Split::kValid, 5);
+  EXPECT_EQ(test.at("full").at("users"), hits.size());
+  EXPECT_NEAR(test.at("full").at("hr@10").get<double>(),
+              std::accumulate(hits.begin(), hits.end(), 0.0) / static_cast<double>(hits.size()),
+              1e-12);
   EXPECT_EQ(test.at("full").at("users"), users_of(data.test_item) - 1);
   EXPECT_EQ(test.at("sampled").at("users"), users_of(data.test_item) - 1);
   EXPECT_EQ(valid.at("full").at("users"), users_of(data.valid_item));
   EXPECT_EQ(valid.at("sampled").at("users"), users_of(data.valid_item) - 1);
+}
+
+TEST(Competitors, AreWhatTheUserNeverTouched) {
+  Dataset data = random_dataset();
+  for (int user = 0; user < kUsers; user += 5)  // the same item held out twice
+    data.test_item[user] = data.valid_item[user];
+  int same = 0;
+  for (int user = 0; user < kUsers; ++user) {
+    std::set<int32_t> touched = history_of(data, user);
+    if (data.valid_item[user] >= 0) touched.insert(data.valid_item[user]);
+    same += data.test_item[user] == data.valid_item[user] && data.test_item[user] >= 0 &&
+            !history_of(data, user).contains(data.test_item[user]);
+    EXPECT_EQ(competitors(data, Split::kValid, user), kItems - std::ssize(touched)) << user;
+    if (data.test_item[user] >= 0) touched.insert(data.test_item[user]);
+    EXPECT_EQ(competitors(data, Split::kTest, user), kItems - std::ssize(touched)) << user;
+  }
+  EXPECT_GT(same, 0) << "a new item that is both";
 }
 
 TEST(UserHits, AreABitEachAndWhatTiesLeaveOpen) {
@@ -253,6 +277,31 @@ TEST_P(Evaluations, SampledCandidatesAreWhatTheUserNeverTouched) {
           return items;
         },
         split == Split::kTest ? "test" : "valid");
+}
+
+/// Where both splits hold the same items out, and a score looks at no history, only the draw of
+/// candidates tells them apart.
+TEST_P(Evaluations, ValidationAndTestDrawCandidatesOfTheirOwn) {
+  Dataset data = random_dataset();
+  data.valid_item = data.test_item;
+  const auto sampled = [&](Split split, int candidates) {
+    return evaluate(data, split, candidates).at("sampled");
+  };
+  EXPECT_EQ(sampled(Split::kValid, 2 * kItems), sampled(Split::kTest, 2 * kItems)) << "all of them";
+  EXPECT_NE(sampled(Split::kValid, 15), sampled(Split::kTest, 15));
+}
+
+TEST_P(Evaluations, NoSampledFigureCountsAUserWithoutNegativesOfItsOwn) {
+  constexpr int kNone = 0;
+  Dataset data = random_dataset();
+  data.has_validation = false;
+  data.negatives_per_user = 3;
+  for (int user = 0; user < kUsers; ++user)
+    for (int i = 0; i < 3; ++i)
+      data.test_negatives.push_back(user == kNone ? -1 : (data.test_item[user] + 1 + i) % kItems);
+  ASSERT_GE(data.test_item[kNone], 0);
+  const auto json = evaluate(data, Split::kTest, 99);
+  EXPECT_EQ(json.at("sampled").at("users").get<int>(), json.at("full").at("users").get<int>() - 1);
 }
 
 TEST_P(Evaluations, TheDataSetsOwnNegativesAreTheCandidates) {
@@ -402,6 +451,12 @@ TEST_P(Evaluations, TheBestEpochIsChosenOnValidationAndReportedOnTest) {
     EXPECT_EQ(task->evaluate(model, Split::kValid).json, result.at("valid"));
     EXPECT_EQ(task->evaluate(model, Split::kTest).json, result.at("test"));
     EXPECT_NE(result.at("valid"), result.at("test"));
+    EXPECT_EQ(result.contains("user_hits"), !relevance);
+    if (!relevance) {
+      const std::vector<double> hits = hits_of_json(result.at("user_hits"));
+      EXPECT_EQ(hits, task->evaluate(model, Split::kTest).hits);
+      EXPECT_NE(hits, task->evaluate(model, Split::kValid).hits);
+    }
 
     std::ifstream lines(folder / "metrics.jsonl");
     std::vector<double> figures;
