@@ -41,7 +41,7 @@ $p0s5 << EOD
 6.62551 0.0628642 0.00301172
 7.83646 0.0687417 0.00415274
 10.2584 0.073808 0.00254405
-15.1022 0.0810431 0.00222746
+15.1022 0.0798676 0.0021039
 EOD
 $p0s6 << EOD
 15.2073 0.0807671 0.00471113
@@ -55,7 +55,7 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.0445737:0.0881027]
+set yrange [0.0444219:0.0881027]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \

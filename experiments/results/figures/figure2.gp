@@ -41,7 +41,7 @@ $p0s5 << EOD
 6.62551 0.0628642 0.00301172
 7.83646 0.0687417 0.00415274
 10.2584 0.073808 0.00254405
-15.1022 0.0810431 0.00222746
+15.1022 0.0798676 0.0021039
 EOD
 $p0s6 << EOD
 15.2073 0.0807671 0.00471113
@@ -69,6 +69,9 @@ $p2s2 << EOD
 EOD
 $p2s3 << EOD
 17.182 0.245629 0.00393142
+EOD
+$p2s4 << EOD
+13.4349 0.250111 0.00473168
 EOD
 $p3s0 << EOD
 12.5 16.0452 0.34501
@@ -119,7 +122,7 @@ set ylabel "full-ranking HR@10"
 set logscale x
 set xrange [2:130]
 set xtics (2,5,10,20,50,100)
-set yrange [0.0445737:0.0881027]
+set yrange [0.0444219:0.0881027]
 plot $p0s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
   $p0s0 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "full", \
   $p0s1 using 1:2:3 with yerrorbars lc rgb '#010202' ps 0 dt 1 lw 1 notitle, \
@@ -163,7 +166,9 @@ plot $p2s0 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, 
   $p2s1 using 1:2 with linespoints lc rgb '#010202' lw 1.2 dt (8,4) pt 4 ps 0.75 pointinterval 1 title "low_rank", \
   $p2s2 using 1:2 with linespoints lc rgb '#010203' lw 1.2 dt (3,3) pt 8 ps 0.75 pointinterval 1 title "scalar_quantized", \
   $p2s3 using 1:2:3 with yerrorbars lc rgb '#010206' ps 0 dt 1 lw 1 notitle, \
-  $p2s3 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe"
+  $p2s3 using 1:2 with linespoints lc rgb '#010206' lw 2.4 dt 1 pt 5 ps 0.75 pointinterval 1 title "mgqe", \
+  $p2s4 using 1:2:3 with yerrorbars lc rgb '#010201' ps 0 dt 1 lw 1 notitle, \
+  $p2s4 using 1:2 with linespoints lc rgb '#010201' lw 1.4 dt 1 pt 7 ps 0.75 pointinterval 1 title "mgqe_int8"
 set size 0.5,0.4545
 set origin 0.5,0.0909
 set title "item-to-item relevance, Steam"
