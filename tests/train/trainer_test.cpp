@@ -142,7 +142,6 @@ TEST_P(Training, EveryOptimizerLearns) {
          {Optimizer::kSparseAdam, Optimizer::kAdam, Optimizer::kRowwiseAdagrad, Optimizer::kSgd}) {
       const std::string name = std::string(scheme) + " " + name_of(optimizer);
       Config config = small_config(scheme, out("a"));
-      config.data.synthetic_users = scaled(config.data.synthetic_users, 120);
       config.train.optimizer = optimizer;
       if (name.ends_with("adagrad")) config.train.table_lr = 0.05;
       if (name.ends_with("sgd")) {  // the gradient of a mean over 128 pairs, of small factors
